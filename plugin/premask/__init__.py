@@ -1,0 +1,1 @@
+"""premask: pre-annotate image datasets with masks and mattes."""

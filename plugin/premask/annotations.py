@@ -1,0 +1,39 @@
+"""Annotation: one object. Labeled: one image with all of its objects. Everything speaks these two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from premask.errors import PremaskError
+from premask.geometry import Box
+from premask.images import Image
+from premask.masks import Mask, Matte
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """One object in pixels of the upright, full image.
+
+    `score` is the model's own, 0 to 1, or None where the model gives none. `source` names the
+    models that made the annotation, in order. A matte comes with the mask that follows from it.
+    """
+
+    label: str
+    box_xyxy: Box
+    score: float | None = None
+    mask: Mask | None = None
+    matte: Matte | None = None
+    track: int | None = None
+    source: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labeled:
+    """What was found in one image.
+
+    No annotations and no error means: looked at, nothing there.
+    """
+
+    image: Image
+    annotations: tuple[Annotation, ...] = ()
+    error: PremaskError | None = None

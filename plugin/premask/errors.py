@@ -1,0 +1,115 @@
+"""Every error that premask raises on purpose, in one tree.
+
+PremaskError
+├── UnknownName            a name that is in no registry; the message suggests the nearest one
+│   ├── UnknownModel
+│   ├── UnknownRecipe
+│   ├── UnknownFormat
+│   └── UnknownSetting
+├── InvalidSetting         a value of the wrong type or out of its bounds
+├── InvalidRecipe          a recipe file that can't be read, or stages that don't fit together
+├── MissingDependency      an optional package is not installed
+├── MissingWeights         a model's weights are not on this machine
+├── DownloadFailed         weights were asked for and did not arrive intact
+├── UnsupportedPrompt      the model can't use these points, boxes, phrases or masks
+├── UnreadableImage        the file is no image, is broken, or is too large
+├── InvalidMask            run lengths, bit streams or polygons that are not what they claim to be
+├── UnwritableOutput       the disk is full, the folder is read-only, ...
+├── ModelFailed            a model raised on this image
+└── Cancelled              the caller asked to stop
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PremaskError(Exception):
+    """What went wrong, why, and what to do about it."""
+
+
+class UnknownName(PremaskError):
+    """A name that is in no registry."""
+
+    kind = "name"
+
+    def __init__(self, name: str, known: Iterable[str], *, where: str = "") -> None:
+        choices = sorted(known)
+        near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(choices)}."
+        super().__init__(f"{where}There is no {self.kind} '{name}'. {hint}")
+        self.name = name
+
+
+class UnknownModel(UnknownName):
+    """`premask models` lists them."""
+
+    kind = "model"
+
+
+class UnknownRecipe(UnknownName):
+    """`premask recipes` lists them."""
+
+    kind = "recipe"
+
+
+class UnknownFormat(UnknownName):
+    """`premask annotate --help` lists them."""
+
+    kind = "format"
+
+
+class UnknownSetting(UnknownName):
+    """`premask recipes show NAME` lists them."""
+
+    kind = "setting"
+
+
+class InvalidSetting(PremaskError):
+    """A value of the wrong type or out of its bounds."""
+
+
+class InvalidRecipe(PremaskError):
+    """A recipe file that can't be read, or stages that don't fit together."""
+
+
+class MissingDependency(PremaskError):
+    """An optional package is not installed; the message has the command that installs it."""
+
+
+class MissingWeights(PremaskError):
+    """A model's weights are not on this machine; the message has the command that gets them."""
+
+
+class DownloadFailed(PremaskError):
+    """Weights were asked for and did not arrive intact."""
+
+
+class UnsupportedPrompt(PremaskError):
+    """The model can't use these points, boxes, phrases or masks."""
+
+
+class UnreadableImage(PremaskError):
+    """The file is no image, is broken, or is too large."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name!r} can't be read: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class InvalidMask(PremaskError):
+    """Run lengths, bit streams or polygons that are not what they claim to be."""
+
+
+class UnwritableOutput(PremaskError):
+    """The disk is full, the folder is read-only, ..."""
+
+
+class ModelFailed(PremaskError):
+    """A model raised on this image; the cause is attached."""
+
+
+class Cancelled(PremaskError):
+    """The caller asked to stop."""

@@ -1,0 +1,60 @@
+"""Boxes and sizes: pure functions on numbers. Boxes are x0, y0, x1, y1 with exclusive upper bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+IntBox = tuple[int, int, int, int]
+
+MAX_PIXELS = 2**28
+"""The largest image, and the largest mask, that premask works on (16,384 x 16,384)."""
+
+
+def box_area(box_xyxy: Box) -> float:
+    """Area in square pixels; 0 for a box that is turned inside out."""
+    x0, y0, x1, y1 = box_xyxy
+    return max(0.0, x1 - x0) * max(0.0, y1 - y0)
+
+
+def clip_box(box_xyxy: Box, size_hw: tuple[int, int]) -> Box:
+    """The part of the box that lies on the image."""
+    height, width = size_hw
+    x0, y0, x1, y1 = box_xyxy
+    return (
+        min(max(x0, 0.0), width),
+        min(max(y0, 0.0), height),
+        min(max(x1, 0.0), width),
+        min(max(y1, 0.0), height),
+    )
+
+
+def grow_box(box_xyxy: Box, pixels: float) -> Box:
+    """Move each side outwards."""
+    x0, y0, x1, y1 = box_xyxy
+    return x0 - pixels, y0 - pixels, x1 + pixels, y1 + pixels
+
+
+def pixel_box(box_xyxy: Box, size_hw: tuple[int, int]) -> IntBox:
+    """The smallest box of whole pixels on the image that holds this one."""
+    x0, y0, x1, y1 = clip_box(box_xyxy, size_hw)
+    return int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1))
+
+
+def box_slices(box_xyxy: IntBox) -> tuple[slice, slice]:
+    """Index of the box in an array of (height, width).
+
+    >>> box_slices((1, 2, 5, 4))
+    (slice(2, 4, None), slice(1, 5, None))
+    """
+    x0, y0, x1, y1 = box_xyxy
+    return slice(y0, y1), slice(x0, x1)
+
+
+def box_overlaps(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pairwise intersection areas (n, n) of boxes (n, 4), in square pixels."""
+    corner = np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[None, :, :2])
+    opposite = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[None, :, 2:])
+    sides = np.clip(opposite - corner, 0, None)
+    return np.asarray(sides[..., 0] * sides[..., 1])

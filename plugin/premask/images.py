@@ -1,0 +1,155 @@
+"""Files, bytes and arrays -> Image: upright RGB pixels. Refuses what it can't read, and says why."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+from numpy.typing import NDArray
+
+from premask.errors import UnreadableImage
+from premask.geometry import MAX_PIXELS
+
+Rgb = NDArray[np.uint8]
+ImageSource = str | Path | bytes | Rgb | PIL.Image.Image
+
+READABLE = {"JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "MPO"}
+"""Pillow's names of the formats that are read; MPO is what some phones write as .jpg."""
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".apng"}
+"""The file names that are picked up from a folder."""
+
+MAX_FILE_BYTES = 2**31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Image:
+    """An upright image: `rgb` is (height, width, 3) of uint8.
+
+    An image that could not be read has the size (0, 0). `digest` identifies what was read.
+    """
+
+    name: str
+    rgb: Rgb
+    digest: str = ""
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+    @classmethod
+    def unread(cls, name: str) -> Image:
+        """What stands for an image that could not be read."""
+        return cls(name=name, rgb=np.zeros((0, 0, 3), np.uint8))
+
+
+def read_image(source: ImageSource, name: str | None = None) -> Image:
+    """Decode one image, turned upright; `name` is what people call it (by default its path)."""
+    if isinstance(source, np.ndarray):
+        return _from_array(source, name or "array")
+    if isinstance(source, PIL.Image.Image):
+        name = name or str(getattr(source, "filename", "") or "image")
+        rgb = _decoded(source, name)
+        return Image(name=name, rgb=rgb, digest=digest_of(rgb.tobytes()))
+    if isinstance(source, (str, Path)):
+        name = name or str(source)
+        source = read_file(Path(source), name)
+    name = name or "bytes"
+    return Image(name=name, rgb=_from_bytes(source, name), digest=digest_of(source))
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """All bytes of an image file, within reason."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise UnreadableImage(name, "it is no file")
+        if size > MAX_FILE_BYTES:
+            raise UnreadableImage(name, f"{size:,} bytes are more than {MAX_FILE_BYTES:,}")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UnreadableImage(name, (reason or str(error)).lower()) from error
+
+
+def digest_of(data: bytes) -> str:
+    """A short name for exactly these bytes."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _from_array(array: NDArray[np.uint8], name: str) -> Image:
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
+        raise UnreadableImage(
+            name,
+            f"an array must be uint8 of shape (height, width, 3) or (height, width); "
+            f"this one is {array.dtype} of shape {array.shape}",
+        )
+    if not array.size:
+        raise UnreadableImage(name, f"an array of shape {array.shape} has no pixels")
+    rgb = np.ascontiguousarray(array if array.ndim == 3 else np.stack([array] * 3, axis=-1))
+    return Image(name=name, rgb=rgb, digest=digest_of(rgb.tobytes() + repr(rgb.shape).encode()))
+
+
+def _from_bytes(data: bytes, name: str) -> Rgb:
+    if not data:
+        raise UnreadableImage(name, "the file is empty")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large images at half the size at which it refuses; ours is checked below.
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(io.BytesIO(data)) as picture:
+                return _decoded(picture, name)
+    except PIL.UnidentifiedImageError as error:
+        raise UnreadableImage(name, "this is no image that Pillow knows") from error
+    except PIL.Image.DecompressionBombError as error:
+        raise UnreadableImage(name, f"it unpacks to too many pixels ({error})") from error
+
+
+def _decoded(picture: PIL.Image.Image, name: str) -> Rgb:
+    if picture.format and picture.format not in READABLE:
+        raise UnreadableImage(
+            name, f"{picture.format} is not supported; use one of {', '.join(sorted(READABLE))}"
+        )
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise UnreadableImage(
+            name, f"{width} x {height} pixels are more than {MAX_PIXELS:,}: is it a bomb?"
+        )
+    try:
+        upright = PIL.ImageOps.exif_transpose(picture)
+        rgb = np.asarray(_as_rgb(upright))
+    # Pillow's decoders raise nearly anything on broken files.
+    except Exception as error:
+        raise UnreadableImage(name, f"the file is broken ({error})") from error
+    rgb.setflags(write=False)
+    return rgb
+
+
+def _as_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Any mode to RGB; what is transparent becomes what lies behind it on white paper."""
+    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+        picture = _eight_bit(picture)
+    if picture.has_transparency_data:
+        over = picture.convert("RGBA")
+        paper = PIL.Image.new("RGBA", over.size, "white")
+        return PIL.Image.alpha_composite(paper, over).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _eight_bit(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """16-bit and float grey values to 8 bits: the upper byte, or the range from least to most."""
+    grey = np.asarray(picture)
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and 255 < grey.max() < 65536):
+        return PIL.Image.fromarray((grey.astype(np.uint32) >> 8).astype(np.uint8))
+    low, high = float(grey.min()), float(grey.max())
+    if picture.mode == "I" and low >= 0 and high <= 255:
+        return PIL.Image.fromarray(grey.astype(np.uint8))
+    scaled = (grey - low) * (255 / (high - low) if high > low else 0)
+    return PIL.Image.fromarray(scaled.astype(np.uint8))

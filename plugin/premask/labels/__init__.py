@@ -1,0 +1,1 @@
+"""Annotation <-> plain data: one file a format."""

@@ -1,0 +1,260 @@
+"""Mask (a COCO RLE) and Matte (8-bit alpha): immutable values that cost their box, not their image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pycocotools import mask as coco_mask
+
+from premask import rle
+from premask.errors import InvalidMask
+from premask.geometry import IntBox, box_slices
+
+Size = tuple[int, int]
+Alpha = NDArray[np.uint8]
+
+HALF = 128
+"""The alpha from which on a pixel belongs to the binary mask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """The pixels of one object in an image of `size_hw` = (height, width).
+
+    `counts` is COCO's compressed run lengths in their canonical form: equal masks are equal pixels.
+    Make one with `from_array`, `from_crop` or `from_rle`.
+    """
+
+    size_hw: Size
+    counts: bytes
+
+    @classmethod
+    def from_array(cls, array: ArrayLike) -> Mask:
+        """Pixels that are not 0, from an array (height, width) of any number type."""
+        pixels = np.asarray(array)
+        if pixels.ndim != 2:
+            raise InvalidMask(f"A mask has two dimensions (height, width); got {pixels.shape}.")
+        pixels = pixels if pixels.dtype == np.bool_ else pixels != 0
+        rows, columns = _span(pixels.any(axis=1)), _span(pixels.any(axis=0))
+        size_hw = (pixels.shape[0], pixels.shape[1])
+        return cls.from_crop(pixels[rows, columns], (columns.start, rows.start), size_hw)
+
+    @classmethod
+    def from_crop(cls, crop: NDArray[np.bool_], xy: tuple[int, int], size_hw: Size) -> Mask:
+        """Pixels of `crop` (h, w) with its upper left corner at `xy`; nothing elsewhere."""
+        (x, y), (height, width) = xy, size_hw
+        if not (0 <= x <= width - crop.shape[1] and 0 <= y <= height - crop.shape[0]):
+            raise InvalidMask(
+                f"A crop of {crop.shape[1]} x {crop.shape[0]} at {xy} does not lie on an image of "
+                f"{width} x {height}."
+            )
+        counts = rle.crop_to_counts(crop, xy, size_hw)
+        return cls(size_hw=size_hw, counts=rle.counts_to_string(counts))
+
+    @classmethod
+    def from_counts(cls, counts: ArrayLike, size_hw: Size) -> Mask:
+        """Run lengths down the columns, beginning with 0s (COCO's uncompressed form)."""
+        checked = rle.checked_counts(np.array(counts, np.int64).reshape(-1), size_hw)
+        return cls(size_hw=size_hw, counts=rle.counts_to_string(checked))
+
+    @classmethod
+    def from_rle(cls, data: Mapping[str, Any]) -> Mask:
+        """A COCO dict, compressed or not: `{"size": [h, w], "counts": str | bytes | list}`."""
+        try:
+            height, width = (int(side) for side in data["size"])
+            counts = data["counts"]
+            if isinstance(counts, str):
+                counts = counts.encode("ascii")
+            if isinstance(counts, bytes):
+                counts = rle.string_to_counts(counts)
+            return cls.from_counts(counts, (height, width))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InvalidMask(
+                "This is no COCO RLE; it must be "
+                f'{{"size": [height, width], "counts": "..."}} ({error}).'
+            ) from error
+
+    @classmethod
+    def empty(cls, size_hw: Size) -> Mask:
+        """No pixel at all."""
+        return cls.from_counts([size_hw[0] * size_hw[1]], size_hw)
+
+    @property
+    def rle(self) -> dict[str, Any]:
+        """COCO's dict with compressed counts, ready for JSON and for pycocotools.
+
+        >>> Mask.from_array([[0, 1], [1, 1]]).rle
+        {'size': [2, 2], 'counts': '13'}
+        """
+        return {"size": list(self.size_hw), "counts": self.counts.decode("ascii")}
+
+    @property
+    def run_lengths(self) -> rle.Counts:
+        """COCO's uncompressed counts."""
+        return rle.string_to_counts(self.counts)
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(self.run_lengths[1::2].sum())
+
+    @property
+    def box_xyxy(self) -> IntBox:
+        """Tight box, upper bounds exclusive; (0, 0, 0, 0) when the mask is empty."""
+        return rle.counts_to_box(self.run_lengths, self.size_hw)
+
+    def crop(self, box_xyxy: IntBox | None = None) -> NDArray[np.bool_]:
+        """Pixels (h, w) inside the box, by default the tight one; beyond the image they are False."""
+        own, (x, y) = rle.counts_to_crop(self.run_lengths, self.size_hw)
+        if box_xyxy is None:
+            return own
+        x0, y0, x1, y1 = box_xyxy
+        return _placed(own, (x - x0, y - y0), (y1 - y0, x1 - x0))
+
+    def to_array(self) -> NDArray[np.bool_]:
+        """All pixels (height, width)."""
+        return self.crop((0, 0, self.size_hw[1], self.size_hw[0]))
+
+    def inverted(self) -> Mask:
+        """The other pixels."""
+        counts = self.run_lengths
+        flipped = counts[1:] if counts[0] == 0 else np.concatenate(([0], counts))
+        return Mask(size_hw=self.size_hw, counts=rle.counts_to_string(flipped))
+
+    def union(self, *others: Mask) -> Mask:
+        """Pixels in any of the masks."""
+        return self._merged(others, intersect=False)
+
+    def intersection(self, *others: Mask) -> Mask:
+        """Pixels in all of the masks."""
+        return self._merged(others, intersect=True)
+
+    def difference(self, *others: Mask) -> Mask:
+        """Pixels in none of the others."""
+        return self.intersection(*(other.inverted() for other in others))
+
+    def iou(self, other: Mask) -> float:
+        """Intersection over union, 0 to 1; two empty masks have 0."""
+        both = self.intersection(other).area
+        return both / max(1, self.area + other.area - both)
+
+    def __repr__(self) -> str:
+        x0, y0, x1, y1 = self.box_xyxy
+        height, width = self.size_hw
+        return f"Mask({self.area} px in ({x0}, {y0}, {x1}, {y1}) of {width} x {height})"
+
+    def _merged(self, others: Sequence[Mask], *, intersect: bool) -> Mask:
+        if any(other.size_hw != self.size_hw for other in others):
+            sizes = sorted({mask.size_hw for mask in (self, *others)})
+            raise InvalidMask(f"These masks belong to images of different sizes: {sizes}.")
+        merged = coco_mask.merge([mask.rle for mask in (self, *others)], intersect)
+        return Mask.from_rle(merged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Matte:
+    """How much of each pixel belongs to the object: 0 to 255, on the tight box of what is not 0."""
+
+    size_hw: Size
+    xy: tuple[int, int]
+    alpha: Alpha
+
+    @classmethod
+    def from_array(cls, array: ArrayLike) -> Matte:
+        """An array (height, width) of uint8."""
+        alpha = np.asarray(array)
+        if alpha.ndim != 2:
+            raise InvalidMask(f"A matte has two dimensions (height, width); got {alpha.shape}.")
+        return cls.from_crop(alpha, (0, 0), (alpha.shape[0], alpha.shape[1]))
+
+    @classmethod
+    def from_crop(cls, crop: NDArray[Any], xy: tuple[int, int], size_hw: Size) -> Matte:
+        """Alpha `crop` (h, w) of uint8 with its upper left corner at `xy`; 0 elsewhere."""
+        if crop.dtype != np.uint8:
+            raise InvalidMask(f"A matte is uint8, 0 to 255; got {crop.dtype}.")
+        (x, y), (height, width) = xy, size_hw
+        if not (0 <= x <= width - crop.shape[1] and 0 <= y <= height - crop.shape[0]):
+            raise InvalidMask(
+                f"A crop of {crop.shape[1]} x {crop.shape[0]} at {xy} does not lie on an image of "
+                f"{width} x {height}."
+            )
+        rows, columns = _span(crop.any(axis=1)), _span(crop.any(axis=0))
+        alpha = np.array(crop[rows, columns])
+        alpha.setflags(write=False)
+        corner = (x + columns.start, y + rows.start) if alpha.size else (0, 0)
+        return cls(size_hw=size_hw, xy=corner, alpha=alpha)
+
+    @classmethod
+    def from_planes(cls, planes: Sequence[Mask]) -> Matte:
+        """Undo `planes`."""
+        if len(planes) != 8 or len({plane.size_hw for plane in planes}) != 1:
+            raise InvalidMask("A matte is eight bit planes of one size, the lowest bit first.")
+        box = planes[0].union(*planes[1:]).box_xyxy
+        alpha = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+        for bit, plane in enumerate(planes):
+            alpha |= plane.crop(box).view(np.uint8) << np.uint8(bit)
+        return cls.from_crop(alpha, box[:2], planes[0].size_hw)
+
+    @property
+    def planes(self) -> tuple[Mask, ...]:
+        """Eight masks, the lowest bit first: alpha = sum of 2**k * planes[k]."""
+        return tuple(
+            Mask.from_crop((self.alpha & (1 << bit)) != 0, self.xy, self.size_hw)
+            for bit in range(8)
+        )
+
+    @property
+    def box_xyxy(self) -> IntBox:
+        """Tight box of what is not 0, upper bounds exclusive."""
+        (x, y), (height, width) = self.xy, self.alpha.shape
+        return x, y, x + width, y + height
+
+    def crop(self, box_xyxy: IntBox | None = None) -> Alpha:
+        """Alpha (h, w) inside the box, by default the tight one; 0 beyond the image."""
+        if box_xyxy is None:
+            return self.alpha
+        x0, y0, x1, y1 = box_xyxy
+        return _placed(self.alpha, (self.xy[0] - x0, self.xy[1] - y0), (y1 - y0, x1 - x0))
+
+    def to_array(self) -> Alpha:
+        """Alpha of all pixels (height, width)."""
+        return self.crop((0, 0, self.size_hw[1], self.size_hw[0]))
+
+    def mask(self, threshold: int = HALF) -> Mask:
+        """The pixels that mostly belong to the object."""
+        return Mask.from_crop(self.alpha >= threshold, self.xy, self.size_hw)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Matte):
+            return NotImplemented
+        same_place = (self.size_hw, self.xy) == (other.size_hw, other.xy)
+        return same_place and np.array_equal(self.alpha, other.alpha)
+
+    def __hash__(self) -> int:
+        return hash((self.size_hw, self.xy, self.alpha.tobytes()))
+
+    def __repr__(self) -> str:
+        x0, y0, x1, y1 = self.box_xyxy
+        height, width = self.size_hw
+        return f"Matte(({x0}, {y0}, {x1}, {y1}) of {width} x {height})"
+
+
+def _span(used: NDArray[np.bool_]) -> slice:
+    """From the first True to the last."""
+    where = np.flatnonzero(used)
+    return slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0)
+
+
+def _placed(crop: NDArray[Any], xy: tuple[int, int], shape: Size) -> NDArray[Any]:
+    """A canvas of 0s with `crop` at `xy`, cut off where it sticks out."""
+    canvas = np.zeros(shape, crop.dtype)
+    (x, y), (height, width) = xy, crop.shape
+    x0, y0 = max(x, 0), max(y, 0)
+    x1, y1 = min(x + width, shape[1]), min(y + height, shape[0])
+    if x0 < x1 and y0 < y1:
+        canvas[box_slices((x0, y0, x1, y1))] = crop[y0 - y : y1 - y, x0 - x : x1 - x]
+    return canvas

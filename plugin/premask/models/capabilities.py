@@ -1,0 +1,58 @@
+"""What a model can do, as protocols named after the stage that it answers. All are batch first.
+
+An adapter implements one or more. It is called from several threads at once: it keeps nothing of
+one image on itself, and holds its own lock around whatever its library can't do twice at a time.
+`options` is the family's own settings dataclass, see options.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from premask.images import Image
+from premask.masks import Alpha, Mask
+from premask.prompts import Hint, Prompts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """The shape of one hinted object, and how sure the model is of it (0 to 1, or None)."""
+
+    mask: Mask
+    score: float | None = None
+
+
+class Detector(Protocol):
+    """Find: where is it? A model that outlines at once hands out hints that carry a mask."""
+
+    def find(
+        self, images: Sequence[Image], prompts: Sequence[Prompts], options: Any
+    ) -> Sequence[Sequence[Hint]]:
+        """The objects of each image."""
+        ...
+
+
+class Segmenter(Protocol):
+    """Outline: what shape has it? One `embed` an image serves any number of `segment` calls."""
+
+    def embed(self, images: Sequence[Image]) -> Sequence[Any]:
+        """What the model needs to know of each image, whatever is asked later."""
+        ...
+
+    def segment(
+        self, embeddings: Sequence[Any], hints: Sequence[Sequence[Hint]], options: Any
+    ) -> Sequence[Sequence[Outline]]:
+        """One outline for each hint of each image, in order."""
+        ...
+
+
+class Matter(Protocol):
+    """Matte: how soft is the edge?"""
+
+    def matte(
+        self, images: Sequence[Image], masks: Sequence[Mask | None], options: Any
+    ) -> Sequence[Alpha]:
+        """Alpha (height, width) of each image; `mask` says roughly where, None asks for the subject."""
+        ...

@@ -1,0 +1,64 @@
+"""Family name -> adapter, imported at first use. Read me from top to bottom: I am one screen."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from premask.errors import MissingDependency
+from premask.models.options import ClosedFormOptions, GrabcutOptions, HaarOptions, NoOptions
+
+Stage = Literal["find", "outline", "matte"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One kind of model: which stages it answers, where its code is, and what that code needs."""
+
+    adapter: str
+    stages: tuple[Stage, ...]
+    extra: str
+    options: type[Any] = NoOptions
+
+
+FAMILIES: dict[str, Family] = {
+    "haar": Family(
+        adapter="premask.models.haar:HaarDetector",
+        stages=("find",),
+        extra="offline",
+        options=HaarOptions,
+    ),
+    "grabcut": Family(
+        adapter="premask.models.grabcut:GrabcutSegmenter",
+        stages=("outline",),
+        extra="offline",
+        options=GrabcutOptions,
+    ),
+    "u2net": Family(
+        adapter="premask.models.u2net:U2netMatter",
+        stages=("find", "matte"),
+        extra="offline",
+    ),
+    "closed-form": Family(
+        adapter="premask.models.closed_form:ClosedFormMatter",
+        stages=("matte",),
+        extra="matting",
+        options=ClosedFormOptions,
+    ),
+}
+
+
+def build(family_name: str, weights: Path | None, device: str) -> Any:
+    """Import the family's adapter and give it its weights."""
+    family = FAMILIES[family_name]
+    module_name, class_name = family.adapter.split(":")
+    try:
+        adapter = getattr(importlib.import_module(module_name), class_name)
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"The models of the family '{family_name}' need the package '{error.name}', which is "
+            f"not installed. Install it with: pip install 'premask[{family.extra}]'"
+        ) from error
+    return adapter(weights=weights, device=device)

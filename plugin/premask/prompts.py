@@ -1,0 +1,128 @@
+"""What a person asks for: phrases, points, boxes, a rough mask, exemplars, each positive or negative."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from premask.errors import UnsupportedPrompt
+from premask.geometry import Box, box_area
+from premask.masks import Mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """Words to look for; what is found gets `label`, by default the words themselves."""
+
+    text: str
+    label: str = ""
+    positive: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A click at (x, y) pixels: on the object, or (negative) beside it."""
+
+    x: float
+    y: float
+    positive: bool = True
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxPrompt:
+    """A box around one object."""
+
+    box_xyxy: Box
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exemplar:
+    """A box around something that looks like what is wanted, or (negative) like what is not."""
+
+    box_xyxy: Box
+    positive: bool = True
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Where one object is: what the find stage, or a person, hands to the outline stage."""
+
+    label: str
+    box_xyxy: Box | None = None
+    points: tuple[Point, ...] = ()
+    mask: Mask | None = None
+    score: float | None = None
+    source: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompts:
+    """All that was asked for in one image."""
+
+    phrases: tuple[Phrase, ...] = ()
+    points: tuple[Point, ...] = ()
+    boxes: tuple[BoxPrompt, ...] = ()
+    mask: Mask | None = None
+    exemplars: tuple[Exemplar, ...] = ()
+
+    def hints(self) -> tuple[Hint, ...]:
+        """One hint an object: k boxes are k objects.
+
+        A point belongs to the smallest box of its label that holds it. The points that no box holds
+        are one more object a label; if they are all negative, they hold for each box of the label.
+        A rough mask is the object itself, so it can't go with more than one box.
+        """
+        objects = [Hint(label=box.label, box_xyxy=box.box_xyxy) for box in self.boxes]
+        loose: dict[str, list[Point]] = {}
+        for point in self.points:
+            home = _smallest_holding(objects, point)
+            if home is None:
+                loose.setdefault(point.label, []).append(point)
+            else:
+                objects[home] = _with_points(objects[home], (point,))
+        for label, points in loose.items():
+            if any(point.positive for point in points) or self.mask is not None:
+                objects.append(Hint(label=label, points=tuple(points)))
+            else:
+                objects = _told_to_all(objects, label, points)
+        return tuple(self._with_mask(objects))
+
+    def _with_mask(self, objects: list[Hint]) -> list[Hint]:
+        if self.mask is None:
+            return objects
+        if len(objects) > 1:
+            raise UnsupportedPrompt(
+                f"A rough mask is one object, but these prompts describe {len(objects)}. "
+                "Send the mask with the points and the box of its own object only."
+            )
+        return [replace(objects[0] if objects else Hint(label=""), mask=self.mask)]
+
+
+def _with_points(hint: Hint, points: Iterable[Point]) -> Hint:
+    return replace(hint, points=(*hint.points, *points))
+
+
+def _smallest_holding(objects: list[Hint], point: Point) -> int | None:
+    holding = [
+        (box_area(hint.box_xyxy), index)
+        for index, hint in enumerate(objects)
+        if hint.box_xyxy is not None and hint.label == point.label and _holds(hint.box_xyxy, point)
+    ]
+    return min(holding)[1] if holding else None
+
+
+def _holds(box_xyxy: Box, point: Point) -> bool:
+    x0, y0, x1, y1 = box_xyxy
+    return x0 <= point.x <= x1 and y0 <= point.y <= y1
+
+
+def _told_to_all(objects: list[Hint], label: str, points: list[Point]) -> list[Hint]:
+    if not any(hint.label == label for hint in objects):
+        raise UnsupportedPrompt(
+            "All points are negative: they say what the object is not. Add a positive point, "
+            "or a box of the same label."
+        )
+    return [_with_points(hint, points) if hint.label == label else hint for hint in objects]

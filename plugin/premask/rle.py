@@ -1,0 +1,152 @@
+"""COCO's run lengths: a boolean crop <-> counts <-> the compressed string, at the cost of the crop.
+
+`counts` are the lengths of alternating runs of 0 and 1 down the columns of the whole image,
+beginning with 0s. They are canonical here: no empty run but a leading one, so two masks are the
+same pixels exactly when their counts are the same numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from premask.errors import InvalidMask
+from premask.geometry import MAX_PIXELS
+
+Counts = NDArray[np.int64]
+
+_FIRST_CHARACTER = 48
+_MORE = 0x20
+_SIGN = 0x10
+_LONGEST_NUMBER = 7  # 7 x 5 bits hold any difference of two 32-bit counts
+
+
+def crop_to_counts(
+    crop: NDArray[np.bool_], xy: tuple[int, int], size_hw: tuple[int, int]
+) -> Counts:
+    """Run lengths of an image that is `crop` (h, w) at its upper left corner `xy`, and 0 elsewhere."""
+    (height, width), (crop_height, crop_width), (x0, y0) = size_hw, crop.shape, xy
+    padded = np.zeros((crop_width, crop_height + 2), np.bool_)
+    padded[:, 1:-1] = crop.T
+    flat = padded.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    column, row = np.divmod(edges, crop_height + 2)
+    positions = (column + x0) * height + row + y0
+    starts, ends = positions[0::2], positions[1::2]
+    # A run that touches the lower edge goes on at the top of the next column.
+    joined = starts[1:] == ends[:-1]
+    starts = starts[np.concatenate(([True], ~joined))[: len(starts)]]
+    ends = ends[np.concatenate((~joined, [True]))[: len(ends)]]
+    bounds = np.empty(2 * len(starts) + 2, np.int64)
+    bounds[0], bounds[1:-1:2], bounds[2:-1:2], bounds[-1] = 0, starts, ends, height * width
+    counts = np.diff(bounds)
+    return counts[:-1] if counts[-1] == 0 else counts
+
+
+def counts_to_box(counts: Counts, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Tight box (x0, y0, x1, y1) of the 1s, upper bounds exclusive; all 0 when there are none."""
+    starts, ends = _runs(counts)
+    if not len(starts):
+        return 0, 0, 0, 0
+    height = size_hw[0]
+    first_column, top = np.divmod(starts, height)
+    last_column, bottom = np.divmod(ends - 1, height)
+    x0, x1 = int(first_column[0]), int(last_column[-1]) + 1
+    if np.any(first_column != last_column):
+        return x0, 0, x1, height
+    return x0, int(top.min()), x1, int(bottom.max()) + 1
+
+
+def counts_to_crop(
+    counts: Counts, size_hw: tuple[int, int]
+) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """The 1s as a boolean crop (h, w) of their tight box, and its upper left corner (x, y)."""
+    x0, y0, x1, y1 = counts_to_box(counts, size_hw)
+    height, crop_height = size_hw[0], y1 - y0
+    starts, ends = _runs(counts)
+    steps = np.zeros((x1 - x0) * crop_height + 1, np.int8)
+    steps[_inside(starts, height, crop_height, (x0, y0))] += 1
+    steps[_inside(ends - 1, height, crop_height, (x0, y0)) + 1] -= 1
+    crop = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
+    return crop.reshape(x1 - x0, crop_height).T, (x0, y0)
+
+
+def counts_to_string(counts: Counts) -> bytes:
+    """COCO's compressed form: differences to the run before last, five bits a character."""
+    rest = counts.astype(np.int64)
+    rest[3:] -= counts[1:-2]
+    characters = np.zeros((len(rest), _LONGEST_NUMBER), np.uint8)
+    used = np.zeros((len(rest), _LONGEST_NUMBER), np.bool_)
+    open_ = np.ones(len(rest), np.bool_)
+    for position in range(_LONGEST_NUMBER):
+        used[:, position] = open_
+        low = rest & 0x1F
+        rest >>= 5
+        open_ = open_ & (rest != np.where(low & _SIGN, -1, 0))
+        characters[:, position] = low + _FIRST_CHARACTER + np.where(open_, _MORE, 0)
+        if not open_.any():
+            break
+    return characters[used].tobytes()
+
+
+def string_to_counts(text: bytes) -> Counts:
+    """Undo `counts_to_string`; the result is whatever the text says, see `checked_counts`."""
+    values = np.frombuffer(text, np.uint8).astype(np.int64) - _FIRST_CHARACTER
+    if not len(values):
+        return np.zeros(0, np.int64)
+    if values.min() < 0 or values.max() > 63:
+        raise InvalidMask("This RLE is no COCO string: it has characters outside '0' to 'o'.")
+    last = (values & _MORE) == 0
+    if not last[-1]:
+        raise InvalidMask("This RLE is cut off: its last number does not end.")
+    ends = np.flatnonzero(last)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    lengths = ends - starts + 1
+    if lengths.max() > _LONGEST_NUMBER:
+        raise InvalidMask("This RLE has a number of more than 35 bits: it is no COCO string.")
+    shifts = 5 * (np.arange(len(values)) - np.repeat(starts, lengths))
+    counts = np.add.reduceat((values & 0x1F) << shifts, starts)
+    counts -= np.where(values[ends] & _SIGN, np.int64(1) << (5 * lengths), 0)
+    counts[1::2] = np.cumsum(counts[1::2])
+    counts[2::2] = np.cumsum(counts[2::2])
+    return counts
+
+
+def checked_counts(counts: Counts, size_hw: tuple[int, int]) -> Counts:
+    """Canonical counts, or `InvalidMask` when they don't fill an image of this size exactly."""
+    height, width = size_hw
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise InvalidMask(
+            f"This RLE is for an image of {width} x {height} pixels; "
+            f"the size must be at least 1 x 1 and at most {MAX_PIXELS:,} pixels."
+        )
+    if len(counts) and counts.min() < 0:
+        raise InvalidMask(f"This RLE has a run of {counts.min()} pixels; runs can't be negative.")
+    if len(counts) and counts.max() > MAX_PIXELS or counts.sum() != height * width:
+        raise InvalidMask(
+            f"This RLE covers {counts.sum()} pixels, but an image of {width} x {height} has "
+            f"{height * width}. It was cut off, or belongs to an image of another size."
+        )
+    return counts if (counts[1:] > 0).all() else _merged(counts)
+
+
+def _runs(counts: Counts) -> tuple[Counts, Counts]:
+    """First position of each run of 1s, and the position after its last."""
+    bounds = np.cumsum(counts)
+    return bounds[0 : len(counts) - 1 : 2], bounds[1::2]
+
+
+def _inside(positions: Counts, height: int, crop_height: int, xy: tuple[int, int]) -> Counts:
+    """Positions in the image's columns -> positions in the crop's columns."""
+    column, row = np.divmod(positions, height)
+    return (column - xy[0]) * crop_height + row - xy[1]
+
+
+def _merged(counts: Counts) -> Counts:
+    """Drop empty runs, and join the two that they kept apart."""
+    values = np.arange(len(counts)) % 2
+    filled = counts > 0
+    values, lengths = values[filled], counts[filled]
+    first = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
+    merged = np.add.reduceat(lengths, first)
+    return np.concatenate(([0], merged)) if values[0] == 1 else merged

@@ -1,0 +1,185 @@
+"""Settings with a type, bounds, a default and a sentence: what forms, files and flags are made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, Union
+
+from premask.errors import InvalidSetting, UnknownSetting
+
+Kind = Literal["switch", "whole", "number", "text", "texts", "point"]
+T = TypeVar("T")
+Value = bool | int | float | str | tuple[str, ...] | tuple[float, float] | None
+
+
+def setting(
+    default: Any = dataclasses.MISSING,
+    help: str = "",
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A field of a settings dataclass; its annotation is its type, `| None` means "may be off"."""
+    bounds = {"help": help, "minimum": minimum, "maximum": maximum, "choices": choices}
+    return field(default=default, metadata={"setting": bounds})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting, described well enough to draw a form field, parse a flag, or check a file."""
+
+    name: str
+    kind: Kind
+    optional: bool
+    default: Value
+    help: str
+    minimum: float | None
+    maximum: float | None
+    choices: tuple[str, ...]
+
+    def check(self, value: Any, where: str) -> Any:
+        """The value as its own type, or `InvalidSetting` that names the type and the bounds."""
+        if value is None and self.optional:
+            return None
+        typed = _typed(self.kind, value)
+        if typed is None or not self._within(typed):
+            raise InvalidSetting(f"{where}{self.name} must be {self.expects}; got {value!r}.")
+        return typed
+
+    def parse(self, text: str, where: str = "") -> Any:
+        """The value that a person typed behind `--set name=`."""
+        if self.optional and text.lower() in ("", "none", "off"):
+            return None
+        return self.check(_from_text(self.kind, text), where)
+
+    @property
+    def expects(self) -> str:
+        """The type and the bounds in words."""
+        words = {
+            "switch": "true or false",
+            "whole": "a whole number",
+            "number": "a number",
+            "text": "a text",
+            "texts": "a list of texts",
+            "point": "a point [x, y]",
+        }[self.kind]
+        if self.choices:
+            words = "one of " + ", ".join(f"'{choice}'" for choice in self.choices)
+        if self.minimum is not None and self.maximum is not None:
+            words += f" from {self.minimum:g} to {self.maximum:g}"
+        elif self.minimum is not None:
+            words += f" of at least {self.minimum:g}"
+        elif self.maximum is not None:
+            words += f" of at most {self.maximum:g}"
+        return words + (" (or off)" if self.optional else "")
+
+    def _within(self, value: Any) -> bool:
+        if self.choices and value not in self.choices:
+            return False
+        if self.kind not in ("whole", "number"):
+            return True
+        low = -float("inf") if self.minimum is None else self.minimum
+        high = float("inf") if self.maximum is None else self.maximum
+        return low <= value <= high
+
+
+def settings_of(owner: type[Any]) -> dict[str, Setting]:
+    """The settings of a dataclass whose fields were made with `setting`, in their order."""
+    hints = typing.get_type_hints(owner)
+    return {
+        item.name: _described(item, hints[item.name])
+        for item in dataclasses.fields(owner)
+        if "setting" in item.metadata
+    }
+
+
+def checked(owner: type[T], table: Mapping[str, Any], where: str) -> T:
+    """An instance of a settings dataclass from a table of a TOML file."""
+    known = settings_of(owner)
+    for name in table:
+        require_known(name, known, where)
+    required = [name for name, item in known.items() if item.default is dataclasses.MISSING]
+    for name in required:
+        if name not in table:
+            raise InvalidSetting(f"{where}{name} is missing; it must be {known[name].expects}.")
+    return owner(**{name: known[name].check(value, where) for name, value in table.items()})
+
+
+def require_known(name: str, known: Iterable[str], where: str) -> None:
+    """Raise `UnknownSetting`, with the nearest name, unless the name is known."""
+    if name not in known:
+        raise UnknownSetting(name, known, where=where)
+
+
+def _described(item: dataclasses.Field[Any], annotation: Any) -> Setting:
+    kind, optional = _kind_of(annotation)
+    return Setting(
+        name=item.name,
+        kind=kind,
+        optional=optional,
+        default=item.default,
+        **item.metadata["setting"],
+    )
+
+
+def _kind_of(annotation: Any) -> tuple[Kind, bool]:
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        (inner,) = (item for item in typing.get_args(annotation) if item is not type(None))
+        return _kind_of(inner)[0], True
+    kinds: dict[Any, Kind] = {
+        bool: "switch",
+        int: "whole",
+        float: "number",
+        str: "text",
+        tuple[str, ...]: "texts",
+        tuple[float, float]: "point",
+    }
+    return kinds[annotation], False
+
+
+def _typed(kind: Kind, value: Any) -> Any:
+    """The value in the setting's own type, or None where it is of another."""
+    match kind, value:
+        case "switch", bool():
+            return value
+        case (("whole" | "number"), bool()):
+            return None
+        case "whole", int():
+            return value
+        case "number", int() | float():
+            return float(value)
+        case "text", str():
+            return value
+        case "texts", str():
+            return (value,)
+        case "texts", list() | tuple() if all(isinstance(item, str) for item in value):
+            return tuple(value)
+        case "point", [int() | float() as x, int() | float() as y]:
+            return (float(x), float(y))
+    return None
+
+
+def _from_text(kind: Kind, text: str) -> Any:
+    """What TOML would make of the text; the text itself where it would make nothing of it."""
+    try:
+        match kind:
+            case "switch":
+                return {"true": True, "yes": True, "on": True, "1": True}.get(
+                    text.lower(), False if text.lower() in ("false", "no", "off", "0") else text
+                )
+            case "whole":
+                return int(text)
+            case "number":
+                return float(text)
+            case "texts":
+                return tuple(part.strip() for part in text.split(",") if part.strip())
+            case "point":
+                return tuple(float(part) for part in text.strip("[] ").split(","))
+    except ValueError:
+        return text
+    return text
