@@ -1,4 +1,4 @@
-"""Annotation: one object. Labeled: one image with all of its objects. Everything speaks these two."""
+"""Annotation: one object. Labeled: one image with its objects. Everything speaks these two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes and sizes: pure functions on numbers. Boxes are x0, y0, x1, y1 with exclusive upper bounds."""
+"""Pure functions on boxes: x0, y0, x1, y1 in pixels, upper bounds exclusive."""
 
 from __future__ import annotations
 

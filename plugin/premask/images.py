@@ -1,4 +1,4 @@
-"""Files, bytes and arrays -> Image: upright RGB pixels. Refuses what it can't read, and says why."""
+"""Files, bytes and arrays -> Image: upright RGB. Refuses what it can't read, and says why."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _from_bytes(data: bytes, name: str) -> Rgb:
         raise UnreadableImage(name, "the file is empty")
     try:
         with warnings.catch_warnings():
-            # Pillow warns of large images at half the size at which it refuses; ours is checked below.
+            # Pillow warns at half the size at which it refuses; our own bound is checked below.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
             with PIL.Image.open(io.BytesIO(data)) as picture:
                 return _decoded(picture, name)

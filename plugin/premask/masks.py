@@ -1,4 +1,4 @@
-"""Mask (a COCO RLE) and Matte (8-bit alpha): immutable values that cost their box, not their image."""
+"""Mask (a COCO RLE) and Matte (8-bit alpha): values that cost their box, not their image."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pycocotools import mask as coco_mask
 
-from premask import rle
 from premask.errors import InvalidMask
 from premask.geometry import IntBox, box_slices
+from premask.rle import (
+    Counts,
+    checked_counts,
+    counts_to_box,
+    counts_to_crop,
+    counts_to_string,
+    crop_to_counts,
+    string_to_counts,
+)
 
 Size = tuple[int, int]
 Alpha = NDArray[np.uint8]
@@ -39,7 +47,7 @@ class Mask:
         if pixels.ndim != 2:
             raise InvalidMask(f"A mask has two dimensions (height, width); got {pixels.shape}.")
         pixels = pixels if pixels.dtype == np.bool_ else pixels != 0
-        rows, columns = _span(pixels.any(axis=1)), _span(pixels.any(axis=0))
+        rows, columns = _span(pixels, across=1), _span(pixels, across=0)
         size_hw = (pixels.shape[0], pixels.shape[1])
         return cls.from_crop(pixels[rows, columns], (columns.start, rows.start), size_hw)
 
@@ -52,14 +60,14 @@ class Mask:
                 f"A crop of {crop.shape[1]} x {crop.shape[0]} at {xy} does not lie on an image of "
                 f"{width} x {height}."
             )
-        counts = rle.crop_to_counts(crop, xy, size_hw)
-        return cls(size_hw=size_hw, counts=rle.counts_to_string(counts))
+        counts = crop_to_counts(crop, xy, size_hw)
+        return cls(size_hw=size_hw, counts=counts_to_string(counts))
 
     @classmethod
     def from_counts(cls, counts: ArrayLike, size_hw: Size) -> Mask:
         """Run lengths down the columns, beginning with 0s (COCO's uncompressed form)."""
-        checked = rle.checked_counts(np.array(counts, np.int64).reshape(-1), size_hw)
-        return cls(size_hw=size_hw, counts=rle.counts_to_string(checked))
+        checked = checked_counts(np.array(counts, np.int64).reshape(-1), size_hw)
+        return cls(size_hw=size_hw, counts=counts_to_string(checked))
 
     @classmethod
     def from_rle(cls, data: Mapping[str, Any]) -> Mask:
@@ -70,7 +78,7 @@ class Mask:
             if isinstance(counts, str):
                 counts = counts.encode("ascii")
             if isinstance(counts, bytes):
-                counts = rle.string_to_counts(counts)
+                counts = string_to_counts(counts)
             return cls.from_counts(counts, (height, width))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InvalidMask(
@@ -93,9 +101,9 @@ class Mask:
         return {"size": list(self.size_hw), "counts": self.counts.decode("ascii")}
 
     @property
-    def run_lengths(self) -> rle.Counts:
+    def run_lengths(self) -> Counts:
         """COCO's uncompressed counts."""
-        return rle.string_to_counts(self.counts)
+        return string_to_counts(self.counts)
 
     @property
     def area(self) -> int:
@@ -105,11 +113,11 @@ class Mask:
     @property
     def box_xyxy(self) -> IntBox:
         """Tight box, upper bounds exclusive; (0, 0, 0, 0) when the mask is empty."""
-        return rle.counts_to_box(self.run_lengths, self.size_hw)
+        return counts_to_box(self.run_lengths, self.size_hw)
 
     def crop(self, box_xyxy: IntBox | None = None) -> NDArray[np.bool_]:
-        """Pixels (h, w) inside the box, by default the tight one; beyond the image they are False."""
-        own, (x, y) = rle.counts_to_crop(self.run_lengths, self.size_hw)
+        """Pixels (h, w) in the box, by default the tight one; beyond the image they are False."""
+        own, (x, y) = counts_to_crop(self.run_lengths, self.size_hw)
         if box_xyxy is None:
             return own
         x0, y0, x1, y1 = box_xyxy
@@ -123,7 +131,7 @@ class Mask:
         """The other pixels."""
         counts = self.run_lengths
         flipped = counts[1:] if counts[0] == 0 else np.concatenate(([0], counts))
-        return Mask(size_hw=self.size_hw, counts=rle.counts_to_string(flipped))
+        return Mask(size_hw=self.size_hw, counts=counts_to_string(flipped))
 
     def union(self, *others: Mask) -> Mask:
         """Pixels in any of the masks."""
@@ -182,7 +190,7 @@ class Matte:
                 f"A crop of {crop.shape[1]} x {crop.shape[0]} at {xy} does not lie on an image of "
                 f"{width} x {height}."
             )
-        rows, columns = _span(crop.any(axis=1)), _span(crop.any(axis=0))
+        rows, columns = _span(crop, across=1), _span(crop, across=0)
         alpha = np.array(crop[rows, columns])
         alpha.setflags(write=False)
         corner = (x + columns.start, y + rows.start) if alpha.size else (0, 0)
@@ -243,9 +251,9 @@ class Matte:
         return f"Matte(({x0}, {y0}, {x1}, {y1}) of {width} x {height})"
 
 
-def _span(used: NDArray[np.bool_]) -> slice:
-    """From the first True to the last."""
-    where = np.flatnonzero(used)
+def _span(array: NDArray[Any], *, across: int) -> slice:
+    """From the first row (across=1) or column (across=0) that is not all 0, to the last."""
+    where = np.flatnonzero(array.any(axis=across))
     return slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0)
 
 

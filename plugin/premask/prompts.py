@@ -1,4 +1,4 @@
-"""What a person asks for: phrases, points, boxes, a rough mask, exemplars, each positive or negative."""
+"""What a person asks for: phrases, points, boxes, a rough mask, exemplars; positive or not."""
 
 from __future__ import annotations
 

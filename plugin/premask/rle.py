@@ -24,7 +24,7 @@ _LONGEST_NUMBER = 7  # 7 x 5 bits hold any difference of two 32-bit counts
 def crop_to_counts(
     crop: NDArray[np.bool_], xy: tuple[int, int], size_hw: tuple[int, int]
 ) -> Counts:
-    """Run lengths of an image that is `crop` (h, w) at its upper left corner `xy`, and 0 elsewhere."""
+    """Run lengths of an image that is `crop` (h, w) with its corner at `xy`, and 0 elsewhere."""
     (height, width), (crop_height, crop_width), (x0, y0) = size_hw, crop.shape, xy
     padded = np.zeros((crop_width, crop_height + 2), np.bool_)
     padded[:, 1:-1] = crop.T
@@ -122,7 +122,7 @@ def checked_counts(counts: Counts, size_hw: tuple[int, int]) -> Counts:
         )
     if len(counts) and counts.min() < 0:
         raise InvalidMask(f"This RLE has a run of {counts.min()} pixels; runs can't be negative.")
-    if len(counts) and counts.max() > MAX_PIXELS or counts.sum() != height * width:
+    if (len(counts) and counts.max() > MAX_PIXELS) or counts.sum() != height * width:
         raise InvalidMask(
             f"This RLE covers {counts.sum()} pixels, but an image of {width} x {height} has "
             f"{height * width}. It was cut off, or belongs to an image of another size."
@@ -139,14 +139,15 @@ def _runs(counts: Counts) -> tuple[Counts, Counts]:
 def _inside(positions: Counts, height: int, crop_height: int, xy: tuple[int, int]) -> Counts:
     """Positions in the image's columns -> positions in the crop's columns."""
     column, row = np.divmod(positions, height)
-    return (column - xy[0]) * crop_height + row - xy[1]
+    inside: Counts = (column - xy[0]) * crop_height + row - xy[1]
+    return inside
 
 
 def _merged(counts: Counts) -> Counts:
     """Drop empty runs, and join the two that they kept apart."""
-    values = np.arange(len(counts)) % 2
     filled = counts > 0
-    values, lengths = values[filled], counts[filled]
+    values: Counts = (np.arange(len(counts)) % 2)[filled]
+    lengths = counts[filled]
     first = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
-    merged = np.add.reduceat(lengths, first)
-    return np.concatenate(([0], merged)) if values[0] == 1 else merged
+    merged: Counts = np.add.reduceat(lengths, first)
+    return np.concatenate((np.zeros(values[0], np.int64), merged))

@@ -1,8 +1,9 @@
-"""Settings with a type, bounds, a default and a sentence: what forms, files and flags are made of."""
+"""Settings with a type, bounds and a sentence: what forms, files and flags are made of."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -37,6 +38,7 @@ class Setting:
     kind: Kind
     optional: bool
     default: Value
+    required: bool
     help: str
     minimum: float | None
     maximum: float | None
@@ -83,9 +85,9 @@ class Setting:
             return False
         if self.kind not in ("whole", "number"):
             return True
-        low = -float("inf") if self.minimum is None else self.minimum
-        high = float("inf") if self.maximum is None else self.maximum
-        return low <= value <= high
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        return bool(low <= value <= high)
 
 
 def settings_of(owner: type[Any]) -> dict[str, Setting]:
@@ -103,10 +105,9 @@ def checked(owner: type[T], table: Mapping[str, Any], where: str) -> T:
     known = settings_of(owner)
     for name in table:
         require_known(name, known, where)
-    required = [name for name, item in known.items() if item.default is dataclasses.MISSING]
-    for name in required:
-        if name not in table:
-            raise InvalidSetting(f"{where}{name} is missing; it must be {known[name].expects}.")
+    for name, item in known.items():
+        if item.required and name not in table:
+            raise InvalidSetting(f"{where}{name} is missing; it must be {item.expects}.")
     return owner(**{name: known[name].check(value, where) for name, value in table.items()})
 
 
@@ -122,7 +123,8 @@ def _described(item: dataclasses.Field[Any], annotation: Any) -> Setting:
         name=item.name,
         kind=kind,
         optional=optional,
-        default=item.default,
+        default=None if item.default is dataclasses.MISSING else item.default,
+        required=item.default is dataclasses.MISSING,
         **item.metadata["setting"],
     )
 
@@ -144,17 +146,14 @@ def _kind_of(annotation: Any) -> tuple[Kind, bool]:
 
 def _typed(kind: Kind, value: Any) -> Any:
     """The value in the setting's own type, or None where it is of another."""
+    # Python's bool is an int; a setting's is not.
+    if isinstance(value, bool):
+        return value if kind == "switch" else None
     match kind, value:
-        case "switch", bool():
-            return value
-        case (("whole" | "number"), bool()):
-            return None
-        case "whole", int():
+        case ("whole", int()) | ("text", str()):
             return value
         case "number", int() | float():
             return float(value)
-        case "text", str():
-            return value
         case "texts", str():
             return (value,)
         case "texts", list() | tuple() if all(isinstance(item, str) for item in value):

@@ -54,5 +54,5 @@ class Matter(Protocol):
     def matte(
         self, images: Sequence[Image], masks: Sequence[Mask | None], options: Any
     ) -> Sequence[Alpha]:
-        """Alpha (height, width) of each image; `mask` says roughly where, None asks for the subject."""
+        """Alpha (height, width) of each image; a mask says roughly where, None: the subject."""
         ...
