@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from premask.errors import PremaskError
 from premask.geometry import Box
@@ -31,9 +31,11 @@ class Annotation:
 class Labeled:
     """What was found in one image.
 
-    No annotations and no error means: looked at, nothing there.
+    No annotations and no error means: looked at, nothing there. `seconds` is the image's share of
+    the time that the stages took.
     """
 
     image: Image
     annotations: tuple[Annotation, ...] = ()
     error: PremaskError | None = None
+    seconds: float = field(default=0.0, compare=False)

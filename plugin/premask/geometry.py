@@ -42,6 +42,16 @@ def pixel_box(box_xyxy: Box, size_hw: tuple[int, int]) -> IntBox:
     return int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1))
 
 
+def snapped(value: float) -> float:
+    """The whole number of pixels that a rounding error hides, else the value itself.
+
+    >>> snapped(6.9999999), snapped(6.95)
+    (7.0, 6.95)
+    """
+    nearest = float(round(value))
+    return nearest if abs(value - nearest) < 1e-6 else value
+
+
 def box_slices(box_xyxy: IntBox) -> tuple[slice, slice]:
     """Index of the box in an array of (height, width).
 
@@ -58,3 +68,12 @@ def box_overlaps(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
     opposite = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[None, :, 2:])
     sides = np.clip(opposite - corner, 0, None)
     return np.asarray(sides[..., 0] * sides[..., 1])
+
+
+def shared_areas(
+    box_xyxy: NDArray[np.float64], others_xyxy: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Areas (n,) that one box (4,) has in common with each of others (n, 4), in square pixels."""
+    corner = np.maximum(box_xyxy[:2], others_xyxy[:, :2])
+    opposite = np.minimum(box_xyxy[2:], others_xyxy[:, 2:])
+    return np.asarray(np.clip(opposite - corner, 0, None).prod(axis=1))

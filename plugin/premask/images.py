@@ -19,8 +19,8 @@ from premask.geometry import MAX_PIXELS
 Rgb = NDArray[np.uint8]
 ImageSource = str | Path | bytes | Rgb | PIL.Image.Image
 
-READABLE = {"JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "MPO"}
-"""Pillow's names of the formats that are read; MPO is what some phones write as .jpg."""
+READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+"""Pillow's names of the formats that are read; what some phones write as .jpg (MPO) is a JPEG."""
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".apng"}
 """The file names that are picked up from a folder."""
@@ -30,24 +30,33 @@ MAX_FILE_BYTES = 2**31
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Image:
-    """An upright image: `rgb` is (height, width, 3) of uint8.
+    """An upright image. `digest` identifies what was read.
 
-    An image that could not be read has the size (0, 0). `digest` identifies what was read.
+    Its pixels may have been let go (`pixels` is None): a label needs no more than the size.
+    An image that could not be read has the size (0, 0).
     """
 
     name: str
-    rgb: Rgb
+    size_hw: tuple[int, int] = (0, 0)
     digest: str = ""
+    pixels: Rgb | None = None
 
-    @property
-    def size_hw(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.rgb.shape[0], self.rgb.shape[1]
+    @classmethod
+    def from_rgb(cls, rgb: Rgb, *, name: str, digest: str = "") -> Image:
+        """An image of these pixels (height, width, 3) of uint8."""
+        return cls(name=name, size_hw=(rgb.shape[0], rgb.shape[1]), digest=digest, pixels=rgb)
 
     @classmethod
     def unread(cls, name: str) -> Image:
         """What stands for an image that could not be read."""
-        return cls(name=name, rgb=np.zeros((0, 0, 3), np.uint8))
+        return cls(name=name)
+
+    @property
+    def rgb(self) -> Rgb:
+        """Pixels (height, width, 3) of uint8."""
+        if self.pixels is None:
+            raise UnreadableImage(self.name, "its pixels are not in memory; read it again")
+        return self.pixels
 
 
 def read_image(source: ImageSource, name: str | None = None) -> Image:
@@ -57,12 +66,12 @@ def read_image(source: ImageSource, name: str | None = None) -> Image:
     if isinstance(source, PIL.Image.Image):
         name = name or str(getattr(source, "filename", "") or "image")
         rgb = _decoded(source, name)
-        return Image(name=name, rgb=rgb, digest=digest_of(rgb.tobytes()))
+        return Image.from_rgb(rgb, name=name, digest=digest_of(rgb.tobytes()))
     if isinstance(source, (str, Path)):
         name = name or str(source)
         source = read_file(Path(source), name)
     name = name or "bytes"
-    return Image(name=name, rgb=_from_bytes(source, name), digest=digest_of(source))
+    return Image.from_rgb(_from_bytes(source, name), name=name, digest=digest_of(source))
 
 
 def read_file(path: Path, name: str) -> bytes:
@@ -94,7 +103,8 @@ def _from_array(array: NDArray[np.uint8], name: str) -> Image:
     if not array.size:
         raise UnreadableImage(name, f"an array of shape {array.shape} has no pixels")
     rgb = np.ascontiguousarray(array if array.ndim == 3 else np.stack([array] * 3, axis=-1))
-    return Image(name=name, rgb=rgb, digest=digest_of(rgb.tobytes() + repr(rgb.shape).encode()))
+    digest = digest_of(rgb.tobytes() + repr(rgb.shape).encode())
+    return Image.from_rgb(rgb, name=name, digest=digest)
 
 
 def _from_bytes(data: bytes, name: str) -> Rgb:
@@ -104,32 +114,35 @@ def _from_bytes(data: bytes, name: str) -> Rgb:
         with warnings.catch_warnings():
             # Pillow warns at half the size at which it refuses; our own bound is checked below.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(io.BytesIO(data)) as picture:
+            # Only these: some of Pillow's other readers start programs.
+            with PIL.Image.open(io.BytesIO(data), formats=READABLE) as picture:
                 return _decoded(picture, name)
     except PIL.UnidentifiedImageError as error:
-        raise UnreadableImage(name, "this is no image that Pillow knows") from error
+        known = ", ".join(READABLE)
+        raise UnreadableImage(name, f"it is no image of a kind that is read ({known})") from error
     except PIL.Image.DecompressionBombError as error:
         raise UnreadableImage(name, f"it unpacks to too many pixels ({error})") from error
+    except OSError as error:
+        raise _broken(name, error) from error
 
 
 def _decoded(picture: PIL.Image.Image, name: str) -> Rgb:
-    if picture.format and picture.format not in READABLE:
-        raise UnreadableImage(
-            name, f"{picture.format} is not supported; use one of {', '.join(sorted(READABLE))}"
-        )
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise UnreadableImage(
             name, f"{width} x {height} pixels are more than {MAX_PIXELS:,}: is it a bomb?"
         )
     try:
-        upright = PIL.ImageOps.exif_transpose(picture)
-        rgb = np.asarray(_as_rgb(upright))
+        rgb = np.asarray(_as_rgb(PIL.ImageOps.exif_transpose(picture)))
     # Pillow's decoders raise nearly anything on broken files.
     except Exception as error:
-        raise UnreadableImage(name, f"the file is broken ({error})") from error
+        raise _broken(name, error) from error
     rgb.setflags(write=False)
     return rgb
+
+
+def _broken(name: str, error: Exception) -> UnreadableImage:
+    return UnreadableImage(name, f"the file is broken ({error})")
 
 
 def _as_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:

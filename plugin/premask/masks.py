@@ -150,17 +150,27 @@ class Mask:
         both = self.intersection(other).area
         return both / max(1, self.area + other.area - both)
 
+    def shared(self, others: Sequence[Mask]) -> NDArray[np.int64]:
+        """Number of pixels (n,) in common with each of n others; much faster than one by one."""
+        self._require_same_size(others)
+        # For a crowd, COCO divides the intersection by the area of the first mask alone.
+        shares = coco_mask.iou([self.rle], [other.rle for other in others], [True] * len(others))
+        return np.asarray(np.rint(np.reshape(shares, -1) * self.area), np.int64)
+
     def __repr__(self) -> str:
         x0, y0, x1, y1 = self.box_xyxy
         height, width = self.size_hw
         return f"Mask({self.area} px in ({x0}, {y0}, {x1}, {y1}) of {width} x {height})"
 
     def _merged(self, others: Sequence[Mask], *, intersect: bool) -> Mask:
+        self._require_same_size(others)
+        merged = coco_mask.merge([mask.rle for mask in (self, *others)], intersect)
+        return Mask.from_rle(merged)
+
+    def _require_same_size(self, others: Sequence[Mask]) -> None:
         if any(other.size_hw != self.size_hw for other in others):
             sizes = sorted({mask.size_hw for mask in (self, *others)})
             raise InvalidMask(f"These masks belong to images of different sizes: {sizes}.")
-        merged = coco_mask.merge([mask.rle for mask in (self, *others)], intersect)
-        return Mask.from_rle(merged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -100,15 +100,16 @@ def settings_of(owner: type[Any]) -> dict[str, Setting]:
     }
 
 
-def checked(owner: type[T], table: Mapping[str, Any], where: str) -> T:
-    """An instance of a settings dataclass from a table of a TOML file."""
+def checked(owner: type[T], table: Mapping[str, Any], where: str, **others: Any) -> T:
+    """An instance of a settings dataclass from a table of a TOML file, and its other fields."""
     known = settings_of(owner)
     for name in table:
         require_known(name, known, where)
     for name, item in known.items():
         if item.required and name not in table:
             raise InvalidSetting(f"{where}{name} is missing; it must be {item.expects}.")
-    return owner(**{name: known[name].check(value, where) for name, value in table.items()})
+    values = {name: known[name].check(value, where) for name, value in table.items()}
+    return owner(**values, **others)
 
 
 def require_known(name: str, known: Iterable[str], where: str) -> None:

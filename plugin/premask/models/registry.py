@@ -15,12 +15,13 @@ Stage = Literal["find", "outline", "matte"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One kind of model: which stages it answers, where its code is, and what that code needs."""
+    """One kind of model: which stages it answers, where its code is, what it needs, what it is told."""
 
     adapter: str
     stages: tuple[Stage, ...]
     extra: str
     options: type[Any] = NoOptions
+    prompts: tuple[str, ...] = ()
 
 
 FAMILIES: dict[str, Family] = {

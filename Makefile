@@ -1,0 +1,65 @@
+# The verbs of premask. Each makes what it needs; nothing is installed outside of .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT := demo-output
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs format clean
+
+help: ## show the verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+# Each set of packages leaves a stamp, so that the second `make` installs nothing.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[offline]" --group demo
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[all]" --group test
+	$(BIN)/python tests/install_mongod.py
+	@touch $@
+
+$(VENV)/.check: pyproject.toml $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --group check
+	@touch $@
+
+# The weights of the tests lie in the environment, so that CI and a laptop find them alike.
+WEIGHTS := PREMASK_HOME=$(CURDIR)/$(VENV)/premask
+
+demo: $(VENV)/.demo ## annotate real photos, write labels, show pictures
+	@$(WEIGHTS) $(BIN)/premask models download u2netp
+	@$(WEIGHTS) $(BIN)/python -m benchmarks.photos $(OUT)/photos
+	@$(WEIGHTS) $(BIN)/premask annotate $(OUT)/photos --recipe subject --out $(OUT)/subject \
+		--format coco,label-studio,cutout
+	@$(WEIGHTS) $(BIN)/premask annotate $(OUT)/photos --recipe faces --out $(OUT)/faces --format coco
+	@$(WEIGHTS) $(BIN)/premask preview $(OUT)/subject $(OUT)/faces
+
+test: $(VENV)/.test ## run the tests
+	@$(WEIGHTS) $(BIN)/premask models download u2netp
+	$(WEIGHTS) $(BIN)/python -m pytest
+
+check: $(VENV)/.check ## format, lint, types, layers, generated tables
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=plugin:. $(BIN)/lint-imports
+	$(BIN)/cog --check README.md
+
+bench: $(VENV)/.test ## measure, as ratios
+	@$(WEIGHTS) $(BIN)/premask models download u2netp
+	$(WEIGHTS) $(BIN)/python -m benchmarks
+
+docs: $(VENV)/.check ## make the tables in README.md anew
+	$(BIN)/cog -r README.md
+
+format: $(VENV)/.check ## let ruff put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what the other verbs made
+	rm -rf $(VENV) $(OUT) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

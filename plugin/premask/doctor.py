@@ -1,0 +1,72 @@
+"""What is installed, what each extra would add, and which weights are on this machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+from collections.abc import Iterator
+
+from premask.models.catalog import Checkpoint, catalog
+from premask.models.weights import weights_folder, weights_path
+from premask.terminal import table
+from premask.version import __version__
+
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*;.*extra == ['\"](?P<extra>[\w-]+)['\"]")
+
+
+def diagnosis() -> str:
+    """Everything that a report of a problem should say."""
+    return "\n\n".join((_machine(), _extras(), _weights()))
+
+
+def _machine() -> str:
+    free = shutil.disk_usage(weights_folder().anchor).free
+    rows = [
+        ("premask", __version__),
+        ("python", f"{platform.python_version()} on {platform.platform()}"),
+        ("processors", str(os.cpu_count())),
+        ("gpu", _gpu()),
+        ("weights folder", f"{weights_folder()} ({free / 1e9:.0f} GB free)"),
+    ]
+    return table(rows, ("what", "is"))
+
+
+def _gpu() -> str:
+    """Ask the driver's own tool: no model library is loaded for this."""
+    return "NVIDIA driver found" if shutil.which("nvidia-smi") else "none found"
+
+
+def _extras() -> str:
+    rows = [(extra, package, _version_of(package)) for extra, package in _extra_packages()]
+    advice = "An extra is installed with: pip install 'premask[NAME]'"
+    return f"{table(rows, ('extra', 'package', 'version'))}\n{advice}"
+
+
+def _extra_packages() -> Iterator[tuple[str, str]]:
+    for requirement in importlib.metadata.requires("premask") or ():
+        match = _REQUIREMENT.match(requirement)
+        if match and match["name"] != "premask":
+            yield match["extra"], match["name"]
+
+
+def _version_of(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _weights() -> str:
+    return table(((name, _state(each)) for name, each in catalog().items()), ("model", "weights"))
+
+
+def _state(checkpoint: Checkpoint) -> str:
+    path = weights_path(checkpoint)
+    if path is None:
+        return "needs none"
+    if path.is_file():
+        return str(path)
+    return f"missing; get them with: premask models download {checkpoint.name}"

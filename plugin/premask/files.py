@@ -1,0 +1,95 @@
+"""Files that are there whole, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from premask.errors import UnwritableOutput
+
+LazyFiles = dict[str, Callable[[], bytes]]
+"""File names below a folder, and what makes their bytes when they are wanted."""
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full. Free some space and run it again",
+    errno.EDQUOT: "your disk quota is used up. Free some space and run it again",
+    errno.EROFS: "the disk is read-only. Choose another folder",
+    errno.EACCES: "you may not write there. Choose another folder, or change its permissions",
+    errno.EPERM: "you may not write there. Choose another folder, or change its permissions",
+    errno.ENAMETOOLONG: "its name is too long for this disk. Shorten the image's name",
+    errno.ENOTDIR: "a part of its path is a file. Move that file, or choose another folder",
+    errno.EEXIST: "a file has the name of its folder. Move that file, or choose another folder",
+    errno.EISDIR: "a folder has its name. Move that folder, or choose another one",
+}
+
+
+def write_atomically(path: Path, data: bytes) -> Path:
+    """Put `data` in the place of the file, or leave the file as it was."""
+    with replacing(path) as file:
+        file.write(data)
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that takes the place of `path` when the block ends without an error."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _settle(part, path)
+    except OSError as error:
+        _remove(part)
+        if _concerns(path, error):
+            raise unwritable(path, error) from error
+        raise
+    except BaseException:
+        _remove(part)
+        raise
+
+
+@contextmanager
+def replacing_text(path: Path) -> Iterator[TextIO]:
+    """Like `replacing`, for UTF-8 text; line ends stay as they are written."""
+    with replacing(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.flush()
+        text.detach()
+
+
+def unwritable(path: Path, error: OSError) -> UnwritableOutput:
+    """What to tell a person whose file can't be written."""
+    reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}".lower())
+    return UnwritableOutput(f"'{path}' can't be written: {reason}.")
+
+
+def _settle(part: Path, path: Path) -> None:
+    """Take the file's place, unless nothing has changed: then not even its date does."""
+    if path.is_file() and filecmp.cmp(part, path, shallow=False):
+        part.unlink()
+    else:
+        part.replace(path)
+
+
+def _concerns(path: Path, error: OSError) -> bool:
+    """Whether it is about this file, its .part or a folder above it, not about what fills it."""
+    name = str(error.filename)
+    return error.filename is None or name.startswith(str(path)) or str(path).startswith(name)
+
+
+def _remove(part: Path) -> None:
+    """Leave no half of a file behind; whatever hinders that also hindered the writing."""
+    try:
+        part.unlink(missing_ok=True)
+    except OSError:
+        return

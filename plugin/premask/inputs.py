@@ -1,0 +1,63 @@
+"""Paths that a person typed -> the image files meant, each with a name and a stem of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from premask.errors import UnreadableImage
+from premask.images import SUFFIXES
+from premask.labels.numbering import Stems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One image file: `name` is its path below the inputs' common folder, `stem` names its files."""
+
+    path: Path
+    name: str
+    stem: str
+
+
+def collect_inputs(paths: Iterable[str | Path]) -> list[Input]:
+    """Files as they are given, and all images below folders, in a stable order, each once."""
+    found = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
+    root, stems = _common_folder(found), Stems()
+    names = [os.path.relpath(file, root).replace(os.sep, "/") for file in found]
+    return [
+        Input(path=file, name=name, stem=stems.of(name))
+        for file, name in zip(found, names, strict=True)
+    ]
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        images = sorted(_images_below(path))
+        if not images:
+            raise UnreadableImage(
+                str(path), f"the folder holds no image; looked for {' '.join(sorted(SUFFIXES))}"
+            )
+        yield from images
+    elif path.exists():
+        yield path.absolute()
+    else:
+        raise UnreadableImage(str(path), "there is no such file or folder")
+
+
+def _images_below(folder: Path) -> Iterator[Path]:
+    """Images in the folder and in the folders below it, but for hidden ones."""
+
+    def refuse(error: OSError) -> None:
+        raise UnreadableImage(str(error.filename), (error.strerror or str(error)).lower())
+
+    for directory, subfolders, names in os.walk(folder.absolute(), onerror=refuse):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in names:
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+                yield Path(directory, name)
+
+
+def _common_folder(files: Sequence[Path]) -> str:
+    return os.path.commonpath([file.parent for file in files]) if files else "."

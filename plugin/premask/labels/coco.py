@@ -1,0 +1,229 @@
+"""Annotations <-> COCO JSON: exact run lengths, boxes from the masks, mattes as bit planes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from premask.annotations import Annotation, Labeled
+from premask.errors import InvalidMask, PremaskError
+from premask.files import replacing
+from premask.geometry import Box, box_area
+from premask.images import Image
+from premask.labels.coco_rle import (
+    mask_from_segmentation,
+    mask_to_polygons,
+    matte_from_planes,
+    matte_to_planes,
+)
+from premask.labels.numbering import numbered
+from premask.masks import Mask, Matte, Size
+
+Json = dict[str, Any]
+
+# No date: the same labels give the same bytes.
+_HEAD = b'{"info": {"description": "Annotated by premask"},\n"licenses": [],\n"images": ['
+
+
+def write_coco(
+    labeled: Iterable[Labeled],
+    path: Path,
+    categories: Sequence[str] | None = None,
+    *,
+    polygons: bool = False,
+) -> tuple[Path, ...]:
+    """Write one COCO file in one pass, at the memory of one image.
+
+    Categories are numbered from 1 in the order given, then in the order of first appearance.
+    Images that failed are left out: nobody looked at them.
+    """
+    ids = numbered(categories)
+    with replacing(path) as file, tempfile.TemporaryFile(dir=path.parent) as spool:
+        file.write(_HEAD)
+        _write_lists(labeled, file, spool, ids, polygons)
+        file.write(b'\n],\n"annotations": [')
+        spool.seek(0)
+        shutil.copyfileobj(spool, file)
+        file.write(b'\n],\n"categories": [')
+        for name, number in ids.items():
+            _write_record(file, {"id": number, "name": name}, number)
+        file.write(b"\n]}\n")
+    return (path,)
+
+
+def annotation_to_coco(
+    annotation: Annotation,
+    *,
+    image_id: int,
+    annotation_id: int,
+    category_id: int,
+    polygons: bool = False,
+) -> Json:
+    """One entry of COCO's `annotations`; box and area are the mask's where there is one."""
+    record: Json = {"id": annotation_id, "image_id": image_id, "category_id": category_id}
+    record |= _shape(annotation, polygons=polygons) | {"iscrowd": 0}
+    if annotation.score is not None:
+        record["score"] = float(annotation.score)
+    if annotation.matte is not None:
+        record["alpha_planes"] = matte_to_planes(annotation.matte)
+    if annotation.track is not None:
+        record["track_id"] = int(annotation.track)
+    if annotation.source:
+        record["source"] = list(annotation.source)
+    return record
+
+
+def read_coco(path: Path) -> tuple[Labeled, ...]:
+    """Read a COCO file; the images come without their pixels."""
+    try:
+        data = json.loads(path.read_bytes())
+        return tuple(labeled_from_coco(data))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PremaskError(
+            f"'{path}' can't be read as COCO: {type(error).__name__}: {error}. It must be JSON "
+            "with the lists 'images', 'annotations' and 'categories'."
+        ) from error
+
+
+def labeled_from_coco(data: Mapping[str, Any]) -> Iterator[Labeled]:
+    """Every image of a COCO dict with its annotations, in the file's order."""
+    labels = {category["id"]: category["name"] for category in data["categories"]}
+    records: dict[Any, list[Json]] = {image["id"]: [] for image in data["images"]}
+    for record in data["annotations"]:
+        if record["image_id"] not in records or record["category_id"] not in labels:
+            raise _invalid(record, "its image_id or its category_id is not in the file")
+        records[record["image_id"]].append(record)
+    for image in data["images"]:
+        size_hw = (image["height"], image["width"])
+        yield Labeled(
+            image=Image(name=image["file_name"], size_hw=size_hw),
+            annotations=tuple(
+                annotation_from_coco(record, labels[record["category_id"]], size_hw)
+                for record in records[image["id"]]
+            ),
+        )
+
+
+def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -> Annotation:
+    """Read one entry of COCO's `annotations`; the box follows from the mask where there is one."""
+    try:
+        mask = _mask_of(record, size_hw)
+        return Annotation(
+            label=label,
+            box_xyxy=_box_of(record["bbox"]) if mask is None else mask.box_xyxy,
+            score=record.get("score"),
+            mask=mask,
+            matte=_matte_of(record.get("alpha_planes"), size_hw),
+            track=record.get("track_id"),
+            source=tuple(record.get("source", ())),
+        )
+    except (InvalidMask, KeyError, TypeError, ValueError) as error:
+        raise _invalid(record, f"{type(error).__name__}: {error}") from error
+
+
+def annotation_to_json(annotation: Annotation) -> Json:
+    """Everything that an annotation holds, as plain data."""
+    record: Json = {
+        "label": annotation.label,
+        "box_xyxy": [float(side) for side in annotation.box_xyxy],
+        "score": None if annotation.score is None else float(annotation.score),
+        "source": list(annotation.source),
+    }
+    if annotation.mask is not None:
+        record["mask"] = annotation.mask.rle
+    if annotation.matte is not None:
+        record["matte"] = matte_to_planes(annotation.matte)
+    if annotation.track is not None:
+        record["track"] = int(annotation.track)
+    return record
+
+
+def annotation_from_json(record: Mapping[str, Any], size_hw: Size) -> Annotation:
+    """Undo `annotation_to_json`."""
+    mask = record.get("mask")
+    x0, y0, x1, y1 = record["box_xyxy"]
+    return Annotation(
+        label=record["label"],
+        box_xyxy=(x0, y0, x1, y1),
+        score=record["score"],
+        mask=mask_from_segmentation(mask, size_hw) if mask else None,
+        matte=_matte_of(record.get("matte"), size_hw),
+        track=record.get("track"),
+        source=tuple(record["source"]),
+    )
+
+
+def _write_lists(
+    labeled: Iterable[Labeled], file: BinaryIO, spool: BinaryIO, ids: dict[str, int], polygons: bool
+) -> None:
+    """Images go into the file, annotations into the spool; `ids` learns new labels."""
+    annotation_id = 0
+    looked_at = (each for each in labeled if each.error is None)
+    for image_id, each in enumerate(looked_at, start=1):
+        _write_record(file, _image(each.image, image_id), image_id)
+        for annotation in each.annotations:
+            annotation_id += 1
+            record = annotation_to_coco(
+                annotation,
+                image_id=image_id,
+                annotation_id=annotation_id,
+                category_id=ids.setdefault(annotation.label, len(ids) + 1),
+                polygons=polygons,
+            )
+            _write_record(spool, record, annotation_id)
+
+
+def _image(image: Image, image_id: int) -> Json:
+    height, width = image.size_hw
+    return {"id": image_id, "file_name": image.name, "width": width, "height": height}
+
+
+def _write_record(file: BinaryIO, record: Json, number: int) -> None:
+    """A record on a line of its own; `number` counts from 1 in each list."""
+    file.write(b"\n" if number == 1 else b",\n")
+    file.write(json.dumps(record).encode())
+
+
+def _shape(annotation: Annotation, *, polygons: bool) -> Json:
+    mask = annotation.mask
+    if mask is None:
+        box = [float(side) for side in _xywh(annotation.box_xyxy)]
+        return {"bbox": box, "area": float(box_area(annotation.box_xyxy)), "segmentation": []}
+    segmentation = mask_to_polygons(mask) if polygons else mask.rle
+    return {"bbox": _xywh(mask.box_xyxy), "area": mask.area, "segmentation": segmentation}
+
+
+def _xywh(box_xyxy: Box) -> list[float]:
+    x0, y0, x1, y1 = box_xyxy
+    return [x0, y0, x1 - x0, y1 - y0]
+
+
+def _mask_of(record: Mapping[str, Any], size_hw: Size) -> Mask | None:
+    segmentation = record.get("segmentation")
+    return mask_from_segmentation(segmentation, size_hw) if segmentation else None
+
+
+def _matte_of(planes: Sequence[Json] | None, size_hw: Size) -> Matte | None:
+    if not planes:
+        return None
+    matte = matte_from_planes(planes)
+    if matte.size_hw != tuple(size_hw):
+        raise InvalidMask(f"its matte is for an image of {matte.size_hw}, not {tuple(size_hw)}")
+    return matte
+
+
+def _box_of(bbox: Sequence[float]) -> Box:
+    x, y, width, height = (float(side) for side in bbox)
+    if not (width >= 0 and height >= 0):
+        raise InvalidMask(f"its bbox {list(bbox)} has a side that is no length")
+    return x, y, x + width, y + height
+
+
+def _invalid(record: Mapping[str, Any], reason: str) -> InvalidMask:
+    return InvalidMask(
+        f"Annotation {record.get('id')} can't be read: {reason}. Correct it, or take it out."
+    )

@@ -1,0 +1,121 @@
+"""Annotations -> pictures without their background: cut-outs, and backgrounds that step back."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+from premask.annotations import Annotation, Labeled
+from premask.errors import InvalidMask
+from premask.files import LazyFiles
+from premask.foreground import estimate_foreground
+from premask.geometry import box_slices, grow_box, pixel_box
+from premask.images import Rgb
+from premask.labels.palette import Color
+from premask.labels.png import alpha_map, png_bytes
+from premask.masks import Alpha
+
+WHITE: Color = (255, 255, 255)
+
+_BLUR_SHARE = 0.02  # of the image's longer side is half the width of each box filter
+
+
+def cutout_files(labeled: Labeled, stem: str) -> LazyFiles:
+    """A transparent cut-out of each annotation that has pixels, on its own box."""
+    return {
+        f"{stem}_{index}.png": partial(_cutout_png, labeled, annotation)
+        for index, annotation in enumerate(labeled.annotations)
+        if annotation.mask is not None and annotation.mask.area
+    }
+
+
+def white_background_files(labeled: Labeled, stem: str) -> LazyFiles:
+    """The image with all of its objects on white."""
+    return {f"{stem}.png": lambda: _png(on_color(labeled))}
+
+
+def blurred_background_files(labeled: Labeled, stem: str) -> LazyFiles:
+    """The image with everything but its objects out of focus."""
+    return {f"{stem}.png": lambda: _png(on_blur(labeled))}
+
+
+def gray_background_files(labeled: Labeled, stem: str) -> LazyFiles:
+    """The image with everything but its objects in black and white."""
+    return {f"{stem}.png": lambda: _png(on_gray(labeled))}
+
+
+def cutout(
+    rgb: Rgb, annotation: Annotation, *, padding: int = 0, full_size: bool = False
+) -> NDArray[np.uint8]:
+    """Red, green, blue and alpha (h, w, 4) of one object, on its box grown by `padding` pixels.
+
+    The background is taken out of the colours of soft edges. What is cut away is black: nobody can
+    turn it visible again.
+    """
+    shape = annotation.matte or annotation.mask
+    if shape is None:
+        raise InvalidMask(
+            f"There is no mask to cut '{annotation.label}' out with, only a box. Use a recipe that "
+            "outlines or mattes."
+        )
+    size_hw = shape.size_hw
+    padded = pixel_box(grow_box(shape.box_xyxy, padding), size_hw)
+    part = box_slices((0, 0, size_hw[1], size_hw[0]) if full_size else padded)
+    alpha = alpha_map((annotation,), size_hw)
+    colors = rgb if annotation.matte is None else estimate_foreground(rgb, alpha)
+    return np.dstack((np.where(alpha[part][..., None], colors[part], np.uint8(0)), alpha[part]))
+
+
+def on_color(labeled: Labeled, color: Color = WHITE) -> Rgb:
+    """All objects (height, width, 3) on one colour, without the old background in soft edges."""
+    alpha = _alpha(labeled)
+    foreground = estimate_foreground(labeled.image.rgb, alpha)
+    return _blended(foreground, np.array(color, np.uint8), alpha)
+
+
+def on_blur(labeled: Labeled) -> Rgb:
+    """The image (height, width, 3), out of focus where no object is."""
+    alpha = _alpha(labeled)
+    return _blended(labeled.image.rgb, _blurred_background(labeled.image.rgb, alpha), alpha)
+
+
+def on_gray(labeled: Labeled) -> Rgb:
+    """The image (height, width, 3), black and white where no object is."""
+    rgb = labeled.image.rgb
+    gray = np.asarray(PIL.Image.fromarray(rgb).convert("L"))
+    return _blended(rgb, gray[..., None], _alpha(labeled))
+
+
+def _alpha(labeled: Labeled) -> Alpha:
+    return alpha_map(labeled.annotations, labeled.image.size_hw)
+
+
+def _blended(front: Rgb, back: NDArray[np.uint8], alpha: Alpha) -> Rgb:
+    """The exact mixture, rounded; alpha 255 leaves `front` and alpha 0 leaves `back` untouched."""
+    share = alpha[..., None].astype(np.uint16)
+    return ((front * share + back * (255 - share) + 127) // 255).astype(np.uint8)
+
+
+def _blurred_background(rgb: Rgb, alpha: Alpha) -> Rgb:
+    """The background alone, out of focus: objects don't bleed into it."""
+    background = np.float32(1) - alpha[..., None] / np.float32(255)
+    weighted = np.concatenate((rgb * background, background), axis=-1)
+    side = 2 * round(_BLUR_SHARE * max(alpha.shape)) + 1
+    for _ in range(
+        3
+    ):  # three box filters are nearly a Gaussian, at a cost that its width leaves alone
+        weighted = uniform_filter(weighted, (side, side, 1), mode="nearest")
+    seen = np.maximum(weighted[..., 3:], np.float32(1e-6))
+    return np.asarray(np.clip(weighted[..., :3] / seen + 0.5, 0, 255).astype(np.uint8))
+
+
+def _cutout_png(labeled: Labeled, annotation: Annotation) -> bytes:
+    return _png(cutout(labeled.image.rgb, annotation))
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    return png_bytes(PIL.Image.fromarray(pixels))

@@ -1,0 +1,258 @@
+"""Annotations <-> Label Studio: regions, tasks, and the labelling configuration for them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+from premask.annotations import Annotation, Labeled
+from premask.errors import InvalidMask
+from premask.files import replacing, write_atomically
+from premask.geometry import Box, clip_box, snapped
+from premask.images import digest_of
+from premask.labels import brush_rle
+from premask.labels.coco_rle import mask_from_segmentation, mask_to_polygons
+from premask.labels.palette import hex_color
+from premask.masks import HALF, Mask, Matte, Size
+
+Json = dict[str, Any]
+RegionKind = Literal["brush", "rectangle", "polygon"]
+
+CONFIG_NAME = "label_config.xml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags:
+    """The names that a labelling configuration gives to its image and to its three tools."""
+
+    image: str = "image"
+    brush: str = "brush"
+    rectangle: str = "rectangle"
+    polygon: str = "polygon"
+
+
+DEFAULT_TAGS = Tags()
+
+
+def write_label_studio(
+    labeled: Iterable[Labeled],
+    path: Path,
+    categories: Sequence[str] | None = None,
+    *,
+    image_url: Callable[[str], str] | None = None,
+) -> tuple[Path, ...]:
+    """Write tasks with predictions in one pass, and beside them the configuration for them."""
+    labels = dict.fromkeys(categories or ())
+    with replacing(path) as file:
+        file.write(b"[")
+        looked_at = (each for each in labeled if each.error is None)
+        for place, each in enumerate(looked_at):
+            labels |= dict.fromkeys(annotation.label for annotation in each.annotations)
+            url = (image_url or local_file_url)(each.image.name)
+            file.write(b",\n" if place else b"\n")
+            file.write(json.dumps(task_from_labeled(each, image_url=url)).encode())
+        file.write(b"\n]\n")
+    config = write_atomically(path.with_name(CONFIG_NAME), label_config(tuple(labels)).encode())
+    return path, config
+
+
+def task_from_labeled(
+    labeled: Labeled,
+    *,
+    image_url: str,
+    model_version: str = "premask",
+    kinds: Sequence[RegionKind] | None = None,
+    tags: Tags = DEFAULT_TAGS,
+) -> Json:
+    """One task to import, with one prediction; nothing found is a prediction without regions."""
+    regions = [
+        region
+        for index, annotation in enumerate(labeled.annotations)
+        for region in regions_from_annotation(
+            annotation, labeled.image.size_hw, index=index, kinds=kinds, tags=tags
+        )
+    ]
+    prediction = prediction_from_regions(regions, model_version=model_version)
+    return {"data": {"image": image_url}, "predictions": [prediction]}
+
+
+def prediction_from_regions(regions: Sequence[Json], *, model_version: str) -> Json:
+    """One prediction; its score is the mean of the regions' scores, where they have any."""
+    scores = [region["score"] for region in regions if "score" in region]
+    score = {"score": sum(scores) / len(scores)} if scores else {}
+    return {"model_version": model_version, "result": list(regions)} | score
+
+
+def regions_from_annotation(
+    annotation: Annotation,
+    size_hw: Size,
+    *,
+    index: int = 0,
+    kinds: Sequence[RegionKind] | None = None,
+    tags: Tags = DEFAULT_TAGS,
+) -> list[Json]:
+    """The regions that show one object; `index` is its place in the image.
+
+    By default a brush, soft where there is a matte, or a rectangle where there is no mask. Kinds
+    that need a mask are left out where there is none. Each part of an object is its own polygon.
+    """
+    default: Sequence[RegionKind] = ("rectangle",) if annotation.mask is None else ("brush",)
+    return [
+        _region(annotation, size_hw, kind, tags, f"{index}.{part}") | {"value": value}
+        for kind in kinds or default
+        for part, value in enumerate(_values(annotation, size_hw, kind))
+    ]
+
+
+def annotations_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[Annotation, ...]:
+    """Read brush, rectangle and polygon regions, one annotation each; others are passed over.
+
+    A turned rectangle becomes the upright box around it.
+    """
+    return tuple(_annotation(region) for region in regions if region.get("type") in _READERS)
+
+
+def label_config(labels: Sequence[str], tags: Tags = DEFAULT_TAGS) -> str:
+    """A labelling configuration (XML) for the regions of these labels."""
+    tools = {
+        "BrushLabels": tags.brush,
+        "RectangleLabels": tags.rectangle,
+        "PolygonLabels": tags.polygon,
+    }
+    lines = ["<View>", f'  <Image name={quoteattr(tags.image)} value="$image" zoom="true"/>']
+    for tool, name in tools.items():
+        lines.append(f"  <{tool} name={quoteattr(name)} toName={quoteattr(tags.image)}>")
+        lines += [
+            f'    <Label value={quoteattr(label)} background="{hex_color(number)}"/>'
+            for number, label in enumerate(labels, start=1)
+        ]
+        lines.append(f"  </{tool}>")
+    return "\n".join([*lines, "</View>", ""])
+
+
+def local_file_url(name: str) -> str:
+    """Where Label Studio's local files storage serves an image of this relative name."""
+    return "/data/local-files/?d=" + quote(name, errors="surrogateescape")
+
+
+def _region(
+    annotation: Annotation, size_hw: Size, kind: RegionKind, tags: Tags, place: str
+) -> Json:
+    """All of a region but its value."""
+    height, width = size_hw
+    region: Json = {
+        "id": _region_id(annotation, kind, place),
+        "type": f"{kind}labels",
+        "from_name": getattr(tags, kind),
+        "to_name": tags.image,
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+    }
+    return region if annotation.score is None else region | {"score": float(annotation.score)}
+
+
+def _region_id(annotation: Annotation, kind: str, place: str) -> str:
+    """The same object at the same place has the same id in every run; no two have the same."""
+    box = [float(side) for side in annotation.box_xyxy]
+    counts = "" if annotation.mask is None else annotation.mask.counts.decode("ascii")
+    content = json.dumps([place, kind, annotation.label, box, counts])
+    return digest_of(content.encode())[:16]
+
+
+def _values(annotation: Annotation, size_hw: Size, kind: RegionKind) -> Iterator[Json]:
+    labels = {f"{kind}labels": [annotation.label]}
+    if kind == "rectangle":
+        yield _percent_box(annotation.box_xyxy, size_hw) | labels
+    elif annotation.mask is None:
+        return
+    elif kind == "brush":
+        data = brush_rle.encode(annotation.matte or annotation.mask)
+        yield {"format": "rle", "rle": list(data)} | labels
+    else:
+        for polygon in mask_to_polygons(annotation.mask):
+            yield {"points": _percent_points(polygon, size_hw), "closed": True} | labels
+
+
+def _percent_box(box_xyxy: Box, size_hw: Size) -> Json:
+    height, width = size_hw
+    x0, y0, x1, y1 = (float(side) for side in clip_box(box_xyxy, size_hw))
+    return {
+        "x": 100 * x0 / width,
+        "y": 100 * y0 / height,
+        "width": 100 * (x1 - x0) / width,
+        "height": 100 * (y1 - y0) / height,
+        "rotation": 0,
+    }
+
+
+def _percent_points(polygon: Sequence[float], size_hw: Size) -> list[list[float]]:
+    height, width = size_hw
+    return [
+        [100 * x / width, 100 * y / height]
+        for x, y in zip(polygon[0::2], polygon[1::2], strict=True)
+    ]
+
+
+def _annotation(region: Mapping[str, Any]) -> Annotation:
+    try:
+        size_hw = (int(region["original_height"]), int(region["original_width"]))
+        kind, value = region["type"], region["value"]
+        box_xyxy, mask, matte = _READERS[kind](value, size_hw)
+        label = next(iter(value.get(kind, ())), "")
+    except (InvalidMask, KeyError, TypeError, ValueError) as error:
+        raise InvalidMask(
+            f"Region {region.get('id')!r} can't be read: {type(error).__name__}: {error}. "
+            "Correct it in Label Studio, or delete it."
+        ) from error
+    return Annotation(
+        label=label, box_xyxy=box_xyxy, score=region.get("score"), mask=mask, matte=matte
+    )
+
+
+Shape = tuple[Box, Mask | None, Matte | None]
+
+
+def _brush_shape(value: Mapping[str, Any], size_hw: Size) -> Shape:
+    """A brush of nothing but 0 and 255 is a mask, any other a matte."""
+    alpha = brush_rle.decode(value["rle"], size_hw)
+    mask = Mask.from_array(alpha >= HALF)
+    soft = bool(((alpha > 0) & (alpha < 255)).any())
+    return mask.box_xyxy, mask, Matte.from_array(alpha) if soft else None
+
+
+def _rectangle_shape(value: Mapping[str, Any], size_hw: Size) -> Shape:
+    """Label Studio turns a rectangle clockwise around its upper left corner."""
+    height, width = size_hw
+    x, y = value["x"] * width / 100, value["y"] * height / 100
+    w, h = value["width"] * width / 100, value["height"] * height / 100
+    cosine, sine = _turn(value.get("rotation", 0))
+    xs = [x, x + w * cosine, x - h * sine, x + w * cosine - h * sine]
+    ys = [y, y + w * sine, y + h * cosine, y + w * sine + h * cosine]
+    return (snapped(min(xs)), snapped(min(ys)), snapped(max(xs)), snapped(max(ys))), None, None
+
+
+def _turn(degrees: float) -> tuple[float, float]:
+    return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+
+
+def _polygon_shape(value: Mapping[str, Any], size_hw: Size) -> Shape:
+    height, width = size_hw
+    flat = [
+        snapped(side) for x, y in value["points"] for side in (x * width / 100, y * height / 100)
+    ]
+    mask = mask_from_segmentation([flat], size_hw)
+    return mask.box_xyxy, mask, None
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any], Size], Shape]] = {
+    "brushlabels": _brush_shape,
+    "rectanglelabels": _rectangle_shape,
+    "polygonlabels": _polygon_shape,
+}

@@ -1,0 +1,43 @@
+"""Numbers for labels and names for files that hold for a whole dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from premask.annotations import Annotation
+
+
+def numbered(categories: Iterable[str] | None) -> dict[str, int]:
+    """Each category's number, from 1 in the order given.
+
+    >>> numbered(["cat", "dog", "cat"])
+    {'cat': 1, 'dog': 2}
+    """
+    return {name: number for number, name in enumerate(dict.fromkeys(categories or ()), start=1)}
+
+
+def number_new(numbers: dict[str, int], annotations: Iterable[Annotation]) -> None:
+    """Give the next numbers to labels that have none yet."""
+    for annotation in annotations:
+        numbers.setdefault(annotation.label, len(numbers) + 1)
+
+
+class Stems:
+    """What the files of each image are called: its name without the suffix, below the folder.
+
+    Of images that differ in their suffix only (a.jpg, a.png), the later ones keep it.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def of(self, name: str) -> str:
+        """A stem that no other image has had, whether or not the disk minds capital letters."""
+        parts = [part for part in PurePosixPath(name).parts if part.strip("/.")]
+        path = PurePosixPath(*parts or ("image",))
+        stem = str(path.with_suffix(""))
+        if stem.casefold() in self._taken:
+            stem = str(path)
+        self._taken.add(stem.casefold())
+        return stem

@@ -1,0 +1,173 @@
+"""Annotations <-> PNG: maps of classes or objects with a palette, one mask a file, alpha."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from premask.annotations import Annotation, Labeled
+from premask.errors import InvalidMask, InvalidSetting, UnwritableOutput
+from premask.files import LazyFiles, write_atomically
+from premask.geometry import box_slices
+from premask.labels.numbering import Stems, number_new, numbered
+from premask.labels.palette import png_palette
+from premask.masks import Alpha, Mask, Matte, Size
+
+Index = NDArray[np.uint8] | NDArray[np.uint16]
+
+LEGEND_NAME = "classes.json"
+
+
+def write_class_maps(
+    labeled: Iterable[Labeled], folder: Path, categories: Sequence[str] | None = None
+) -> tuple[Path, ...]:
+    """Write one class map an image, and the legend: 1 is the first category, 0 is nothing."""
+    numbers, stems = numbered(categories), Stems()
+    for each in labeled:
+        if each.error is None:
+            number_new(numbers, each.annotations)
+            index = class_map(each.annotations, each.image.size_hw, tuple(numbers))
+            write_atomically(folder / f"{stems.of(each.image.name)}.png", png_from_index(index))
+    legend = {number: name for name, number in numbers.items()}
+    write_atomically(folder / LEGEND_NAME, json.dumps(legend, indent=1).encode())
+    return (folder,)
+
+
+def instance_files(labeled: Labeled, stem: str) -> LazyFiles:
+    """One map an image: 1 is the first annotation, 0 is nothing."""
+    return {f"{stem}.png": lambda: png_from_index(instance_map(labeled))}
+
+
+def mask_files(labeled: Labeled, stem: str) -> LazyFiles:
+    """One file of 0 and 255 for each annotation that has a mask; they may overlap."""
+    return {
+        f"{stem}_{index}.png": partial(png_from_mask, annotation.mask)
+        for index, annotation in enumerate(labeled.annotations)
+        if annotation.mask is not None
+    }
+
+
+def alpha_files(labeled: Labeled, stem: str) -> LazyFiles:
+    """One file an image: how much of each pixel belongs to any object."""
+    return {
+        f"{stem}.png": lambda: png_from_gray(alpha_map(labeled.annotations, labeled.image.size_hw))
+    }
+
+
+def class_map(annotations: Sequence[Annotation], size_hw: Size, categories: Sequence[str]) -> Index:
+    """The number of the class of each pixel (height, width), from 1 in the categories' order.
+
+    Where objects overlap the smallest is on top. Annotations without a mask leave no trace.
+    """
+    numbers = numbered(categories)
+    for annotation in annotations:
+        if annotation.label not in numbers:
+            raise InvalidSetting(
+                f"The label '{annotation.label}' is not among the categories "
+                f"({', '.join(numbers)}). Add it to them."
+            )
+    values = [numbers[annotation.label] for annotation in annotations]
+    return _painted(annotations, values, size_hw, len(numbers))
+
+
+def instance_map(labeled: Labeled) -> Index:
+    """The number of the annotation of each pixel (height, width), from 1; overlaps like `class_map`."""
+    count = len(labeled.annotations)
+    values = range(1, count + 1)
+    return _painted(labeled.annotations, values, labeled.image.size_hw, count)
+
+
+def alpha_map(annotations: Sequence[Annotation], size_hw: Size) -> Alpha:
+    """The highest alpha at each pixel (height, width) over all mattes, and masks that have none."""
+    alpha = np.zeros(size_hw, np.uint8)
+    for annotation in annotations:
+        shape = annotation.matte or annotation.mask
+        if shape is not None:
+            inside = alpha[box_slices(shape.box_xyxy)]
+            np.maximum(inside, alpha_crop(shape), out=inside)
+    return alpha
+
+
+def alpha_crop(shape: Mask | Matte) -> Alpha:
+    """Alpha (h, w) on the shape's own box."""
+    crop = shape.crop()
+    return crop.astype(np.uint8) * np.uint8(255 if crop.dtype == np.bool_ else 1)
+
+
+def png_from_mask(mask: Mask) -> bytes:
+    """A grey PNG of 0 and 255."""
+    return png_from_gray(mask.to_array().view(np.uint8) * np.uint8(255))
+
+
+def mask_from_png(data: bytes) -> Mask:
+    """The pixels of a PNG that are not 0."""
+    return Mask.from_array(_pixels(data))
+
+
+def matte_from_png(data: bytes) -> Matte:
+    """A grey PNG as alpha."""
+    return Matte.from_array(_pixels(data))
+
+
+def masks_from_png(data: bytes) -> dict[int, Mask]:
+    """The mask of each number in a map of classes or objects."""
+    index = _pixels(data)
+    return {int(value): Mask.from_array(index == value) for value in np.unique(index) if value}
+
+
+def png_from_index(index: Index) -> bytes:
+    """A PNG with PASCAL VOC's palette; beyond 255 numbers 16 bits of grey, without colours."""
+    picture = PIL.Image.fromarray(index)
+    if index.dtype == np.uint8:
+        picture.putpalette(png_palette())
+    return png_bytes(picture)
+
+
+def png_from_gray(gray: Index) -> bytes:
+    """A grey PNG of an array (height, width), of 8 or 16 bits as the array is."""
+    return png_bytes(PIL.Image.fromarray(gray))
+
+
+def png_bytes(picture: PIL.Image.Image) -> bytes:
+    """The file of a picture."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _painted(
+    annotations: Sequence[Annotation], values: Sequence[int], size_hw: Size, highest: int
+) -> Index:
+    """Each mask in its value, large ones first, so that small ones stay on top."""
+    if highest >= 2**16:
+        raise UnwritableOutput(
+            f"A PNG map holds 65,535 numbers, but there are {highest:,}. Write COCO instead."
+        )
+    index = np.zeros(size_hw, np.uint8 if highest < 2**8 else np.uint16)
+    masks = [
+        (each.mask, value) for each, value in zip(annotations, values, strict=True) if each.mask
+    ]
+    # Of two of one size the first is on top: models hand out the surest first.
+    for mask, value in sorted(reversed(masks), key=lambda painted: -painted[0].area):
+        index[box_slices(mask.box_xyxy)][mask.crop()] = value
+    return index
+
+
+def _pixels(data: bytes) -> NDArray[Any]:
+    try:
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            pixels = np.asarray(picture)
+    # Pillow's decoders raise nearly anything on broken files.
+    except Exception as error:
+        raise InvalidMask(f"This mask is no PNG that can be read ({error}).") from error
+    if pixels.ndim != 2:
+        raise InvalidMask(f"This PNG has colours ({picture.mode}); a mask has one number a pixel.")
+    return pixels

@@ -1,0 +1,115 @@
+"""U2-Net: the salient subject of a photo and its soft edge, by ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import PIL.Image
+from numpy.typing import NDArray
+
+from premask.errors import MissingWeights
+from premask.geometry import IntBox, box_slices, grow_box, pixel_box
+from premask.images import Image, Rgb
+from premask.masks import HALF, Alpha, Mask
+from premask.models.options import NoOptions
+from premask.prompts import Hint, Prompts
+
+LABEL = "subject"
+
+# The network was exported for exactly one image of this size.
+SIDE = 320
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+
+# Stretching the output to 0..1 makes a subject out of nothing where the network saw none.
+FAINTEST = 0.5
+
+# How much around a mask the network sees, as a share of the longer side of its box.
+MARGIN = 0.15
+
+
+class U2netMatter:
+    """Finds the salient subject, and mattes it: alone in the image, or around a mask."""
+
+    def __init__(self, *, weights: Path | None, device: str) -> None:
+        if weights is None:
+            raise MissingWeights(
+                "U2-Net needs its weights, and none were given. "
+                "Get them with: premask models download u2netp"
+            )
+        self._session = _session(weights, device)
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+
+    def find(
+        self, images: Sequence[Image], prompts: Sequence[Prompts], options: NoOptions
+    ) -> list[list[Hint]]:
+        """The subject of each image and its mask, if there is one; prompts change nothing."""
+        return [self._subject(image) for image in images]
+
+    def matte(
+        self, images: Sequence[Image], masks: Sequence[Mask | None], options: NoOptions
+    ) -> list[Alpha]:
+        """Alpha (height, width) of each subject; with a mask, of what lies in and around it."""
+        return [self._matte(image, mask) for image, mask in zip(images, masks, strict=True)]
+
+    def _subject(self, image: Image) -> list[Hint]:
+        mask = Mask.from_array(self._alpha(image.rgb) >= HALF)
+        if not mask.area:
+            return []
+        x0, y0, x1, y1 = mask.box_xyxy
+        return [Hint(label=LABEL, box_xyxy=(x0, y0, x1, y1), mask=mask)]
+
+    def _matte(self, image: Image, mask: Mask | None) -> Alpha:
+        if mask is None:
+            return self._alpha(image.rgb)
+        alpha = np.zeros(image.size_hw, np.uint8)
+        if mask.area:
+            around = box_slices(_around(mask))
+            alpha[around] = self._alpha(image.rgb[around])
+        return alpha
+
+    def _alpha(self, rgb: Rgb) -> Alpha:
+        """Alpha (height, width) of the subject of these pixels; all 0 when there is none."""
+        raw = self._session.run([self._output], {self._input: _network_input(rgb)})[0][0, 0]
+        low, high = raw.min(), raw.max()
+        height, width = rgb.shape[:2]
+        if high < FAINTEST or high == low:
+            return np.zeros((height, width), np.uint8)
+        return _resized((raw - low) / (high - low), (height, width))
+
+
+def _session(weights: Path, device: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = os.cpu_count() or 1
+    wanted = ["CPUExecutionProvider"]
+    if device.startswith("cuda"):
+        wanted.insert(0, "CUDAExecutionProvider")
+    available = onnxruntime.get_available_providers()
+    providers = [provider for provider in wanted if provider in available]
+    return onnxruntime.InferenceSession(str(weights), options, providers=providers)
+
+
+def _network_input(rgb: Rgb) -> NDArray[np.float32]:
+    """(1, 3, SIDE, SIDE) as in training: divided by the brightest value, then normalised."""
+    picture = PIL.Image.fromarray(rgb).resize((SIDE, SIDE), PIL.Image.Resampling.LANCZOS)
+    pixels = np.asarray(picture, np.float32)
+    normal = (pixels / max(pixels.max(), 1) - MEAN) / DEVIATION
+    return np.ascontiguousarray(normal.transpose(2, 0, 1)[np.newaxis], np.float32)
+
+
+def _resized(activation: NDArray[np.float32], size_hw: tuple[int, int]) -> Alpha:
+    """Activation 0 to 1 of any size as alpha (height, width)."""
+    picture = PIL.Image.fromarray(activation)
+    # Bicubic, in floats: Lanczos' outer lobes draw a faint second edge around the subject.
+    resized = picture.resize(size_hw[::-1], PIL.Image.Resampling.BICUBIC)
+    return np.rint(np.asarray(resized, np.float32).clip(0, 1) * 255).astype(np.uint8)
+
+
+def _around(mask: Mask) -> IntBox:
+    x0, y0, x1, y1 = mask.box_xyxy
+    return pixel_box(grow_box(mask.box_xyxy, MARGIN * max(x1 - x0, y1 - y0)), mask.size_hw)

