@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from premask.doctor import diagnosis
-from premask.errors import InvalidSetting, PremaskError
+from premask.errors import PremaskError
+from premask.flags import prompts_from_flags, settings_from_flags
 from premask.inputs import collect_inputs
 from premask.labels.formats import FORMATS, formats_of
-from premask.masks import Mask
 from premask.models.catalog import Checkpoint, catalog, checkpoint_of
 from premask.models.pool import ModelPool
 from premask.models.weights import download, weights_path
-from premask.prompts import BoxPrompt, Phrase, Point, Prompts
 from premask.recipes import built_in_recipes, recipe_of
 from premask.runs import Job, Outcome, run, start_over
 from premask.terminal import ProgressLine, duration, printable, table
@@ -114,13 +113,20 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _annotate(options: argparse.Namespace) -> int:
-    recipe = recipe_of(options.recipe).with_settings(dict(map(_assignment, options.settings)))
+    recipe = recipe_of(options.recipe).with_settings(settings_from_flags(options.settings))
     job = Job(
         inputs=collect_inputs(options.paths),
         recipe=recipe,
         folder=options.out,
         formats=formats_of(options.format.split(",")),
-        prompts=_prompts(options),
+        prompts=prompts_from_flags(
+            text=options.text,
+            points=options.points,
+            negative_points=options.negative_points,
+            boxes=options.boxes,
+            mask=options.mask,
+            label=options.label,
+        ),
         batch_size=options.batch_size,
     )
     if options.download:
@@ -135,45 +141,6 @@ def _annotate(options: argparse.Namespace) -> int:
         line.end()
     print(_summary(outcome))
     return 1 if outcome.failures else 0
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    path, equals, value = text.partition("=")
-    if not equals:
-        raise InvalidSetting(f"--set {text}: write --set STAGE.NAME=VALUE, such as refine.grow=3.")
-    return path.strip(), value.strip()
-
-
-def _prompts(options: argparse.Namespace) -> Prompts:
-    signed = [(text, True) for text in options.points]
-    signed += [(text, False) for text in options.negative_points]
-    label = options.label
-    return Prompts(
-        phrases=tuple(Phrase(text=text) for text in options.text),
-        points=tuple(_point(text, positive, label) for text, positive in signed),
-        boxes=tuple(_box(text, label) for text in options.boxes),
-        mask=Mask.from_image_file(options.mask) if options.mask else None,
-    )
-
-
-def _point(text: str, positive: bool, label: str) -> Point:
-    x, y = _numbers(text, 2)
-    return Point(x=x, y=y, positive=positive, label=label)
-
-
-def _box(text: str, label: str) -> BoxPrompt:
-    x0, y0, x1, y1 = _numbers(text, 4)
-    return BoxPrompt(box_xyxy=(x0, y0, x1, y1), label=label)
-
-
-def _numbers(text: str, count: int) -> list[float]:
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != count:
-        raise InvalidSetting(f"'{text}' must be {count} numbers with commas between, in pixels.")
-    return numbers
 
 
 def _summary(outcome: Outcome) -> str:

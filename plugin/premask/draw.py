@@ -25,6 +25,7 @@ SHRINK = PIL.Image.Resampling.HAMMING  # no negative lobes: no halos round a cut
 TILE = 8
 TILES = (118, 142)
 
+_CROWD = 15
 _DISK = tuple((y, x) for y in range(5) for x in range(5) if (y - 2) ** 2 + (x - 2) ** 2 <= 4)
 
 
@@ -180,7 +181,8 @@ def _draw_labels(
     picture: PIL.Image.Image, coloured: Sequence[Coloured], boxes: Sequence[IntBox]
 ) -> None:
     """Write label and score at each box; where there is no room left, the colour has to do."""
-    size = min(15, max(10, round(max(picture.size) / 45)))
+    largest = 16 if len(coloured) <= _CROWD else 11
+    size = min(largest, max(11, round(max(picture.size) / 40)))
     taken: list[IntBox] = []
     for (annotation, colour), box in zip(coloured, boxes, strict=True):
         text = _tag_text(annotation, size, picture.width)

@@ -19,6 +19,7 @@ from premask.rle import (
     counts_to_crop,
     counts_to_string,
     crop_to_counts,
+    require_size,
     string_to_counts,
 )
 
@@ -66,7 +67,10 @@ class Mask:
     @classmethod
     def from_counts(cls, counts: ArrayLike, size_hw: Size) -> Mask:
         """Run lengths down the columns, beginning with 0s (COCO's uncompressed form)."""
-        checked = checked_counts(np.array(counts, np.int64).reshape(-1), size_hw)
+        lengths = np.array(counts).reshape(-1)
+        if lengths.size and lengths.dtype.kind not in "iu":
+            raise InvalidMask(f"Run lengths are whole numbers; got {lengths.dtype}.")
+        checked = checked_counts(lengths.astype(np.int64), size_hw)
         return cls(size_hw=size_hw, counts=counts_to_string(checked))
 
     @classmethod
@@ -194,7 +198,7 @@ class Matte:
         """Alpha `crop` (h, w) of uint8 with its upper left corner at `xy`; 0 elsewhere."""
         if crop.dtype != np.uint8:
             raise InvalidMask(f"A matte is uint8, 0 to 255; got {crop.dtype}.")
-        (x, y), (height, width) = xy, size_hw
+        (x, y), (height, width) = xy, require_size(size_hw)
         if not (0 <= x <= width - crop.shape[1] and 0 <= y <= height - crop.shape[0]):
             raise InvalidMask(
                 f"A crop of {crop.shape[1]} x {crop.shape[0]} at {xy} does not lie on an image of "

@@ -16,6 +16,9 @@ from premask.annotations import Labeled
 from premask.draw import cutout_on_checkerboard, overlay
 from premask.files import replacing
 from premask.lettering import Colour, fitted, font_for
+from premask.report import write_report
+from premask.runs import read_state, results_of
+from premask.version import __version__
 
 GROUND: Colour = (245, 245, 243)
 PANEL: Colour = (233, 233, 229)
@@ -27,6 +30,17 @@ _GAP = 6
 _MARGIN = 24
 _TEXT = 14
 _LINE = 20
+
+
+def preview(folders: Iterable[Path]) -> Iterator[Path]:
+    """Draw what the last run into each folder found; yields each file when it is written."""
+    for folder in folders:
+        sheet = ContactSheet()
+        results = sheet.watching(results_of(folder))
+        facts = {"recipe": read_state(folder)["recipe"], "made by": f"premask {__version__}"}
+        title = folder.resolve().name
+        yield write_report(results, folder / "report.html", title=title, facts=facts)
+        yield sheet.write(folder / "contact-sheet.png")
 
 
 def contact_sheet(
@@ -90,10 +104,11 @@ class ContactSheet:
         for index, tile in enumerate(tiles):
             row, column = divmod(index, columns)
             sheet.paste(tile, (_MARGIN + column * (width + _MARGIN), _MARGIN + sum(heights[:row])))
-        _write(sheet, self._footer(), (_MARGIN, size_wh[1] - _MARGIN - _LINE), QUIET)
+        _write(sheet, self.footer(), (_MARGIN, size_wh[1] - _MARGIN - _LINE), QUIET)
         return sheet
 
-    def _footer(self) -> str:
+    def footer(self) -> str:
+        """Say how many images there are, and how many of them are not shown."""
         more = self._seen - len(self._entries)
         images = "1 image" if self._seen == 1 else f"{self._seen:,} images"
         return f"{images}: {len(self._entries)} shown, and {more:,} more" if more else images

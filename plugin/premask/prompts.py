@@ -66,6 +66,7 @@ class Prompts:
     points: tuple[Point, ...] = ()
     boxes: tuple[BoxPrompt, ...] = ()
     mask: Mask | None = None
+    mask_label: str = ""
     exemplars: tuple[Exemplar, ...] = ()
 
     def hints(self) -> tuple[Hint, ...]:
@@ -98,7 +99,7 @@ class Prompts:
                 f"A rough mask is one object, but these prompts describe {len(objects)}. "
                 "Send the mask with the points and the box of its own object only."
             )
-        return [replace(objects[0] if objects else Hint(label=""), mask=self.mask)]
+        return [replace(objects[0] if objects else Hint(label=self.mask_label), mask=self.mask)]
 
 
 def _with_points(hint: Hint, points: Iterable[Point]) -> Hint:

@@ -27,7 +27,10 @@ MAX_IMAGES = 500
 """How many images are shown unless more are asked for: about 100 MB, which browsers still open."""
 
 _OPEN_ROWS = 8
-_HEADINGS = ("label", "score", "area", "box", "source", "matte")
+_NONE = "&ndash;"
+_HEADS = """<th scope="col">label</th><th scope="col" class="number">score</th>
+<th scope="col" class="number">area (px)</th><th scope="col">box (x0, y0, x1, y1)</th>
+<th scope="col">source</th><th scope="col">matte</th>"""
 
 
 def write_report(
@@ -40,7 +43,7 @@ def write_report(
 ) -> Path:
     """Write the page; beyond `max_images` images are counted and not shown."""
     tally = _Tally()
-    # The summary stands above the images and is known below them: they wait in a file, not in memory.
+    # The summary stands above the images and is known after them: they wait on the disk.
     with replacing(path) as page, tempfile.TemporaryFile(dir=path.parent) as images:
         for each in labeled:
             tally.add(each)
@@ -100,7 +103,7 @@ def _top(title: str, facts: Mapping[str, str]) -> str:
 
 def _summary(tally: _Tally, max_images: int) -> Iterator[str]:
     numbers = {
-        "images": tally.images,
+        "images": tally.images + len(tally.failures),
         "annotations": tally.labels.total(),
         "labels": len(tally.labels),
         "nothing found": tally.empty,
@@ -143,7 +146,7 @@ def _image(labeled: Labeled, numbers: Mapping[str, int]) -> str:
     present = sorted({numbers[annotation.label] for annotation in annotations})
     count = _counted(len(annotations), "annotation") if annotations else "nothing found"
     return f"""<article class="image" data-labels="{" ".join(map(str, present))}">
-<h3>{escape(image.name)}</h3><p class="quiet">{width} × {height} pixels, {count}</p>
+<h3>{escape(image.name)}</h3><p class="quiet">{width} &times; {height} pixels, {count}</p>
 <div class="pictures">{"".join(_pictures(labeled))}</div>
 {_table(annotations, numbers) if annotations else ""}
 </article>"""
@@ -179,31 +182,27 @@ def _data_uri(picture: PIL.Image.Image, kind: str, **settings: int) -> str:
 
 def _table(annotations: tuple[Annotation, ...], numbers: Mapping[str, int]) -> str:
     opened = " open" if len(annotations) <= _OPEN_ROWS else ""
-    heads = "".join(f'<th scope="col">{heading}</th>' for heading in _HEADINGS)
     rows = "\n".join(
         _row(annotation, colour, numbers[annotation.label])
         for annotation, colour in zip(annotations, colours(annotations), strict=True)
     )
     return f"""<details{opened}><summary>{_counted(len(annotations), "annotation")}</summary>
-<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>
+<div class="scroll"><table><thead><tr>{_HEADS}</tr></thead><tbody>
 {rows}
 </tbody></table></div></details>"""
 
 
 def _row(annotation: Annotation, colour: Colour, number: int) -> str:
     mask = object_mask(annotation)
-    cells = (
-        "–" if annotation.score is None else f"{annotation.score:.3f}",
-        "–" if mask is None else f"{mask.area:,} px",
-        ", ".join(f"{side:.1f}".removesuffix(".0") for side in annotation.box_xyxy),
-    )
-    plain = "".join(f"<td>{cell}</td>" for cell in cells)
-    return (
-        f'<tr data-label="{number}"><td class="words">{_swatch(colour)} '
-        f'{escape(annotation.label)}</td>{plain}<td class="words">'
-        f"{escape(' → '.join(annotation.source))}</td>"
-        f"<td>{'–' if annotation.matte is None else 'yes'}</td></tr>"
-    )
+    score = _NONE if annotation.score is None else f"{annotation.score:.3f}"
+    area = _NONE if mask is None else f"{mask.area:,}"
+    box = ", ".join(f"{side:.1f}".removesuffix(".0") for side in annotation.box_xyxy)
+    source = " → ".join(annotation.source)
+    matte = _NONE if annotation.matte is None else "yes"
+    return f"""<tr data-label="{number}">
+<td class="words">{_swatch(colour)} {escape(annotation.label)}</td>
+<td class="number">{score}</td><td class="number">{area}</td><td>{box}</td>
+<td class="words">{escape(source)}</td><td>{matte}</td></tr>"""
 
 
 def _swatch(colour: Colour) -> str:

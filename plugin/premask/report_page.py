@@ -30,7 +30,8 @@ button { font: inherit; color: inherit; background: none; border: 0; padding: 0;
 .quiet, dt, caption, th { color: var(--quiet); font-weight: 400; }
 .quiet { font-size: .87rem; }
 .facts { display: flex; flex-wrap: wrap; gap: .25rem 2rem; margin-top: .6rem; }
-.facts div { display: flex; gap: .5rem; overflow-wrap: anywhere; }
+.facts div { display: flex; gap: .5rem; }
+.facts dd { overflow-wrap: anywhere; white-space: pre-wrap; }
 .numbers { display: flex; flex-wrap: wrap; gap: 1rem 3rem; margin-top: 2rem; }
 .numbers div { display: flex; flex-direction: column-reverse; }
 .numbers dd { font-size: 2rem; line-height: 1.15; letter-spacing: -.02em; }
@@ -61,15 +62,16 @@ button { font: inherit; color: inherit; background: none; border: 0; padding: 0;
 }
 .pictures { display: flex; flex-wrap: wrap; gap: .6rem; margin: .75rem 0; }
 .pictures button { flex: 1 1 12rem; cursor: zoom-in; line-height: 0; text-align: left; }
-img { max-width: 100%; max-height: 30rem; border-radius: .35rem; }
+img { max-width: 100%; max-height: 30rem; width: auto; height: auto; border-radius: .35rem; }
 summary { cursor: pointer; color: var(--quiet); font-size: .87rem; }
-.scroll { overflow: auto; max-height: 24rem; }
+.scroll { overflow: auto; max-height: 30rem; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; margin-top: .4rem; }
-th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-top: 1px solid var(--line); }
+th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-top: 1px solid var(--line); }
 thead th { position: sticky; top: 0; background: var(--panel); border-top: 0; }
-td { vertical-align: top; white-space: nowrap; }
-td.words { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
-.number { text-align: right; }
+td { vertical-align: top; }
+th, td { white-space: nowrap; }
+td.words { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
+th.number, td.number { text-align: right; }
 tr.other { opacity: .35; }
 .failures li {
   padding: .75rem 1rem; margin-bottom: .5rem; border-radius: .5rem; overflow-wrap: anywhere;

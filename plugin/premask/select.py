@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from premask.annotations import Annotation
-from premask.geometry import IntBox, box_area, pixel_box, shared_areas
+from premask.geometry import box_area, pixel_box, shared_areas
 from premask.masks import Mask, Size
 from premask.settings import setting
 
@@ -269,12 +269,12 @@ class _Shapes:
             shared[met] = self.masks[one].shared([self.masks[other] for other in others[met]])
         own, theirs = self.areas[one], self.areas[others]
         whole = np.minimum(own, theirs) if measure == "ios" else own + theirs - shared
-        return np.where(whole > 0, shared / np.maximum(whole, 1e-9), 0.0)
+        return np.asarray(shared / np.maximum(whole, 1e-9))  # what has no area shares none
 
 
 def _solid(annotation: Annotation, size_hw: Size) -> Mask:
     """The mask, or all of the box."""
     if annotation.mask is not None:
         return annotation.mask
-    box: IntBox = pixel_box(annotation.box_xyxy, size_hw)
-    return Mask.from_crop(np.ones((box[3] - box[1], box[2] - box[0]), np.bool_), box[:2], size_hw)
+    x0, y0, x1, y1 = pixel_box(annotation.box_xyxy, size_hw)
+    return Mask.from_crop(np.ones((y1 - y0, x1 - x0), np.bool_), (x0, y0), size_hw)

@@ -30,8 +30,8 @@ def run_stages(
     images: Sequence[Image], prompts: Sequence[Prompts], recipe: Recipe, pool: ModelPool
 ) -> list[Annotations]:
     """The annotations of each image."""
-    for each in prompts:
-        _require_usable(each, recipe)
+    for image, each in zip(images, prompts, strict=True):
+        _require_usable(image, each, recipe)
     if recipe.find is None and recipe.outline is None:
         assert recipe.matte is not None
         found = _matte_subjects(images, recipe.matte, pool)
@@ -47,8 +47,13 @@ def run_stages(
     ]
 
 
-def _require_usable(prompts: Prompts, recipe: Recipe) -> None:
+def _require_usable(image: Image, prompts: Prompts, recipe: Recipe) -> None:
     """A prompt that nobody would listen to is a mistake; say so instead of ignoring it."""
+    if prompts.mask is not None and prompts.mask.size_hw != image.size_hw:
+        raise UnsupportedPrompt(
+            f"The rough mask has (height, width) {prompts.mask.size_hw}, but the upright image "
+            f"{image.size_hw}. Make the mask on the image as it is shown."
+        )
     pointed = bool(prompts.points or prompts.boxes or prompts.mask)
     if recipe.find is None and recipe.outline is not None:
         if not pointed:

@@ -63,8 +63,8 @@ class ProgressLine:
 def progress_text(progress: Progress, width: int) -> str:
     """A bar, counts, speed and what is left.
 
-    >>> progress_text(Progress(done=3, failed=1, total=4, seconds=6.0), 60)
-    '[###############     ] 3/4 images, 1 failed, 2s left       '
+    >>> progress_text(Progress(done=3, failed=1, total=4, seconds=6.0), 55)
+    '[###############     ] 3/4 images, 1 failed, 2s left   '
     """
     parts = [f"{progress.done}/{progress.total or '?'} images"]
     if progress.failed:

@@ -17,7 +17,8 @@ TomlError = tomllib.TOMLDecodeError
 
 def parse_toml(text: str) -> dict[str, Any]:
     """A TOML document as nested dicts; raises `TomlError`."""
-    return tomllib.loads(text)
+    document: dict[str, Any] = tomllib.loads(text)
+    return document
 
 
 def inline_toml(table: Mapping[str, Any]) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import premask
+
+SOURCES = Path(premask.__file__).parents[1]
 HEAVY = (
     "cv2",
     "fiftyone",
@@ -51,7 +55,7 @@ except premask.PremaskError as error:
 
 def python(code: str) -> str:
     finished = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="plugin"
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=SOURCES
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout.strip()

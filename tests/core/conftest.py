@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import socket
 import subprocess
@@ -23,18 +24,18 @@ def fiftyone_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     """The URI of a fresh database, which FiftyOne will use when it is imported."""
     folder = tmp_path_factory.mktemp("fiftyone")
     port = _free_port()
-    with (folder / "mongod.log").open("wb") as log, pytest.MonkeyPatch.context() as patch:
-        options = ["--dbpath", folder, "--bind_ip", "127.0.0.1", "--port", str(port)]
+    options = ["--dbpath", folder, "--bind_ip", "127.0.0.1", "--port", str(port)]
+    with (folder / "mongod.log").open("wb") as log:
         server = subprocess.Popen([mongod(), *options], stdout=log, stderr=log)
-        try:
-            _wait_for(port, server)
-            uri = f"mongodb://127.0.0.1:{port}"
-            for name, value in _environment(uri, folder).items():
-                patch.setenv(name, value)
-            yield uri
-        finally:
-            server.terminate()
-            server.wait(START_SECONDS)
+    # FiftyOne tidies up its datasets when Python exits; what is registered first goes last.
+    atexit.register(_stop, server)
+    _wait_for(port, server)
+    # Without the representation that pymongo falls back to, mongoengine warns.
+    uri = f"mongodb://127.0.0.1:{port}/?uuidRepresentation=pythonLegacy"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _environment(uri, folder).items():
+            patch.setenv(name, value)
+        yield uri
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +62,11 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    server.wait(START_SECONDS)
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:

@@ -204,6 +204,7 @@ def test_missing_weights_are_told_before_any_image_is_read(
     [
         ("click", Prompts(), "say where"),
         ("subject", Prompts(boxes=(BoxPrompt(box_xyxy=(0, 0, 2, 2)),)), "Use a recipe without"),
+        ("click", Prompts(mask=Mask.from_array(np.eye(4))), r"\(4, 4\), but the upright image"),
         ("faces", Prompts(phrases=(Phrase(text="nose"),)), "can't use phrases"),
     ],
 )

@@ -90,21 +90,26 @@ def _checked_polygon(polygon: Any) -> list[float]:
     """The numbers of a polygon that pycocotools can draw without harm."""
     try:
         xy = np.array(polygon, np.float64).reshape(-1, 2)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidMask(
             f"A COCO polygon is a list of numbers [x, y, x, y, ...] ({error})."
         ) from error
     # pycocotools takes four numbers for a box, and so makes other pixels of them.
     if len(xy) < 3:
         raise InvalidMask(f"A COCO polygon has three points at least; this one has {len(xy)}.")
-    steps = np.abs(xy - np.roll(xy, 1, axis=0)).max(axis=1).sum()
-    if not (steps <= LONGEST_OUTLINE and np.abs(xy).max() <= LONGEST_OUTLINE):
+    reach = np.abs(xy).max()
+    if not reach <= LONGEST_OUTLINE or _steps_around(xy) > LONGEST_OUTLINE:
         raise InvalidMask(
-            f"This polygon is too large (or not finite): {steps:,.0f} pixels around. "
-            f"At most {LONGEST_OUTLINE:,} are read; are its numbers pixels?"
+            f"This polygon is more than {LONGEST_OUTLINE:,} pixels around (or not finite): its "
+            f"farthest number is {reach:,.0f}. Are its numbers pixels of this image?"
         )
     numbers: list[float] = xy.ravel().tolist()
     return numbers
+
+
+def _steps_around(xy: NDArray[np.float64]) -> float:
+    """How many pixels are walked along the polygon."""
+    return float(np.abs(xy - np.roll(xy, 1, axis=0)).max(axis=1).sum())
 
 
 def _merged(rles: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,19 @@
+"""All ratios in one table: `make bench`, or `python -m benchmarks NAME...` for some."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from benchmarks.table import print_table
+
+MODULES = ("codecs", "masks", "coco_writer", "annotate")
+
+
+def main(names: list[str]) -> None:
+    for name in names or MODULES:
+        print_table(importlib.import_module(f"benchmarks.{name}").rows())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

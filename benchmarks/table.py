@@ -1,0 +1,43 @@
+"""Ratios that are measured side by side, and the table in which they are printed."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One comparison: how many times as good as the other, and what would be good enough."""
+
+    what: str
+    ratio: float
+    goal: float | None = None
+    note: str = ""
+
+
+def ratio_of(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int) -> float:
+    """Their time / our time, so more than 1 means that we are faster.
+
+    Both run in turns, and the median of the pairs counts: a busy machine slows both of a pair.
+    """
+    return statistics.median(_seconds(theirs) / _seconds(ours) for _ in range(repeats))
+
+
+def print_table(rows: Iterable[Row]) -> None:
+    """Print each row as soon as it is measured."""
+    print(f"{'ratio':>8}  {'goal':>6}  {'':4}  what")
+    for row in rows:
+        goal = "" if row.goal is None else f"{row.goal:.2f}"
+        met = "" if row.goal is None else ("ok" if row.ratio >= row.goal else "MISS")
+        note = f"  ({row.note})" if row.note else ""
+        print(f"{row.ratio:8.2f}  {goal:>6}  {met:4}  {row.what}{note}", flush=True)
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

@@ -1,0 +1,209 @@
+"""Label Studio's own SDK accepts our regions and decodes the same pixels."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from label_studio_sdk.converter.brush import decode_rle
+from label_studio_sdk.label_interface import LabelInterface
+
+from premask.annotations import Annotation, Labeled
+from premask.errors import InvalidMask, ModelFailed
+from premask.images import Image
+from premask.labels.label_studio import (
+    Tags,
+    annotations_from_regions,
+    label_config,
+    local_file_url,
+    regions_from_annotation,
+    task_from_labeled,
+    write_label_studio,
+)
+from premask.masks import Mask, Matte
+from tests.golden.dataset import adversarial_images, adversarial_masks
+
+SIZE = (13, 17)
+AWKWARD_LABELS = ["cat", "a & b", '"quoted" <tag>', "Käse 图", "it's"]
+
+
+def shape(name: str, **fields: Any) -> Annotation:
+    mask = Mask.from_array(adversarial_masks(*SIZE)[name])
+    return Annotation(label="cat", box_xyxy=mask.box_xyxy, mask=mask, **fields)
+
+
+def soft() -> Annotation:
+    alpha = np.arange(13 * 17).reshape(SIZE).astype(np.uint8)
+    matte = Matte.from_array(alpha)
+    mask = matte.mask()
+    return Annotation(label="cat", box_xyxy=mask.box_xyxy, mask=mask, matte=matte)
+
+
+@pytest.mark.parametrize("name", adversarial_masks())
+def test_the_sdk_decodes_the_same_mask(name: str) -> None:
+    (region,) = regions_from_annotation(shape(name), SIZE)
+    alpha = decode_rle(region["value"]["rle"]).reshape(*SIZE, 4)[..., 3]
+    np.testing.assert_array_equal(alpha, adversarial_masks(*SIZE)[name] * 255)
+
+
+def test_the_sdk_decodes_every_level_of_a_matte() -> None:
+    annotation = soft()
+    (region,) = regions_from_annotation(annotation, SIZE)
+    assert annotation.matte is not None
+    alpha = decode_rle(region["value"]["rle"]).reshape(*SIZE, 4)[..., 3]
+    np.testing.assert_array_equal(alpha, annotation.matte.to_array())
+    assert annotations_from_regions([region]) == (annotation,)
+
+
+def test_the_sdk_validates_config_and_predictions() -> None:
+    interface = LabelInterface(label_config(AWKWARD_LABELS))
+    interface.validate()
+    annotations = [shape("ring"), shape("parts"), soft(), replace(shape("full"), score=0.5)]
+    annotations += [replace(shape("ring"), label=label) for label in AWKWARD_LABELS]
+    task = task_from_labeled(
+        Labeled(image=Image(name="a.jpg", size_hw=SIZE), annotations=tuple(annotations)),
+        image_url="/a.jpg",
+        kinds=("brush", "rectangle", "polygon"),
+    )
+    for prediction in task["predictions"]:
+        assert interface.validate_prediction(prediction, return_errors=True) == []
+    unknown = regions_from_annotation(replace(shape("ring"), label="cow"), SIZE)
+    assert not interface.validate_prediction({"model_version": "1", "result": unknown})
+
+
+def test_the_config_has_each_label_in_each_tool() -> None:
+    view = ET.fromstring(label_config(AWKWARD_LABELS, Tags(image="i", brush="b & c")))
+    tools = {tool.tag: [label.get("value") for label in tool] for tool in view if len(tool)}
+    assert set(tools) == {"BrushLabels", "RectangleLabels", "PolygonLabels"}
+    assert all(labels == AWKWARD_LABELS for labels in tools.values())
+    brush = view.find("BrushLabels")
+    assert brush is not None
+    assert (brush.get("name"), brush.get("toName")) == ("b & c", "i")
+
+
+def test_a_region_has_the_fields_of_a_real_one() -> None:
+    (region,) = regions_from_annotation(replace(shape("ring"), score=0.25), SIZE)
+    value = region.pop("value")
+    assert len(region.pop("id")) == 16
+    assert region == {
+        "type": "brushlabels",
+        "from_name": "brush",
+        "to_name": "image",
+        "original_width": 17,
+        "original_height": 13,
+        "image_rotation": 0,
+        "score": 0.25,
+    }
+    assert (value["format"], value["brushlabels"]) == ("rle", ["cat"])
+
+
+def test_ids_are_unique_and_the_same_in_every_run() -> None:
+    twins = Labeled(
+        image=Image(name="a.jpg", size_hw=SIZE), annotations=(shape("parts"),) * 3 + (shape("ring"),)
+    )
+    kinds: Any = ("brush", "rectangle", "polygon")
+    runs = [task_from_labeled(twins, image_url="/a", kinds=kinds) for _ in range(2)]
+    ids = [region["id"] for region in runs[0]["predictions"][0]["result"]]
+    assert len(ids) == len(set(ids)) > 12
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("size", [(13, 17), (480, 640), (1079, 1921), (3001, 4097)])
+def test_whole_boxes_survive_percent(size: tuple[int, int]) -> None:
+    random = np.random.default_rng(3)
+    for _ in range(300):
+        y0, y1 = sorted(random.choice(size[0] + 1, 2, replace=False).tolist())
+        x0, x1 = sorted(random.choice(size[1] + 1, 2, replace=False).tolist())
+        box = Annotation(label="cat", box_xyxy=(x0, y0, x1, y1))
+        assert annotations_from_regions(regions_from_annotation(box, size)) == (box,)
+
+
+def test_a_box_beyond_the_image_is_cut_off_at_its_edge() -> None:
+    box = Annotation(label="cat", box_xyxy=(-3, 1, 99, 5))
+    (region,) = regions_from_annotation(box, (10, 20))
+    assert (region["value"]["x"], region["value"]["width"]) == (0, 100)
+
+
+def test_a_turned_rectangle_becomes_the_box_around_it() -> None:
+    (region,) = regions_from_annotation(Annotation(label="a", box_xyxy=(10, 10, 30, 20)), (50, 80))
+    region["value"]["rotation"] = 90
+    (read,) = annotations_from_regions([region])
+    assert read.box_xyxy == (0, 10, 10, 30)
+
+
+@pytest.mark.parametrize("name", ["ring", "parts", "noise", "full", "first pixel"])
+def test_the_parts_of_a_polygon_are_the_mask(name: str) -> None:
+    regions = regions_from_annotation(shape(name), SIZE, kinds=["polygon"])
+    masks = [read.mask for read in annotations_from_regions(regions) if read.mask]
+    assert masks[0].union(*masks[1:]) == shape(name).mask
+
+
+def test_kinds_that_need_a_mask_are_left_out_without_one() -> None:
+    box = Annotation(label="cat", box_xyxy=(1, 2, 3, 4))
+    regions = regions_from_annotation(box, SIZE, kinds=["brush", "polygon", "rectangle"])
+    assert [region["type"] for region in regions] == ["rectanglelabels"]
+
+
+def test_a_prediction_scores_the_mean_of_what_has_a_score() -> None:
+    image = Image(name="a.jpg", size_hw=SIZE)
+    scored = (shape("ring", score=0.25), shape("full"), shape("parts", score=0.75))
+    with_score = task_from_labeled(Labeled(image=image, annotations=scored), image_url="/a")
+    without = task_from_labeled(Labeled(image=image, annotations=scored[1:2]), image_url="/a")
+    assert with_score["predictions"][0]["score"] == 0.5
+    assert "score" not in without["predictions"][0]
+    assert "score" not in without["predictions"][0]["result"][0]
+
+
+def test_nothing_found_is_a_prediction_and_a_failure_is_no_task(tmp_path: Path) -> None:
+    images = [
+        Labeled(image=Image.unread("broken.jpg"), error=ModelFailed("no")),
+        Labeled(image=Image(name="nothing.jpg", size_hw=SIZE)),
+    ]
+    write_label_studio(images, tmp_path / "tasks.json")
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    assert [task["data"]["image"] for task in tasks] == ["/data/local-files/?d=nothing.jpg"]
+    assert tasks[0]["predictions"] == [{"model_version": "premask", "result": []}]
+
+
+def test_the_written_config_fits_the_written_tasks(tmp_path: Path) -> None:
+    tasks_path, config_path = write_label_studio(adversarial_images(), tmp_path / "tasks.json")
+    interface = LabelInterface(config_path.read_text())
+    for task in json.loads(tasks_path.read_text()):
+        for prediction in task["predictions"]:
+            assert interface.validate_prediction(prediction, return_errors=True) == []
+
+
+def test_the_url_of_an_awkward_name_holds_the_name() -> None:
+    name = "sub folder/naïve & 100% #1?\n.jpg"
+    query = urlsplit(local_file_url(name)).query
+    assert parse_qs(query)["d"] == [name]
+
+
+def test_regions_of_other_kinds_are_passed_over() -> None:
+    (brush,) = regions_from_annotation(shape("ring"), SIZE)
+    others: list[dict[str, Any]] = [{"type": "choices", "value": {"choices": ["a"]}}, {"id": "r"}]
+    assert annotations_from_regions([*others, brush]) == (shape("ring"),)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"value": {"rle": [1, 2, 3]}},
+        {"value": {}},
+        {"value": None},
+        {"original_width": 16},
+        {"original_height": None},
+        {"type": "polygonlabels", "value": {"points": [[1, 2]], "polygonlabels": ["a"]}},
+        {"type": "rectanglelabels", "value": {"x": "a", "y": 1, "width": 1, "height": 1}},
+    ],
+)
+def test_a_broken_region_is_named(broken: dict[str, Any]) -> None:
+    (region,) = regions_from_annotation(shape("ring"), SIZE)
+    with pytest.raises(InvalidMask, match=f"Region '{region['id']}' can't be read"):
+        annotations_from_regions([region | broken])
