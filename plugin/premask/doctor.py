@@ -41,12 +41,18 @@ def _gpu() -> str:
 
 def _extras() -> str:
     rows = [(extra, package, _version_of(package)) for extra, package in _extra_packages()]
+    if not rows:
+        return "premask runs from a folder of sources. Install it with: pip install premask"
     advice = "An extra is installed with: pip install 'premask[NAME]'"
     return f"{table(rows, ('extra', 'package', 'version'))}\n{advice}"
 
 
 def _extra_packages() -> Iterator[tuple[str, str]]:
-    for requirement in importlib.metadata.requires("premask") or ():
+    try:
+        requirements = importlib.metadata.requires("premask") or ()
+    except importlib.metadata.PackageNotFoundError:
+        return
+    for requirement in requirements:
         match = _REQUIREMENT.match(requirement)
         if match and match["name"] != "premask":
             yield match["extra"], match["name"]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import PIL.Image
-import PIL.ImageDraw
 from numpy.typing import NDArray
 
 from premask.annotations import Annotation, Labeled
@@ -42,10 +41,10 @@ def overlay(labeled: Labeled, *, max_side: int) -> PIL.Image.Image:
         mask = object_mask(annotation)
         if mask is not None:
             _paint_mask(pixels, mask, colour)
-    picture = PIL.Image.fromarray(pixels)
     boxes = [_preview_box(item.box_xyxy, size_hw, size_wh) for item, _ in coloured]
     for (annotation, colour), box in zip(coloured, boxes, strict=True):
-        _draw_box(picture, box, colour, width=2 if object_mask(annotation) is None else 1)
+        _paint_box(pixels, box, colour, width=2 if object_mask(annotation) is None else 1)
+    picture = PIL.Image.fromarray(pixels)
     _draw_labels(picture, coloured, boxes)
     return picture
 
@@ -170,11 +169,11 @@ def _preview_box(box_xyxy: Box, size_hw: tuple[int, int], size_wh: tuple[int, in
     return pixel_box((x0 * across, y0 * down, x1 * across, y1 * down), (size_wh[1], size_wh[0]))
 
 
-def _draw_box(picture: PIL.Image.Image, box: IntBox, colour: Colour, *, width: int) -> None:
-    x0, y0, x1, y1 = box
-    if x0 < x1 and y0 < y1:
-        # Pillow's lower right corner belongs to the rectangle.
-        PIL.ImageDraw.Draw(picture).rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=width)
+def _paint_box(pixels: NDArray[np.uint8], box: IntBox, colour: Colour, *, width: int) -> None:
+    """Draw the box's edge on its own outermost pixels; Pillow's rectangles overrun thin boxes."""
+    region = pixels[box_slices(box)]
+    for edge in (region[:width], region[-width:], region[:, :width], region[:, -width:]):
+        edge[...] = colour
 
 
 def _draw_labels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import functools
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ SYSTEM_FONTS = (
     "msyh.ttc",
     "malgun.ttf",
 )
-"""Where letters are looked for that Pillow's own font, which is plain ASCII, does not have."""
+"""Where letters are looked for that Pillow's own font, which has ASCII and the ellipsis, lacks."""
 
 _LONGEST = 300
 _MARGIN = 4
@@ -36,7 +37,8 @@ _MARGIN = 4
 @functools.lru_cache(maxsize=512)
 def font_for(text: str, size: int) -> Font:
     """A font of `size` pixels that has all letters of the text, if this machine has one."""
-    for name in () if text.isascii() else SYSTEM_FONTS:
+    plain = text.replace("…", "").isascii()
+    for name in () if plain else SYSTEM_FONTS:
         with contextlib.suppress(OSError):
             font = PIL.ImageFont.truetype(name, size)
             unknown = bytes(font.getmask("\uffff"))
@@ -52,8 +54,9 @@ def fitted(text: str, size: int, width: float) -> str:
     font = font_for(line, size)
     if font.getlength(line) <= width:
         return line
-    shorter = (line[:end].rstrip() + "…" for end in range(len(line) - 1, 0, -1))
-    return next((part for part in shorter if font.getlength(part) <= width), "")
+    lengths = range(1, len(line))
+    fits = bisect.bisect(lengths, width, key=lambda end: font.getlength(line[:end] + "…"))
+    return line[:fits].rstrip() + "…" if fits else ""
 
 
 def tag_size_wh(text: str, size: int) -> tuple[int, int]:
@@ -72,7 +75,7 @@ def free_spot(
 def draw_tag(picture: PIL.Image.Image, text: str, size: int, spot: IntBox, colour: Colour) -> None:
     """Write black or white, whichever can be read, on a ground of the object's colour."""
     x0, y0, x1, y1 = spot
-    ink = INK if _luminance(colour) > 0.36 else PAPER
+    ink = INK if _luminance(colour) > 0.24 else PAPER
     drawing = PIL.ImageDraw.Draw(picture)
     drawing.rectangle((x0, y0, x1 - 1, y1 - 1), fill=colour)
     middle = (x0 + _MARGIN, (y0 + y1) / 2)

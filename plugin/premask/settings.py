@@ -73,11 +73,11 @@ class Setting:
         if self.choices:
             words = "one of " + ", ".join(f"'{choice}'" for choice in self.choices)
         if self.minimum is not None and self.maximum is not None:
-            words += f" from {self.minimum:g} to {self.maximum:g}"
+            words += f" from {self.minimum:,} to {self.maximum:,}"
         elif self.minimum is not None:
-            words += f" of at least {self.minimum:g}"
+            words += f" of at least {self.minimum:,}"
         elif self.maximum is not None:
-            words += f" of at most {self.maximum:g}"
+            words += f" of at most {self.maximum:,}"
         return words + (" (or off)" if self.optional else "")
 
     def _within(self, value: Any) -> bool:

@@ -24,7 +24,7 @@ def fiftyone_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     """The URI of a fresh database, which FiftyOne will use when it is imported."""
     folder = tmp_path_factory.mktemp("fiftyone")
     port = _free_port()
-    options = ["--dbpath", folder, "--bind_ip", "127.0.0.1", "--port", str(port)]
+    options = ["--dbpath", str(folder), "--bind_ip", "127.0.0.1", "--port", str(port)]
     with (folder / "mongod.log").open("wb") as log:
         server = subprocess.Popen([mongod(), *options], stdout=log, stderr=log)
     # FiftyOne tidies up its datasets when Python exits; what is registered first goes last.

@@ -22,7 +22,7 @@ from premask.labels.fiftyone import (
     mask_targets,
     segmentation_from_annotations,
 )
-from premask.masks import Mask, Matte
+from premask.masks import Mask, Matte, Size
 from tests.golden.dataset import adversarial_masks
 
 
@@ -51,7 +51,12 @@ def annotation_of(array: NDArray[np.bool_], label: str = "cat") -> Annotation:
 
 
 def detection(fo: Any, array: NDArray[np.bool_], **extra: Any) -> Any:
-    return fo.Detection(**detection_from_annotation(annotation_of(array), array.shape), **extra)
+    return fo.Detection(**detection_from_annotation(annotation_of(array), size_of(array)), **extra)
+
+
+def size_of(array: NDArray[np.bool_]) -> Size:
+    height, width = array.shape
+    return height, width
 
 
 def test_fiftyone_renders_every_pixel_of_200_masks(fo: Any) -> None:
@@ -104,7 +109,7 @@ def test_awkward_masks_survive_the_database(fo: Any, name: str) -> None:
     dataset.add_sample(sample)
     dataset.clear_cache()
     stored = dataset.first().label
-    read = annotation_from_detection(fields_of(stored), array.shape)
+    read = annotation_from_detection(fields_of(stored), size_of(array))
     rendered = stored.to_segmentation(frame_size=array.shape[::-1], target=1).get_mask()
     dataset.delete()
     assert read.mask == Mask.from_array(array)
@@ -156,7 +161,7 @@ def test_a_mask_that_leaves_the_image_is_cut_off_there() -> None:
 def test_fiftyone_reads_the_class_map(fo: Any, tmp_path: Path) -> None:
     array = adversarial_masks()["ring"]
     fields = segmentation_from_annotations(
-        [annotation_of(array, "dog")], array.shape, ["cat", "dog"], tmp_path / "map.png"
+        [annotation_of(array, "dog")], size_of(array), ["cat", "dog"], tmp_path / "map.png"
     )
     np.testing.assert_array_equal(fo.Segmentation(**fields).get_mask(), array * 2)
     assert mask_targets(["cat", "dog"])[2] == "dog"

@@ -105,7 +105,8 @@ def test_a_region_has_the_fields_of_a_real_one() -> None:
 
 def test_ids_are_unique_and_the_same_in_every_run() -> None:
     twins = Labeled(
-        image=Image(name="a.jpg", size_hw=SIZE), annotations=(shape("parts"),) * 3 + (shape("ring"),)
+        image=Image(name="a.jpg", size_hw=SIZE),
+        annotations=(shape("parts"),) * 3 + (shape("ring"),),
     )
     kinds: Any = ("brush", "rectangle", "polygon")
     runs = [task_from_labeled(twins, image_url="/a", kinds=kinds) for _ in range(2)]

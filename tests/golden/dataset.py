@@ -1,4 +1,4 @@
-"""A tiny dataset with everything that is awkward; `python -m tests.golden.dataset` rewrites the files."""
+"""A tiny dataset with all that is awkward; `python -m tests.golden.dataset` rewrites its files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def golden_images() -> list[Labeled]:
     matte = Matte.from_array(alpha)
     annotations = (
         _annotation("cat", Mask.from_array(hole), score=0.75, source=("finder", "outliner")),
-        _annotation("Käse & \"Brot\"", matte.mask(), matte=matte, track=3),
+        _annotation('Käse & "Brot"', matte.mask(), matte=matte, track=3),
         Annotation(label="cat", box_xyxy=(0.5, 1.0, 6.25, 4.0), score=0.5),
     )
     return [

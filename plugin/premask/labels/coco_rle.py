@@ -74,6 +74,8 @@ def matte_to_planes(matte: Matte) -> list[dict[str, Any]]:
 
 def matte_from_planes(planes: Sequence[Mapping[str, Any]]) -> Matte:
     """Undo `matte_to_planes`."""
+    if not isinstance(planes, Sequence):
+        raise InvalidMask(f"A matte is a list of eight COCO RLEs; got {type(planes).__name__}.")
     return Matte.from_planes([Mask.from_rle(plane) for plane in planes])
 
 

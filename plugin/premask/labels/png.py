@@ -79,7 +79,7 @@ def class_map(annotations: Sequence[Annotation], size_hw: Size, categories: Sequ
 
 
 def instance_map(labeled: Labeled) -> Index:
-    """The number of the annotation of each pixel (height, width), from 1; overlaps like `class_map`."""
+    """The number of each pixel's annotation (height, width), from 1; overlaps as in `class_map`."""
     count = len(labeled.annotations)
     values = range(1, count + 1)
     return _painted(labeled.annotations, values, labeled.image.size_hw, count)

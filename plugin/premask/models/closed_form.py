@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ STEADINESS = 1e-4
 
 # The direct solver takes about a second and 200 MB for so many unknowns (docs/adr/0003).
 MOST_UNKNOWN = 100_000
+
+# Distances in so many pixels take half a second.
+MOST_PIXELS = 2_000_000
 
 WINDOW = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 
@@ -63,28 +67,38 @@ def _matte(image: Image, mask: Mask | None, band: float) -> Alpha:
         radius = max(1.0, band * mask.area**0.5)
         box = pixel_box(grow_box(mask.box_xyxy, radius + 2), image.size_hw)
         soft = _soft_edge(image.rgb[box_slices(box)], mask.crop(box), radius)
-        alpha[box_slices(box)] = np.rint(soft * 255)
+        alpha[box_slices(box)] = np.rint(soft * 255).astype(np.uint8)
     return alpha
 
 
 def _soft_edge(rgb: Rgb, mask: Pixels, radius: float) -> Floats:
     """Alpha (h, w), 0 to 1, that is unknown up to `radius` pixels from the mask's edge."""
-    inside, outside = core(mask, radius), core(~mask, radius)
-    unknown = ~(inside | outside)
-    step = int(np.ceil((unknown.sum() / MOST_UNKNOWN) ** 0.5))
-    alpha = inside.astype(np.float64)
-    if step == 1:
-        alpha[unknown] = _solved(rgb / 255, inside, unknown)[unknown]
-    elif step > 1:
-        alpha[unknown] = _solved_in_blocks(rgb, inside, outside, step)
-    return np.clip(alpha, 0, 1)
+    step = _block_side(mask, radius)
+    share = _block_means(mask, step)
+    inside, outside = core(share == 1, radius / step), core(share == 0, radius / step)
+    if not inside.any():  # Nothing but hairlines in a large image: blocks can't improve them.
+        return mask.astype(np.float64)
+    colours = _block_means(rgb, step) / 255
+    alpha = _solved(colours, inside, ~(inside | outside)).clip(0, 1)
+    return alpha if step == 1 else _carried(alpha, inside | outside, colours, rgb, step)
+
+
+def _block_side(mask: Pixels, radius: float) -> int:
+    """The side of the blocks that are solved as one pixel; 1 unless the object is large."""
+    edge = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+    excess = max(mask.size / MOST_PIXELS, 2 * radius * edge / MOST_UNKNOWN)
+    return max(1, int(np.ceil(excess**0.5)))
 
 
 def _solved(rgb: Floats, inside: Pixels, unknown: Pixels) -> Floats:
     """Alpha (h, w) that is best explained by lines in colour space, where it is unknown."""
-    # A border of one more pixel gives every pixel a window of its own, in any size of image.
-    rgb = np.pad(rgb, ((1, 1), (1, 1), (0, 0)), "edge")
-    inside, unknown = np.pad(inside, 1, "edge"), np.pad(unknown, 1, "edge")
+    if not unknown.any():
+        return inside.astype(np.float64)
+    height, width = unknown.shape
+    # Images that are too small for a single window go on as their border does.
+    missing = [(0, max(0, 3 - height)), (0, max(0, 3 - width))]
+    rgb = np.pad(rgb, [*missing, (0, 0)], "edge")
+    inside, unknown = np.pad(inside, missing, "edge"), np.pad(unknown, missing, "edge")
     numbers = np.full(unknown.size, unknown.sum())
     numbers[unknown.ravel()] = np.arange(unknown.sum())
     weights, neighbors = _laplacian(rgb, unknown, numbers)
@@ -93,7 +107,7 @@ def _solved(rgb: Floats, inside: Pixels, unknown: Pixels) -> Floats:
     factors = splu(matrix, "MMD_AT_PLUS_A", 0.0, options={"SymmetricMode": True})
     alpha = inside.astype(np.float64)
     alpha[unknown] = factors.solve(-(weights * inside.ravel()[neighbors]).sum(axis=1))
-    return alpha[1:-1, 1:-1]
+    return alpha[:height, :width]
 
 
 def _laplacian(rgb: Floats, unknown: Pixels, numbers: Whole) -> tuple[Floats, Whole]:
@@ -104,11 +118,12 @@ def _laplacian(rgb: Floats, unknown: Pixels, numbers: Whole) -> tuple[Floats, Wh
     windows = np.flatnonzero(centres)[:, np.newaxis] + _steps(WINDOW, width)
     keys = numbers[windows][:, :, np.newaxis] * len(SHARING) + PAIRS
     count = int(unknown.sum())
-    rows = np.bincount(
+    entries = np.bincount(
         keys.ravel(), _affinities(rgb, windows).ravel(), (count + 1) * len(SHARING)
-    ).reshape(count + 1, len(SHARING))[:count]
+    )
     neighbors = np.flatnonzero(unknown)[:, np.newaxis] + _steps(SHARING, width)
-    return rows, np.clip(neighbors, 0, unknown.size - 1)
+    rows = np.asarray(entries, np.float64).reshape(-1, len(SHARING))[:count]
+    return rows, np.clip(neighbors, 0, unknown.size - 1).astype(np.int64)
 
 
 def _affinities(rgb: Floats, windows: Whole) -> Floats:
@@ -133,20 +148,18 @@ def _steps(offsets: list[tuple[int, int]], width: int) -> Whole:
     return np.array([dy * width + dx for dy, dx in offsets])
 
 
-def _solved_in_blocks(rgb: Rgb, inside: Pixels, outside: Pixels, step: int) -> Floats:
-    """Alpha of the unknown pixels, in order: solved on blocks, carried to pixels by colour."""
-    small_rgb = _block_means(rgb, step) / 255
-    small_inside = _block_means(inside, step) == 1
-    small_unknown = ~small_inside & (_block_means(outside, step) < 1)
-    small_alpha = _solved(small_rgb, small_inside, small_unknown).clip(0, 1)
-    unknown = np.nonzero(~(inside | outside))
+def _carried(alpha: Floats, known: Pixels, colours: Floats, rgb: Rgb, step: int) -> Floats:
+    """Alpha (h, w) of an image from that of its blocks; unknown pixels follow their own colour."""
+    height, width = rgb.shape[:2]
+    full = _spread(alpha, step)[:height, :width]
+    unknown = np.nonzero(~_spread(known, step)[:height, :width])
     places = (np.array(unknown) + 0.5) / step - 0.5
-    slopes_and_level = [
+    *slopes, level = (
         ndimage.map_coordinates(plane, places, order=1, mode="nearest")
-        for plane in _colour_lines(small_rgb, small_alpha)
-    ]
-    slopes, level = np.stack(slopes_and_level[:3], axis=1), slopes_and_level[3]
-    return np.asarray((slopes * rgb[unknown] / 255).sum(axis=1) + level)
+        for plane in _colour_lines(colours, alpha)
+    )
+    full[unknown] = level + (np.stack(slopes, axis=1) * rgb[unknown] / 255).sum(axis=1)
+    return full.clip(0, 1)
 
 
 def _colour_lines(rgb: Floats, alpha: Floats) -> list[Floats]:
@@ -164,6 +177,11 @@ def _smooth(array: Floats) -> Floats:
     """Means of 3 x 3 pixels."""
     size = (3, 3) + (1,) * (array.ndim - 2)
     return np.asarray(ndimage.uniform_filter(array, size, mode="nearest"))
+
+
+def _spread(blocks: NDArray[Any], step: int) -> NDArray[Any]:
+    """Each block as step x step pixels."""
+    return blocks.repeat(step, axis=0).repeat(step, axis=1)
 
 
 def _block_means(array: NDArray[np.uint8] | Pixels, step: int) -> Floats:

@@ -17,7 +17,7 @@ class HaarOptions:
     """OpenCV's cascade of Haar features."""
 
     neighbors: int = setting(
-        6, "how many overlapping hits make a face; more finds fewer", minimum=0, maximum=50
+        5, "how many overlapping hits make a face; more finds fewer", minimum=0, maximum=50
     )
     scale_step: float = setting(
         1.1, "how much larger the next size to look for is", minimum=1.01, maximum=2
@@ -42,7 +42,7 @@ class ClosedFormOptions:
     """Closed-form matting from a trimap that is made of the object's mask."""
 
     band: float = setting(
-        0.03,
+        0.02,
         "half the width of the unknown band, as a share of the object's size",
         minimum=0.001,
         maximum=0.5,

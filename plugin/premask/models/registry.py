@@ -58,6 +58,8 @@ def build(family_name: str, weights: Path | None, device: str) -> Any:
     try:
         adapter = getattr(importlib.import_module(module_name), class_name)
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("premask"):
+            raise
         raise MissingDependency(
             f"The models of the family '{family_name}' need the package '{error.name}', which is "
             f"not installed. Install it with: pip install 'premask[{family.extra}]'"

@@ -20,7 +20,8 @@ def core(pixels: Pixels, depth: float) -> Pixels:
     """
     if pixels.all():
         return pixels.copy()
-    inside = ndimage.distance_transform_edt(pixels)
+    inside = np.asarray(ndimage.distance_transform_edt(pixels))
     parts, count = ndimage.label(pixels, CONNECTED)
-    deepest = ndimage.maximum(inside, parts, np.arange(count + 1))
-    return pixels & (inside > np.minimum(depth, deepest / 2)[parts])
+    deepest = np.zeros(count + 1)
+    np.maximum.at(deepest, parts[pixels], inside[pixels])
+    return np.asarray(pixels & (inside > np.minimum(depth, deepest / 2)[parts]))

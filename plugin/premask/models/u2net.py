@@ -107,7 +107,8 @@ def _resized(activation: NDArray[np.float32], size_hw: tuple[int, int]) -> Alpha
     picture = PIL.Image.fromarray(activation)
     # Bicubic, in floats: Lanczos' outer lobes draw a faint second edge around the subject.
     resized = picture.resize(size_hw[::-1], PIL.Image.Resampling.BICUBIC)
-    return np.rint(np.asarray(resized, np.float32).clip(0, 1) * 255).astype(np.uint8)
+    values = np.asarray(resized, np.float64).clip(0, 1)
+    return np.asarray(np.rint(values * 255), np.uint8)
 
 
 def _around(mask: Mask) -> IntBox:

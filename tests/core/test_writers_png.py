@@ -1,0 +1,142 @@
+"""PNG maps, masks and alpha: pixel by pixel what the annotations say."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from numpy.typing import NDArray
+
+from premask.annotations import Annotation, Labeled
+from premask.errors import InvalidMask, UnwritableOutput
+from premask.images import Image
+from premask.labels import png
+from premask.labels.palette import color
+from premask.masks import Mask, Matte
+from tests.golden.dataset import adversarial_masks
+
+SIZE = (4, 6)
+
+
+def block(label: str, rows: slice, columns: slice) -> Annotation:
+    pixels = np.zeros(SIZE, np.bool_)
+    pixels[rows, columns] = True
+    mask = Mask.from_array(pixels)
+    return Annotation(label=label, box_xyxy=mask.box_xyxy, mask=mask)
+
+
+SMALL = block("small", slice(1, 2), slice(1, 3))
+LARGE = block("large", slice(0, 3), slice(0, 4))
+BARE = Annotation(label="bare", box_xyxy=(0, 0, 6, 4))
+
+
+def labeled(*annotations: Annotation, name: str = "a.jpg") -> Labeled:
+    return Labeled(image=Image(name=name, size_hw=SIZE), annotations=annotations)
+
+
+def opened(data: bytes) -> PIL.Image.Image:
+    return PIL.Image.open(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("order", [(SMALL, LARGE), (LARGE, SMALL)])
+def test_the_smallest_object_is_on_top_whatever_the_order(order: tuple[Annotation, ...]) -> None:
+    expected = np.zeros(SIZE, np.uint8)
+    expected[0:3, 0:4], expected[1, 1:3] = 2, 1
+    np.testing.assert_array_equal(png.class_map(order, SIZE, ["small", "large"]), expected)
+
+
+def test_of_two_objects_of_one_size_the_first_is_on_top() -> None:
+    other = block("other", slice(1, 2), slice(2, 4))
+    expected = np.zeros(SIZE, np.uint8)
+    expected[1, 1:4] = [1, 1, 2]
+    np.testing.assert_array_equal(png.instance_map(labeled(SMALL, other)), expected)
+
+
+def test_a_box_leaves_no_trace_but_keeps_its_number() -> None:
+    index = png.instance_map(labeled(BARE, SMALL))
+    assert set(np.unique(index).tolist()) == {0, 2}
+
+
+def test_the_palette_is_pascal_vocs() -> None:
+    picture = opened(png.png_from_index(png.instance_map(labeled(SMALL, LARGE))))
+    assert picture.mode == "P"
+    assert picture.convert("RGB").getpixel((1, 1)) == color(1) == (128, 0, 0)
+    assert picture.convert("RGB").getpixel((0, 0)) == color(2) == (0, 128, 0)
+    assert picture.convert("RGB").getpixel((5, 3)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("count", "mode"), [(255, "P"), (256, "I;16"), (300, "I;16")])
+def test_beyond_255_objects_the_map_has_16_bits(count: int, mode: str) -> None:
+    size = (20, 16)
+    pixels = [Mask.from_crop(np.ones((1, 1), np.bool_), divmod(i, 20), size) for i in range(count)]
+    annotations = [Annotation(label="a", box_xyxy=each.box_xyxy, mask=each) for each in pixels]
+    image = Labeled(image=Image(name="a", size_hw=size), annotations=tuple(annotations))
+    data = png.png_from_index(png.instance_map(image))
+    assert opened(data).mode == mode
+    assert png.masks_from_png(data) == dict(enumerate(pixels, start=1))
+
+
+def test_more_objects_than_a_png_can_number_are_refused() -> None:
+    many = labeled(*[SMALL] * 65536)
+    with pytest.raises(UnwritableOutput, match=r"65,535 numbers.*COCO"):
+        png.instance_map(many)
+
+
+@pytest.mark.parametrize("name", adversarial_masks())
+def test_masks_come_back(name: str) -> None:
+    mask = Mask.from_array(adversarial_masks()[name])
+    data = png.png_from_mask(mask)
+    assert set(np.unique(np.asarray(opened(data))).tolist()) <= {0, 255}
+    assert png.mask_from_png(data) == mask
+
+
+def test_objects_that_overlap_are_whole_in_their_own_files() -> None:
+    files = png.mask_files(labeled(SMALL, BARE, LARGE), "a")
+    assert list(files) == ["a_0.png", "a_2.png"]
+    assert [png.mask_from_png(make()) for make in files.values()] == [SMALL.mask, LARGE.mask]
+
+
+def test_alpha_is_the_highest_of_all_objects() -> None:
+    alpha = np.zeros(SIZE, np.uint8)
+    alpha[1] = [0, 1, 100, 200, 254, 255]
+    matte = Matte.from_array(alpha)
+    soft = Annotation(label="soft", box_xyxy=(0, 0, 6, 4), mask=matte.mask(), matte=matte)
+    (make,) = png.alpha_files(labeled(soft, SMALL, BARE), "a").values()
+    alpha[1, 1:3] = 255
+    assert png.matte_from_png(make()) == Matte.from_array(alpha)
+
+
+def test_classes_keep_their_numbers_from_image_to_image(tmp_path: Path) -> None:
+    images = [labeled(LARGE), labeled(SMALL, LARGE, name="sub/b.jpg"), labeled(name="c.jpg")]
+    png.write_class_maps(images, tmp_path, ["small"])
+    assert json.loads((tmp_path / "classes.json").read_text()) == {"1": "small", "2": "large"}
+    assert pixels(tmp_path / "a.png")[0, 0] == 2
+    assert pixels(tmp_path / "sub" / "b.png")[1, 1] == 1
+    assert pixels(tmp_path / "c.png").max() == 0
+
+
+def test_images_that_differ_in_their_suffix_only_keep_it(tmp_path: Path) -> None:
+    names = ["a.jpg", "A.png", "/abs/../a.jpg"]
+    png.write_class_maps([labeled(name=name) for name in names], tmp_path)
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")}
+    assert written == {"a.png", "A.png.png", "abs/a.png"}
+
+
+@pytest.mark.parametrize("data", [b"", b"no png", png.png_from_mask(Mask.empty(SIZE))[:40]])
+def test_a_broken_png_is_an_invalid_mask(data: bytes) -> None:
+    with pytest.raises(InvalidMask, match="no PNG that can be read"):
+        png.mask_from_png(data)
+
+
+def test_a_photo_is_no_mask() -> None:
+    photo = png.png_bytes(PIL.Image.new("RGB", (2, 2)))
+    with pytest.raises(InvalidMask, match=r"has colours \(RGB\)"):
+        png.mask_from_png(photo)
+
+
+def pixels(path: Path) -> NDArray[np.uint8]:
+    return np.asarray(PIL.Image.open(path))
