@@ -14,7 +14,7 @@ from premask.models.weights import weights_folder, weights_path
 from premask.terminal import table
 from premask.version import __version__
 
-_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*;.*extra == ['\"](?P<extra>[\w-]+)['\"]")
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*(;.*extra == ['\"](?P<extra>[\w-]+)['\"])?")
 
 
 def diagnosis() -> str:
@@ -55,7 +55,7 @@ def _extra_packages() -> Iterator[tuple[str, str]]:
     for requirement in requirements:
         match = _REQUIREMENT.match(requirement)
         if match and match["name"] != "premask":
-            yield match["extra"], match["name"]
+            yield match["extra"] or "", match["name"]
 
 
 def _version_of(package: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -10,7 +12,7 @@ from premask.geometry import box_slices, grow_box, pixel_box
 from premask.images import Rgb
 from premask.masks import Alpha, Mask
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 # Sides of the boxes that colours are gathered in, from afar to nearby. Forte 2021 has 90 and 6;
 # the one between takes a tenth off the error of wide soft edges and of hair (docs/adr/0003).
@@ -50,7 +52,7 @@ def _blur_fused(rgb: Floats, alpha: Floats) -> Floats:
 def _mean_around(colours: Floats, weights: Floats, side: int) -> Floats:
     box = (side, side, 1)
     total = ndimage.uniform_filter(colours * weights, box)
-    return np.asarray(total / (ndimage.uniform_filter(weights, box) + NEARLY_NOTHING), np.float32)
+    return np.asarray(total / (ndimage.uniform_filter(weights, box) + NEARLY_NOTHING))
 
 
 def _unit(values: NDArray[np.uint8]) -> Floats:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFont
 import pytest
 from numpy.typing import NDArray
 
@@ -110,7 +111,8 @@ def test_a_line_far_thinner_than_a_preview_pixel_stays_visible() -> None:
     pixels = np.zeros((800, 1000), np.bool_)
     pixels[400, 100:900] = True
     item = Annotation(label="", box_xyxy=(0, 0, 0, 0), mask=Mask.from_array(pixels))
-    drawn = changed(overlay(labeled(item, size=(800, 1000)), max_side=100))
+    picture = np.asarray(overlay(labeled(item, size=(800, 1000)), max_side=100))
+    drawn = (picture == label_colour("")).all(axis=2)
     assert np.argwhere(drawn).tolist() == [[40, x] for x in range(10, 90)]
 
 
@@ -145,6 +147,15 @@ def test_labels_lie_inside_the_picture_and_do_not_cover_each_other() -> None:
             canvas[y0:y1, x0:x1] += 1
         assert canvas.max() == 1
         taken.append(spot)
+
+
+def test_tags_of_two_objects_in_one_place_are_both_seen() -> None:
+    item = Annotation(label="cat", box_xyxy=(20, 100, 200, 180))
+    one, two = (
+        changed(overlay(labeled(*items, size=(200, 300)), max_side=300))[:100].sum()
+        for items in ([item], [item, item])
+    )
+    assert two == 2 * one > 0
 
 
 def test_a_label_with_no_room_is_left_out() -> None:
@@ -195,6 +206,23 @@ def test_text_that_is_too_long_ends_in_an_ellipsis_and_fits() -> None:
     assert line.startswith("a rather")
     assert line.endswith("…")
     assert 80 < font_for(line, 14).getlength(line) <= 100
+
+
+def test_text_is_one_printable_line_or_nothing() -> None:
+    assert fitted("a\nb\x00\tc\udcff", 14, 500) == "a b c"
+    assert fitted("abc", 14, 3) == ""
+
+
+@pytest.mark.parametrize("text", ["cat 0.93", "a long lab…"])
+def test_plain_text_looks_the_same_on_every_machine(text: str) -> None:
+    font = font_for(text, 14)
+    assert isinstance(font, PIL.ImageFont.FreeTypeFont)
+    assert font.getname()[0] == "Aileron"
+
+
+def test_neighbours_of_one_label_differ_in_brightness() -> None:
+    bright = [luminance(label_colour("coin", nth)) for nth in range(20)]
+    assert np.abs(np.diff(bright)).min() > 0.03
 
 
 def test_colours_are_the_labels_own_and_differ_between_objects() -> None:
@@ -262,6 +290,13 @@ def test_a_contact_sheet_grows_with_its_rows_and_stops_at_its_limit(tmp_path: Pa
 
     assert size(1)[0] < size(2)[0] == size(3)[0]
     assert size(2)[1] < size(3)[1] == size(4)[1] == size(9)[1]
+
+
+def test_a_row_of_a_contact_sheet_is_as_high_as_its_highest_picture(tmp_path: Path) -> None:
+    flat, tall = labeled(size=(20, 100)), labeled(size=(90, 100))
+    sheets = ([flat, flat], [flat, tall], [tall, flat])
+    heights = [sheet_size(contact_sheet(each, tmp_path / "a.png"))[1] for each in sheets]
+    assert heights[1] == heights[2] == heights[0] + 70
 
 
 def test_a_contact_sheet_says_how_many_images_it_leaves_out() -> None:

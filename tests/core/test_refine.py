@@ -134,6 +134,18 @@ def test_growing_by_500_is_500_pixels_and_not_its_square() -> None:
     assert grown.area == disc(500).sum()
 
 
+@pytest.mark.parametrize("radius", [1, 37])
+@pytest.mark.parametrize("side", [89, 90, 91, 125, 126, 127, 32728, 32729, 32730, 32767, 40000])
+def test_no_size_is_too_large_for_the_numbers(side: int, radius: int) -> None:
+    pixels = np.ones((side, 3), np.bool_)
+    pixels[0, 0] = pixels[side // 2, 1] = False
+    near_background = ndimage.distance_transform_edt(pixels) <= radius
+    for upright in (True, False):
+        mask = Mask.from_array(pixels if upright else pixels.T)
+        expected = Mask.from_array(near_background if upright else near_background.T)
+        assert shrink(mask, radius) == expected.inverted()
+
+
 def test_closing_does_not_weld_an_object_to_the_border() -> None:
     near_the_border = square(3, 3, 10, 10)
     assert closed(near_the_border, 5) == near_the_border
@@ -215,6 +227,17 @@ def test_smoothing_keeps_straight_edges_in_place(pixels: int) -> None:
     assert smoothed(Mask.from_array(rows < 31), pixels) == Mask.from_array(rows < 31)
 
 
+@pytest.mark.parametrize("radius", [1, 3, 6])
+@pytest.mark.parametrize("name", ["spotted", "blobs", "inner", "one row"])
+def test_smoothing_is_a_vote_with_gaussian_weights(name: str, radius: int) -> None:
+    offsets = np.arange(-radius, radius + 1)
+    weights = np.exp(-0.5 * (offsets / (radius / 2)) ** 2)
+    kernel = np.outer(weights, weights) / weights.sum() ** 2
+    vote = ndimage.correlate(ADVERSARIAL[name].astype(float), kernel, mode="nearest")
+    assert np.abs(vote - 0.5).min() > 1e-5, "a tie proves nothing"
+    assert smoothed(Mask.from_array(ADVERSARIAL[name]), radius) == Mask.from_array(vote > 0.5)
+
+
 def test_smoothing_drops_specks_and_fills_pinholes() -> None:
     pixels = square(20, 20, 60, 60, (80, 80)).to_array()
     pixels[40, 40] = False
@@ -254,6 +277,10 @@ def test_a_feathered_edge_is_a_ramp_of_its_width() -> None:
     assert feathered(square(0, 0, 10, 20), 0) == Matte.from_array(
         square(0, 0, 10, 20).to_array() * np.uint8(255)
     )
+
+
+def test_the_border_of_the_image_is_no_edge() -> None:
+    assert feathered(square(0, 0, 20, 20), 9).to_array().min() == 255
 
 
 def test_a_feathered_edge_does_not_end_at_the_box() -> None:
@@ -355,11 +382,11 @@ def test_settings_apply_in_the_order_of_the_fields() -> None:
         inside_box=True,
         invert=True,
     )
-    found = object_of(SPOTTED)
+    found = Annotation(label="thing", box_xyxy=(5, 5, 40, 30), mask=SPOTTED)
     expected = drop_small_parts(fill_holes(SPOTTED, 5), 4)
     expected = closed(opened(expected, 1), 3)
     expected = clipped(grow(smoothed(expected, 2), 3), found.box_xyxy)
-    assert refine([found], settings)[0].mask == expected.inverted() != SPOTTED.inverted()
+    assert refine([found], settings)[0].mask == expected.inverted()
 
 
 def test_holes_are_filled_before_small_parts_are_dropped() -> None:

@@ -82,6 +82,7 @@ EMPTY = outlined("empty", (0, 0, 0, 0), Mask.empty(SIZE))
         (Select(sort="area", top=1), (COW,)),
         (Select(index=1), (DOG,)),
         (Select(index=-1), (COW,)),
+        (Select(index=-4), (CAT,)),
         (Select(index=4), ()),
         (Select(index=-5), ()),
         (Select(sort="x", descending=False, top=2, index=-1), (DOG,)),
@@ -134,7 +135,11 @@ def test_area_and_point_are_those_of_the_mask() -> None:
     assert holding([corner], (19.9, 19.9)) == (corner,)
     assert holding([corner], (10.0, 10.0)) == (corner,)
     assert holding([corner], (20.0, 19.0)) == ()
-    assert holding([corner], (-0.5, -0.5)) == ()
+    first = outlined("first", (0, 0, 9, 9), rectangle(0, 0, 9, 9))
+    assert holding([first, CAT], (0.0, 0.0)) == (first, CAT)
+    assert holding([first, CAT], (-0.5, 3.0)) == ()
+    assert holding([first, CAT], (3.0, -0.5)) == ()
+    assert holding([CAT], (3.0, 20.0)) == ()
 
 
 def test_a_person_can_call_each_step() -> None:

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
+from PIL.Image import Resampling
 from scipy.ndimage import uniform_filter
 
 from premask.annotations import Annotation, Labeled
@@ -21,7 +22,8 @@ from premask.masks import Alpha
 
 WHITE: Color = (255, 255, 255)
 
-_BLUR_SHARE = 0.02  # of the image's longer side is half the width of each box filter
+_BLUR_SHARE = 0.04  # of the image's longer side is the width of each box filter
+_FINE_SIDE = 8  # pixels: a wider filter leaves nothing to see that a smaller image doesn't show
 
 
 def cutout_files(labeled: Labeled, stem: str) -> LazyFiles:
@@ -102,15 +104,23 @@ def _blended(front: Rgb, back: NDArray[np.uint8], alpha: Alpha) -> Rgb:
 
 def _blurred_background(rgb: Rgb, alpha: Alpha) -> Rgb:
     """The background alone, out of focus: objects don't bleed into it."""
-    background = np.float32(1) - alpha[..., None] / np.float32(255)
-    weighted = np.concatenate((rgb * background, background), axis=-1)
-    side = 2 * round(_BLUR_SHARE * max(alpha.shape)) + 1
-    for _ in range(
-        3
-    ):  # three box filters are nearly a Gaussian, at a cost that its width leaves alone
-        weighted = uniform_filter(weighted, (side, side, 1), mode="nearest")
-    seen = np.maximum(weighted[..., 3:], np.float32(1e-6))
-    return np.asarray(np.clip(weighted[..., :3] / seen + 0.5, 0, 255).astype(np.uint8))
+    height, width = alpha.shape
+    side = _BLUR_SHARE * max(height, width)
+    step = max(1, int(side / _FINE_SIDE))
+    behind = PIL.Image.fromarray(np.dstack((rgb, 255 - alpha)))
+    small = behind.resize((-(-width // step), -(-height // step)), Resampling.BOX)
+    blurred = _blurred(np.asarray(small, np.float32), window=2 * round(side / step / 2) + 1)
+    return np.asarray(PIL.Image.fromarray(blurred).resize((width, height), Resampling.BILINEAR))
+
+
+def _blurred(rgba: NDArray[np.float32], window: int) -> Rgb:
+    """Mean colours around each pixel (h, w, 3), each counting by its alpha."""
+    share = rgba[..., 3:]
+    weighted = np.concatenate((rgba[..., :3] * share, share), axis=-1)
+    for _ in range(3):  # three box filters are nearly a Gaussian, and cost the same at any width
+        weighted = uniform_filter(weighted, (window, window, 1), mode="nearest")
+    mean = weighted[..., :3] / np.maximum(weighted[..., 3:], np.float32(1e-6))
+    return np.asarray(np.clip(mean + 0.5, 0, 255).astype(np.uint8))
 
 
 def _cutout_png(labeled: Labeled, annotation: Annotation) -> bytes:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import dijkstra
 
 Pixels = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
 
 # Diagonal neighbours belong to one part, as in COCO's own tools.
 CONNECTED = np.ones((3, 3), np.bool_)
+
+# The effort of a step between pixels of one colour, in units of CIELAB.
+STEP = 0.3
 
 
 def core(pixels: Pixels, depth: float) -> Pixels:
@@ -25,3 +31,38 @@ def core(pixels: Pixels, depth: float) -> Pixels:
     deepest = np.zeros(count + 1)
     np.maximum.at(deepest, parts[pixels], inside[pixels])
     return np.asarray(pixels & (inside > np.minimum(depth, deepest / 2)[parts]))
+
+
+def nearer_by_colour(colours: Floats, inside: Places, outside: Places) -> Pixels:
+    """The pixels (h, w) with a smoother way to one that is inside than to one that is outside.
+
+    `colours` is (h, w, 3) in a space where equal steps look equal; `inside` and `outside` are
+    (n, 2) of rows and columns. The half of the border that is harder to reach is outside too.
+    """
+    ways, size_hw = _ways(colours), (colours.shape[0], colours.shape[1])
+    effort = _effort(ways, inside, size_hw)
+    border = np.ones(size_hw, np.bool_)
+    border[1:-1, 1:-1] = False
+    far = np.argwhere(border & (effort > np.median(effort[border])))
+    return np.asarray(effort < _effort(ways, np.concatenate((outside, far)), size_hw))
+
+
+def _ways(colours: Floats) -> sparse.csr_matrix:
+    """The effort of each step from a pixel to its right or lower neighbour, as a graph."""
+    height, width = colours.shape[:2]
+    pixels = np.arange(height * width).reshape(height, width)
+    right = np.linalg.norm(colours[:, 1:] - colours[:, :-1], axis=-1)
+    down = np.linalg.norm(colours[1:] - colours[:-1], axis=-1)
+    starts = np.concatenate((pixels[:, :-1].ravel(), pixels[:-1].ravel()))
+    ends = np.concatenate((pixels[:, 1:].ravel(), pixels[1:].ravel()))
+    efforts = np.concatenate((right.ravel(), down.ravel())) + STEP
+    return sparse.csr_matrix((efforts, (starts, ends)), (pixels.size, pixels.size))
+
+
+def _effort(ways: sparse.csr_matrix, places: Places, size_hw: tuple[int, int]) -> Floats:
+    """How hard it is to come from the nearest of the places to each pixel (h, w)."""
+    if not len(places):
+        return np.full(size_hw, np.inf)
+    starts = np.ravel_multi_index((places[:, 0], places[:, 1]), size_hw)
+    efforts = dijkstra(ways, directed=False, indices=starts, min_only=True)
+    return np.asarray(efforts, np.float64).reshape(size_hw)
