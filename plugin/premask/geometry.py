@@ -62,14 +62,6 @@ def box_slices(box_xyxy: IntBox) -> tuple[slice, slice]:
     return slice(y0, y1), slice(x0, x1)
 
 
-def box_overlaps(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pairwise intersection areas (n, n) of boxes (n, 4), in square pixels."""
-    corner = np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[None, :, :2])
-    opposite = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[None, :, 2:])
-    sides = np.clip(opposite - corner, 0, None)
-    return np.asarray(sides[..., 0] * sides[..., 1])
-
-
 def shared_areas(
     box_xyxy: NDArray[np.float64], others_xyxy: NDArray[np.float64]
 ) -> NDArray[np.float64]:

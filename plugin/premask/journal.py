@@ -38,7 +38,11 @@ class Journal:
             self._reader = path.open("rb")
         except OSError as error:
             raise unwritable(path, error) from error
-        _lock(self._end.fileno(), path)
+        try:
+            _lock(self._end.fileno(), path)
+        except UnwritableOutput:
+            self.close()
+            raise
         self._places = dict(self._scan())
 
     def __contains__(self, key: str) -> bool:
@@ -53,6 +57,10 @@ class Journal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the next process in."""
         self._reader.close()
         self._end.close()
 

@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from premask.annotations import Annotation
 from premask.errors import UnsupportedPrompt
-from premask.geometry import Box, IntBox, box_slices, grow_box, pixel_box
+from premask.geometry import Box
 from premask.images import Image
-from premask.masks import Mask
-from premask.masks import Matte as AlphaMatte
+from premask.matting import matte_objects, matte_subjects, refine_subjects
 from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
 from premask.prompts import Hint, Prompts
-from premask.recipes import Find, Matte, Outline, Recipe
-from premask.refine import grow, refine
+from premask.recipes import Find, Outline, Recipe
+from premask.refine import refine
 from premask.select import chosen
 
 Annotations = tuple[Annotation, ...]
-
-CONTEXT = 0.25
-"""How much of its surroundings a matting model sees, as a share of the object's size."""
 
 
 def run_stages(
@@ -32,17 +26,17 @@ def run_stages(
     """The annotations of each image."""
     for image, each in zip(images, prompts, strict=True):
         _require_usable(image, each, recipe)
-    if recipe.find is None and recipe.outline is None:
-        assert recipe.matte is not None
-        found = _matte_subjects(images, recipe.matte, pool)
-        return [refine(chosen(each, recipe.select), recipe.refine) for each in found]
+    if recipe.find is None and recipe.outline is None and recipe.matte is not None:
+        subjects = matte_subjects(images, recipe.matte, pool)
+        picked = [chosen(each, recipe.select) for each in subjects]
+        return [refine_subjects(each, recipe.matte, recipe.refine) for each in picked]
     hints = _find(images, prompts, recipe.find, pool)
     outlined = _outline(images, hints, recipe.outline, pool)
     refined = [refine(chosen(each, recipe.select), recipe.refine) for each in outlined]
     if recipe.matte is None:
         return refined
     return [
-        _matte_objects(image, each, recipe.matte, pool)
+        matte_objects(image, each, recipe.matte, pool)
         for image, each in zip(images, refined, strict=True)
     ]
 
@@ -114,61 +108,4 @@ def _from_hint(hint: Hint) -> Annotation:
     box: Box = hint.mask.box_xyxy if hint.mask is not None else hint.box_xyxy or (0, 0, 0, 0)
     return Annotation(
         label=hint.label, box_xyxy=box, score=hint.score, mask=hint.mask, source=hint.source
-    )
-
-
-def _matte_subjects(images: Sequence[Image], matte: Matte, pool: ModelPool) -> list[Annotations]:
-    """Whole images: what stands out is the subject; an alpha of all 0 says that nothing does."""
-    alphas = pool.get(matte.model).matte(images, [None] * len(images), matte.options)
-    mattes = [AlphaMatte.from_array(alpha) for alpha in alphas]
-    subject = Annotation(label=matte.label, box_xyxy=(0, 0, 0, 0))
-    return [(_with_matte(subject, each, matte),) if each.alpha.size else () for each in mattes]
-
-
-def _matte_objects(
-    image: Image, annotations: Annotations, matte: Matte, pool: ModelPool
-) -> Annotations:
-    """Each object's crop at the model's resolution; the result stays in the object's own reach."""
-    masks = [annotation.mask for annotation in annotations]
-    solid = [mask for mask in masks if mask is not None and mask.area]
-    boxes = [_surroundings(mask) for mask in solid]
-    crops = [_cropped(image, box) for box in boxes]
-    own = [Mask.from_array(mask.crop(box)) for mask, box in zip(solid, boxes, strict=True)]
-    alphas = pool.get(matte.model).matte(crops, own, matte.options) if solid else []
-    mattes = {
-        mask: AlphaMatte.from_crop(
-            np.where(_within_reach(inside, matte.reach), alpha, np.uint8(0)), box[:2], image.size_hw
-        )
-        for mask, inside, alpha, box in zip(solid, own, alphas, boxes, strict=True)
-    }
-    return tuple(
-        _with_matte(annotation, mattes[annotation.mask], matte)
-        if annotation.mask in mattes
-        else annotation
-        for annotation in annotations
-    )
-
-
-def _surroundings(mask: Mask) -> IntBox:
-    return pixel_box(grow_box(mask.box_xyxy, CONTEXT * mask.area**0.5), mask.size_hw)
-
-
-def _cropped(image: Image, box: IntBox) -> Image:
-    rgb = image.rgb[box_slices(box)]
-    return Image.from_rgb(rgb, name=image.name, digest=f"{image.digest}{box}")
-
-
-def _within_reach(mask: Mask, reach: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return grow(mask, round(reach * mask.area**0.5)).to_array()
-
-
-def _with_matte(annotation: Annotation, alpha: AlphaMatte, matte: Matte) -> Annotation:
-    """The binary mask and the box follow from the alpha."""
-    mask = alpha.mask(matte.threshold)
-    return replace(
-        annotation,
-        matte=alpha,
-        mask=mask,
-        box_xyxy=mask.box_xyxy,
-        source=(*annotation.source, matte.model),
     )

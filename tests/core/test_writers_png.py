@@ -105,7 +105,7 @@ def test_alpha_is_the_highest_of_all_objects() -> None:
     alpha[1] = [0, 1, 100, 200, 254, 255]
     matte = Matte.from_array(alpha)
     soft = Annotation(label="soft", box_xyxy=(0, 0, 6, 4), mask=matte.mask(), matte=matte)
-    (make,) = png.alpha_files(labeled(soft, SMALL, BARE), "a").values()
+    (make,) = png.alpha_files(labeled(SMALL, soft, BARE), "a").values()
     alpha[1, 1:3] = 255
     assert png.matte_from_png(make()) == Matte.from_array(alpha)
 

@@ -23,7 +23,7 @@ from premask.prompts import Hint, Point
 Labels = NDArray[np.uint8]
 
 # The cut takes about half a second for so many pixels; a larger object is cut at a smaller size.
-MOST_PIXELS = 300_000
+MOST_PIXELS = 80_000
 
 # Clicks grow to a first region at this size.
 CLICK_PIXELS = 200**2
@@ -32,7 +32,7 @@ CLICK_PIXELS = 200**2
 LEAST_MARGIN = 8
 
 # A click is as precise as a hand: so many pixels around it belong to it.
-CLICK_RADIUS = 3
+CLICK_RADIUS = 2
 
 
 class GrabcutSegmenter:

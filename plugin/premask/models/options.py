@@ -31,7 +31,7 @@ class HaarOptions:
 class GrabcutOptions:
     """Graph cuts between two colour models."""
 
-    iterations: int = setting(5, "how often the colours are learnt again", minimum=1, maximum=20)
+    iterations: int = setting(3, "how often the colours are learnt again", minimum=1, maximum=20)
     margin: float = setting(
         0.25, "how far around the object to look, as a share of its size", minimum=0, maximum=2
     )

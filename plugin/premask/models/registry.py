@@ -45,7 +45,7 @@ FAMILIES: dict[str, Family] = {
     "closed-form": Family(
         adapter="premask.models.closed_form:ClosedFormMatter",
         stages=("matte",),
-        extra="matting",
+        extra="offline",
         options=ClosedFormOptions,
     ),
 }
