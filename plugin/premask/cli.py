@@ -11,7 +11,7 @@ from premask.doctor import diagnosis
 from premask.errors import PremaskError
 from premask.flags import prompts_from_flags, settings_from_flags
 from premask.inputs import collect_inputs
-from premask.labels.formats import FORMATS, formats_of
+from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.models.catalog import Checkpoint, catalog, checkpoint_of
 from premask.models.pool import ModelPool
 from premask.models.weights import download, weights_path
@@ -76,7 +76,7 @@ def _add_annotate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     add("paths", nargs="+", metavar="PATH", help="images, or folders of images")
     add("--recipe", required=True, metavar="R", help="a built-in name, or your own FILE.toml")
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go")
-    add("--format", default="coco", metavar="F,...", help=f"any of: {', '.join(FORMATS)}")
+    add("--format", default="coco", metavar="F,...", help=f"any of: {', '.join((*FORMATS, *GROUPS))}")
     add("--set", action="append", default=[], metavar="STAGE.NAME=VALUE", dest="settings")
     add("--text", nargs="+", default=[], metavar="PHRASE", help="phrases to look for")
     add("--points", nargs="+", default=[], metavar="X,Y", help="points on the object, in pixels")

@@ -199,3 +199,8 @@ def test_no_two_formats_write_to_the_same_place() -> None:
     places += [each.folder_name for each in PICTURES.values()]
     assert len(places) == len(set(places)) == len(FORMATS)
     assert all(name == each.name for name, each in FORMATS.items())
+
+
+def test_a_group_is_all_of_its_formats_each_once() -> None:
+    names = [each.name for each in formats_of(["png", "coco", "png-alpha"])]
+    assert names == ["png-classes", "png-objects", "png-masks", "png-alpha", "coco"]

@@ -189,6 +189,11 @@ def test_an_absurd_size_costs_no_memory() -> None:
     assert peak_bytes(header, (side, side)) < 100_000
 
 
+def test_a_long_stream_is_parsed_bit_by_bit_in_little_memory() -> None:
+    noise = np.random.default_rng(6).random((480, 640)) < 0.5
+    assert peak_bytes(brush_rle.encode(Mask.from_array(noise)), (480, 640)) < 8_000_000
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([(2, 3), (40, 50), (1024, 1024)]))
 def test_random_bits_give_pixels_or_an_invalid_mask(body: bytes, size_hw: tuple[int, int]) -> None:

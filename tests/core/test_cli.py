@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -139,12 +138,17 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
     command = [sys.executable, "-m", "premask.cli", "annotate", str(photos), *options]
     moments = random.Random(20).choices([0.0, 0.05, 0.1, 0.2, 0.3], k=5)
     for moment in moments:
+        before = journal_bytes(killed)
         process = subprocess.Popen(
             [*command, "--out", str(killed)], cwd=SOURCES, stdout=subprocess.DEVNULL
         )
         # Wait until it works, or each kill would only hit the imports.
         deadline = time.monotonic() + 60
-        while process.poll() is None and not grown(killed) and time.monotonic() < deadline:
+        while (
+            process.poll() is None
+            and journal_bytes(killed) == before
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.005)
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
@@ -155,9 +159,9 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
     assert contents(killed) == contents(calm)
 
 
-def grown(folder: Path) -> bool:
+def journal_bytes(folder: Path) -> int:
     journal = folder / ".premask" / "journal.jsonl"
-    return journal.exists() and os.path.getsize(journal) > 0
+    return journal.stat().st_size if journal.exists() else 0
 
 
 def test_a_torn_line_in_the_journal_is_done_again(photos: Path, tmp_path: Path) -> None:

@@ -58,6 +58,14 @@ def test_polygons_are_the_pixels_of_pycocotools(polygons: list[list[float]]) -> 
     np.testing.assert_array_equal(mask.to_array(), with_pycocotools(polygons, (31, 43)))
 
 
+def test_every_one_of_many_polygons_counts() -> None:
+    dots = np.zeros((30, 40), np.bool_)
+    dots[::2, ::2] = True
+    polygons = mask_to_polygons(Mask.from_array(dots))
+    assert len(polygons) == 300
+    assert mask_from_segmentation(polygons, (30, 40)) == Mask.from_array(dots)
+
+
 @settings(deadline=None)
 @given(PIXELS)
 @example(rings(23))

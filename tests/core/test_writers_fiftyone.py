@@ -121,6 +121,12 @@ def fields_of(stored: Any) -> dict[str, Any]:
     return {name: getattr(stored, name) for name in names}
 
 
+def test_fiftyone_exports_a_mask_without_a_pixel(fo: Any, tmp_path: Path) -> None:
+    nothing = detection(fo, np.zeros((5, 7), np.bool_))
+    nothing.export_mask(str(tmp_path / "mask.png"))  # raises for a mask of 0 x 0
+    assert not nothing.get_mask().any()
+
+
 def test_a_box_goes_there_and_back() -> None:
     box = Annotation(label="cat", box_xyxy=(1, 2.25, 6, 5), score=0.5, track=4, source=("a", "b"))
     fields = detection_from_annotation(box, (7, 11))

@@ -175,9 +175,9 @@ def test_nothing_found_is_a_prediction_and_a_failure_is_no_task(tmp_path: Path) 
 def test_the_written_config_fits_the_written_tasks(tmp_path: Path) -> None:
     tasks_path, config_path = write_label_studio(adversarial_images(), tmp_path / "tasks.json")
     interface = LabelInterface(config_path.read_text())
-    assert set(interface.labels[0]) == {
-        annotation.label for image in adversarial_images() for annotation in image.annotations
-    }
+    offered = {label.get("value") for label in ET.parse(config_path).iter("Label")}
+    found = {each.label for image in adversarial_images() for each in image.annotations}
+    assert offered == found
     for task in json.loads(tasks_path.read_text()):
         for prediction in task["predictions"]:
             assert interface.validate_prediction(prediction, return_errors=True) == []

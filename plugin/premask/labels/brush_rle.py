@@ -1,9 +1,4 @@
-"""Label Studio's brush format (a bit stream of runs and literals, RGBA) <-> masks and mattes.
-
-The format is thi.ng's rle-pack, the highest bit first: 32 bits with the number of values, 5 with
-the bits of a value less 1, 4 x 4 with the bits of a block's length less 1. Then blocks: 1 bit (run
-or literals), 2 bits that choose among the four lengths, the length less 1, and one value or many.
-"""
+"""Label Studio's brush format (a bit stream of runs and literals, RGBA) <-> masks and mattes."""
 
 from __future__ import annotations
 
@@ -20,6 +15,9 @@ from premask.masks import Alpha, Mask, Matte, Size
 
 Bits = NDArray[np.int64]
 
+# The format is thi.ng's rle-pack, the highest bit first: 32 bits with the number of values, 5 with
+# the bits of a value less 1, 4 x 4 with the bits of a block's length less 1. Then blocks: 1 bit
+# (run or literals), 2 that choose among the four lengths, the length less 1, one value or many.
 _CHANNELS = 4
 _HEADER_BITS = 53
 _HEADER_BYTES = 7
@@ -33,6 +31,8 @@ _LONGEST_RUNS = (8, 16, 256, 65536)
 
 _CHUNK_BYTES = 2**14
 """How much of a stream is parsed at once: it bounds the memory, and fits a processor's cache."""
+
+_CUT_OFF = "This brush is cut off: it has {} of {} pixels. Fetch the whole task again."
 
 
 def encode(mask: Mask | Matte) -> bytes:
@@ -228,9 +228,6 @@ class _Stream:
 
     def _words_at(self, positions: Bits) -> Alpha:
         return (self._window_at(positions) >> np.uint32(32 - self.word_bits)).astype(np.uint8)
-
-
-_CUT_OFF = "This brush is cut off: it has {} of {} pixels. Fetch the whole task again."
 
 
 def _as_bytes(data: bytes | Sequence[int]) -> bytes:

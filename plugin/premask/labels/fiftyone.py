@@ -89,7 +89,7 @@ def heatmap_from_annotations(
 
 
 def _mask_box(mask: Mask) -> IntBox:
-    """The tight box; one pixel for a mask without any, since FiftyOne can't hold 0 x 0."""
+    """The tight box; one pixel for a mask without any, since FiftyOne can't export 0 x 0."""
     x0, y0, x1, y1 = mask.box_xyxy
     return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
 

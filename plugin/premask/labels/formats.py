@@ -140,10 +140,17 @@ Format = DatasetFormat | ImageFormat
 
 FORMATS: dict[str, Format] = {each.name: each for each in (*_DATASET_FORMATS, *_IMAGE_FORMATS)}
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    group: tuple(name for name in FORMATS if name.startswith(f"{group}-"))
+    for group in ("png", "background")
+}
+"""Names for several formats at once: `png` is all that begin with `png-`."""
+
 
 def formats_of(names: Sequence[str]) -> list[Format]:
     """The formats of these names, each once."""
-    unknown = next((name for name in names if name not in FORMATS), None)
+    unknown = next((name for name in names if name not in FORMATS and name not in GROUPS), None)
     if unknown is not None:
-        raise UnknownFormat(unknown, FORMATS)
-    return [FORMATS[name] for name in dict.fromkeys(names)]
+        raise UnknownFormat(unknown, (*FORMATS, *GROUPS))
+    members = (member for name in names for member in GROUPS.get(name, (name,)))
+    return [FORMATS[name] for name in dict.fromkeys(members)]

@@ -11,7 +11,7 @@ Pixels = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
-# Diagonal neighbours belong to one part, as in COCO's own tools.
+# Diagonal neighbours belong to one part.
 CONNECTED = np.ones((3, 3), np.bool_)
 
 # The effort of a step between pixels of one colour, in units of CIELAB.
