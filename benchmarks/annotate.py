@@ -1,4 +1,4 @@
-"""`premask annotate` against the barest loop around the same model; and its memory, at any length."""
+"""`premask annotate` against the barest loop around the same model; and its memory."""
 
 from __future__ import annotations
 

@@ -72,5 +72,6 @@ def peak_of_writing(images: int) -> float:
         f"    write_coco(dataset({images}), pathlib.Path(folder) / 'coco.json', ['thing'])\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(finished.stdout) * (1 if sys.platform == "darwin" else 1024)

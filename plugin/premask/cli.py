@@ -39,9 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"premask: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "\npremask: interrupted. What was done is kept; run it again to go on.", file=sys.stderr
-        )
+        print("\npremask: interrupted. What was done is kept: run it again.", file=sys.stderr)
         return 130
 
 
@@ -76,7 +74,12 @@ def _add_annotate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     add("paths", nargs="+", metavar="PATH", help="images, or folders of images")
     add("--recipe", required=True, metavar="R", help="a built-in name, or your own FILE.toml")
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go")
-    add("--format", default="coco", metavar="F,...", help=f"any of: {', '.join((*FORMATS, *GROUPS))}")
+    add(
+        "--format",
+        default="coco",
+        metavar="F,...",
+        help=f"any of: {', '.join((*FORMATS, *GROUPS))}",
+    )
     add("--set", action="append", default=[], metavar="STAGE.NAME=VALUE", dest="settings")
     add("--text", nargs="+", default=[], metavar="PHRASE", help="phrases to look for")
     add("--points", nargs="+", default=[], metavar="X,Y", help="points on the object, in pixels")

@@ -14,7 +14,7 @@ from premask.labels.numbering import Stems
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One image file: `name` is its path below the inputs' common folder, `stem` names its files."""
+    """One image file: `name` is its path below the common folder, `stem` is for its results."""
 
     path: Path
     name: str

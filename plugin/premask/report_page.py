@@ -48,7 +48,8 @@ button { font: inherit; color: inherit; background: none; border: 0; padding: 0;
 .labels .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .labels .count { text-align: right; }
 .bar { height: .5rem; }
-.bar i { display: block; height: 100%; min-width: 2px; border-radius: .25rem; background: var(--bar); }
+.bar i { display: block; height: 100%; min-width: 2px; border-radius: .25rem;
+  background: var(--bar); }
 .swatch { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; }
 .shown { display: flex; gap: 1rem; margin: 2rem 0 .75rem; min-height: 1.5rem; }
 .shown button { color: var(--accent); text-decoration: underline; }

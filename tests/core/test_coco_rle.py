@@ -25,9 +25,6 @@ from premask.labels.coco_rle import (
 )
 from premask.masks import Mask, Matte
 
-# pycocotools 2.0 does not know numpy 2's copy keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 Pixels = NDArray[np.bool_]
 
 PIXELS = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=16))

@@ -15,9 +15,6 @@ from pycocotools import mask as coco_mask
 from premask.errors import InvalidMask
 from premask.masks import Mask, Matte
 
-# pycocotools 2.0 does not know numpy 2's copy keyword.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 Pixels = NDArray[np.bool_]
 
 SHAPES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=12)

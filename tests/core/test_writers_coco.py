@@ -31,9 +31,6 @@ from premask.labels.coco import (
 from premask.masks import Mask, Matte
 from tests.golden.dataset import adversarial_images, adversarial_masks
 
-# pycocotools 2.0.11 hands numpy 2 an array in the way of numpy 1.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 SIZE = (13, 17)
 
 

@@ -68,8 +68,6 @@ def test_fiftyone_renders_every_pixel_of_200_masks(fo: Any) -> None:
     assert exact == 200
 
 
-# pycocotools 2.0.11 hands numpy 2 an array in the way of numpy 1.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_fiftyone_exports_every_pixel_of_200_masks_as_coco(fo: Any, tmp_path: Path) -> None:
     arrays = random_masks(200)
     dataset = fo.Dataset()

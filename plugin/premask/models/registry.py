@@ -15,7 +15,7 @@ Stage = Literal["find", "outline", "matte"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One kind of model: which stages it answers, where its code is, what it needs, what it is told."""
+    """One kind of model: its code, the stages it answers, what it needs and what it can be told."""
 
     adapter: str
     stages: tuple[Stage, ...]
