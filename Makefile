@@ -48,14 +48,14 @@ check: $(VENV)/.check ## format, lint, types, layers, generated tables
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=plugin:. $(BIN)/lint-imports
-	$(BIN)/cog --check README.md
+	$(BIN)/cog -P --check README.md
 
 bench: $(VENV)/.test ## measure, as ratios
 	@$(WEIGHTS) $(BIN)/premask models download u2netp
 	$(WEIGHTS) $(BIN)/python -m benchmarks
 
 docs: $(VENV)/.check ## make the tables in README.md anew
-	$(BIN)/cog -r README.md
+	$(BIN)/cog -P -r README.md
 
 format: $(VENV)/.check ## let ruff put the code into shape
 	$(BIN)/ruff check --fix .

@@ -169,10 +169,11 @@ def test_grabcut_cuts_a_real_photo(grabcut: GrabcutSegmenter, coffee: Image) -> 
     assert mask.iou(Mask.from_array(cup_and_saucer)) > 0.85
 
 
-def test_grabcut_keeps_one_object_of_two_like_ones(grabcut: GrabcutSegmenter) -> None:
-    two = painted(np.concatenate((disc(), disc()), axis=1))
-    mask = cut(grabcut, two, points=(Point(x=60, y=60),))
-    assert mask.box_xyxy[2] <= 100
+def test_grabcut_keeps_the_part_that_was_clicked(grabcut: GrabcutSegmenter) -> None:
+    near = np.roll(disc(radius=4), (0, 40), axis=(0, 1))
+    mask = cut(grabcut, painted(disc() + near), points=(Point(x=60, y=60),))
+    assert mask.iou(Mask.from_array(disc() >= 0.5)) > 0.98
+    assert not mask.to_array()[60, 100]
 
 
 def test_grabcut_enlarges_without_a_shift(grabcut: GrabcutSegmenter) -> None:
@@ -186,13 +187,37 @@ def test_grabcut_enlarges_without_a_shift(grabcut: GrabcutSegmenter) -> None:
 
 @pytest.mark.parametrize("size", [120, 900])
 def test_grabcut_obeys_each_click_to_the_pixel(grabcut: GrabcutSegmenter, size: int) -> None:
-    image = painted(disc(size, size / 4))
-    wrong_side = (Point(x=3.7, y=5), Point(x=size / 2 + 0.5, y=size / 2, positive=False))
-    points = (*wrong_side, Point(x=size / 2 - size / 8, y=size / 2))
-    mask = cut(grabcut, image, points=points, box_xyxy=(1, 1, size - 1, size - 1)).to_array()
+    middle = size // 2
+    beside_the_box = Point(x=3.7, y=5)
+    on_the_object = Point(x=middle - size // 8, y=middle)
+    not_wanted = Point(x=middle, y=middle, positive=False)
+    next_to_it = Point(x=middle + 1, y=middle)
+    mask = cut(
+        grabcut,
+        painted(disc(size, size / 4)),
+        points=(beside_the_box, on_the_object, not_wanted, next_to_it),
+        box_xyxy=(10, 10, size - 10, size - 10),
+    ).to_array()
     assert mask[5, 3]
-    assert not mask[size // 2, size // 2]
-    assert mask[size // 2, size // 2 - size // 8]
+    assert mask[middle, middle - size // 8]
+    assert mask[middle, middle : middle + 2].tolist() == [False, True]
+
+
+def test_grabcut_takes_a_click_for_more_than_its_pixel(grabcut: GrabcutSegmenter) -> None:
+    points = (Point(x=50, y=60), Point(x=65, y=60, positive=False))
+    mask = cut(grabcut, painted(disc()), points=points, box_xyxy=(20, 20, 100, 100)).to_array()
+    assert not mask[59:62, 64:67].any()
+
+
+def test_grabcut_finds_the_object_in_a_box_around_everything(grabcut: GrabcutSegmenter) -> None:
+    mask = cut(grabcut, painted(disc()), box_xyxy=(0, 0, 120, 120))
+    assert mask.iou(Mask.from_array(disc() >= 0.5)) > 0.98
+
+
+def test_grabcut_trusts_the_core_of_a_rough_mask(grabcut: GrabcutSegmenter) -> None:
+    hole_of_background = disc() - disc(radius=8)
+    rough = Mask.from_array(disc() >= 0.5)
+    assert cut(grabcut, painted(hole_of_background), mask=rough).to_array()[60, 60]
 
 
 def test_grabcut_stays_inside_the_box(grabcut: GrabcutSegmenter) -> None:
@@ -286,6 +311,13 @@ def test_u2net_invents_no_subject(u2net: U2netMatter, colour: tuple[int, int, in
     assert not u2net.matte([image], [None], NoOptions())[0].any()
 
 
+def test_u2net_draws_no_stairs(u2net: U2netMatter, coffee: Image) -> None:
+    large = read_image(cv2.resize(coffee.rgb, (2400, 1600), interpolation=cv2.INTER_CUBIC))
+    (alpha,) = u2net.matte([large], [None], NoOptions())
+    soft = (alpha[:, 1:] > 20) & (alpha[:, 1:] < 235)
+    assert np.count_nonzero(np.diff(alpha.astype(int))[soft]) > 0.7 * soft.sum()
+
+
 def test_u2net_sees_a_masked_object_closely(u2net: U2netMatter, coffee: Image) -> None:
     canvas = np.full((1500, 1500, 3), 128, np.uint8)
     canvas[1000:1400, 800:1400] = coffee.rgb
@@ -370,6 +402,13 @@ def test_closed_form_in_blocks_is_close_to_the_full_solution(
     assert np.abs(blocks - truth).sum() < 1.5 * np.abs(full - truth).sum()
 
 
+def test_closed_form_takes_blocks_for_large_objects_only() -> None:
+    small, large = disc(400, 100) >= 0.5, disc(2200, 550) >= 0.5
+    thick = closed_form._block_side(small, 400)
+    assert (closed_form._block_side(small, 5), thick) == (1, 3)
+    assert closed_form._block_side(large, 5) == 2
+
+
 def test_closed_form_never_loses_hairlines(
     closed: ClosedFormMatter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -428,6 +467,23 @@ def test_core_keeps_something_of_each_part() -> None:
     assert kept[14, 14]
     assert kept[25].any()
     assert not kept[10, 10]
+
+
+def test_core_of_everything_is_everything() -> None:
+    assert trimap.core(np.ones((9, 12), np.bool_), 50).all()
+
+
+def test_a_click_reaches_as_far_as_its_colour() -> None:
+    colours = np.zeros((20, 40, 3))
+    colours[5:15, 5:15] = 50
+    region = trimap.nearer_by_colour(colours, np.array([[10, 10]]), np.zeros((0, 2), np.int64))
+    assert np.array_equal(region, colours[..., 0] == 50)
+
+
+def test_a_click_reaches_to_half_way_from_its_opposite() -> None:
+    colours = np.zeros((41, 41, 3))
+    region = trimap.nearer_by_colour(colours, np.array([[20, 20]]), np.array([[20, 24]]))
+    assert region[20, 18:26].tolist() == [True] * 4 + [False] * 4
 
 
 # --- all of them
