@@ -20,7 +20,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[all]" --group test
+	$(BIN)/python -m pip install --quiet --editable ".[offline,fiftyone,label-studio]" --group test
 	$(BIN)/python tests/install_mongod.py
 	@touch $@
 

@@ -28,7 +28,7 @@ EPSILON = 1e-7
 # steep, but not so steep that it makes noise visible.
 STEADINESS = 1e-4
 
-# The direct solver takes about a second and 200 MB for so many unknowns (docs/adr/0003).
+# The direct solver takes about a second and 100 MB for so many unknowns (docs/adr/0003).
 MOST_UNKNOWN = 100_000
 
 # Distances in so many pixels take half a second.
