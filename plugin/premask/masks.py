@@ -14,11 +14,14 @@ from premask.errors import InvalidMask
 from premask.geometry import IntBox, box_slices
 from premask.rle import (
     Counts,
+    alpha_to_plane_counts,
     checked_counts,
     counts_to_box,
     counts_to_crop,
     counts_to_string,
     crop_to_counts,
+    plane_counts_to_alpha,
+    planes_box,
     require_size,
     string_to_counts,
 )
@@ -55,12 +58,7 @@ class Mask:
     @classmethod
     def from_crop(cls, crop: NDArray[np.bool_], xy: tuple[int, int], size_hw: Size) -> Mask:
         """Pixels of `crop` (h, w) with its upper left corner at `xy`; nothing elsewhere."""
-        (x, y), (height, width) = xy, size_hw
-        if not (0 <= x <= width - crop.shape[1] and 0 <= y <= height - crop.shape[0]):
-            raise InvalidMask(
-                f"A crop of {crop.shape[1]} x {crop.shape[0]} at {xy} does not lie on an image of "
-                f"{width} x {height}."
-            )
+        _require_inside(crop, xy, size_hw)
         counts = crop_to_counts(crop, xy, size_hw)
         return cls(size_hw=size_hw, counts=counts_to_string(counts))
 
@@ -177,13 +175,16 @@ class Mask:
             raise InvalidMask(f"These masks belong to images of different sizes: {sizes}.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matte:
-    """How much of each pixel belongs to the object: 0 to 255, on the tight box of what is not 0."""
+    """How much of each pixel belongs to the object: 0 to 255.
 
-    size_hw: Size
-    xy: tuple[int, int]
-    alpha: Alpha
+    Eight masks, one a bit, the lowest first: alpha = sum of 2**k * planes[k]. So a matte is as
+    small as its edge is simple, and equal mattes are equal alphas. Make one with `from_array`,
+    `from_crop` or `from_planes`.
+    """
+
+    planes: tuple[Mask, ...]
 
     @classmethod
     def from_array(cls, array: ArrayLike) -> Matte:
@@ -191,56 +192,46 @@ class Matte:
         alpha = np.asarray(array)
         if alpha.ndim != 2:
             raise InvalidMask(f"A matte has two dimensions (height, width); got {alpha.shape}.")
-        return cls.from_crop(alpha, (0, 0), (alpha.shape[0], alpha.shape[1]))
+        rows, columns = _span(alpha, across=1), _span(alpha, across=0)
+        size_hw = (alpha.shape[0], alpha.shape[1])
+        return cls.from_crop(alpha[rows, columns], (columns.start, rows.start), size_hw)
 
     @classmethod
     def from_crop(cls, crop: NDArray[Any], xy: tuple[int, int], size_hw: Size) -> Matte:
         """Alpha `crop` (h, w) of uint8 with its upper left corner at `xy`; 0 elsewhere."""
         if crop.dtype != np.uint8:
             raise InvalidMask(f"A matte is uint8, 0 to 255; got {crop.dtype}.")
-        (x, y), (height, width) = xy, require_size(size_hw)
-        if not (0 <= x <= width - crop.shape[1] and 0 <= y <= height - crop.shape[0]):
-            raise InvalidMask(
-                f"A crop of {crop.shape[1]} x {crop.shape[0]} at {xy} does not lie on an image of "
-                f"{width} x {height}."
-            )
-        rows, columns = _span(crop, across=1), _span(crop, across=0)
-        alpha = np.array(crop[rows, columns])
-        alpha.setflags(write=False)
-        corner = (x + columns.start, y + rows.start) if alpha.size else (0, 0)
-        return cls(size_hw=size_hw, xy=corner, alpha=alpha)
+        _require_inside(crop, xy, size_hw)
+        planes = alpha_to_plane_counts(crop, xy, size_hw)
+        return cls(
+            planes=tuple(Mask(size_hw=size_hw, counts=counts_to_string(each)) for each in planes)
+        )
 
     @classmethod
     def from_planes(cls, planes: Sequence[Mask]) -> Matte:
-        """Undo `planes`."""
+        """Eight masks of one size, the lowest bit first."""
         if len(planes) != 8 or len({plane.size_hw for plane in planes}) != 1:
             raise InvalidMask("A matte is eight bit planes of one size, the lowest bit first.")
-        box = planes[0].union(*planes[1:]).box_xyxy
-        alpha = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
-        for bit, plane in enumerate(planes):
-            alpha |= plane.crop(box).view(np.uint8) << np.uint8(bit)
-        return cls.from_crop(alpha, box[:2], planes[0].size_hw)
+        return cls(planes=tuple(planes))
 
     @property
-    def planes(self) -> tuple[Mask, ...]:
-        """Eight masks, the lowest bit first: alpha = sum of 2**k * planes[k]."""
-        return tuple(
-            Mask.from_crop((self.alpha & (1 << bit)) != 0, self.xy, self.size_hw)
-            for bit in range(8)
-        )
+    def size_hw(self) -> Size:
+        """Height and width of the image."""
+        return self.planes[0].size_hw
 
     @property
     def box_xyxy(self) -> IntBox:
-        """Tight box of what is not 0, upper bounds exclusive."""
-        (x, y), (height, width) = self.xy, self.alpha.shape
-        return x, y, x + width, y + height
+        """Tight box of what is not 0, upper bounds exclusive; (0, 0, 0, 0) when all is."""
+        return planes_box([plane.run_lengths for plane in self.planes], self.size_hw)
 
     def crop(self, box_xyxy: IntBox | None = None) -> Alpha:
         """Alpha (h, w) inside the box, by default the tight one; 0 beyond the image."""
+        counts = [plane.run_lengths for plane in self.planes]
+        alpha, (x, y) = plane_counts_to_alpha(counts, self.size_hw)
         if box_xyxy is None:
-            return self.alpha
+            return alpha
         x0, y0, x1, y1 = box_xyxy
-        return _placed(self.alpha, (self.xy[0] - x0, self.xy[1] - y0), (y1 - y0, x1 - x0))
+        return _placed(alpha, (x - x0, y - y0), (y1 - y0, x1 - x0))
 
     def to_array(self) -> Alpha:
         """Alpha of all pixels (height, width)."""
@@ -248,21 +239,23 @@ class Matte:
 
     def mask(self, threshold: int = HALF) -> Mask:
         """The pixels that mostly belong to the object."""
-        return Mask.from_crop(self.alpha >= threshold, self.xy, self.size_hw)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Matte):
-            return NotImplemented
-        same_place = (self.size_hw, self.xy) == (other.size_hw, other.xy)
-        return same_place and np.array_equal(self.alpha, other.alpha)
-
-    def __hash__(self) -> int:
-        return hash((self.size_hw, self.xy, self.alpha.tobytes()))
+        if threshold == HALF:
+            return self.planes[-1]
+        return Mask.from_crop(self.crop() >= threshold, self.box_xyxy[:2], self.size_hw)
 
     def __repr__(self) -> str:
         x0, y0, x1, y1 = self.box_xyxy
         height, width = self.size_hw
         return f"Matte(({x0}, {y0}, {x1}, {y1}) of {width} x {height})"
+
+
+def _require_inside(crop: NDArray[Any], xy: tuple[int, int], size_hw: Size) -> None:
+    (x, y), (height, width) = xy, require_size(size_hw)
+    if not (0 <= x <= width - crop.shape[1] and 0 <= y <= height - crop.shape[0]):
+        raise InvalidMask(
+            f"A crop of {crop.shape[1]} x {crop.shape[0]} at {xy} does not lie on an image of "
+            f"{width} x {height}."
+        )
 
 
 def _span(array: NDArray[Any], *, across: int) -> slice:

@@ -27,8 +27,10 @@ def matte_subjects(images: Sequence[Image], matte: Matte, pool: ModelPool) -> li
     """What stands out of each image; an alpha of all 0 says that nothing does."""
     alphas = pool.get(matte.model).matte(images, [None] * len(images), matte.options)
     subject = Annotation(label=matte.label, box_xyxy=(0, 0, 0, 0))
-    mattes = [AlphaMatte.from_array(alpha) for alpha in alphas]
-    return [(_matted(subject, each, matte),) if each.alpha.size else () for each in mattes]
+    return [
+        (_matted(subject, AlphaMatte.from_array(alpha), matte),) if alpha.any() else ()
+        for alpha in alphas
+    ]
 
 
 def refine_subjects(subjects: Annotations, matte: Matte, settings: Refine) -> Annotations:

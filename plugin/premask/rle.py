@@ -7,6 +7,8 @@ same pixels exactly when their counts are the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,18 +27,43 @@ def crop_to_counts(
     crop: NDArray[np.bool_], xy: tuple[int, int], size_hw: tuple[int, int]
 ) -> Counts:
     """Run lengths of an image that is `crop` (h, w) with its corner at `xy`, and 0 elsewhere."""
-    height, width = require_size(size_hw)
+    edges, _ = _edges(crop.view(np.uint8), xy, size_hw)
     # Sorting the few edges is faster than turning the many pixels to run down the columns.
-    positions = np.sort(_edges(crop, xy, height))
-    starts, ends = positions[0::2], positions[1::2]
-    # A run that touches the lower edge goes on at the top of the next column.
-    joined = starts[1:] == ends[:-1]
-    bounds = np.empty(2 + 2 * (len(starts) - np.count_nonzero(joined)), np.int64)
-    bounds[0], bounds[-1] = 0, height * width
-    bounds[1:-1:2] = starts[np.concatenate(([True], ~joined))[: len(starts)]]
-    bounds[2:-1:2] = ends[np.concatenate((~joined, [True]))[: len(ends)]]
-    counts = np.diff(bounds)
-    return counts[:-1] if counts[-1] == 0 else counts
+    return _counts_between(np.sort(edges), size_hw)
+
+
+def alpha_to_plane_counts(
+    alpha: NDArray[np.uint8], xy: tuple[int, int], size_hw: tuple[int, int]
+) -> list[Counts]:
+    """Run lengths of each of the eight bits of `alpha` (h, w), the lowest first."""
+    edges, flips = _edges(alpha, xy, size_hw)
+    order = np.argsort(edges)
+    edges, flips = edges[order], flips[order]
+    return [_counts_between(edges[flips & (1 << bit) != 0], size_hw) for bit in range(8)]
+
+
+def plane_counts_to_alpha(
+    planes: Sequence[Counts], size_hw: tuple[int, int]
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Undo `alpha_to_plane_counts`: alpha (h, w) on its tight box, and the box's corner (x, y)."""
+    x0, y0, x1, y1 = planes_box(planes, size_hw)
+    crop_height = y1 - y0
+    flips = np.zeros((x1 - x0) * crop_height + 1, np.uint8)
+    for bit, counts in enumerate(planes):
+        starts, ends = _runs(counts)
+        flips[_inside(starts, size_hw[0], crop_height, (x0, y0))] ^= np.uint8(1 << bit)
+        flips[_inside(ends - 1, size_hw[0], crop_height, (x0, y0)) + 1] ^= np.uint8(1 << bit)
+    alpha: NDArray[np.uint8] = np.bitwise_xor.accumulate(flips[:-1])
+    return alpha.reshape(x1 - x0, crop_height).T, (x0, y0)
+
+
+def planes_box(planes: Sequence[Counts], size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Tight box of all 1s of all planes, like `counts_to_box`."""
+    boxes = [counts_to_box(counts, size_hw) for counts in planes if len(counts) > 1]
+    if not boxes:
+        return 0, 0, 0, 0
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom)
 
 
 def counts_to_box(counts: Counts, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -128,12 +155,31 @@ def checked_counts(counts: Counts, size_hw: tuple[int, int]) -> Counts:
     return counts if (counts[1:] > 0).all() else _merged(counts)
 
 
-def _edges(crop: NDArray[np.bool_], xy: tuple[int, int], height: int) -> Counts:
-    """Where the image's columns change between 0 and 1, in no order."""
-    changes = np.diff(crop, axis=0, prepend=False, append=False)
-    row, column = np.divmod(np.flatnonzero(changes), max(1, crop.shape[1]))
+def _edges(
+    values: NDArray[np.uint8], xy: tuple[int, int], size_hw: tuple[int, int]
+) -> tuple[Counts, NDArray[np.uint8]]:
+    """Where the image's columns change, in no order, and which bits change there."""
+    height, crop_width = require_size(size_hw)[0], max(1, values.shape[1])
+    flips = np.zeros((values.shape[0] + 1, values.shape[1]), np.uint8)
+    flips[:-1] = values
+    flips[1:] ^= values
+    where = np.flatnonzero(flips)
+    row, column = np.divmod(where, crop_width)
     positions: Counts = (column + xy[0]) * height + row + xy[1]
-    return positions
+    return positions, flips.ravel()[where]
+
+
+def _counts_between(edges: Counts, size_hw: tuple[int, int]) -> Counts:
+    """Run lengths of the whole image, from where its 1s start and end."""
+    starts, ends = edges[0::2], edges[1::2]
+    # A run that touches the lower edge goes on at the top of the next column.
+    joined = starts[1:] == ends[:-1]
+    bounds = np.empty(2 + 2 * (len(starts) - np.count_nonzero(joined)), np.int64)
+    bounds[0], bounds[-1] = 0, size_hw[0] * size_hw[1]
+    bounds[1:-1:2] = starts[np.concatenate(([True], ~joined))[: len(starts)]]
+    bounds[2:-1:2] = ends[np.concatenate((~joined, [True]))[: len(ends)]]
+    counts = np.diff(bounds)
+    return counts[:-1] if counts[-1] == 0 else counts
 
 
 def _runs(counts: Counts) -> tuple[Counts, Counts]:

@@ -82,7 +82,7 @@ def test_the_subject_has_a_soft_edge_and_the_face_is_where_it_is(
 ) -> None:
     (subject,) = run("subject", astronaut, pool).annotations
     assert subject.matte is not None
-    assert len(np.unique(subject.matte.alpha)) > 100
+    assert len(np.unique(subject.matte.crop())) > 100
     (face,) = run("faces", astronaut, pool).annotations
     assert face.mask is not None
     assert face.mask.crop((220, 110, 230, 120)).all()

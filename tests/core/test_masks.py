@@ -149,9 +149,8 @@ def test_a_matte_keeps_nothing_that_others_may_change() -> None:
     alpha = np.full((2, 2), 50, np.uint8)
     matte = Matte.from_array(alpha)
     alpha[:] = 0
+    matte.crop()[:] = 0
     assert matte.to_array().min() == 50
-    with pytest.raises(ValueError, match="read-only"):
-        matte.alpha[0, 0] = 1
 
 
 def test_impossible_mattes_say_why() -> None:

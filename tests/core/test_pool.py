@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from premask.errors import MissingDependency, UnknownModel
-from premask.models import pool, registry
+from premask.models import pool
 from premask.models.pool import ModelPool
 
 
@@ -41,6 +41,6 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     def no_module(name: str) -> object:
         raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
 
-    monkeypatch.setattr(registry.importlib, "import_module", no_module)
+    monkeypatch.setattr("premask.models.registry.importlib.import_module", no_module)
     with pytest.raises(MissingDependency, match=r"'cv2'.*pip install 'premask\[offline\]'"):
         ModelPool().get("grabcut")

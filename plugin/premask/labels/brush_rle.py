@@ -84,7 +84,7 @@ def _rows(mask: Mask | Matte) -> tuple[NDArray[Any], int]:
     if isinstance(mask, Mask):
         crop, (x, y) = rle.counts_to_crop(mask.run_lengths, mask.size_hw)
     else:
-        crop, (x, y) = mask.alpha, mask.xy
+        crop, (x, y) = mask.crop(), mask.box_xyxy[:2]
     rows = np.zeros((crop.shape[0], mask.size_hw[1]), crop.dtype)
     rows[:, x : x + crop.shape[1]] = crop
     return rows.ravel(), y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class U2netMatter:
                 "Get them with: premask models download u2netp"
             )
         self._session = _session(weights, device)
+        self._lock = threading.Lock()
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
 
@@ -75,7 +77,10 @@ class U2netMatter:
 
     def _alpha(self, rgb: Rgb) -> Alpha:
         """Alpha (height, width) of the subject of these pixels; all 0 when there is none."""
-        raw = self._session.run([self._output], {self._input: _network_input(rgb)})[0][0, 0]
+        pixels = _network_input(rgb)
+        # One image uses all cores; two at once would only wait for each other.
+        with self._lock:
+            raw = self._session.run([self._output], {self._input: pixels})[0][0, 0]
         low, high = raw.min(), raw.max()
         height, width = rgb.shape[:2]
         if high < FAINTEST or high == low:
@@ -86,6 +91,8 @@ class U2netMatter:
 def _session(weights: Path, device: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
+    # A thread that has nothing to do shall not spin: the next image is being decoded meanwhile.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     wanted = ["CPUExecutionProvider"]
     if device.startswith("cuda"):
         wanted.insert(0, "CUDAExecutionProvider")
