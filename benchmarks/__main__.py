@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.table import print_table
 
-MODULES = ("codecs", "masks", "coco_writer", "annotate")
+MODULES = ("codecs", "refine", "coco_writer", "annotate")
 
 
 def main(names: list[str]) -> None:

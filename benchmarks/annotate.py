@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import PIL.Image
 
+from benchmarks.memory import peak_bytes
 from benchmarks.photos import copy_photos
 from benchmarks.table import Row, ratio_of
 from premask.images import read_image
@@ -72,20 +71,11 @@ def memory(folder: Path) -> Row:
     )
 
 
-def peak_of_annotate(folder: Path, count: int) -> float:
-    """Bytes that a process of its own had at most."""
+def peak_of_annotate(folder: Path, count: int) -> int:
     photos, out = folder / f"small-{count}", folder / f"out-small-{count}"
     make_images(photos, count, side=256)
-    arguments = ["annotate", str(photos), "--recipe", "faces", "--out", str(out)]
-    code = (
-        "import resource, sys; from premask.cli import main; main(sys.argv[1:]); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    finished = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
-    )
-    unit = 1 if sys.platform == "darwin" else 1024
-    return float(finished.stdout.split()[-1]) * unit
+    code = "import sys; from premask.cli import main; main(sys.argv[1:])"
+    return peak_bytes(code, "annotate", str(photos), "--recipe", "faces", "--out", str(out))
 
 
 def make_images(folder: Path, count: int, side: int) -> list[Path]:

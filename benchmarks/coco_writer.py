@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.memory import peak_bytes
 from benchmarks.table import Row, ratio_of
 from premask.annotations import Annotation, Labeled
 from premask.images import Image
@@ -63,15 +62,12 @@ def dataset(images: int) -> Iterator[Labeled]:
         yield Labeled(image=image, annotations=(annotation,) * OBJECTS)
 
 
-def peak_of_writing(images: int) -> float:
-    """Bytes that a process of its own had at most."""
-    code = (
-        "import resource, pathlib, tempfile\n"
+def peak_of_writing(images: int) -> int:
+    return peak_bytes(
+        "import pathlib, sys, tempfile\n"
         "from benchmarks.coco_writer import dataset, write_coco\n"
         "with tempfile.TemporaryDirectory() as folder:\n"
-        f"    write_coco(dataset({images}), pathlib.Path(folder) / 'coco.json', ['thing'])\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "    path = pathlib.Path(folder) / 'coco.json'\n"
+        "    write_coco(dataset(int(sys.argv[1])), path, ['thing'])\n",
+        str(images),
     )
-    command = [sys.executable, "-c", code]
-    finished = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(finished.stdout) * (1 if sys.platform == "darwin" else 1024)
