@@ -82,6 +82,12 @@ class Journal:
         self._reader.seek(self._places[key])
         return _labeled(json.loads(self._reader.readline()), name)
 
+    def summary(self, key: str) -> tuple[list[str], float]:
+        """Labels and seconds of a finished image; its masks stay as they are written."""
+        self._reader.seek(self._places[key])
+        record = json.loads(self._reader.readline())
+        return [each["label"] for each in record["annotations"]], record["seconds"]
+
     def _scan(self) -> Iterator[tuple[str, int]]:
         """Keys and places of all lines; a torn last one is cut off."""
         place = 0

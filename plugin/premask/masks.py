@@ -20,6 +20,7 @@ from premask.rle import (
     counts_to_crop,
     counts_to_string,
     crop_to_counts,
+    is_shortest,
     plane_counts_to_alpha,
     planes_box,
     require_size,
@@ -80,13 +81,20 @@ class Mask:
             if isinstance(counts, str):
                 counts = counts.encode("ascii")
             if isinstance(counts, bytes):
-                counts = string_to_counts(counts)
+                return cls._from_string(counts, (height, width))
             return cls.from_counts(counts, (height, width))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InvalidMask(
                 "This is no COCO RLE; it must be "
                 f'{{"size": [height, width], "counts": "..."}} ({error}).'
             ) from error
+
+    @classmethod
+    def _from_string(cls, text: bytes, size_hw: Size) -> Mask:
+        counts = string_to_counts(text)
+        checked = checked_counts(counts, size_hw)
+        same = checked is counts and is_shortest(text)
+        return cls(size_hw=size_hw, counts=text if same else counts_to_string(checked))
 
     @classmethod
     def empty(cls, size_hw: Size) -> Mask:

@@ -131,6 +131,14 @@ def string_to_counts(text: bytes) -> Counts:
     return counts
 
 
+def is_shortest(text: bytes) -> bool:
+    """Whether `counts_to_string` would write the same: no number has digits that say nothing."""
+    values = np.frombuffer(text, np.uint8) - np.uint8(_FIRST_CHARACTER)
+    last = np.flatnonzero((values[1:] & _MORE == 0) & (values[:-1] & _MORE != 0)) + 1
+    sign_before = values[last - 1] & _SIGN != 0
+    return not np.any(values[last] == np.where(sign_before, 0x1F, 0))
+
+
 def require_size(size_hw: tuple[int, int]) -> tuple[int, int]:
     """The size itself, or `InvalidMask` when no mask can have it."""
     height, width = size_hw

@@ -129,7 +129,7 @@ class _Work:
 
     def write_missing_files(self) -> None:
         """Files of images that were done before: of a format asked for now, or gone missing."""
-        for each in self._reused:
+        for each in self._reused if self._image_formats() else ():
             labeled = self._finished(each)
             wanted = (
                 path
@@ -144,10 +144,10 @@ class _Work:
         """The files for the whole dataset, in the order of the inputs, each read once more."""
         done = [each for each in self.job.inputs if self._keys.get(each.name, "") in self.journal]
         labels: set[str] = set()
-        for labeled in map(self._finished, done):
-            labels.update(each.label for each in labeled.annotations)
-            row = (labeled.image.name, len(labeled.annotations), labeled.seconds)
-            self.outcome.rows.append(row)
+        for each in done:
+            found, seconds = self.journal.summary(self._keys[each.name])
+            labels.update(found)
+            self.outcome.rows.append((each.name, len(found), seconds))
         for form in self.job.formats:
             if isinstance(form, DatasetFormat):
                 path = self.job.folder / form.file_name

@@ -16,6 +16,7 @@ from pycocotools import mask as coco_mask
 from premask import rle
 from premask.errors import InvalidMask
 from premask.geometry import MAX_PIXELS
+from premask.masks import Mask
 
 Pixels = NDArray[np.bool_]
 
@@ -139,3 +140,23 @@ def test_a_small_object_costs_little_in_a_large_image() -> None:
     assert found.all()
     assert (found.shape, xy) == ((30, 40), (16000, 15000))
     assert peak < 200_000
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "shortest", "longer"),
+    [((2, 4), "44", "T04"), ((2, 4), "44", "4T0"), ((4, 4), "191I2", "191iO2")],
+)
+def test_a_string_with_idle_digits_is_the_same_mask(
+    size_hw: tuple[int, int], shortest: str, longer: str
+) -> None:
+    """Bytes may differ where the pixels don't, so they are made canonical."""
+    masks = [Mask.from_rle({"size": size_hw, "counts": text}) for text in (shortest, longer)]
+    assert masks[0] == masks[1]
+    assert masks[0].rle["counts"] == shortest
+    assert rle.is_shortest(shortest.encode())
+    assert not rle.is_shortest(longer.encode())
+
+
+@given(st.lists(st.integers(0, 2**28), min_size=1, max_size=40))
+def test_what_we_write_is_the_shortest(counts: list[int]) -> None:
+    assert rle.is_shortest(rle.counts_to_string(np.array(counts)))
