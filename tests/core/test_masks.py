@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pycocotools import mask as coco_mask
 
 from premask.errors import InvalidMask
 from premask.masks import Mask, Matte
+from premask.refine import grow
 
 Pixels = NDArray[np.bool_]
 
@@ -166,3 +168,16 @@ def test_impossible_mattes_say_why() -> None:
         Matte.from_planes([Mask.empty((2, 3))] * 7)
     with pytest.raises(InvalidMask, match="of one size"):
         Matte.from_planes([*[Mask.empty((2, 3))] * 7, Mask.empty((3, 2))])
+
+
+def test_a_hundred_objects_in_a_large_image_stay_small() -> None:
+    """Their pixels as arrays would be 1.2 GB; what is made while one is grown is its crop."""
+    rows, columns = np.ogrid[-150:150, -150:150]
+    disc = rows**2 + columns**2 < 150**2
+    tracemalloc.start()
+    masks = [Mask.from_crop(disc, (37 * i, 25 * i), (3000, 4096)) for i in range(100)]
+    grown = [grow(mask, 20) for mask in masks]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert all(after.area > before.area for before, after in zip(masks, grown, strict=True))
+    assert peak < 20e6
