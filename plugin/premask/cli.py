@@ -87,6 +87,7 @@ def _add_annotate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     add("--boxes", nargs="+", default=[], metavar="X0,Y0,X1,Y1", help="one box an object")
     add("--mask", type=Path, metavar="PNG", help="a rough mask: what is not black")
     add("--label", default="object", help="what to call what you point at (default: object)")
+    add("--root", type=Path, metavar="DIR", help="image names are relative to this folder")
     add("--resume", action=argparse.BooleanOptionalAction, default=True, help="keep what is done")
     add("--batch-size", type=int, default=4, metavar="N", help="images for the model at a time")
     add("--device", default="cpu", help="cpu (default) or cuda")
@@ -118,7 +119,7 @@ def _add_models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _annotate(options: argparse.Namespace) -> int:
     recipe = recipe_of(options.recipe).with_settings(settings_from_flags(options.settings))
     job = Job(
-        inputs=collect_inputs(options.paths),
+        inputs=collect_inputs(options.paths, options.root),
         recipe=recipe,
         folder=options.out,
         formats=formats_of(options.format.split(",")),

@@ -21,11 +21,17 @@ class Input:
     stem: str
 
 
-def collect_inputs(paths: Iterable[str | Path]) -> list[Input]:
-    """Files as they are given, and all images below folders, in a stable order, each once."""
+def collect_inputs(paths: Iterable[str | Path], root: Path | None = None) -> list[Input]:
+    """Files as they are given, and all images below folders, in a stable order, each once.
+
+    Their names are relative to `root`, by default the folder that they have in common.
+    """
     found = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
-    root, stems = _common_folder(found), Stems()
-    names = [os.path.relpath(file, root).replace(os.sep, "/") for file in found]
+    root, stems = _common_folder(found) if root is None else root.absolute(), Stems()
+    for file in found:
+        if root not in file.parents:
+            raise UnreadableImage(str(file), f"it is not below the root folder {root}")
+    names = [file.relative_to(root).as_posix() for file in found]
     return [
         Input(path=file, name=name, stem=stems.of(name))
         for file, name in zip(found, names, strict=True)
@@ -59,5 +65,5 @@ def _images_below(folder: Path) -> Iterator[Path]:
                 yield Path(directory, name)
 
 
-def _common_folder(files: Sequence[Path]) -> str:
-    return os.path.commonpath([file.parent for file in files]) if files else "."
+def _common_folder(files: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath([file.parent for file in files])) if files else Path()
