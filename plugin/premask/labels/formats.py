@@ -74,9 +74,21 @@ _DATASET_FORMATS = (
     ),
     DatasetFormat(
         name="label-studio",
-        help="tasks with predictions to import into Label Studio, and label_config.xml for them",
+        help="tasks with brushes as predictions, to import into Label Studio, and label_config.xml",
         file_name="label_studio.json",
         write=write_label_studio,
+    ),
+    DatasetFormat(
+        name="label-studio-polygons",
+        help="the same with polygons, one for each part of an object",
+        file_name="label_studio_polygons.json",
+        write=partial(write_label_studio, kinds=("polygon",)),
+    ),
+    DatasetFormat(
+        name="label-studio-boxes",
+        help="the same with rectangles",
+        file_name="label_studio_boxes.json",
+        write=partial(write_label_studio, kinds=("rectangle",)),
     ),
     DatasetFormat(
         name="yolo",

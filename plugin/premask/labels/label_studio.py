@@ -46,6 +46,7 @@ def write_label_studio(
     categories: Sequence[str] | None = None,
     *,
     image_url: Callable[[str], str] | None = None,
+    kinds: Sequence[RegionKind] | None = None,
 ) -> tuple[Path, ...]:
     """Write tasks with predictions in one pass, and beside them the configuration for them."""
     labels = dict.fromkeys(categories or ())
@@ -56,7 +57,7 @@ def write_label_studio(
             labels |= dict.fromkeys(annotation.label for annotation in each.annotations)
             url = (image_url or local_file_url)(each.image.name)
             file.write(b",\n" if place else b"\n")
-            file.write(json.dumps(task_from_labeled(each, image_url=url)).encode())
+            file.write(json.dumps(task_from_labeled(each, image_url=url, kinds=kinds)).encode())
         file.write(b"\n]\n")
     config = write_atomically(path.with_name(CONFIG_NAME), label_config(tuple(labels)).encode())
     return path, config
