@@ -25,7 +25,7 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.check: pyproject.toml $(VENV)/.test
-	$(BIN)/python -m pip install --quiet --group check
+	$(BIN)/python -m pip install --quiet --editable ".[offline,fiftyone,label-studio]" --group check
 	@touch $@
 
 # The weights of the tests lie in the environment, so that CI and a laptop find them alike.

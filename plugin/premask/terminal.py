@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
@@ -38,20 +39,28 @@ def printable(text: str) -> str:
 
 
 class ProgressLine:
-    """One line that is written over again; where there is no terminal, nothing but the end."""
+    """One line that is written over again; in a log file, a new one from time to time."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
-        self._moves = stream.isatty()
+    def __init__(self, stream: TextIO | None = None, *, log_seconds: float = 30.0) -> None:
+        self._stream = stream or sys.stderr
+        self._moves = self._stream.isatty()
+        self._pause = 0.1 if self._moves else log_seconds
+        self._shown = time.monotonic()
         self._dirty = False
 
     def __call__(self, progress: Progress) -> None:
-        """Show how far it is."""
+        """Show how far it is, unless that was shown a moment ago."""
+        finished = progress.done == progress.total
+        if time.monotonic() - self._shown < self._pause and not (finished and self._moves):
+            return
+        self._shown = time.monotonic()
         if self._moves:
             width = shutil.get_terminal_size().columns - 1
             self._stream.write("\r" + progress_text(progress, width))
-            self._stream.flush()
-            self._dirty = True
+        else:
+            self._stream.write(progress_text(progress, 100).rstrip() + "\n")
+        self._stream.flush()
+        self._dirty = self._moves
 
     def end(self) -> None:
         """Let what follows begin on a line of its own."""
