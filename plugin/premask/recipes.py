@@ -204,7 +204,7 @@ def _stage(stage: str, table: Any, where: str) -> Any:
     if stage not in MODEL_STAGES:
         return part
     options = {k: v for k, v in table.items() if k not in own}
-    options_type = checkpoint_of(part.model).kind.options
+    options_type = checkpoint_of(part.model).kind.options_for(stage)
     return dataclasses.replace(part, options=checked(options_type, options, where))
 
 
@@ -218,7 +218,7 @@ def _known_settings(stage: str, table: Mapping[str, Any], where: str = "") -> di
                 f"{where}model: '{checkpoint.name}' can't {stage}; "
                 f"it can {' and '.join(checkpoint.stages)}."
             )
-        known |= settings_of(checkpoint.kind.options)
+        known |= settings_of(checkpoint.kind.options_for(stage))
     return known
 
 

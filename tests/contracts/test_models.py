@@ -14,7 +14,7 @@ from premask.images import Image
 from premask.masks import Mask
 from premask.models.catalog import catalog
 from premask.models.pool import ModelPool
-from premask.models.registry import FAMILIES
+from premask.models.registry import FAMILIES, Stage
 from premask.prompts import BoxPrompt, Hint, Prompts
 
 BY_STAGE = {
@@ -39,23 +39,23 @@ def images(astronaut: NDArray[np.uint8]) -> list[Image]:
     ]
 
 
-def options_of(name: str) -> Any:
-    return catalog()[name].kind.options()
+def options_of(name: str, stage: Stage) -> Any:
+    return catalog()[name].kind.options_for(stage)()
 
 
 def find(pool: ModelPool, name: str, images: list[Image]) -> list[Any]:
-    return list(pool.get(name).find(images, [Prompts()] * len(images), options_of(name)))
+    return list(pool.get(name).find(images, [Prompts()] * len(images), options_of(name, "find")))
 
 
 def outline(pool: ModelPool, name: str, images: list[Image]) -> list[Any]:
     model = pool.get(name)
     hints = [Prompts(boxes=(BoxPrompt(box_xyxy=FACE),)).hints()] * len(images)
-    return list(model.segment(model.embed(images), hints, options_of(name)))
+    return list(model.segment(model.embed(images), hints, options_of(name, "outline")))
 
 
 def matte(pool: ModelPool, name: str, images: list[Image]) -> list[Any]:
     masks = [square(image) for image in images]
-    return list(pool.get(name).matte(images, masks, options_of(name)))
+    return list(pool.get(name).matte(images, masks, options_of(name, "matte")))
 
 
 def square(image: Image) -> Mask:
@@ -125,7 +125,7 @@ def test_what_is_found_lies_in_the_image(pool: ModelPool, images: list[Image], n
 def test_k_hints_give_k_outlines(pool: ModelPool, images: list[Image], name: str) -> None:
     model = pool.get(name)
     hints = [(), (Hint(label="x", box_xyxy=FACE),), (Hint(label="x", box_xyxy=FACE),) * 3]
-    outlines = model.segment(model.embed(images), hints, options_of(name))
+    outlines = model.segment(model.embed(images), hints, options_of(name, "outline"))
     assert [len(each) for each in outlines] == [0, 1, 3]
     for image, each in zip(images, outlines, strict=True):
         assert all(shape.mask.size_hw == image.size_hw for shape in each)

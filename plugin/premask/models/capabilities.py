@@ -2,14 +2,14 @@
 
 An adapter implements one or more. It is called from several threads at once: it keeps nothing of
 one image on itself, and holds its own lock around whatever its library can't do twice at a time.
-`options` is the family's own settings dataclass, see options.py.
+`options` is the family's own settings dataclass for the stage, see options.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from premask.images import Image
 from premask.masks import Alpha, Mask
@@ -34,12 +34,50 @@ class Detector(Protocol):
         ...
 
 
-class Segmenter(Protocol):
-    """Outline: what shape has it? One `embed` an image serves any number of `segment` calls."""
+@runtime_checkable
+class Embedder(Protocol):
+    """Looks at an image once, whatever is asked of it later."""
 
     def embed(self, images: Sequence[Image]) -> Sequence[Any]:
-        """What the model needs to know of each image, whatever is asked later."""
+        """What the model needs to know of each image; `Reusable` ones are kept."""
         ...
+
+
+@runtime_checkable
+class Reusable(Protocol):
+    """An embedding that may outlive its call, in memory or on disk."""
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """What the `restore` of the model that made it reads back."""
+        ...
+
+
+@runtime_checkable
+class Restorer(Protocol):
+    """An embedder whose embeddings can be kept on disk."""
+
+    def restore(self, data: bytes) -> Reusable:
+        """The embedding; raises ValueError for bytes that are none."""
+        ...
+
+
+class EmbeddedDetector(Embedder, Protocol):
+    """Find in what was embedded: any number of questions cost one look at the image."""
+
+    def find(
+        self, embeddings: Sequence[Any], prompts: Sequence[Prompts], options: Any
+    ) -> Sequence[Sequence[Hint]]:
+        """The objects of each image."""
+        ...
+
+
+class Segmenter(Embedder, Protocol):
+    """Outline: what shape has it? One `embed` an image serves any number of `segment` calls."""
 
     def segment(
         self, embeddings: Sequence[Any], hints: Sequence[Sequence[Hint]], options: Any

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +16,22 @@ Stage = Literal["find", "outline", "matte"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One kind of model: its code, the stages it answers, what it needs and what it can be told."""
+    """One kind of model: its code, the stages it answers, what it needs and what it can be told.
+
+    `options` are its own settings by stage, `prompts` what its find stage listens to ("phrases",
+    "exemplars"), `model_types` what config.json calls it in a folder of weights.
+    """
 
     adapter: str
     stages: tuple[Stage, ...]
     extra: str
-    options: type[Any] = NoOptions
+    options: Mapping[Stage, type[Any]] = field(default_factory=dict)
     prompts: tuple[str, ...] = ()
+    model_types: tuple[str, ...] = ()
+
+    def options_for(self, stage: Stage) -> type[Any]:
+        """The settings dataclass that its adapter takes in this stage."""
+        return self.options.get(stage, NoOptions)
 
 
 FAMILIES: dict[str, Family] = {
@@ -29,13 +39,13 @@ FAMILIES: dict[str, Family] = {
         adapter="premask.models.haar:HaarDetector",
         stages=("find",),
         extra="offline",
-        options=HaarOptions,
+        options={"find": HaarOptions},
     ),
     "grabcut": Family(
         adapter="premask.models.grabcut:GrabcutSegmenter",
         stages=("outline",),
         extra="offline",
-        options=GrabcutOptions,
+        options={"outline": GrabcutOptions},
     ),
     "u2net": Family(
         adapter="premask.models.u2net:U2netMatter",
@@ -46,7 +56,7 @@ FAMILIES: dict[str, Family] = {
         adapter="premask.models.closed_form:ClosedFormMatter",
         stages=("matte",),
         extra="offline",
-        options=ClosedFormOptions,
+        options={"matte": ClosedFormOptions},
     ),
 }
 

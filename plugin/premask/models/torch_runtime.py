@@ -1,0 +1,120 @@
+"""What all torch families share: device, number type, strict loading, batches that fit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from premask.errors import InvalidSetting, MissingWeights
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SIZE = "size_hw"
+"""The tensor that holds an image's height and width among those of its embedding."""
+
+
+def device_of(name: str) -> torch.device:
+    """The device of this name; `auto` is the GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InvalidSetting(
+            f"There is no device '{name}'. Say cpu, cuda, cuda:1, ... or auto."
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InvalidSetting(
+            f"This machine's torch sees no GPU, so '{name}' can't be used: use cpu."
+        )
+    return device
+
+
+def dtype_on(device: torch.device) -> torch.dtype:
+    """Half the memory on a GPU, in the kind of halves that it is good at; full floats elsewhere."""
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def load_strictly(model_class: Any, folder: Path, *, device: torch.device, **settings: Any) -> Any:
+    """A transformers model from a folder; `MissingWeights` if a weight is missing or left over.
+
+    transformers itself fills what is missing with random numbers and goes on.
+    """
+    settings = {"dtype": dtype_on(device), **settings}
+    model, report = model_class.from_pretrained(
+        folder,
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        **settings,
+    )
+    wrong = {kind: sorted(map(str, keys)) for kind, keys in report.items() if keys}
+    if wrong:
+        listed = "; ".join(f"{kind}: {', '.join(keys[:5])}" for kind, keys in wrong.items())
+        raise MissingWeights(
+            f"The weights in {folder} do not fit {model_class.__name__} ({listed}). They are of "
+            "another architecture, or the file is incomplete: download them again."
+        )
+    return model.to(device).eval()
+
+
+def in_batches(
+    run: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item], size: int
+) -> list[Result]:
+    """Run on `size` items at a time; on fewer where the device's memory does not suffice."""
+    results: list[Result] = []
+    while len(results) < len(items):
+        batch = items[len(results) : len(results) + size]
+        try:
+            results.extend(run(batch))
+        except torch.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+            size = len(batch) // 2
+            torch.cuda.empty_cache()
+            warnings.warn(
+                f"The device's memory did not suffice for {len(batch)} at a time: going on with "
+                f"{size}.",
+                ResourceWarning,
+                stacklevel=2,
+            )
+    return results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchEmbedding:
+    """What a torch model remembers of one image: tensors by name, and the image's size."""
+
+    size_hw: tuple[int, int]
+    tensors: dict[str, torch.Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the tensors take."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def to_bytes(self) -> bytes:
+        """As safetensors, which holds numbers and can't hold code."""
+        plain = {name: tensor.contiguous().cpu() for name, tensor in self.tensors.items()}
+        return bytes(save({**plain, SIZE: torch.tensor(self.size_hw)}))
+
+
+def embedding_from_bytes(data: bytes, device: torch.device) -> TorchEmbedding:
+    """Read back what `TorchEmbedding.to_bytes` wrote; ValueError for anything else."""
+    try:
+        tensors = {name: tensor.to(device) for name, tensor in load(data).items()}
+        height, width = tensors.pop(SIZE).tolist()
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"This is no embedding: {error}.") from error
+    return TorchEmbedding(size_hw=(height, width), tensors=tensors)
