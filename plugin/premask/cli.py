@@ -12,9 +12,9 @@ from premask.errors import PremaskError
 from premask.flags import prompts_from_flags, settings_from_flags
 from premask.inputs import collect_inputs
 from premask.labels.formats import FORMATS, GROUPS, formats_of
-from premask.models.catalog import Checkpoint, catalog, checkpoint_of
+from premask.models.catalog import Checkpoint, HubWeights, LocalWeights, checkpoint_of, known_models
 from premask.models.pool import ModelPool
-from premask.models.weights import download, weights_path
+from premask.models.weights import download, located_weights
 from premask.recipes import built_in_recipes, recipe_of
 from premask.runs import Job, Outcome, run, start_over
 from premask.terminal import ProgressLine, duration, printable, table
@@ -183,8 +183,8 @@ def _show_recipe(options: argparse.Namespace) -> int:
 
 def _list_models(options: argparse.Namespace) -> int:
     rows = (
-        (each.name, " ".join(each.stages), each.license, _size(each), _place(each), each.help)
-        for each in catalog().values()
+        (each.name, " ".join(each.stages), _licence(each), _size(each), _place(each), each.help)
+        for each in known_models().values()
     )
     print(table(rows, ("model", "stages", "licence", "size", "weights", "what it does")))
     return 0
@@ -196,7 +196,7 @@ def _show_model(options: argparse.Namespace) -> int:
         ("what it does", each.help),
         ("family", each.family),
         ("stages", ", ".join(each.stages)),
-        ("licence", each.license),
+        ("licence", _licence(each)),
         ("comes from", each.homepage),
         ("parameters", each.parameters or "none"),
         ("sees", each.input),
@@ -215,25 +215,37 @@ def _download_model(options: argparse.Namespace) -> int:
 
 def _fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
     """Say what comes, and under which licence, before it comes."""
-    path = weights_path(checkpoint)
-    if path is None:
+    path = located_weights(checkpoint)
+    if checkpoint.weights is None:
         print(f"{checkpoint.name} needs no weights.")
-    elif path.is_file():
+    elif path is not None:
         print(f"{checkpoint.name} is here already: {path}")
     else:
-        print(f"Getting {checkpoint.name}: {_size(checkpoint)}, licence {checkpoint.license} ...")
+        print(f"Getting {checkpoint.name}: {_size(checkpoint)}, licence {_licence(checkpoint)} ...")
         print(f"{checkpoint.name} is here: {download(checkpoint, source)}")
 
 
+def _licence(checkpoint: Checkpoint) -> str:
+    weights = checkpoint.weights
+    gated = isinstance(weights, HubWeights) and weights.gated
+    return f"{checkpoint.license}{', gated' if gated else ''}"
+
+
 def _size(checkpoint: Checkpoint) -> str:
-    return f"{checkpoint.weights.bytes / 1e6:.1f} MB" if checkpoint.weights else "-"
+    if checkpoint.weights is None or isinstance(checkpoint.weights, LocalWeights):
+        return "-"
+    known = checkpoint.weights.bytes
+    return f"{known / 1e6:,.1f} MB" if known else "size not known"
 
 
 def _place(checkpoint: Checkpoint) -> str:
-    path = weights_path(checkpoint)
-    if path is None:
+    if checkpoint.weights is None:
         return "none needed"
-    return "here" if path.is_file() else f"premask models download {checkpoint.name}"
+    if located_weights(checkpoint):
+        return "here"
+    if isinstance(checkpoint.weights, LocalWeights):
+        return f"missing at {checkpoint.weights.path}"
+    return f"premask models download {checkpoint.name}"
 
 
 def _preview(options: argparse.Namespace) -> int:

@@ -9,8 +9,9 @@ import re
 import shutil
 from collections.abc import Iterator
 
-from premask.models.catalog import Checkpoint, catalog
-from premask.models.weights import weights_folder, weights_path
+from premask.models.catalog import Checkpoint, known_models
+from premask.models.places import own_catalog, weights_folder
+from premask.models.weights import located_weights
 from premask.terminal import table
 from premask.version import __version__
 
@@ -29,6 +30,7 @@ def _machine() -> str:
         ("python", f"{platform.python_version()} on {platform.platform()}"),
         ("processors", str(os.cpu_count())),
         ("gpu", _gpu()),
+        ("own models", str(own_catalog())),
         ("weights folder", f"{weights_folder()} ({free / 1e9:.0f} GB free)"),
     ]
     return table(rows, ("what", "is"))
@@ -66,13 +68,15 @@ def _version_of(package: str) -> str:
 
 
 def _weights() -> str:
-    return table(((name, _state(each)) for name, each in catalog().items()), ("model", "weights"))
+    return table(
+        ((name, _state(each)) for name, each in known_models().items()), ("model", "weights")
+    )
 
 
 def _state(checkpoint: Checkpoint) -> str:
-    path = weights_path(checkpoint)
-    if path is None:
+    if checkpoint.weights is None:
         return "needs none"
-    if path.is_file():
+    path = located_weights(checkpoint)
+    if path is not None:
         return str(path)
     return f"missing; get them with: premask models download {checkpoint.name}"

@@ -16,6 +16,7 @@ from premask.errors import InvalidRecipe, InvalidSetting, UnknownRecipe
 from premask.models.catalog import checkpoint_of
 from premask.models.options import NoOptions
 from premask.models.registry import Stage
+from premask.models.weights import weights_identity
 from premask.refine import Refine
 from premask.select import Select
 from premask.settings import Setting, checked, require_known, setting, settings_of
@@ -28,6 +29,17 @@ class Find:
 
     model: str = setting(help="who finds: a name from `premask models`")
     label: str = setting("", "what to call all that is found; empty: what the model calls it")
+    phrases: tuple[str, ...] = setting((), "what to look for, where the person asks for nothing")
+    tile: int = setting(
+        0,
+        "look at squares of so many pixels one by one, for small objects in large images; 0: off",
+        minimum=0,
+        maximum=16384,
+    )
+    overlap: float = setting(
+        0.25, "how much of a tile its neighbour sees too, as a share", minimum=0, maximum=0.9
+    )
+    whole: bool = setting(True, "whether to look at the whole image too, besides its tiles")
     options: Any = NoOptions()
 
 
@@ -120,7 +132,7 @@ class Recipe:
     def fingerprint(self) -> str:
         """A short name for all that decides the result: same fingerprint, same annotations."""
         values = {path: item.default for path, item in self.settings().items()}
-        hashes = {name: _weights_hash(name) for name in self.models}
+        hashes = {name: weights_identity(checkpoint_of(name)) for name in self.models}
         text = json.dumps([values, hashes], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -244,8 +256,3 @@ def _split(path: str) -> tuple[str, str]:
         )
     require_known(stage, STAGES, "")
     return stage, name
-
-
-def _weights_hash(model: str) -> str:
-    weights = checkpoint_of(model).weights
-    return weights.sha256 if weights else ""

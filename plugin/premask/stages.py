@@ -10,12 +10,15 @@ from premask.errors import UnsupportedPrompt
 from premask.geometry import Box
 from premask.images import Image
 from premask.matting import matte_objects, matte_subjects, refine_subjects
+from premask.models.capabilities import Embedder
+from premask.models.capabilities import Outline as Shape
 from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
-from premask.prompts import Hint, Prompts
+from premask.prompts import Hint, Phrase, Prompts
 from premask.recipes import Find, Outline, Recipe
 from premask.refine import refine
 from premask.select import chosen
+from premask.tiling import Tiling, look_in_tiles
 
 Annotations = tuple[Annotation, ...]
 
@@ -30,14 +33,28 @@ def run_stages(
         subjects = matte_subjects(images, recipe.matte, pool)
         picked = [chosen(each, recipe.select) for each in subjects]
         return [refine_subjects(each, recipe.matte, recipe.refine) for each in picked]
-    hints = _find(images, prompts, recipe.find, pool)
-    outlined = _outline(images, hints, recipe.outline, pool)
+    outlined = _found_and_outlined(images, prompts, recipe, pool)
     refined = [refine(chosen(each, recipe.select), recipe.refine) for each in outlined]
     if recipe.matte is None:
         return refined
     return [
         matte_objects(image, each, recipe.matte, pool)
         for image, each in zip(images, refined, strict=True)
+    ]
+
+
+def _found_and_outlined(
+    images: Sequence[Image], prompts: Sequence[Prompts], recipe: Recipe, pool: ModelPool
+) -> list[Annotations]:
+    def look(images: Sequence[Image], prompts: Sequence[Prompts]) -> list[Annotations]:
+        return _outline(images, _find(images, prompts, recipe.find, pool), recipe.outline, pool)
+
+    if recipe.find is None or not recipe.find.tile:
+        return look(images, prompts)
+    tiling = Tiling(side=recipe.find.tile, overlap=recipe.find.overlap, whole=recipe.find.whole)
+    return [
+        look_in_tiles(image, each, tiling, look)
+        for image, each in zip(images, prompts, strict=True)
     ]
 
 
@@ -63,6 +80,10 @@ def _require_usable(image: Image, prompts: Prompts, recipe: Recipe) -> None:
     for kind in ("phrases", "exemplars"):
         if getattr(prompts, kind) and kind not in understood:
             raise UnsupportedPrompt(f"The recipe '{recipe.name}' can't use {kind}.")
+    if recipe.find and recipe.find.tile and prompts.exemplars:
+        raise UnsupportedPrompt(
+            "Exemplars lie in one tile only, so they can't be used with find.tile. Set it to 0."
+        )
 
 
 def _find(
@@ -70,8 +91,17 @@ def _find(
 ) -> list[tuple[Hint, ...]]:
     if find is None:
         return [each.hints() for each in prompts]
-    found = pool.get(find.model).find(images, prompts, find.options)
+    model = pool.get(find.model)
+    seen = pool.embed(find.model, images) if isinstance(model, Embedder) else images
+    found = model.find(seen, [_asked(each, find) for each in prompts], find.options)
     return [tuple(_named(hint, find) for hint in hints) for hints in found]
+
+
+def _asked(prompts: Prompts, find: Find) -> Prompts:
+    """What the person asks for, or else what the recipe does."""
+    if prompts.phrases or prompts.exemplars:
+        return prompts
+    return replace(prompts, phrases=tuple(Phrase(text=text) for text in find.phrases))
 
 
 def _named(hint: Hint, find: Find) -> Hint:
@@ -84,24 +114,33 @@ def _outline(
     outline: Outline | None,
     pool: ModelPool,
 ) -> list[Annotations]:
-    if outline is None:
-        return [tuple(_from_hint(hint) for hint in each) for each in hints]
-    model = pool.get(outline.model)
-    shapes = model.segment(model.embed(images), hints, outline.options)
-    return [
-        tuple(
-            _from_hint(
-                replace(
-                    hint,
-                    mask=shape.mask,
-                    score=shape.score if hint.score is None else hint.score,
-                    source=(*hint.source, outline.model),
-                )
-            )
-            for hint, shape in zip(hints_of_one, shapes_of_one, strict=True)
-        )
-        for hints_of_one, shapes_of_one in zip(hints, shapes, strict=True)
-    ]
+    if outline is not None:
+        hints = _outlined(images, hints, outline, pool)
+    return [tuple(_from_hint(hint) for hint in each) for each in hints]
+
+
+def _outlined(
+    images: Sequence[Image],
+    hints: Sequence[tuple[Hint, ...]],
+    outline: Outline,
+    pool: ModelPool,
+) -> list[tuple[Hint, ...]]:
+    """The hints with their masks. An image without hints is not even looked at."""
+    hinted = [index for index, each in enumerate(hints) if each]
+    embeddings = pool.embed(outline.model, [images[index] for index in hinted])
+    wanted = [hints[index] for index in hinted]
+    shapes = pool.get(outline.model).segment(embeddings, wanted, outline.options)
+    outlined = list(hints)
+    for index, shapes_of_one in zip(hinted, shapes, strict=True):
+        pairs = zip(hints[index], shapes_of_one, strict=True)
+        outlined[index] = tuple(_shaped(hint, shape, outline.model) for hint, shape in pairs)
+    return outlined
+
+
+def _shaped(hint: Hint, shape: Shape, model: str) -> Hint:
+    """The score stays the finder's, where it gave one."""
+    score = shape.score if hint.score is None else hint.score
+    return replace(hint, mask=shape.mask, score=score, source=(*hint.source, model))
 
 
 def _from_hint(hint: Hint) -> Annotation:

@@ -1,15 +1,20 @@
-"""Checkpoints: the entries of catalog.toml, checked."""
+"""Checkpoints: the entries of catalog.toml and of a person's own file, checked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
-from premask.errors import UnknownModel
+from premask.errors import InvalidSetting, UnknownModel
+from premask.models.local import family_of, is_path, local_path
+from premask.models.places import own_catalog
 from premask.models.registry import FAMILIES, Family, Stage
 from premask.settings import checked, setting
-from premask.toml import parse_toml
+from premask.toml import TomlError, parse_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +29,38 @@ class PackagedWeights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HubWeights:
+    """Weights that lie in a repository of the model hub."""
+
+    hub: str = setting(help="owner/name on the model hub")
+    revision: str = setting("", "commit; empty: the newest one when they are downloaded")
+    file: str = setting("", "the one file that is needed; empty: safetensors and settings")
+    bytes: int = setting(0, "size of the files; 0: not known", minimum=0)
+    gated: bool = setting(False, "whether one has to ask for access first")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalWeights:
+    """Weights that a person has: a file, or a folder as `save_pretrained` writes it."""
+
+    path: str = setting(help="a file or a folder; relative to the file that says so")
+
+
+Weights = PackagedWeights | HubWeights | LocalWeights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """One model that a recipe can name."""
 
     name: str
-    help: str = setting(help="one sentence")
+    help: str = setting("", help="one sentence")
     family: str = setting(help="see registry.py", choices=tuple(FAMILIES))
-    license: str = setting(help="SPDX name")
-    homepage: str = setting(help="where it comes from")
+    license: str = setting("not stated", help="SPDX name")
+    homepage: str = setting("", help="where it comes from")
     parameters: str = setting("", "how many")
     input: str = setting("", "size that the network sees, width x height")
-    weights: PackagedWeights | None = None
+    weights: Weights | None = None
 
     @property
     def kind(self) -> Family:
@@ -49,21 +75,76 @@ class Checkpoint:
 
 @cache
 def catalog() -> dict[str, Checkpoint]:
-    """All checkpoints by name."""
+    """The checkpoints that come with premask, by name."""
     text = files("premask.models").joinpath("catalog.toml").read_text(encoding="utf-8")
-    return {name: _checkpoint(name, table) for name, table in parse_toml(text).items()}
+    return _checkpoints(parse_toml(text), "catalog.toml")
+
+
+def own_models() -> dict[str, Checkpoint]:
+    """The checkpoints of a person's own file, by name; none where there is no such file."""
+    path = own_catalog()
+    if not path.is_file():
+        return {}
+    try:
+        table = parse_toml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, TomlError) as error:
+        raise InvalidSetting(f"Your own models in {path} can't be read: {error}.") from error
+    own = _checkpoints(table, str(path))
+    return {name: _at(path.parent, each) for name, each in own.items()}
+
+
+def known_models() -> dict[str, Checkpoint]:
+    """The checkpoints of the catalog and of the person's own file; the own ones take precedence."""
+    return {**catalog(), **own_models()}
 
 
 def checkpoint_of(name: str) -> Checkpoint:
-    """The checkpoint of this name, or `UnknownModel` with the nearest one."""
-    if name not in catalog():
-        raise UnknownModel(name, catalog())
-    return catalog()[name]
+    """The checkpoint of this name, or of a file or folder: `./my.pt`, `sam2:./folder`."""
+    known = known_models()
+    if name in known:
+        return known[name]
+    if is_path(name):
+        return Checkpoint(
+            name=name,
+            help="Your own weights",
+            family=family_of(name),
+            weights=LocalWeights(path=str(local_path(name))),
+        )
+    raise UnknownModel(name, known)
 
 
-def _checkpoint(name: str, table: dict[str, object]) -> Checkpoint:
-    where = f"catalog.toml, [{name}]: "
+def _checkpoints(table: Mapping[str, Any], source: str) -> dict[str, Checkpoint]:
+    return {name: _checkpoint(name, entry, source) for name, entry in table.items()}
+
+
+def _checkpoint(name: str, table: Any, source: str) -> Checkpoint:
+    where = f"{source}, [{name}]: "
+    if not isinstance(table, dict):
+        raise InvalidSetting(f"{where}a model is a table with a family and weights.")
     plain = {key: value for key, value in table.items() if key != "weights"}
-    weights = table.get("weights")
-    packaged = checked(PackagedWeights, weights, where) if isinstance(weights, dict) else None
-    return checked(Checkpoint, plain, where, name=name, weights=packaged)
+    weights = _weights(table.get("weights"), f"{where}weights.")
+    return checked(Checkpoint, plain, where, name=name, weights=weights)
+
+
+def _weights(table: Any, where: str) -> Weights | None:
+    """The kind of weights that the table's keys speak of."""
+    if table is None:
+        return None
+    kinds: dict[str, type[Weights]] = {
+        "package": PackagedWeights,
+        "hub": HubWeights,
+        "path": LocalWeights,
+    }
+    named = [key for key in kinds if isinstance(table, dict) and key in table]
+    if len(named) != 1:
+        raise InvalidSetting(f"{where.rstrip('.')} must have one of {', '.join(kinds)}.")
+    return checked(kinds[named[0]], table, where)
+
+
+def _at(folder: Path, checkpoint: Checkpoint) -> Checkpoint:
+    """The same, with a local path that is relative to the folder made absolute."""
+    weights = checkpoint.weights
+    if not isinstance(weights, LocalWeights):
+        return checkpoint
+    path = folder / Path(weights.path).expanduser()
+    return replace(checkpoint, weights=LocalWeights(path=str(path)))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
+from premask.images import Image
 from premask.models.catalog import checkpoint_of
+from premask.models.embeddings import EmbeddingCache
 from premask.models.registry import build
-from premask.models.weights import installed_weights
+from premask.models.weights import installed_weights, weights_identity
 
 
 class ModelPool:
     """The loaded models of one process or one face. There is no global one."""
 
-    def __init__(self, *, device: str = "cpu") -> None:
+    def __init__(self, *, device: str = "auto", embeddings: EmbeddingCache | None = None) -> None:
         self.device = device
+        self.embeddings = embeddings or EmbeddingCache()
         self._models: dict[str, Any] = {}
+        self._identities: dict[str, str] = {}
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
 
@@ -28,10 +33,17 @@ class ModelPool:
             if name not in self._models:
                 checkpoint = checkpoint_of(name)
                 weights = installed_weights(checkpoint)
+                self._identities[name] = f"{name} {weights_identity(checkpoint)}"
                 self._models[name] = build(checkpoint.family, weights, self.device)
             return self._models[name]
 
+    def embed(self, name: str, images: Sequence[Image]) -> list[Any]:
+        """What the model of this name remembers of each image; made only if nobody has it."""
+        model = self.get(name)
+        return self.embeddings.embed(self._identities[name], model, images)
+
     def free(self) -> None:
-        """Let go of all models; the next `get` loads anew."""
+        """Let go of all models and what they remember; the next `get` loads anew."""
         with self._guard:
             self._models.clear()
+        self.embeddings.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,46 +11,91 @@ from pathlib import Path
 
 from premask.errors import DownloadFailed, MissingDependency, MissingWeights
 from premask.files import write_atomically
-from premask.models.catalog import Checkpoint, PackagedWeights
+from premask.models import hub
+from premask.models.catalog import Checkpoint, HubWeights, LocalWeights, PackagedWeights
+from premask.models.places import weights_folder
 
 
-def weights_folder() -> Path:
-    """`$PREMASK_HOME/weights`; without the variable, the user's cache folder."""
-    home = os.environ.get("PREMASK_HOME")
-    if home:
-        return Path(home) / "weights"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "premask" / "weights"
-
-
-def weights_path(checkpoint: Checkpoint) -> Path | None:
-    """Where this checkpoint's weights lie, or will lie; None for a model that has none."""
-    if checkpoint.weights is None:
-        return None
-    return weights_folder() / checkpoint.name / Path(checkpoint.weights.file).name
+def located_weights(checkpoint: Checkpoint) -> Path | None:
+    """The weights on this machine, a file or a folder; None if missing, or if none are needed."""
+    match checkpoint.weights:
+        case PackagedWeights() as packaged:
+            path = _packaged_path(checkpoint, packaged)
+        case LocalWeights() as local:
+            path = Path(local.path)
+        case HubWeights() as remote:
+            return hub.installed(remote)
+        case None:
+            return None
+    return path if path.exists() else None
 
 
 def installed_weights(checkpoint: Checkpoint) -> Path | None:
     """The weights on this machine, or `MissingWeights` with the command that gets them."""
-    path = weights_path(checkpoint)
-    if path is not None and not path.is_file():
+    path = located_weights(checkpoint)
+    if path is None and isinstance(checkpoint.weights, LocalWeights):
         raise MissingWeights(
-            f"The weights of '{checkpoint.name}' are not on this machine (looked for {path}). "
-            f"Get them with: premask models download {checkpoint.name}"
+            f"The weights of '{checkpoint.name}' are not at {checkpoint.weights.path}. Correct the "
+            "path where the model is named."
+        )
+    if path is None and checkpoint.weights is not None:
+        raise MissingWeights(
+            f"The weights of '{checkpoint.name}' are not on this machine. Get them with: "
+            f"premask models download {checkpoint.name}"
         )
     return path
 
 
 def download(checkpoint: Checkpoint, source: Path | None = None) -> Path | None:
-    """Bring the weights to this machine, from the package index or from a file, and check them."""
-    path = weights_path(checkpoint)
-    if path is None or checkpoint.weights is None:
-        return None
-    data = _data_from(source, checkpoint.weights) if source else _fetched(checkpoint.weights)
-    _require_intact(data, checkpoint)
+    """Bring the weights to this machine, from where they are published or from a file; checked."""
+    match checkpoint.weights:
+        case PackagedWeights() as packaged:
+            return _download_packaged(checkpoint, packaged, source)
+        case HubWeights() as remote if source is None:
+            return hub.fetch(checkpoint, remote)
+        case HubWeights():
+            raise DownloadFailed(
+                f"'{checkpoint.name}' is more than one file. Name its folder in the recipe "
+                f"instead, as in --set find.model={checkpoint.family}:{source}."
+            )
+    return installed_weights(checkpoint)
+
+
+def weights_identity(checkpoint: Checkpoint) -> str:
+    """What changes when the weights do; empty while they are not known."""
+    match checkpoint.weights:
+        case PackagedWeights() as packaged:
+            return packaged.sha256
+        case HubWeights() as remote:
+            # The hub's cache names the folder of each version after its commit.
+            path = located_weights(checkpoint)
+            return remote.revision or (
+                path.parts[path.parts.index("snapshots") + 1] if path else ""
+            )
+        case LocalWeights() as local:
+            return _identity_of_files(Path(local.path))
+    return ""
+
+
+def _identity_of_files(path: Path) -> str:
+    """Names, sizes and dates: reading gigabytes at each start would take longer than loading."""
+    files = [path] if path.is_file() else sorted(path.glob("*"))
+    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()
+
+
+def _packaged_path(checkpoint: Checkpoint, weights: PackagedWeights) -> Path:
+    return weights_folder() / checkpoint.name / Path(weights.file).name
+
+
+def _download_packaged(
+    checkpoint: Checkpoint, weights: PackagedWeights, source: Path | None
+) -> Path:
+    path = _packaged_path(checkpoint, weights)
+    data = _data_from(source, weights) if source else _fetched(weights)
+    _require_intact(data, checkpoint.name, weights)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-    return path
+    return write_atomically(path, data)
 
 
 def _fetched(weights: PackagedWeights) -> bytes:
@@ -99,12 +143,11 @@ def _bounded(source: Path, weights: PackagedWeights) -> bytes:
         return file.read(weights.bytes + 1)
 
 
-def _require_intact(data: bytes, checkpoint: Checkpoint) -> None:
-    assert checkpoint.weights is not None
+def _require_intact(data: bytes, name: str, weights: PackagedWeights) -> None:
     digest = hashlib.sha256(data).hexdigest()
-    if digest != checkpoint.weights.sha256:
+    if digest != weights.sha256:
         raise DownloadFailed(
-            f"The weights of '{checkpoint.name}' are not the expected ones: their SHA-256 is "
-            f"{digest}, not {checkpoint.weights.sha256}. Nothing was kept. Download them again; "
+            f"The weights of '{name}' are not the expected ones: their SHA-256 is "
+            f"{digest}, not {weights.sha256}. Nothing was kept. Download them again; "
             "if that does not help, the source has changed."
         )

@@ -1,0 +1,115 @@
+"""What models remember of images: made once, kept in memory within bounds, and on disk if asked."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from premask.images import Image, digest_of
+from premask.models.capabilities import Embedder, Restorer, Reusable
+from premask.models.embedding_store import EmbeddingStore
+
+MEMORY_BYTES = 2**30
+"""By default: about sixty images of SAM 2."""
+
+
+class EmbeddingCache:
+    """Embeddings by model and image. Whoever asks for one that is being made waits for it."""
+
+    def __init__(
+        self, *, memory_bytes: int = MEMORY_BYTES, store: EmbeddingStore | None = None
+    ) -> None:
+        self._memory_bytes = memory_bytes
+        self._store = store
+        self._kept: OrderedDict[str, Reusable] = OrderedDict()
+        self._under_way: dict[str, Future[Any]] = {}
+        self._guard = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that is taken now."""
+        with self._guard:
+            return sum(each.nbytes for each in self._kept.values())
+
+    def embed(self, model_key: str, model: Embedder, images: Sequence[Image]) -> list[Any]:
+        """The embedding of each image; `model_key` changes when the model's weights do."""
+        keys = [_key(model_key, image) for image in images]
+        futures, mine = self._claimed(dict(zip(keys, images, strict=True)))
+        if mine:
+            self._make(model, mine)
+        return [futures[key].result() for key in keys]
+
+    def clear(self) -> None:
+        """Let go of what is in memory."""
+        with self._guard:
+            self._kept.clear()
+
+    def _claimed(
+        self, images: dict[str, Image]
+    ) -> tuple[dict[str, Future[Any]], dict[str, tuple[Image, Future[Any]]]]:
+        """A future for each key, and those among them that are the caller's to make."""
+        futures: dict[str, Future[Any]] = {}
+        mine: dict[str, tuple[Image, Future[Any]]] = {}
+        with self._guard:
+            for key, image in images.items():
+                if key in self._kept:
+                    self._kept.move_to_end(key)
+                    futures[key] = Future()
+                    futures[key].set_result(self._kept[key])
+                elif key in self._under_way:
+                    futures[key] = self._under_way[key]
+                else:
+                    futures[key] = self._under_way[key] = Future()
+                    mine[key] = image, futures[key]
+        return futures, mine
+
+    def _make(self, model: Embedder, mine: dict[str, tuple[Image, Future[Any]]]) -> None:
+        """Fulfil the futures: from the disk, or by one call of the model for all others."""
+        try:
+            made = {key: self._restored(key, model) for key in mine}
+            missing = [key for key, embedding in made.items() if embedding is None]
+            fresh = model.embed([mine[key][0] for key in missing]) if missing else ()
+            made.update(zip(missing, fresh, strict=True))
+            for key in missing:
+                self._store_away(key, made[key])
+        except BaseException as error:
+            self._forget(mine)
+            for _, future in mine.values():
+                future.set_exception(error)
+            raise
+        for key, embedding in made.items():
+            self._keep(key, embedding)
+            mine[key][1].set_result(embedding)
+
+    def _restored(self, key: str, model: Embedder) -> Reusable | None:
+        if self._store is None or not isinstance(model, Restorer):
+            return None
+        return self._store.get(key, model.restore)
+
+    def _store_away(self, key: str, embedding: Any) -> None:
+        if self._store is not None and isinstance(embedding, Reusable):
+            self._store.put(key, embedding.to_bytes())
+
+    def _keep(self, key: str, embedding: Any) -> None:
+        """Remember it; what was asked for longest ago makes room."""
+        with self._guard:
+            self._under_way.pop(key, None)
+            if not isinstance(embedding, Reusable):
+                return
+            self._kept[key] = embedding
+            while sum(each.nbytes for each in self._kept.values()) > self._memory_bytes:
+                self._kept.popitem(last=False)
+
+    def _forget(self, keys: Iterable[str]) -> None:
+        with self._guard:
+            for key in keys:
+                self._under_way.pop(key, None)
+
+
+def _key(model_key: str, image: Image) -> str:
+    """An image that came without a digest is known by its pixels."""
+    shown = image.digest or f"{image.size_hw} {digest_of(image.rgb.tobytes())}"
+    return digest_of(f"{model_key} {shown}".encode())

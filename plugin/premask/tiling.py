@@ -1,0 +1,189 @@
+"""Large images in tiles: small objects are found, and those that seams cut come out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+
+import numpy as np
+
+from premask.annotations import Annotation
+from premask.geometry import Box, IntBox, box_area, box_slices, shared_areas
+from premask.images import Image
+from premask.masks import Mask, Size
+from premask.prompts import Prompts
+
+Annotations = tuple[Annotation, ...]
+Look = Callable[[Sequence[Image], Sequence[Prompts]], list[Annotations]]
+
+TILES_AT_ONCE = 4
+
+SAME = 0.5
+"""Two views of one object agree on at least so much of the area that both of them see."""
+
+
+TOUCHING = 2
+"""So close to a seam, in pixels, an object is taken to go on beyond it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiling:
+    """Squares of `side` pixels that share `overlap` of it; and the whole image, if wanted."""
+
+    side: int
+    overlap: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An object, and the part of the image in which it was looked for."""
+
+    annotation: Annotation
+    view: IntBox
+
+
+def look_in_tiles(image: Image, prompts: Prompts, tiling: Tiling, look: Look) -> Annotations:
+    """What is seen in the tiles of one image, in pixels of the image, each object once."""
+    views = list(tiles(image.size_hw, tiling))
+    sightings: list[Sighting] = []
+    for start in range(0, len(views), TILES_AT_ONCE):
+        some = views[start : start + TILES_AT_ONCE]
+        found = look([_cropped(image, view) for view in some], [prompts] * len(some))
+        for view, seen in zip(some, found, strict=True):
+            sightings += [_placed(each, view, image.size_hw) for each in seen]
+    return merged(sightings, image.size_hw)
+
+
+def tiles(size_hw: Size, tiling: Tiling) -> Iterator[IntBox]:
+    """The views of an image; none is smaller than it must be, and all of it is seen.
+
+    >>> list(tiles((100, 150), Tiling(side=100, overlap=0.2, whole=False)))
+    [(0, 0, 100, 100), (50, 0, 150, 100)]
+    """
+    height, width = size_hw
+    if tiling.whole or max(size_hw) <= tiling.side:
+        yield 0, 0, width, height
+    if max(size_hw) > tiling.side:
+        for y in _starts(height, tiling):
+            for x in _starts(width, tiling):
+                yield x, y, min(x + tiling.side, width), min(y + tiling.side, height)
+
+
+def merged(sightings: Sequence[Sighting], size_hw: Size) -> Annotations:
+    """One annotation an object, however many views saw it or a part of it."""
+    groups = _Groups(len(sightings))
+    boxes = np.array([each.annotation.box_xyxy for each in sightings]).reshape(-1, 4)
+    for index, one in enumerate(sightings):
+        near = np.flatnonzero(shared_areas(boxes[index], boxes[:index]) > 0)
+        for other in near:
+            if _same_object(one, sightings[other]):
+                groups.join(index, int(other))
+    return tuple(_united([sightings[index] for index in each], size_hw) for each in groups)
+
+
+def _starts(length: int, tiling: Tiling) -> list[int]:
+    """Where tiles begin: evenly, with at least the overlap that is asked for."""
+    free = length - tiling.side
+    if free <= 0:
+        return [0]
+    steps = ceil(free / max(1, tiling.side * (1 - tiling.overlap)))
+    return [round(free * step / steps) for step in range(steps + 1)]
+
+
+def _cropped(image: Image, view: IntBox) -> Image:
+    rgb = np.ascontiguousarray(image.rgb[box_slices(view)])
+    return Image.from_rgb(rgb, name=image.name, digest=f"{image.digest}{view}")
+
+
+def _placed(annotation: Annotation, view: IntBox, size_hw: Size) -> Sighting:
+    """From the view's own pixels to the image's."""
+    left, top = view[:2]
+    x0, y0, x1, y1 = annotation.box_xyxy
+    mask = annotation.mask
+    if mask is not None:
+        x, y = mask.box_xyxy[:2]
+        mask = Mask.from_crop(mask.crop(), (x + left, y + top), size_hw)
+    box = (x0 + left, y0 + top, x1 + left, y1 + top)
+    return Sighting(annotation=replace(annotation, box_xyxy=box, mask=mask), view=view)
+
+
+def _same_object(one: Sighting, other: Sighting) -> bool:
+    """Whether both saw the same, where both could look."""
+    if one.view == other.view or one.annotation.label != other.annotation.label:
+        return False
+    seen = _common(one.view, other.view)
+    if one.annotation.mask is None or other.annotation.mask is None:
+        first = _common(one.annotation.box_xyxy, seen)
+        second = _common(other.annotation.box_xyxy, seen)
+        shared = box_area(_common(first, second))
+        return shared > SAME * (box_area(first) + box_area(second) - shared)
+    x0, y0, x1, y1 = (int(side) for side in seen)
+    if x0 >= x1 or y0 >= y1:
+        return False
+    a, b = one.annotation.mask.crop((x0, y0, x1, y1)), other.annotation.mask.crop((x0, y0, x1, y1))
+    return bool((a & b).sum() > SAME * (a | b).sum())
+
+
+def _common(one: Box, other: Box) -> Box:
+    return (
+        max(one[0], other[0]),
+        max(one[1], other[1]),
+        min(one[2], other[2]),
+        min(one[3], other[3]),
+    )
+
+
+def _united(sightings: Sequence[Sighting], size_hw: Size) -> Annotation:
+    """The object as the closest view saw it that saw all of it, or else all of its parts."""
+    whole = [each for each in sightings if not _is_cut(each, size_hw)]
+    if whole:
+        return min(whole, key=lambda each: (box_area(each.view), -_score(each))).annotation
+    best = max(sightings, key=_score).annotation
+    parts = [each.annotation for each in sightings]
+    masks = [part.mask for part in parts if part.mask is not None]
+    if masks:
+        mask = masks[0].union(*masks[1:])
+        return replace(best, mask=mask, box_xyxy=mask.box_xyxy)
+    x0, y0, x1, y1 = zip(*(part.box_xyxy for part in parts), strict=True)
+    return replace(best, box_xyxy=(min(x0), min(y0), max(x1), max(y1)))
+
+
+def _is_cut(sighting: Sighting, size_hw: Size) -> bool:
+    """Whether the object reaches a side of its view that is none of the image."""
+    height, width = size_hw
+    box, view = sighting.annotation.box_xyxy, sighting.view
+    image = (0, 0, width, height)
+    return any(
+        abs(side - end) <= TOUCHING and end != border
+        for side, end, border in zip(box, view, image, strict=True)
+    )
+
+
+def _score(sighting: Sighting) -> float:
+    score = sighting.annotation.score
+    return -1.0 if score is None else score
+
+
+class _Groups:
+    """Things that were joined, directly or through others."""
+
+    def __init__(self, count: int) -> None:
+        self._leaders = list(range(count))
+
+    def join(self, one: int, other: int) -> None:
+        """Make one group of two."""
+        self._leaders[self._leader(one)] = self._leader(other)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The groups, in the order of their first members."""
+        groups: dict[int, list[int]] = {}
+        for index in range(len(self._leaders)):
+            groups.setdefault(self._leader(index), []).append(index)
+        return iter(groups.values())
+
+    def _leader(self, index: int) -> int:
+        while self._leaders[index] != index:
+            index = self._leaders[index]
+        return index

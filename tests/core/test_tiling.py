@@ -1,0 +1,140 @@
+"""An object comes out once, and whole, however the seams lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from premask.annotations import Annotation
+from premask.geometry import Box
+from premask.images import Image
+from premask.masks import Mask
+from premask.prompts import Prompts
+from premask.tiling import Sighting, Tiling, look_in_tiles, merged, tiles
+
+TILING = Tiling(side=100, overlap=0.25, whole=False)
+
+
+def picture(*boxes: tuple[int, int, int, int], size_hw: tuple[int, int] = (300, 400)) -> Image:
+    rgb = np.zeros((*size_hw, 3), np.uint8)
+    for shade, (x0, y0, x1, y1) in enumerate(boxes, start=1):
+        rgb[y0:y1, x0:x1] = 50 * shade
+    return Image.from_rgb(rgb, name="picture", digest="picture")
+
+
+def bright_parts(
+    images: Sequence[Image], prompts: Sequence[Prompts], *, masks: bool = True
+) -> list[tuple[Annotation, ...]]:
+    """A perfect model: each connected part of one brightness is one object."""
+    return [tuple(_parts(image.rgb[..., 0], masks)) for image in images]
+
+
+def _parts(shades: NDArray[np.uint8], masks: bool) -> list[Annotation]:
+    found = []
+    for shade in np.unique(shades[shades > 0]):
+        parts, count = ndimage.label(shades == shade)
+        for number in range(1, count + 1):
+            mask = Mask.from_array(parts == number)
+            found.append(
+                Annotation(
+                    label="part",
+                    box_xyxy=mask.box_xyxy,
+                    score=float(shade) / 255,
+                    mask=mask if masks else None,
+                )
+            )
+    return found
+
+
+def boxes_only(images: Sequence[Image], prompts: Sequence[Prompts]) -> list[tuple[Annotation, ...]]:
+    return bright_parts(images, prompts, masks=False)
+
+
+def looked(image: Image, tiling: Tiling = TILING, *, masks: bool = True) -> list[Box]:
+    look = bright_parts if masks else boxes_only
+    return sorted(each.box_xyxy for each in look_in_tiles(image, Prompts(), tiling, look))
+
+
+@pytest.mark.parametrize("masks", [True, False])
+@pytest.mark.parametrize(
+    "box",
+    [
+        (10, 10, 20, 20),  # in one tile
+        (80, 10, 90, 20),  # in the overlap of two
+        (60, 60, 140, 140),  # across four
+        (5, 5, 395, 295),  # across all
+        (0, 0, 400, 300),  # the whole image
+        (98, 98, 101, 101),  # small, on a corner of the first tile
+    ],
+)
+def test_an_object_comes_out_once_and_whole(box: tuple[int, int, int, int], masks: bool) -> None:
+    assert looked(picture(box), masks=masks) == [box]
+
+
+def test_the_mask_of_an_object_across_tiles_is_exact() -> None:
+    image = picture((60, 60, 140, 140))
+    (found,) = look_in_tiles(image, Prompts(), TILING, bright_parts)
+    assert found.mask == Mask.from_array(image.rgb[..., 0] > 0)
+
+
+def test_neighbours_stay_apart() -> None:
+    boxes = [(60, 60, 95, 140), (95, 60, 140, 140)]
+    assert looked(picture(*boxes)) == boxes
+
+
+def test_the_closest_view_that_saw_all_of_it_shapes_the_object() -> None:
+    size_hw, box = (100, 200), (10, 10, 30, 30)
+    fine = np.zeros(size_hw, np.bool_)
+    fine[10:30, 10:30] = True
+    coarse = fine.copy()
+    coarse[8:32, 8:32] = True
+    sightings = [
+        Sighting(annotation=_annotation(coarse, 0.9), view=(0, 0, 200, 100)),
+        Sighting(annotation=_annotation(fine, 0.8), view=(0, 0, 100, 100)),
+    ]
+    (found,) = merged(sightings, size_hw)
+    assert (found.box_xyxy, found.score) == (box, 0.8)
+
+
+def test_a_part_seen_in_a_tile_does_not_swallow_the_whole() -> None:
+    """A wheel is no car: where both were looked for, they cover different pixels."""
+    car, wheel = np.zeros((100, 200), np.bool_), np.zeros((100, 200), np.bool_)
+    car[20:90, 10:190] = True
+    wheel[70:90, 20:40] = True
+    sightings = [
+        Sighting(annotation=_annotation(car, 0.9), view=(0, 0, 200, 100)),
+        Sighting(annotation=_annotation(wheel, 0.8), view=(0, 0, 100, 100)),
+    ]
+    assert len(merged(sightings, (100, 200))) == 2
+
+
+def test_two_objects_that_one_view_tells_apart_are_two() -> None:
+    box = (10.0, 10.0, 30.0, 30.0)
+    same = Annotation(label="x", box_xyxy=box)
+    sightings = [Sighting(annotation=same, view=(0, 0, 100, 100))] * 2
+    assert len(merged(sightings, (100, 100))) == 2
+
+
+def test_the_views_cover_the_image_with_their_overlap() -> None:
+    seen = np.zeros((333, 517), np.int64)
+    views = list(tiles((333, 517), TILING))
+    for x0, y0, x1, y1 in views:
+        assert (x1 - x0, y1 - y0) == (100, 100)
+        seen[y0:y1, x0:x1] += 1
+    assert seen.min() == 1
+    starts = sorted({view[0] for view in views})
+    assert max(np.diff(starts)) <= 75
+
+
+def test_a_small_image_is_seen_as_a_whole() -> None:
+    assert list(tiles((60, 90), TILING)) == [(0, 0, 90, 60)]
+    assert list(tiles((60, 90), Tiling(side=100, overlap=0, whole=True))) == [(0, 0, 90, 60)]
+
+
+def _annotation(pixels: NDArray[np.bool_], score: float) -> Annotation:
+    mask = Mask.from_array(pixels)
+    return Annotation(label="thing", box_xyxy=mask.box_xyxy, score=score, mask=mask)
