@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from premask.errors import InvalidSetting
 from premask.images import read_file
 from premask.labels.png import mask_from_png
 from premask.prompts import BoxPrompt, Phrase, Point, Prompts
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+else:
+    Commands = argparse._SubParsersAction
+
+EXIT_CODES = """exit codes:
+  0  all is done
+  1  done, but some images failed; the summary names them, and the next run tries them again
+  2  it could not start or go on; the message says why. What was done is kept
+  130  interrupted; what was done is kept
+"""
 
 
 def settings_from_flags(assignments: Iterable[str]) -> dict[str, str]:

@@ -42,6 +42,10 @@ class EmbeddingCache:
             self._make(model, mine)
         return [futures[key].result() for key in keys]
 
+    def is_stored(self, model_key: str, image: Image) -> bool:
+        """Whether the store on disk has the embedding."""
+        return self._store is not None and _key(model_key, image) in self._store
+
     def clear(self) -> None:
         """Let go of what is in memory."""
         with self._guard:

@@ -42,6 +42,11 @@ class ModelPool:
         model = self.get(name)
         return self.embeddings.embed(self._identities[name], model, images)
 
+    def is_stored(self, name: str, image: Image) -> bool:
+        """Whether the store on disk has what the model remembers of the image."""
+        self.get(name)
+        return self.embeddings.is_stored(self._identities[name], image)
+
     def free(self) -> None:
         """Let go of all models and what they remember; the next `get` loads anew."""
         with self._guard:

@@ -1,0 +1,101 @@
+"""`premask annotate`: images in, labels out; a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from premask.cli.embed import add_store, pool_from
+from premask.cli.models import fetch
+from premask.flags import EXIT_CODES, Commands, prompts_from_flags, settings_from_flags
+from premask.inputs import collect_inputs
+from premask.labels.formats import FORMATS, GROUPS, formats_of
+from premask.models.catalog import checkpoint_of
+from premask.recipes import recipe_of
+from premask.runs import Job, Outcome, run, start_over
+from premask.terminal import ProgressLine, duration, printable, table
+
+ROWS = 20
+
+
+def add(commands: Commands) -> None:
+    """Describe the command."""
+    annotate = commands.add_parser(
+        "annotate",
+        help="annotate images and write labels",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = annotate.add_argument
+    add("paths", nargs="+", metavar="PATH", help="images, or folders of images")
+    add("--recipe", required=True, metavar="R", help="a built-in name, or your own FILE.toml")
+    add("--out", required=True, type=Path, metavar="DIR", help="where the results go")
+    add(
+        "--format",
+        default="coco",
+        metavar="F,...",
+        help=f"any of: {', '.join((*FORMATS, *GROUPS))}",
+    )
+    add("--set", action="append", default=[], metavar="STAGE.NAME=VALUE", dest="settings")
+    add("--text", nargs="+", default=[], metavar="PHRASE", help="phrases to look for")
+    add("--points", nargs="+", default=[], metavar="X,Y", help="points on the object, in pixels")
+    add("--negative-points", nargs="+", default=[], metavar="X,Y", help="points beside it")
+    add("--boxes", nargs="+", default=[], metavar="X0,Y0,X1,Y1", help="one box an object")
+    add("--mask", type=Path, metavar="PNG", help="a rough mask: what is not black")
+    add("--label", default="object", help="what to call what you point at (default: object)")
+    add("--root", type=Path, metavar="DIR", help="image names are relative to this folder")
+    add("--resume", action=argparse.BooleanOptionalAction, default=True, help="keep what is done")
+    add("--batch-size", type=int, default=4, metavar="N", help="images for the model at a time")
+    add("--device", default="auto", help="cpu, cuda or auto (default)")
+    add_store(annotate, default=None)
+    add("--download", action="store_true", help="get missing weights first")
+    annotate.set_defaults(command=_annotate)
+
+
+def _annotate(options: argparse.Namespace) -> int:
+    recipe = recipe_of(options.recipe).with_settings(settings_from_flags(options.settings))
+    job = Job(
+        inputs=collect_inputs(options.paths, options.root),
+        recipe=recipe,
+        folder=options.out,
+        formats=formats_of(options.format.split(",")),
+        prompts=prompts_from_flags(
+            text=options.text,
+            points=options.points,
+            negative_points=options.negative_points,
+            boxes=options.boxes,
+            mask=options.mask,
+            label=options.label,
+        ),
+        batch_size=options.batch_size,
+    )
+    if options.download:
+        for model in recipe.models:
+            fetch(checkpoint_of(model))
+    if not options.resume:
+        start_over(job.folder)
+    line = ProgressLine()
+    try:
+        outcome = run(job, pool_from(options), line)
+    finally:
+        line.end()
+    print(_summary(outcome))
+    return 1 if outcome.failures else 0
+
+
+def _summary(outcome: Outcome) -> str:
+    rows = [(name, str(count), f"{seconds:.2f}") for name, count, seconds in outcome.rows]
+    lines = [table(rows[:ROWS], ("image", "annotations", "seconds"))]
+    if len(rows) > ROWS:
+        lines.append(f"... and {len(rows) - ROWS} more")
+    lines += [
+        f"failed: {printable(name)}: {printable(str(error))}"
+        for name, error in outcome.failures.items()
+    ]
+    total = sum(count for _, count, _ in outcome.rows)
+    lines.append(
+        f"\n{total} annotations in {len(rows)} images "
+        f"({outcome.annotated} annotated now in {duration(outcome.seconds)}, "
+        f"{len(rows) - outcome.annotated} kept from before, {len(outcome.failures)} failed)"
+    )
+    return "\n".join([*lines, *map(str, outcome.written)])

@@ -1,0 +1,100 @@
+"""`premask models`: what there is, where it comes from, and how its weights come here."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from premask.flags import Commands
+from premask.models.catalog import (
+    Checkpoint,
+    HubWeights,
+    LocalWeights,
+    checkpoint_of,
+    known_models,
+)
+from premask.models.weights import download, located_weights
+from premask.terminal import table
+
+
+def add(commands: Commands) -> None:
+    """Describe the command."""
+    models = commands.add_parser("models", help="list models, show one, or download its weights")
+    models.set_defaults(command=_list)
+    actions = models.add_subparsers(metavar="show NAME | download NAME")
+    show = actions.add_parser("show")
+    show.add_argument("name")
+    show.set_defaults(command=_show)
+    fetch = actions.add_parser("download")
+    fetch.add_argument("name")
+    fetch.add_argument("--from", type=Path, dest="source", metavar="FILE", help="a wheel or a file")
+    fetch.set_defaults(command=_download)
+
+
+def fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
+    """Say what comes, and under which licence, before it comes."""
+    path = located_weights(checkpoint)
+    if checkpoint.weights is None:
+        print(f"{checkpoint.name} needs no weights.")
+    elif path is not None:
+        print(f"{checkpoint.name} is here already: {path}")
+    else:
+        licence = f"licence {_licence(checkpoint)}"
+        print(f"Getting {checkpoint.name}: {_size(checkpoint)}, {licence} ...", flush=True)
+        print(f"{checkpoint.name} is here: {download(checkpoint, source)}")
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = (
+        (each.name, " ".join(each.stages), _licence(each), _size(each), _place(each), each.help)
+        for each in known_models().values()
+    )
+    print(table(rows, ("model", "stages", "licence", "size", "weights", "what it does")))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    each = checkpoint_of(options.name)
+    rows = [
+        ("what it does", each.help),
+        ("family", each.family),
+        ("stages", ", ".join(each.stages)),
+        ("listens to", ", ".join(each.kind.prompts) or "nothing"),
+        ("licence", _licence(each)),
+        ("comes from", each.homepage or "you"),
+        ("parameters", each.parameters or "not stated"),
+        ("sees", each.input or "not stated"),
+        ("size", _size(each)),
+        ("weights", _place(each)),
+        ("needs", f"pip install 'premask[{each.kind.extra}]'"),
+    ]
+    print(table(rows, (each.name, "")))
+    return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    fetch(checkpoint_of(options.name), options.source)
+    return 0
+
+
+def _licence(checkpoint: Checkpoint) -> str:
+    weights = checkpoint.weights
+    gated = isinstance(weights, HubWeights) and weights.gated
+    return f"{checkpoint.license}{', gated' if gated else ''}"
+
+
+def _size(checkpoint: Checkpoint) -> str:
+    if checkpoint.weights is None or isinstance(checkpoint.weights, LocalWeights):
+        return "-"
+    known = checkpoint.weights.bytes
+    return f"{known / 1e6:,.1f} MB" if known else "size not known"
+
+
+def _place(checkpoint: Checkpoint) -> str:
+    if checkpoint.weights is None:
+        return "none needed"
+    if located_weights(checkpoint):
+        return "here"
+    if isinstance(checkpoint.weights, LocalWeights):
+        return f"missing at {checkpoint.weights.path}"
+    return f"premask models download {checkpoint.name}"

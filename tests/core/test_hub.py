@@ -1,0 +1,141 @@
+"""What is taken from the model hub: numbers and texts, whole, and only when asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from premask.errors import DownloadFailed, MissingWeights
+from premask.models import hub
+from premask.models.catalog import Checkpoint, HubWeights, checkpoint_of
+from premask.models.weights import download, installed_weights, weights_identity
+
+huggingface_hub = pytest.importorskip(
+    "huggingface_hub", reason="pip install 'premask[torch]' brings it"
+)
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    weights = HubWeights(hub="owner/net", bytes=10, gated=True)
+    home = "https://huggingface.co/owner/net"
+    return replace(checkpoint_of("u2netp"), name="net", weights=weights, homepage=home)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A hub cache as the library lays it out: refs/main names the commit's folder."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--owner--net"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    folder = repository / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+def arriving(monkeypatch: pytest.MonkeyPatch, arrive: Callable[..., Any]) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = []
+
+    def snapshot_download(**what: Any) -> str:
+        calls.append(what)
+        return str(arrive(**what))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    return calls
+
+
+def test_missing_weights_name_the_command(checkpoint: Checkpoint, cache: Path) -> None:
+    with pytest.raises(MissingWeights, match="premask models download net"):
+        installed_weights(checkpoint)
+
+
+def test_what_other_tools_downloaded_is_found(checkpoint: Checkpoint, cache: Path) -> None:
+    (cache / "model.safetensors").write_bytes(b"weights")
+    assert installed_weights(checkpoint) == cache
+    assert weights_identity(checkpoint) == COMMIT
+
+
+def test_a_download_that_stopped_halfway_is_missing(checkpoint: Checkpoint, cache: Path) -> None:
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (cache / "model.safetensors.index.json").write_text(json.dumps(index))
+    (cache / "model-1.safetensors").write_bytes(b"weights")
+    with pytest.raises(MissingWeights):
+        installed_weights(checkpoint)
+    (cache / "model-2.safetensors").write_bytes(b"weights")
+    assert installed_weights(checkpoint) == cache
+
+
+def test_neither_code_nor_pickles_are_asked_for(
+    checkpoint: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cache / "model.safetensors").write_bytes(b"weights")
+    calls = arriving(monkeypatch, lambda **what: cache)
+    assert download(checkpoint) == cache
+    (call,) = calls
+    assert call["repo_id"] == "owner/net"
+    assert not any(
+        pattern.endswith((".py", ".bin", ".pt", "*")) for pattern in call["allow_patterns"]
+    )
+
+
+def test_one_file_is_enough_where_one_is_named(
+    checkpoint: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cache / "net.pt").write_bytes(b"weights")
+    one = replace(checkpoint, weights=HubWeights(hub="owner/net", file="net.pt"))
+    calls = arriving(monkeypatch, lambda **what: cache)
+    assert download(one) == cache / "net.pt"
+    assert calls[0]["allow_patterns"] == ["net.pt"]
+
+
+def test_a_repository_without_safetensors_is_refused(
+    checkpoint: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arriving(monkeypatch, lambda **what: cache)
+    with pytest.raises(DownloadFailed, match="Pickled weights"):
+        download(checkpoint)
+
+
+def test_a_gated_model_says_how_to_get_in(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**what: Any) -> None:
+        raise _answer(huggingface_hub.errors.GatedRepoError, 403)
+
+    arriving(monkeypatch, refuse)
+    with pytest.raises(DownloadFailed, match=r"gated.*https://huggingface\.co/owner/net.*hf auth"):
+        download(checkpoint)
+
+
+def test_no_network_says_so_in_one_line(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**what: Any) -> None:
+        raise huggingface_hub.errors.LocalEntryNotFoundError("No network.\nA page of advice.")
+
+    arriving(monkeypatch, refuse)
+    with pytest.raises(DownloadFailed) as caught:
+        download(checkpoint)
+    assert "No network. Check the network" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_downloaded_by_looking(checkpoint: Checkpoint, cache: Path) -> None:
+    assert isinstance(checkpoint.weights, HubWeights)
+    assert hub.installed(checkpoint.weights) is None
+
+
+def _answer(error: type[Exception], status: int) -> Exception:
+    import httpx
+
+    request = httpx.Request("GET", "https://huggingface.co")
+    return error("refused", response=httpx.Response(status, request=request))
