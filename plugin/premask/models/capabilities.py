@@ -58,7 +58,7 @@ class Reusable(Protocol):
 
 
 @runtime_checkable
-class Restorer(Protocol):
+class Restorer(Embedder, Protocol):
     """An embedder whose embeddings can be kept on disk."""
 
     def restore(self, data: bytes) -> Reusable:
