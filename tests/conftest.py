@@ -1,13 +1,19 @@
-"""What all tests share: no network, real weights, real photos."""
+"""What all tests share: no network, real weights, real photos, a FiftyOne of their own."""
 
 from __future__ import annotations
 
+import importlib
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.fiftyone_database import fiftyone_environment, start_database
 
 # A test that downloads is a broken test: the libraries that could are told so before they load.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -31,3 +37,23 @@ def astronaut() -> NDArray[np.uint8]:
 
     rgb: NDArray[np.uint8] = skimage.data.astronaut()
     return rgb
+
+
+@pytest.fixture(scope="session")
+def fiftyone_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where FiftyOne keeps everything; its database runs, and it has not been imported yet."""
+    folder = tmp_path_factory.mktemp("fiftyone")
+    uri = start_database(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in fiftyone_environment(uri, folder).items():
+            patch.setenv(name, value)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def fo(fiftyone_folder: Path) -> Any:
+    """The module `fiftyone`, connected to the database: never import it in another way."""
+    with warnings.catch_warnings():
+        # FiftyOne 1.22 calls what its own dependencies (strawberry, ...) have deprecated.
+        warnings.simplefilter("ignore")
+        return importlib.import_module("fiftyone")

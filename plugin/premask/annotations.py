@@ -15,7 +15,8 @@ class Annotation:
     """One object in pixels of the upright, full image.
 
     `score` is the model's own, 0 to 1, or None where the model gives none. `source` names the
-    models that made the annotation, in order. A matte comes with the mask that follows from it.
+    models that made the annotation, in order. A matte comes with the mask that follows from it. A
+    `crowd` is many objects in one mask, as COCO's people mark them; no model makes one.
     """
 
     label: str
@@ -25,6 +26,7 @@ class Annotation:
     matte: Matte | None = None
     track: int | None = None
     source: tuple[str, ...] = ()
+    crowd: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,17 +5,22 @@ PremaskError
 │   ├── UnknownModel
 │   ├── UnknownRecipe
 │   ├── UnknownFormat
-│   └── UnknownSetting
+│   ├── UnknownSetting
+│   └── UnknownCategory
 ├── InvalidSetting         a value of the wrong type or out of its bounds
 ├── InvalidRecipe          a recipe file that can't be read, or stages that don't fit together
 ├── MissingDependency      an optional package is not installed
 ├── MissingWeights         a model's weights are not on this machine
+├── UnsafeWeights          a file of weights that could run code when it is loaded
 ├── DownloadFailed         weights were asked for and did not arrive intact
 ├── UnsupportedPrompt      the model can't use these points, boxes, phrases or masks
 ├── UnreadableImage        the file is no image, is broken, or is too large
 ├── InvalidMask            run lengths, bit streams or polygons that are not what they claim to be
+├── InvalidRequest         a host sent something that its protocol has no place for
+├── UnusableLabelConfig    a Label Studio project that nothing can be predicted for
 ├── UnwritableOutput       the disk is full, the folder is read-only, ...
 ├── ModelFailed            a model raised on this image
+├── LabelStudioFailed      Label Studio can't be reached, or does not do what it was asked
 └── Cancelled              the caller asked to stop
 """
 
@@ -66,6 +71,12 @@ class UnknownSetting(UnknownName):
     kind = "setting"
 
 
+class UnknownCategory(UnknownName):
+    """The model's own classes, and names for several of them; see models/categories.toml."""
+
+    kind = "category"
+
+
 class InvalidSetting(PremaskError):
     """A value of the wrong type or out of its bounds."""
 
@@ -80,6 +91,10 @@ class MissingDependency(PremaskError):
 
 class MissingWeights(PremaskError):
     """A model's weights are not on this machine; the message has the command that gets them."""
+
+
+class UnsafeWeights(PremaskError):
+    """A file of weights that could run code when it is loaded, and was not loaded."""
 
 
 class DownloadFailed(PremaskError):
@@ -103,12 +118,24 @@ class InvalidMask(PremaskError):
     """Run lengths, bit streams or polygons that are not what they claim to be."""
 
 
+class InvalidRequest(PremaskError):
+    """A host sent something that its protocol has no place for."""
+
+
+class UnusableLabelConfig(PremaskError):
+    """A Label Studio project that nothing can be predicted for; the message says what to add."""
+
+
 class UnwritableOutput(PremaskError):
     """The disk is full, the folder is read-only, ..."""
 
 
 class ModelFailed(PremaskError):
     """A model raised on this image; the cause is attached."""
+
+
+class LabelStudioFailed(PremaskError):
+    """Label Studio can't be reached, or does not do what it was asked."""
 
 
 class Cancelled(PremaskError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,10 +38,32 @@ def grow_box(box_xyxy: Box, pixels: float) -> Box:
     return x0 - pixels, y0 - pixels, x1 + pixels, y1 + pixels
 
 
+def hull(boxes_xyxy: Iterable[IntBox]) -> IntBox:
+    """The smallest box that holds all of these that are not empty; all 0 when there are none."""
+    filled = [box for box in boxes_xyxy if box[0] < box[2] and box[1] < box[3]]
+    if not filled:
+        return 0, 0, 0, 0
+    left, top, right, bottom = zip(*filled, strict=True)
+    return min(left), min(top), max(right), max(bottom)
+
+
 def pixel_box(box_xyxy: Box, size_hw: tuple[int, int]) -> IntBox:
     """The smallest box of whole pixels on the image that holds this one."""
     x0, y0, x1, y1 = clip_box(box_xyxy, size_hw)
     return int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1))
+
+
+def pixels_of_percent(
+    percent_xy: tuple[float, float], size_hw: tuple[int, int]
+) -> tuple[float, float]:
+    """A point in percent of the width and of the height, in pixels.
+
+    >>> pixels_of_percent((50, 25), (480, 640))
+    (320.0, 120.0)
+    """
+    height, width = size_hw
+    x, y = percent_xy
+    return x * width / 100, y * height / 100
 
 
 def snapped(value: float) -> float:

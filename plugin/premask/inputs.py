@@ -27,7 +27,7 @@ def collect_inputs(paths: Iterable[str | Path], root: Path | None = None) -> lis
     Their names are relative to `root`, by default the folder that they have in common.
     """
     found = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
-    root, stems = _common_folder(found) if root is None else root.absolute(), Stems()
+    root, stems = common_folder(found) if root is None else root.absolute(), Stems()
     for file in found:
         if root not in file.parents:
             raise UnreadableImage(str(file), f"it is not below the root folder {root}")
@@ -36,6 +36,11 @@ def collect_inputs(paths: Iterable[str | Path], root: Path | None = None) -> lis
         Input(path=file, name=name, stem=stems.of(name))
         for file, name in zip(found, names, strict=True)
     ]
+
+
+def common_folder(files: Sequence[Path]) -> Path:
+    """The deepest folder that all of these files are below."""
+    return Path(os.path.commonpath([file.parent for file in files])) if files else Path()
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -63,7 +68,3 @@ def _images_below(folder: Path) -> Iterator[Path]:
         for name in names:
             if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
                 yield Path(directory, name)
-
-
-def _common_folder(files: Sequence[Path]) -> Path:
-    return Path(os.path.commonpath([file.parent for file in files])) if files else Path()

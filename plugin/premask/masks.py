@@ -16,7 +16,6 @@ from premask.rle import (
     Counts,
     alpha_to_plane_counts,
     checked_counts,
-    counts_to_box,
     counts_to_crop,
     counts_to_string,
     crop_to_counts,
@@ -111,6 +110,11 @@ class Mask:
         return {"size": list(self.size_hw), "counts": self.counts.decode("ascii")}
 
     @property
+    def _packed(self) -> dict[str, Any]:
+        """What pycocotools takes without decoding a text."""
+        return {"size": self.size_hw, "counts": self.counts}
+
+    @property
     def run_lengths(self) -> Counts:
         """COCO's uncompressed counts."""
         return string_to_counts(self.counts)
@@ -118,12 +122,13 @@ class Mask:
     @property
     def area(self) -> int:
         """Number of pixels."""
-        return int(self.run_lengths[1::2].sum())
+        return int(coco_mask.area(self._packed))
 
     @property
     def box_xyxy(self) -> IntBox:
         """Tight box, upper bounds exclusive; (0, 0, 0, 0) when the mask is empty."""
-        return counts_to_box(self.run_lengths, self.size_hw)
+        x, y, width, height = (int(side) for side in coco_mask.toBbox(self._packed))
+        return x, y, x + width, y + height
 
     def crop(self, box_xyxy: IntBox | None = None) -> NDArray[np.bool_]:
         """Pixels (h, w) in the box, by default the tight one; beyond the image they are False."""
@@ -164,7 +169,8 @@ class Mask:
         """Number of pixels (n,) in common with each of n others; much faster than one by one."""
         self._require_same_size(others)
         # For a crowd, COCO divides the intersection by the area of the first mask alone.
-        shares = coco_mask.iou([self.rle], [other.rle for other in others], [True] * len(others))
+        packed = [other._packed for other in others]
+        shares = coco_mask.iou([self._packed], packed, [True] * len(others))
         return np.asarray(np.rint(np.reshape(shares, -1) * self.area), np.int64)
 
     def __repr__(self) -> str:
@@ -174,7 +180,7 @@ class Mask:
 
     def _merged(self, others: Sequence[Mask], *, intersect: bool) -> Mask:
         self._require_same_size(others)
-        merged = coco_mask.merge([mask.rle for mask in (self, *others)], intersect)
+        merged = coco_mask.merge([mask._packed for mask in (self, *others)], intersect)
         return Mask.from_rle(merged)
 
     def _require_same_size(self, others: Sequence[Mask]) -> None:

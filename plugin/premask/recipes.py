@@ -102,7 +102,7 @@ class Recipe:
         return {
             f"{stage}.{name}": dataclasses.replace(item, default=value)
             for stage, part in self._parts()
-            for name, item, value in _settings_and_values(part)
+            for name, item, value in _settings_and_values(stage, part)
         }
 
     def table(self) -> dict[str, dict[str, Any]]:
@@ -110,7 +110,7 @@ class Recipe:
         table = {
             stage: {
                 name: value
-                for name, item, value in _settings_and_values(part)
+                for name, item, value in _settings_and_values(stage, part)
                 if item.required or value != item.default
             }
             for stage, part in self._parts()
@@ -215,9 +215,10 @@ def _stage(stage: str, table: Any, where: str) -> Any:
     part = checked(STAGES[stage], {k: v for k, v in table.items() if k in own}, where)
     if stage not in MODEL_STAGES:
         return part
-    options = {k: v for k, v in table.items() if k not in own}
-    options_type = checkpoint_of(part.model).kind.options_for(stage)
-    return dataclasses.replace(part, options=checked(options_type, options, where))
+    given = {k: v for k, v in table.items() if k not in own}
+    usual = checkpoint_of(part.model).options_for(stage)
+    options = checked(type(usual), {**dataclasses.asdict(usual), **given}, where)
+    return dataclasses.replace(part, options=options)
 
 
 def _known_settings(stage: str, table: Mapping[str, Any], where: str = "") -> dict[str, Setting]:
@@ -234,12 +235,15 @@ def _known_settings(stage: str, table: Mapping[str, Any], where: str = "") -> di
     return known
 
 
-def _settings_and_values(part: Any) -> Iterator[tuple[str, Setting, Any]]:
+def _settings_and_values(stage: str, part: Any) -> Iterator[tuple[str, Setting, Any]]:
     """Name, description and value of each setting of a stage and of its model."""
-    owners = (part, part.options) if hasattr(part, "options") else (part,)
-    for owner in owners:
-        for name, item in settings_of(type(owner)).items():
-            yield name, item, getattr(owner, name)
+    for name, item in settings_of(type(part)).items():
+        yield name, item, getattr(part, name)
+    if stage in MODEL_STAGES:
+        usual = checkpoint_of(part.model).options_for(stage)
+        for name, item in settings_of(type(part.options)).items():
+            described = dataclasses.replace(item, default=getattr(usual, name))
+            yield name, described, getattr(part.options, name)
 
 
 def _models_of(values: Mapping[str, Any], stage: str) -> dict[str, Any]:

@@ -195,6 +195,25 @@ def without_duplicates(
     return tuple(compress(annotations, alive))
 
 
+def apart_from(
+    annotations: Sequence[Annotation], others: Sequence[Annotation], threshold: float
+) -> Annotations:
+    """Keep the annotations whose IoU with each of the others is at most the threshold.
+
+    Masks are compared with masks, and boxes with what has only a box.
+    """
+    kept = tuple(annotations)
+    for by, rivals in (
+        ("mask", [each for each in others if each.mask is not None]),
+        ("box", [each for each in others if each.mask is None]),
+    ):
+        shapes = _Shapes.of((*kept, *rivals), by)
+        places = np.arange(len(kept), len(kept) + len(rivals))
+        nearest = [shapes.overlap(one, places, "iou").max(initial=0) for one in range(len(kept))]
+        kept = tuple(compress(kept, (each <= threshold for each in nearest)))
+    return kept
+
+
 def ordered(
     annotations: Sequence[Annotation], measure: Measure, *, descending: bool = True
 ) -> Annotations:

@@ -70,19 +70,28 @@ class ProgressLine:
 
 
 def progress_text(progress: Progress, width: int) -> str:
-    """A bar, counts, speed and what is left.
+    """A bar, counts and what is left.
 
     >>> progress_text(Progress(done=3, failed=1, total=4, seconds=6.0), 55)
     '[###############     ] 3/4 images, 1 failed, 2s left   '
+    """
+    filled = 20 * progress.done // progress.total if progress.total else 0
+    line = f"[{'#' * filled}{' ' * (20 - filled)}] {progress_words(progress)}"
+    return line[:width].ljust(width)
+
+
+def progress_words(progress: Progress) -> str:
+    """Counts, and the time that is left.
+
+    >>> progress_words(Progress(done=3, failed=0, total=4, seconds=6.0))
+    '3/4 images, 2s left'
     """
     parts = [f"{progress.done}/{progress.total or '?'} images"]
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     if progress.eta_seconds is not None:
         parts.append(f"{duration(progress.eta_seconds)} left")
-    filled = 20 * progress.done // progress.total if progress.total else 0
-    line = f"[{'#' * filled}{' ' * (20 - filled)}] {', '.join(parts)}"
-    return line[:width].ljust(width)
+    return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:

@@ -125,6 +125,20 @@ def test_whole_boxes_survive_percent(size: tuple[int, int]) -> None:
         assert annotations_from_regions(regions_from_annotation(box, size)) == (box,)
 
 
+def test_an_ellipse_fills_the_box() -> None:
+    box = Annotation(label="cat", box_xyxy=(10, 20, 50, 30))
+    (region,) = regions_from_annotation(box, (50, 80), kinds=["ellipse"], tags=Tags(ellipse="e"))
+    assert (region["type"], region["from_name"]) == ("ellipselabels", "e")
+    assert region["value"] == {
+        "x": 37.5,
+        "y": 50,
+        "radiusX": 25,
+        "radiusY": 10,
+        "rotation": 0,
+        "ellipselabels": ["cat"],
+    }
+
+
 def test_a_box_beyond_the_image_is_cut_off_at_its_edge() -> None:
     box = Annotation(label="cat", box_xyxy=(-3, 1, 99, 5))
     (region,) = regions_from_annotation(box, (10, 20))

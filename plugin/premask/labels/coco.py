@@ -65,7 +65,7 @@ def annotation_to_coco(
 ) -> Json:
     """One entry of COCO's `annotations`; box and area are the mask's where there is one."""
     record: Json = {"id": annotation_id, "image_id": image_id, "category_id": category_id}
-    record |= _shape(annotation, polygons=polygons) | {"iscrowd": 0}
+    record |= _shape(annotation, polygons=polygons) | {"iscrowd": int(annotation.crowd)}
     if annotation.score is not None:
         record["score"] = float(annotation.score)
     if annotation.matte is not None:
@@ -120,6 +120,7 @@ def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -
             matte=_matte_of(record.get("alpha_planes"), size_hw),
             track=record.get("track_id"),
             source=tuple(record.get("source", ())),
+            crowd=bool(record.get("iscrowd")),
         )
     except (InvalidMask, KeyError, TypeError, ValueError) as error:
         raise _invalid(record, f"{type(error).__name__}: {error}") from error
@@ -139,6 +140,8 @@ def annotation_to_json(annotation: Annotation) -> Json:
         record["matte"] = matte_to_planes(annotation.matte)
     if annotation.track is not None:
         record["track"] = int(annotation.track)
+    if annotation.crowd:
+        record["crowd"] = True
     return record
 
 
@@ -154,6 +157,7 @@ def annotation_from_json(record: Mapping[str, Any], size_hw: Size) -> Annotation
         matte=_matte_of(record.get("matte"), size_hw),
         track=record.get("track"),
         source=tuple(record["source"]),
+        crowd=bool(record.get("crowd")),
     )
 
 

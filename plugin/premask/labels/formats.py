@@ -39,12 +39,13 @@ class DatasetFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFormat:
-    """Files of their own for each image, in one folder. They may need the image's pixels."""
+    """Files of their own for each image, in one folder."""
 
     name: str
     help: str
     folder_name: str
     encode: Callable[[Labeled, str], LazyFiles]
+    needs_pixels: bool = False
 
     def files(self, labeled: Labeled, folder: Path, stem: str) -> tuple[Path, ...]:
         """The files that `write` writes; pixels are not needed to know them."""
@@ -127,24 +128,28 @@ _IMAGE_FORMATS = (
         help="one transparent PNG an object, clean of the background in its soft edges",
         folder_name="cutouts",
         encode=cutout.cutout_files,
+        needs_pixels=True,
     ),
     ImageFormat(
         name="background-white",
         help="the image with its objects on white",
         folder_name="background_white",
         encode=cutout.white_background_files,
+        needs_pixels=True,
     ),
     ImageFormat(
         name="background-blur",
         help="the image, out of focus where no object is",
         folder_name="background_blur",
         encode=cutout.blurred_background_files,
+        needs_pixels=True,
     ),
     ImageFormat(
         name="background-gray",
         help="the image, black and white where no object is",
         folder_name="background_gray",
         encode=cutout.gray_background_files,
+        needs_pixels=True,
     ),
 )
 

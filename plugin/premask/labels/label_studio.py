@@ -11,10 +11,12 @@ from typing import Any, Literal
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
+import numpy as np
+
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask
 from premask.files import replacing, write_atomically
-from premask.geometry import Box, clip_box, snapped
+from premask.geometry import Box, clip_box, pixel_box, pixels_of_percent, snapped
 from premask.images import digest_of
 from premask.labels import brush_rle
 from premask.labels.coco_rle import mask_from_segmentation, mask_to_polygons
@@ -22,19 +24,20 @@ from premask.labels.palette import hex_color
 from premask.masks import HALF, Mask, Matte, Size
 
 Json = dict[str, Any]
-RegionKind = Literal["brush", "rectangle", "polygon"]
+RegionKind = Literal["brush", "rectangle", "polygon", "ellipse"]
 
 CONFIG_NAME = "label_config.xml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tags:
-    """The names that a labelling configuration gives to its image and to its three tools."""
+    """The names that a labelling configuration gives to its image and to its tools."""
 
     image: str = "image"
     brush: str = "brush"
     rectangle: str = "rectangle"
     polygon: str = "polygon"
+    ellipse: str = "ellipse"
 
 
 DEFAULT_TAGS = Tags()
@@ -101,7 +104,8 @@ def regions_from_annotation(
     """The regions that show one object; `index` is its place in the image.
 
     By default a brush, soft where there is a matte, or a rectangle where there is no mask. Kinds
-    that need a mask are left out where there is none. Each part of an object is its own polygon.
+    that need a mask are left out where there is none. Each part of an object is its own polygon;
+    an ellipse is the upright one that fills the box.
     """
     default: Sequence[RegionKind] = ("rectangle",) if annotation.mask is None else ("brush",)
     return [
@@ -112,7 +116,7 @@ def regions_from_annotation(
 
 
 def annotations_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[Annotation, ...]:
-    """Read brush, rectangle and polygon regions, one annotation each; others are passed over.
+    """Read regions of `READABLE_TYPES`, one annotation each; others are passed over.
 
     A turned rectangle becomes the upright box around it.
     """
@@ -171,6 +175,8 @@ def _values(annotation: Annotation, size_hw: Size, kind: RegionKind) -> Iterator
     labels = {f"{kind}labels": [annotation.label]}
     if kind == "rectangle":
         yield _percent_box(annotation.box_xyxy, size_hw) | labels
+    elif kind == "ellipse":
+        yield _percent_ellipse(annotation.box_xyxy, size_hw) | labels
     elif annotation.mask is None:
         return
     elif kind == "brush":
@@ -189,6 +195,19 @@ def _percent_box(box_xyxy: Box, size_hw: Size) -> Json:
         "y": 100 * y0 / height,
         "width": 100 * (x1 - x0) / width,
         "height": 100 * (y1 - y0) / height,
+        "rotation": 0,
+    }
+
+
+def _percent_ellipse(box_xyxy: Box, size_hw: Size) -> Json:
+    """Label Studio has its centre, and its radii as shares of the image's width and height."""
+    box = _percent_box(box_xyxy, size_hw)
+    across, down = box["width"] / 2, box["height"] / 2
+    return {
+        "x": box["x"] + across,
+        "y": box["y"] + down,
+        "radiusX": across,
+        "radiusY": down,
         "rotation": 0,
     }
 
@@ -230,9 +249,8 @@ def _brush_shape(value: Mapping[str, Any], size_hw: Size) -> Shape:
 
 def _rectangle_shape(value: Mapping[str, Any], size_hw: Size) -> Shape:
     """Label Studio turns a rectangle clockwise around its upper left corner."""
-    height, width = size_hw
-    x, y = value["x"] * width / 100, value["y"] * height / 100
-    w, h = value["width"] * width / 100, value["height"] * height / 100
+    x, y = pixels_of_percent((value["x"], value["y"]), size_hw)
+    w, h = pixels_of_percent((value["width"], value["height"]), size_hw)
     cosine, sine = _turn(value.get("rotation", 0))
     xs = [x, x + w * cosine, x - h * sine, x + w * cosine - h * sine]
     ys = [y, y + w * sine, y + h * cosine, y + w * sine + h * cosine]
@@ -244,16 +262,35 @@ def _turn(degrees: float) -> tuple[float, float]:
 
 
 def _polygon_shape(value: Mapping[str, Any], size_hw: Size) -> Shape:
-    height, width = size_hw
     flat = [
-        snapped(side) for x, y in value["points"] for side in (x * width / 100, y * height / 100)
+        snapped(side) for x, y in value["points"] for side in pixels_of_percent((x, y), size_hw)
     ]
     mask = mask_from_segmentation([flat], size_hw)
     return mask.box_xyxy, mask, None
+
+
+def _ellipse_shape(value: Mapping[str, Any], size_hw: Size) -> Shape:
+    """Pixels whose centres lie inside; Label Studio turns an ellipse clockwise around its own."""
+    x, y = pixels_of_percent((value["x"], value["y"]), size_hw)
+    across, down = pixels_of_percent((value["radiusX"], value["radiusY"]), size_hw)
+    if across <= 0 or down <= 0:
+        raise ValueError("an ellipse has a width and a height")
+    cosine, sine = _turn(value.get("rotation", 0))
+    half_width = math.hypot(across * cosine, down * sine)
+    half_height = math.hypot(across * sine, down * cosine)
+    box = (x - half_width, y - half_height, x + half_width, y + half_height)
+    x0, y0, x1, y1 = pixel_box(box, size_hw)
+    right, below = np.arange(x0, x1) + 0.5 - x, np.arange(y0, y1)[:, None] + 0.5 - y
+    along = (right * cosine + below * sine) / across
+    aside = (below * cosine - right * sine) / down
+    mask = Mask.from_crop(along**2 + aside**2 <= 1, (x0, y0), size_hw)
+    return (snapped(box[0]), snapped(box[1]), snapped(box[2]), snapped(box[3])), mask, None
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any], Size], Shape]] = {
     "brushlabels": _brush_shape,
     "rectanglelabels": _rectangle_shape,
     "polygonlabels": _polygon_shape,
+    "ellipselabels": _ellipse_shape,
 }
+READABLE_TYPES = frozenset(_READERS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,14 @@ def alpha_files(labeled: Labeled, stem: str) -> LazyFiles:
     }
 
 
-def class_map(annotations: Sequence[Annotation], size_hw: Size, categories: Sequence[str]) -> Index:
-    """The number of the class of each pixel (height, width), from 1 in the categories' order.
+def class_map(
+    annotations: Sequence[Annotation], size_hw: Size, categories: Sequence[str] | Mapping[str, int]
+) -> Index:
+    """The number of the class of each pixel (height, width), by default in the categories' order.
 
     Where objects overlap the smallest is on top. Annotations without a mask leave no trace.
     """
-    numbers = numbered(categories)
+    numbers = categories if isinstance(categories, Mapping) else numbered(categories)
     for annotation in annotations:
         if annotation.label not in numbers:
             raise InvalidSetting(
@@ -75,7 +77,7 @@ def class_map(annotations: Sequence[Annotation], size_hw: Size, categories: Sequ
                 f"({', '.join(numbers)}). Add it to them."
             )
     values = [numbers[annotation.label] for annotation in annotations]
-    return _painted(annotations, values, size_hw, len(numbers))
+    return _painted(annotations, values, size_hw, max(numbers.values(), default=0))
 
 
 def instance_map(labeled: Labeled) -> Index:
@@ -118,8 +120,12 @@ def matte_from_png(data: bytes) -> Matte:
 
 
 def masks_from_png(data: bytes) -> dict[int, Mask]:
-    """The mask of each number in a map of classes or objects."""
-    index = _pixels(data)
+    """The mask of each number in the PNG of a map of classes or objects."""
+    return masks_from_index(_pixels(data))
+
+
+def masks_from_index(index: NDArray[Any]) -> dict[int, Mask]:
+    """The mask of each number but 0 in a map (height, width) of classes or objects."""
     return {int(value): Mask.from_array(index == value) for value in np.unique(index) if value}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +13,7 @@ from premask.errors import InvalidSetting, UnknownModel
 from premask.models.local import family_of, is_path, local_path
 from premask.models.places import own_catalog
 from premask.models.registry import FAMILIES, Family, Stage
-from premask.settings import checked, setting
+from premask.settings import checked, require_known, setting, settings_of
 from premask.toml import TomlError, parse_toml
 
 
@@ -61,6 +61,7 @@ class Checkpoint:
     parameters: str = setting("", "how many")
     input: str = setting("", "size that the network sees, width x height")
     weights: Weights | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> Family:
@@ -71,6 +72,13 @@ class Checkpoint:
     def stages(self) -> tuple[Stage, ...]:
         """The stages that it can answer."""
         return self.kind.stages
+
+    def options_for(self, stage: Stage) -> Any:
+        """The family's settings in this stage, as they suit this checkpoint."""
+        options_type = self.kind.options_for(stage)
+        own = settings_of(options_type)
+        known = {name: value for name, value in self.options.items() if name in own}
+        return checked(options_type, known, f"[{self.name}.options]: ")
 
 
 @cache
@@ -121,9 +129,23 @@ def _checkpoint(name: str, table: Any, source: str) -> Checkpoint:
     where = f"{source}, [{name}]: "
     if not isinstance(table, dict):
         raise InvalidSetting(f"{where}a model is a table with a family and weights.")
-    plain = {key: value for key, value in table.items() if key != "weights"}
+    plain = {key: value for key, value in table.items() if key not in ("weights", "options")}
     weights = _weights(table.get("weights"), f"{where}weights.")
-    return checked(Checkpoint, plain, where, name=name, weights=weights)
+    options = table.get("options", {})
+    checkpoint = checked(Checkpoint, plain, where, name=name, weights=weights, options=options)
+    _require_fitting(checkpoint, f"{where}options.")
+    return checkpoint
+
+
+def _require_fitting(checkpoint: Checkpoint, where: str) -> None:
+    """Raise for an option that no stage of the family has, and for a value that it can't have."""
+    if not isinstance(checkpoint.options, dict):
+        raise InvalidSetting(f"{where.rstrip('.')} must be a table of the family's settings.")
+    by_stage = [settings_of(checkpoint.kind.options_for(stage)) for stage in checkpoint.stages]
+    known = {name: item for settings in by_stage for name, item in settings.items()}
+    for name, value in checkpoint.options.items():
+        require_known(name, known, where)
+        known[name].check(value, where)
 
 
 def _weights(table: Any, where: str) -> Weights | None:

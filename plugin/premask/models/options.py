@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from premask.settings import setting
 
@@ -37,13 +38,192 @@ class GrabcutOptions:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedFormOptions:
-    """Closed-form matting from a trimap that is made of the object's mask."""
-
-    band: float = setting(
-        0.02,
+def band_setting(share: float) -> Any:
+    """How wide a trimap's unknown band is, for objects of all sizes."""
+    return setting(
+        share,
         "half the width of the unknown band, as a share of the object's size",
         minimum=0.001,
         maximum=0.5,
     )
+
+
+def band_pixels_setting() -> Any:
+    """The same, for all objects alike."""
+    return setting(
+        None, "half the width of the unknown band, in pixels, instead of a share", minimum=1
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedFormOptions:
+    """Closed-form matting from a trimap that is made of the object's mask."""
+
+    band: float = band_setting(0.02)
+    band_pixels: float | None = band_pixels_setting()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundingDinoOptions:
+    """Grounding DINO and MM-Grounding-DINO."""
+
+    threshold: float = setting(0.3, "lowest score of a box for its phrase", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owlv2Options:
+    """OWLv2; what is like an exemplar scores much higher than what is like a phrase."""
+
+    threshold: float = setting(0.2, "lowest score of a box for its phrase", minimum=0, maximum=1)
+    exemplar_threshold: float = setting(
+        0.9, "lowest score of a box for its exemplar", minimum=0, maximum=1
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetrOptions:
+    """D-FINE, RT-DETR and RF-DETR."""
+
+    threshold: float = setting(0.5, "lowest score of a box", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EverythingOptions:
+    """A promptable segmenter that is asked everywhere; the numbers are those of SAM's authors."""
+
+    points_per_side: int = setting(
+        32, "clicks in a row of the grid; more find smaller objects", minimum=1, maximum=256
+    )
+    min_score: float = setting(
+        0.88,
+        "lowest IoU that the model predicts for a mask (0.8 suits SAM 2)",
+        minimum=0,
+        maximum=1,
+    )
+    min_stability: float = setting(
+        0.95, "how little a mask may depend on its threshold", minimum=0, maximum=1
+    )
+    min_area: int = setting(1, "smallest mask, in pixels", minimum=1)
+    nms: float = setting(
+        0.7, "drop what overlaps a better one by more than this IoU", minimum=0, maximum=1
+    )
+    nms_by: str = setting("box", "what has to overlap", choices=("box", "mask"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamHqOptions:
+    """HQ-SAM's own head."""
+
+    hq_token_only: bool = setting(
+        False, "take the high-quality mask alone, not added to SAM's; for one object in an image"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sam3Options:
+    """SAM 3, asked for concepts."""
+
+    threshold: float = setting(0.5, "lowest score of an object", minimum=0, maximum=1)
+    mask_threshold: float = setting(
+        0.5, "how likely a pixel of a mask must be; less makes masks larger", minimum=0, maximum=1
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VitMatteOptions:
+    """ViTMatte from a trimap that is made of the object's mask."""
+
+    band: float = band_setting(0.05)
+    band_pixels: float | None = band_pixels_setting()
+    longest_side: int = setting(
+        1536, "what is longer is made smaller for the network", minimum=64, maximum=8192
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BirefnetOptions:
+    """BiRefNet sees every image at one size; the defaults are those that it was trained with."""
+
+    width: int = setting(
+        1024,
+        "what the network sees, in pixels (a multiple of 32); 0: as wide as the image, within "
+        "reason",
+        minimum=0,
+        maximum=4096,
+    )
+    height: int = setting(
+        1024, "the same for the height; 0: as high as the image", minimum=0, maximum=4096
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Florence2Options:
+    """Florence-2; gives no scores. The last two tasks find what there is, and take no phrases."""
+
+    task: str = setting(
+        "phrase-grounding",
+        "how to look; of those that take phrases, only phrase-grounding looks for all at once",
+        choices=(
+            "phrase-grounding",
+            "open-vocabulary-detection",
+            "referring-expression-segmentation",
+            "object-detection",
+            "dense-region-captions",
+        ),
+    )
+    keep: tuple[str, ...] = setting(
+        (), "which regions of an image to keep: their places, from 0, or labels; none keeps all"
+    )
+    max_tokens: int = setting(1024, "longest answer, in tokens", minimum=8, maximum=1024)
+    beams: int = setting(3, "how many answers to weigh up; 1 is fastest", minimum=1, maximum=16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YoloOptions:
+    """YOLO by Ultralytics."""
+
+    threshold: float = setting(0.25, "lowest score of an object", minimum=0, maximum=1)
+    iou: float = setting(
+        0.7, "drop what overlaps a better one of its class by more than this", minimum=0, maximum=1
+    )
+    image_size: int | None = setting(
+        None, "longer side that the network sees; off: as it was trained", minimum=32, maximum=8192
+    )
+
+
+def categories_setting() -> Any:
+    """Which of the classes that a model knows are wanted."""
+    return setting(
+        (), "the classes, or groups such as 'upper body', that are wanted; none: all but background"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegformerOptions:
+    """SegFormer: a class for every pixel."""
+
+    categories: tuple[str, ...] = categories_setting()
+    instances: bool = setting(False, "one object for each connected part, not for each class")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniversalOptions:
+    """Mask2Former and OneFormer: one network for classes, for objects, and for both."""
+
+    task: str = setting(
+        "panoptic",
+        "semantic: a mask a class; instance: one an object; panoptic: both, and no two overlap",
+        choices=("semantic", "instance", "panoptic"),
+    )
+    categories: tuple[str, ...] = categories_setting()
+    threshold: float = setting(0.5, "lowest score of an object or area", minimum=0, maximum=1)
+    overlap: float = setting(
+        0.8, "how much of itself others must leave to it, as a share", minimum=0, maximum=1
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EomtOptions(UniversalOptions):
+    """EoMT, which is surer of itself."""
+
+    threshold: float = setting(0.8, "lowest score of an object or area", minimum=0, maximum=1)

@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from premask.errors import MissingDependency
-from premask.models.options import ClosedFormOptions, GrabcutOptions, HaarOptions, NoOptions
+from premask.models.options import (
+    BirefnetOptions,
+    ClosedFormOptions,
+    EomtOptions,
+    GrabcutOptions,
+    HaarOptions,
+    NoOptions,
+    SegformerOptions,
+    UniversalOptions,
+    VitMatteOptions,
+)
 
 Stage = Literal["find", "outline", "matte"]
 
@@ -57,6 +67,47 @@ FAMILIES: dict[str, Family] = {
         stages=("matte",),
         extra="offline",
         options={"matte": ClosedFormOptions},
+    ),
+    "birefnet": Family(
+        adapter="premask.models.birefnet:BirefnetMatter",
+        stages=("find", "matte"),
+        extra="torch",
+        options={"find": BirefnetOptions, "matte": BirefnetOptions},
+    ),
+    "vitmatte": Family(
+        adapter="premask.models.vitmatte:VitMatteMatter",
+        stages=("matte",),
+        extra="torch",
+        options={"matte": VitMatteOptions},
+        model_types=("vitmatte",),
+    ),
+    "segformer": Family(
+        adapter="premask.models.segformer:SegformerFinder",
+        stages=("find",),
+        extra="torch",
+        options={"find": SegformerOptions},
+        model_types=("segformer",),
+    ),
+    "mask2former": Family(
+        adapter="premask.models.mask2former:mask2former_finder",
+        stages=("find",),
+        extra="torch",
+        options={"find": UniversalOptions},
+        model_types=("mask2former",),
+    ),
+    "oneformer": Family(
+        adapter="premask.models.oneformer:oneformer_finder",
+        stages=("find",),
+        extra="torch",
+        options={"find": UniversalOptions},
+        model_types=("oneformer",),
+    ),
+    "eomt": Family(
+        adapter="premask.models.eomt:eomt_finder",
+        stages=("find",),
+        extra="torch",
+        options={"find": EomtOptions},
+        model_types=("eomt",),
     ),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +43,37 @@ def dtype_on(device: torch.device) -> torch.dtype:
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def half_arithmetic(device: torch.device) -> torch.autocast:
+    """Let the large products run in the device's halves, and the rest in full floats.
+
+    For models that regress boxes and were loaded with dtype=torch.float32: in bfloat16 the right
+    half of an image has 128 places for a box's side.
+    """
+    dtype = dtype_on(device)
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
+def load_processor(processor_class: Any, folder: Path) -> Any:
+    """What turns images and texts into a model's input, from the folder of its weights."""
+    lacking = f"The folder {folder} lacks a file that goes with its weights: "
+    advice = "Download the model again, or copy it there."
+    try:
+        processor = processor_class.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise MissingWeights(f"{lacking}{error} {advice}") from error
+    tokenizer = getattr(processor, "tokenizer", None)
+    # Without its files transformers 5 makes a tokenizer that knows no word.
+    if tokenizer and not any((folder / name).is_file() for name in _files_of(tokenizer)):
+        raise MissingWeights(f"{lacking}one of {', '.join(_files_of(tokenizer))}. {advice}")
+    return processor
+
+
+def _files_of(tokenizer: Any) -> list[str]:
+    return [name for name in tokenizer.vocab_files_names.values() if "merges" not in name]
 
 
 def load_strictly(model_class: Any, folder: Path, *, device: torch.device, **settings: Any) -> Any:
@@ -90,6 +121,26 @@ def in_batches(
                 stacklevel=2,
             )
     return results
+
+
+def in_alike_batches(
+    run: Callable[[Sequence[Item]], Sequence[Result]],
+    items: Sequence[Item],
+    size: int,
+    key: Callable[[Item], Hashable],
+) -> list[Result]:
+    """Run on items of the same key together, so that nothing is padded; results in order.
+
+    What is padded changes a little with whatever else is in its batch.
+    """
+    groups: dict[Hashable, list[int]] = {}
+    for index, item in enumerate(items):
+        groups.setdefault(key(item), []).append(index)
+    results: dict[int, Result] = {}
+    for indices in groups.values():
+        batch = in_batches(run, [items[index] for index in indices], size)
+        results.update(zip(indices, batch, strict=True))
+    return [results[index] for index in range(len(items))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,12 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from premask.errors import MissingWeights
-from premask.geometry import IntBox, box_slices, grow_box, pixel_box
+from premask.geometry import box_slices
 from premask.images import Image, Rgb
-from premask.masks import HALF, Alpha, Mask
+from premask.masks import Alpha, Mask
 from premask.models.options import NoOptions
+from premask.models.subjects import around, subject_hints
 from premask.prompts import Hint, Prompts
-
-LABEL = "subject"
 
 # The network was exported for exactly one image of this size.
 SIDE = 320
@@ -28,9 +27,6 @@ DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 # Stretching the output to 0..1 makes a subject out of nothing where the network saw none.
 FAINTEST = 0.5
-
-# How much around a mask the network sees, as a share of the longer side of its box.
-MARGIN = 0.15
 
 
 class U2netMatter:
@@ -51,7 +47,7 @@ class U2netMatter:
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: NoOptions
     ) -> list[list[Hint]]:
         """The subject of each image and its mask, if there is one; prompts change nothing."""
-        return [self._subject(image) for image in images]
+        return [subject_hints(self._alpha(image.rgb)) for image in images]
 
     def matte(
         self, images: Sequence[Image], masks: Sequence[Mask | None], options: NoOptions
@@ -59,20 +55,13 @@ class U2netMatter:
         """Alpha (height, width) of each subject; with a mask, of what lies in and around it."""
         return [self._matte(image, mask) for image, mask in zip(images, masks, strict=True)]
 
-    def _subject(self, image: Image) -> list[Hint]:
-        mask = Mask.from_array(self._alpha(image.rgb) >= HALF)
-        if not mask.area:
-            return []
-        x0, y0, x1, y1 = mask.box_xyxy
-        return [Hint(label=LABEL, box_xyxy=(x0, y0, x1, y1), mask=mask)]
-
     def _matte(self, image: Image, mask: Mask | None) -> Alpha:
         if mask is None:
             return self._alpha(image.rgb)
         alpha = np.zeros(image.size_hw, np.uint8)
         if mask.area:
-            around = box_slices(_around(mask))
-            alpha[around] = self._alpha(image.rgb[around])
+            view = box_slices(around(mask))
+            alpha[view] = self._alpha(image.rgb[view])
         return alpha
 
     def _alpha(self, rgb: Rgb) -> Alpha:
@@ -116,8 +105,3 @@ def _resized(activation: NDArray[np.float32], size_hw: tuple[int, int]) -> Alpha
     resized = picture.resize(size_hw[::-1], PIL.Image.Resampling.BICUBIC)
     values = np.asarray(resized, np.float64).clip(0, 1)
     return np.asarray(np.rint(values * 255), np.uint8)
-
-
-def _around(mask: Mask) -> IntBox:
-    x0, y0, x1, y1 = mask.box_xyxy
-    return pixel_box(grow_box(mask.box_xyxy, MARGIN * max(x1 - x0, y1 - y0)), mask.size_hw)

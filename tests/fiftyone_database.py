@@ -1,16 +1,12 @@
-"""A FiftyOne with a database of its own, started when the first test asks for it."""
+"""A MongoDB of the tests' own, and the environment that leads FiftyOne to it."""
 
 from __future__ import annotations
 
 import atexit
-import importlib
 import socket
 import subprocess
 import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,10 +15,8 @@ from tests.install_mongod import mongod
 START_SECONDS = 60
 
 
-@pytest.fixture(scope="session")
-def fiftyone_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a fresh database, which FiftyOne will use when it is imported."""
-    folder = tmp_path_factory.mktemp("fiftyone")
+def start_database(folder: Path) -> str:
+    """The URI of a fresh database below the folder; it ends with this process."""
     port = _free_port()
     options = ["--dbpath", str(folder), "--bind_ip", "127.0.0.1", "--port", str(port)]
     with (folder / "mongod.log").open("wb") as log:
@@ -31,26 +25,15 @@ def fiftyone_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     atexit.register(_stop, server)
     _wait_for(port, server)
     # Without the representation that pymongo falls back to, mongoengine warns.
-    uri = f"mongodb://127.0.0.1:{port}/?uuidRepresentation=pythonLegacy"
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in _environment(uri, folder).items():
-            patch.setenv(name, value)
-        yield uri
+    return f"mongodb://127.0.0.1:{port}/?uuidRepresentation=pythonLegacy"
 
 
-@pytest.fixture(scope="session")
-def fo(fiftyone_database: str) -> Any:
-    """The module `fiftyone`, connected to a database of the tests' own."""
-    with warnings.catch_warnings():
-        # FiftyOne 1.22 calls what its own dependencies (strawberry, ...) have deprecated.
-        warnings.simplefilter("ignore")
-        return importlib.import_module("fiftyone")
-
-
-def _environment(uri: str, folder: Path) -> dict[str, str]:
+def fiftyone_environment(uri: str, folder: Path) -> dict[str, str]:
+    """What FiftyOne reads when it is imported: nothing of the person who runs the tests."""
     return {
         "FIFTYONE_DATABASE_URI": uri,
         "FIFTYONE_DATABASE_VALIDATION": "false",
+        "FIFTYONE_CONFIG_PATH": str(folder / "config.json"),
         "FIFTYONE_DEFAULT_DATASET_DIR": str(folder / "datasets"),
         "FIFTYONE_DO_NOT_TRACK": "1",
         "FIFTYONE_MODEL_ZOO_DIR": str(folder / "models"),

@@ -1,0 +1,1 @@
+"""The Label Studio face: an ML backend that pre-annotates projects and answers clicks."""

@@ -1,0 +1,173 @@
+"""Where Label Studio is, what the URLs in its tasks mean, and which of them are its own."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit, urlunsplit
+
+from premask.errors import InvalidSetting, UnreadableImage
+
+CLOUD_SCHEMES = ("s3", "gs", "azure-blob")
+"""What Label Studio's storages write into tasks; only Label Studio itself can open them."""
+
+_PORTS = {"http": 80, "https": 443}
+_DATA_PATHS = ("/data/", "/storage-data/", "/tasks/", "/projects/")
+_UPLOAD = re.compile(r"/data/upload/\d+/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """A server as a browser tells it apart, and the path below which it answers."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """The origin that a person wrote into the settings, such as `https://host/label-studio`."""
+        try:
+            scheme, host, port = server_of(parts := urlsplit(url.strip()))
+        except ValueError as error:
+            raise InvalidSetting(
+                f"Label Studio's address must be like https://labels.example.com; got {url!r} "
+                f"({error})."
+            ) from error
+        return cls(scheme=scheme, host=host, port=port, path=parts.path.rstrip("/"))
+
+    def url_of(self, path: str) -> str:
+        """The URL of an absolute path, whether or not the path says where Label Studio begins."""
+        base = "" if self._holds(path) else self.path
+        return f"{self.root}{base}{path}"
+
+    def owns(self, url: str) -> bool:
+        """Same scheme, host and port, and below the same path, with no way out of it."""
+        parts = urlsplit(url)
+        same = server_of(parts) == (self.scheme, self.host, self.port)
+        return same and self._holds(parts.path) and ".." not in unquote(parts.path).split("/")
+
+    def serves_data(self, url: str) -> bool:
+        """Whether it is one of Label Studio's URLs of files: only there images need a token."""
+        path = urlsplit(url).path[len(self.path) :]
+        return self.owns(url) and path.startswith(_DATA_PATHS)
+
+    @property
+    def root(self) -> str:
+        """Scheme, host and port, without a path."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+    def __str__(self) -> str:
+        return self.root + self.path
+
+    def _holds(self, path: str) -> bool:
+        return path == self.path or path.startswith(f"{self.path}/")
+
+
+def image_address(
+    url: str, origin: Origin | None, *, aliases: tuple[Origin, ...] = (), task_id: int | None = None
+) -> str:
+    """The http(s) URL behind what a task says; other names of Label Studio become its own."""
+    cleaned = _quoted(url.strip())
+    try:
+        parts = urlsplit(cleaned)
+    except ValueError as error:
+        raise UnreadableImage(shown(url), f"it is no URL ({error})") from error
+    if parts.scheme in CLOUD_SCHEMES:
+        return _presign_url(url.strip(), _needed(origin, url), task_id)
+    if not parts.scheme and cleaned.startswith("/") and not parts.netloc:
+        return _needed(origin, url).url_of(cleaned)
+    if not parts.scheme and parts.netloc:
+        cleaned = f"{origin.scheme if origin else 'https'}:{cleaned}"
+    require_fetchable(cleaned, url)
+    alias = next((each for each in aliases if each.owns(cleaned)), None)
+    if alias is None:
+        return cleaned
+    path = cleaned.removeprefix("http:").removeprefix("https:").lstrip("/").partition("/")[2]
+    return _needed(origin, url).url_of(f"/{path}"[len(alias.path) :])
+
+
+def require_fetchable(url: str, original: str) -> None:
+    """Refuse what is no plain http(s) URL; `original` is what to call it."""
+    try:
+        parts = urlsplit(url)
+        server_of(parts)
+    except ValueError as error:
+        raise UnreadableImage(shown(original), f"{error}") from error
+    if parts.username is not None or parts.password is not None:
+        raise UnreadableImage(shown(original), "a URL with a user's name or password is not opened")
+
+
+def image_name(url: str) -> str | None:
+    """What people call the image behind a URL; None where it has no name.
+
+    >>> image_name("/data/local-files/?d=photos/a%20b.png"), image_name("s3://bucket/dir/c.png")
+    ('photos/a b.png', 'dir/c.png')
+    >>> image_name("/data/upload/1/30eb015d-d.png"), image_name("https://host/e.png?token=1")
+    ('30eb015d-d.png', 'e.png')
+    """
+    parts = urlsplit(url.strip())
+    if parts.path.endswith("/data/local-files/"):
+        return parse_qs(parts.query).get("d", [""])[0].strip("/") or None
+    if parts.scheme == "data":
+        return None
+    uploaded = _UPLOAD.search(parts.path)
+    path = parts.path[uploaded.end() :] if uploaded else parts.path
+    return unquote(path).strip("/") or None
+
+
+def shown(url: str) -> str:
+    """The URL for messages: without passwords, signatures and the bytes of inline images."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return url.strip()[:80]
+    if parts.scheme == "data":
+        return url.strip()[:30] + "..."
+    query = parts.query if parts.path.endswith("/data/local-files/") else ""
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+
+
+def server_of(parts: SplitResult) -> tuple[str, str, int]:
+    """Scheme, host and port, in the one spelling that can be compared."""
+    if parts.scheme not in _PORTS:
+        raise ValueError(
+            f"'{parts.scheme}' addresses are not opened; http, https and Label Studio's are"
+            if parts.scheme
+            else "it has no http:// or https:// in front"
+        )
+    if not parts.hostname:
+        raise ValueError("it names no host")
+    host = parts.hostname.rstrip(".")
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    return parts.scheme, host if host.isascii() else host.encode("idna").decode(), port
+
+
+def _quoted(url: str) -> str:
+    """Spaces and letters beyond ASCII as percent signs, in path and query; the rest as it is."""
+    head, slashes, tail = url.partition("://")
+    if not slashes:
+        return quote(url, safe="%/:?#[]@!$&'()*+,;=~")
+    host, slash, path = tail.partition("/")
+    return f"{head}://{host}{slash}" + quote(path, safe="%/:?#[]@!$&'()*+,;=~")
+
+
+def _presign_url(uri: str, origin: Origin, task_id: int | None) -> str:
+    if task_id is None:
+        raise UnreadableImage(
+            shown(uri), "an image in a cloud storage can only be opened as part of a saved task"
+        )
+    encoded = base64.urlsafe_b64encode(uri.encode()).decode()
+    return origin.url_of(f"/tasks/{task_id}/presign/?fileuri={encoded}")
+
+
+def _needed(origin: Origin | None, url: str) -> Origin:
+    if origin is None:
+        raise UnreadableImage(
+            shown(url), "it lies in Label Studio; say where that is with LABEL_STUDIO_URL"
+        )
+    return origin

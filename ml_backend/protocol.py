@@ -1,0 +1,114 @@
+"""What Label Studio 1.23 sends, and what it takes for an answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from premask.errors import InvalidRequest
+
+Json = dict[str, Any]
+
+NOT_LOOKED_AT = b"[]"
+"""For one task: saves no prediction, so that the next "Retrieve predictions" asks again.
+
+An item may be a list of predictions, and this one has none. An empty prediction would be saved, and
+the task would count as done.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What of a task decides its prediction. Its annotations, drafts and predictions don't."""
+
+    id: int | None
+    data: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictCall:
+    """One call of /predict. `context` is what a person did; None asks for whole tasks."""
+
+    tasks: tuple[Task, ...]
+    project: str
+    label_config: str
+    context: Json | None
+
+    @classmethod
+    def parse(cls, body: bytes) -> PredictCall:
+        """The call that Label Studio sent."""
+        document = parse_json(without_brushes_of_tasks(body))
+        tasks = document.get("tasks")
+        params = document.get("params") or {}
+        if not isinstance(tasks, list) or not isinstance(params, dict):
+            raise InvalidRequest("A prediction needs a list of tasks, and params that are a table.")
+        context = params.get("context")
+        if not (context is None or isinstance(context, dict)):
+            raise InvalidRequest("The context of a click must be a table.")
+        return cls(
+            tasks=tuple(map(_task, tasks)),
+            project=project_id(document.get("project")),
+            label_config=str(document.get("label_config") or ""),
+            context=context,
+        )
+
+
+def parse_json(body: bytes) -> Json:
+    """One JSON object."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The request is no JSON ({type(error).__name__}).") from error
+    if not isinstance(document, dict):
+        raise InvalidRequest("The request must be one JSON object.")
+    return document
+
+
+def project_id(project: Any) -> str:
+    """The id of "<id>.<when it was made>".
+
+    >>> project_id("12.1795226314")
+    '12'
+    """
+    return re.sub(r"\..*", "", str(project or ""))
+
+
+def without_brushes_of_tasks(body: bytes) -> bytes:
+    """The same call without the run lengths of what is drawn on the task already.
+
+    They are all of a large request, and nobody reads them; in `params` they are a person's prompt.
+    """
+    end = body.rfind(b'"params"')
+    kept, position = [], 0
+    while (start := body.find(b'"rle":', position, end)) >= 0:
+        opening = body.find(b"[", start, start + len(b'"rle": ['))
+        closing = body.find(b"]", opening, end)
+        if opening < 0 or closing < 0:
+            break
+        kept.append(body[position : opening + 1])
+        position = closing
+    return b"".join([*kept, body[position:]])
+
+
+def failed_item(reason: str, model_version: str) -> bytes:
+    """For one task: saves no prediction; Label Studio writes all of it into its own log."""
+    return json.dumps({"model_version": model_version, "error": reason}).encode()
+
+
+def answer(items: Iterable[bytes]) -> bytes:
+    """The body of an answer, from one item for each task."""
+    return b'{"results": [' + b", ".join(items) + b"]}"
+
+
+def _task(task: Any) -> Task:
+    """A broken task is one without data: it fails alone, and the others keep their places."""
+    if not isinstance(task, Mapping):
+        return Task(id=None, data={})
+    data, number = task.get("data"), task.get("id")
+    return Task(
+        id=number if isinstance(number, int) else None,
+        data=data if isinstance(data, dict) else {},
+    )

@@ -1,0 +1,23 @@
+"""Operators called from Python like functions, on a dataset or a view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+
+
+def call(
+    operator: foo.Operator, samples: Any, params: Mapping[str, Any], *, delegate: bool = False
+) -> Any:
+    """Execute the operator as the App would; the result is that of `foo.execute_operator`."""
+    target = "dataset" if isinstance(samples, fo.Dataset) else "view"
+    context = {target: samples, "params": dict(params), "request_delegation": delegate}
+    return foo.execute_operator(operator.uri, context)
+
+
+def dataset_of(samples: Any) -> fo.Dataset:
+    """The dataset itself, or the one that a view is of."""
+    return samples if isinstance(samples, fo.Dataset) else fo.load_dataset(samples.dataset_name)

@@ -1,0 +1,52 @@
+"""What stands in for the operators where the core is missing: the command that installs it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+class StandIn(foo.Operator):
+    """An operator that can only say what is missing."""
+
+    def __init__(self, name: str, reason: str, *, _builtin: bool = False) -> None:
+        super().__init__(_builtin=_builtin)
+        self._config = foo.OperatorConfig(name=name, label=f"premask: {name.replace('_', ' ')}")
+        self._message = f"premask's core is not installed ({reason}). {remedy()}"
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """Its name is that of the operator it stands for."""
+        return self._config
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """A form that can't be sent."""
+        inputs = types.Object()
+        view = types.Error(label="premask's core is not installed", description=remedy())
+        inputs.define_property(
+            "core", types.String(), view=view, invalid=True, error_message=self._message
+        )
+        return types.Property(inputs)
+
+    def execute(self, ctx: Any) -> None:
+        """Never reached with a form that is invalid."""
+        raise RuntimeError(self._message)
+
+
+def remedy() -> str:
+    """The one command, for the Python that runs FiftyOne."""
+    command = [sys.executable, "-m", "pip", "install", "-e", f"{CHECKOUT}[offline,fiftyone]"]
+    return f"Install it with: {shlex.join(command)} and start FiftyOne again."
+
+
+def stand_ins(names: list[str], reason: str) -> tuple[Any, ...]:
+    """One for each operator, so that who looks for it finds out."""
+    return tuple(partial(StandIn, name, reason) for name in names)

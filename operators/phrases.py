@@ -1,0 +1,59 @@
+"""What to look for in each sample: what a person typed, a field of the sample, its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from premask.errors import InvalidSetting
+from premask.models.catalog import checkpoint_of
+from premask.prompts import Phrase, Prompts
+from premask.recipes import Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrases:
+    """Phrases for all samples, and the path of a field with more for each: texts, or lists."""
+
+    texts: tuple[str, ...] = ()
+    field: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.texts or self.field)
+
+    def of(self, samples: Any) -> dict[str, Prompts]:
+        """What to look for in each sample, by its id; each phrase once."""
+        ids = samples.values("id")
+        own = samples.values(self.field) if self.field else [None] * len(ids)
+        return {
+            sample_id: _prompts((*self.texts, *self._texts(value)))
+            for sample_id, value in zip(ids, own, strict=True)
+        }
+
+    def _texts(self, value: Any) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            for each in value:
+                yield from self._texts(each)
+        elif value is not None:
+            raise InvalidSetting(
+                f"The field '{self.field}' holds {type(value).__name__}, not phrases. Choose one "
+                "with texts, such as 'caption', 'tags' or 'ground_truth.detections.label'."
+            )
+
+
+def understands_phrases(recipe: Recipe) -> bool:
+    """Whether the recipe can be told what to look for."""
+    return recipe.find is not None and "phrases" in checkpoint_of(recipe.find.model).kind.prompts
+
+
+def classes_of(dataset: Any, field: str) -> tuple[str, ...]:
+    """The classes that the dataset knows for a field, or for all."""
+    return tuple(dataset.classes.get(field) or dataset.default_classes or ())
+
+
+def _prompts(texts: tuple[str, ...]) -> Prompts:
+    wanted = dict.fromkeys(text.strip() for text in texts)
+    return Prompts(phrases=tuple(Phrase(text=text) for text in wanted if text))

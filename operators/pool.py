@@ -1,0 +1,13 @@
+"""The models of this process: FiftyOne runs the plugin's root at every call, but this file once."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from premask import ModelPool
+
+
+@cache
+def model_pool() -> ModelPool:
+    """The pool that all operators share, made at first use."""
+    return ModelPool()

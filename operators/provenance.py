@@ -1,0 +1,91 @@
+"""Who made a label, and with which settings: attributes of the label and of what holds it.
+
+They travel with the field when it is renamed, cloned or deleted. What holds the labels of a sample
+says that somebody looked, even if there was nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RUN = "premask_run"
+RECIPE = "premask_recipe"
+KEY = "premask_key"
+"""Recipe, settings and phrases with which a sample was looked at; same key, same labels."""
+
+_SEAL = "premask_seal"
+_MADE = "premask_made"
+_CONTENT = ("label", "bounding_box", "points", "mask", "mask_path", "map", "map_path")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What a run leaves on everything that it writes."""
+
+    run: str
+    recipe: str
+
+    def on_label(self, label: Any) -> Any:
+        """The label, signed and sealed."""
+        label[RUN], label[RECIPE] = self.run, self.recipe
+        label[_SEAL] = _seal(label)
+        return label
+
+    def on_holder(self, holder: Any, key: str, *, new: bool) -> Any:
+        """What holds the labels of a sample: it was looked at."""
+        holder[RUN], holder[KEY] = self.run, key
+        if new:
+            holder[_MADE] = True
+        return holder
+
+
+def run_of(label: Any) -> str | None:
+    """The run that wrote the label, or looked last at what the holder holds."""
+    run: str | None = attribute(label, RUN)
+    return run
+
+
+def is_untouched(label: Any) -> bool:
+    """Whether premask wrote the label, and nobody has changed it since."""
+    return run_of(label) is not None and attribute(label, _SEAL) == _seal(label)
+
+
+def is_made(holder: Any) -> bool:
+    """Whether the sample had no labels at all in this field before premask looked."""
+    return bool(attribute(holder, _MADE))
+
+
+def forget(holder: Any) -> Any:
+    """Nobody looked."""
+    for name in (RUN, KEY, _MADE):
+        if attribute(holder, name) is not None:
+            holder[name] = None
+    return holder
+
+
+def attribute(label: Any, name: str) -> Any:
+    """A dynamic attribute, or None: FiftyOne raises for one that was never set."""
+    return label[name] if label is not None and label.has_field(name) else None
+
+
+def _seal(label: Any) -> str:
+    """A hash of what a person may change: the class, the place, the pixels."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in _CONTENT:
+        digest.update(_bytes(name, attribute(label, name)))
+    return digest.hexdigest()
+
+
+def _bytes(name: str, value: Any) -> bytes:
+    if isinstance(value, np.ndarray):
+        return repr(value.shape).encode() + np.ascontiguousarray(value).tobytes()
+    if name.endswith("_path") and value is not None:
+        path = Path(value)
+        return path.read_bytes() if path.is_file() else b"gone"
+    return json.dumps(value).encode()

@@ -1,0 +1,83 @@
+"""What an operator works on: the images of the dataset, of the view or of the selection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiftyone.core.clips import ClipsView
+from fiftyone.core.patches import PatchesView
+from fiftyone.core.video import FramesView
+from fiftyone.operators import types
+
+from premask.errors import PremaskError
+
+
+class UnusableTarget(PremaskError):
+    """Videos, 3D scenes, patches: what the operators can't work on."""
+
+
+def add_target(inputs: types.Object, ctx: Any, action: str) -> Any | None:
+    """The choice between dataset, view and selection; what is chosen, if it can be worked on."""
+    inputs.view_target(ctx, action_description=action)
+    try:
+        return images_of(ctx)
+    except UnusableTarget as error:
+        view = types.Error(label="This can't be labeled", description=str(error))
+        inputs.define_property(
+            "target", types.String(), view=view, invalid=True, error_message=str(error)
+        )
+        return None
+
+
+def images_of(ctx: Any) -> Any:
+    """The samples that were chosen, as a flat collection of images.
+
+    Of groups these are the samples of the slice that is shown, or of all slices with images if the
+    whole dataset was chosen.
+    """
+    if ctx.dataset is None:
+        raise UnusableTarget("No dataset is open. Open one, or pass one.")
+    samples = ctx.target_view()
+    _require_samples(samples)
+    if samples.media_type == "group":
+        samples = _ungrouped(samples, ctx)
+    if samples.media_type not in ("image", None):
+        raise UnusableTarget(
+            f"These samples are of the media type '{samples.media_type}', but premask works on "
+            "images. Choose a view of images; frames of a video can be made into images with "
+            "dataset.to_frames(sample_frames=True).clone()."
+        )
+    return samples
+
+
+def all_images(dataset: Any) -> Any:
+    """Every image of the dataset: selecting by ids in groups finds those of one slice only."""
+    if dataset.media_type != "group":
+        return dataset
+    return dataset.select_group_slices(_image_slices(dataset))
+
+
+def _image_slices(dataset: Any) -> list[str]:
+    return [name for name, media in dataset.group_media_types.items() if media == "image"]
+
+
+def _require_samples(samples: Any) -> None:
+    for kind, word in ((PatchesView, "patches"), (ClipsView, "clips"), (FramesView, "frames")):
+        if isinstance(samples, kind):
+            raise UnusableTarget(
+                f"This view shows {word}, not whole samples. Go back to the samples, or save it as "
+                "a dataset of its own with view.clone()."
+            )
+
+
+def _ungrouped(samples: Any, ctx: Any) -> Any:
+    whole = samples == ctx.dataset
+    media, images = ctx.dataset.group_media_types, _image_slices(ctx.dataset)
+    shown = ctx.group_slice or samples.group_slice
+    slices = images if whole else [shown]
+    if not set(slices) <= set(images) or not slices:
+        raise UnusableTarget(
+            f"The slice '{shown}' has the media type '{media[shown]}', but premask works on "
+            f"images. Show one of the slices with images: {', '.join(images) or 'there is none'}."
+        )
+    return samples.select_group_slices(slices)

@@ -1,0 +1,103 @@
+"""What a .pt file would import if it were unpickled, read without unpickling it."""
+
+from __future__ import annotations
+
+import pickletools
+import zipfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Literal
+
+from premask.errors import UnsafeWeights
+
+LARGEST = 2**28
+"""Bytes of a pickle, the numbers of the weights lie beside it: more is no checkpoint."""
+
+# What torch.save writes. All else (STACK_GLOBAL, INST, OBJ, EXT1, ...) can name what it imports in
+# ways that are hard to follow, and no checkpoint needs it.
+KNOWN_INSTRUCTIONS = frozenset(
+    "PROTO STOP MARK GLOBAL NEWOBJ REDUCE BUILD BINPERSID NONE NEWTRUE NEWFALSE "
+    "BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINSTRING "
+    "EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS "
+    "EMPTY_DICT SETITEM SETITEMS EMPTY_SET BINGET LONG_BINGET BINPUT LONG_BINPUT".split()
+)
+
+TENSORS = frozenset(
+    [
+        "collections.OrderedDict",
+        "torch.Size",
+        "torch._utils._rebuild_parameter",
+        "torch._utils._rebuild_tensor_v2",
+        *(
+            f"torch.{kind}Storage"
+            for kind in "Bool Byte Char Short Int Long Half BFloat16 Float Double".split()
+        ),
+    ]
+)
+"""What tensors, and dicts of them, are made of."""
+
+
+def imported_names(path: Path) -> frozenset[str]:
+    """Full names of all classes and functions that unpickling the file would import."""
+    return frozenset(_names(_pickle_in(path), path))
+
+
+def require_known(path: Path, known: Collection[str]) -> frozenset[str]:
+    """The names that the file imports; `UnsafeWeights` if it imports any that is not known."""
+    names = imported_names(path)
+    unknown = sorted(names - set(known))
+    if unknown:
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise _refused(
+            path, f"it would import {', '.join(unknown[:5])}{more}, which no such model needs"
+        )
+    return names
+
+
+def kind_of(path: Path) -> Literal["ultralytics", "state_dict"]:
+    """Whether the file holds a model of Ultralytics, or plain tensors."""
+    names = imported_names(path)
+    return "ultralytics" if any(name.startswith("ultralytics.") for name in names) else "state_dict"
+
+
+def _pickle_in(path: Path) -> bytes:
+    """The one pickle of the file: torch.save writes a zip with a single `data.pkl` in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            pickles = [each for each in members if each.filename.endswith(".pkl")]
+            # What one reader takes for the file, another must not find elsewhere.
+            if len({each.filename for each in members}) < len(members):
+                raise _refused(path, "two of its parts have the same name")
+            if [each.filename.rpartition("/")[2] for each in pickles] != ["data.pkl"]:
+                raise _refused(
+                    path, "it is no plain file of torch.save: TorchScript holds programs"
+                )
+            if pickles[0].file_size > LARGEST:
+                raise _refused(path, f"its pickle unpacks to {pickles[0].file_size:,} bytes")
+            return archive.read(pickles[0])
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise _refused(
+            path, f"it is no file of torch.save, version 1.6 or later ({error})"
+        ) from error
+
+
+def _names(data: bytes, path: Path) -> Iterator[str]:
+    try:
+        for instruction, argument, _ in pickletools.genops(data):
+            if instruction.name not in KNOWN_INSTRUCTIONS:
+                raise _refused(path, f"its pickle has the instruction {instruction.name}")
+            if instruction.name == "GLOBAL":
+                # Protocol 2 has the names of Python 2.
+                name = str(argument).replace(" ", ".")
+                yield name.replace("__builtin__.", "builtins.", 1)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise _refused(path, f"its pickle is broken ({error})") from error
+
+
+def _refused(path: Path, reason: str) -> UnsafeWeights:
+    return UnsafeWeights(
+        f"'{path}' was not loaded, and nothing in it was run: {reason}. A .pt file can hold "
+        "programs. If you trust whoever made it, ask them for safetensors, or save the weights "
+        "anew with a recent version of the library that they belong to."
+    )

@@ -1,0 +1,170 @@
+"""A small Label Studio with real sockets: what of its API `push` and `pull` speak to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ml_backend.settings import BackendSettings
+from tests.ml_backend.local_server import Asked, Route
+
+Json = dict[str, Any]
+
+KEY = "0123456789abcdef0123456789abcdef01234567"
+CONFIG = """<View><Image name="img" value="$image"/>
+<BrushLabels name="brush" toName="img"><Label value="face"/></BrushLabels></View>"""
+
+
+@dataclass
+class FakeLabelStudio:
+    """One project, number 1, in memory."""
+
+    config: str = CONFIG
+    tasks: dict[int, Json] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    before_import: Callable[[list[Json]], None] = lambda items: None
+    drops: Callable[[Json], bool] = lambda item: False
+    _last_id: int = 0
+
+    def add_task(self, data: Json) -> int:
+        """A task with neither annotations nor predictions."""
+        number = self._next_id()
+        self.tasks[number] = {"id": number, "data": data, "annotations": [], "predictions": []}
+        return number
+
+    def add_upload(self, name: str, image: bytes) -> int:
+        """A task with a file of its own."""
+        path = f"/data/upload/1/{name}"
+        self.files[path] = image
+        return self.add_task({"image": path})
+
+    def annotate(self, task: int, regions: list[Json], **fields: Any) -> None:
+        """What a person submitted."""
+        number = self._next_id()
+        annotation = {
+            "id": number,
+            "result": regions,
+            "completed_by": 1,
+            "was_cancelled": False,
+            "ground_truth": False,
+            "updated_at": f"2026-11-21T00:00:{number:06}",
+        }
+        self.tasks[task]["annotations"].append(annotation | fields)
+
+    def predict(self, task: int, regions: list[Json], version: str) -> int:
+        """What a model proposed."""
+        number = self._next_id()
+        prediction = {"id": number, "task": task, "result": regions, "model_version": version}
+        self.tasks[task]["predictions"].append(prediction)
+        return number
+
+    def versions(self) -> dict[int, list[str]]:
+        """The model versions of each task's predictions."""
+        return {
+            number: [each["model_version"] for each in task["predictions"]]
+            for number, task in self.tasks.items()
+        }
+
+    def routes(self) -> dict[str, Route]:
+        """What to serve."""
+        return {
+            "/api/projects/1/": self._for_known(lambda asked: self._project()),
+            "/api/tasks/": self._for_known(self._page),
+            "/api/predictions/": self._for_known(self._predictions),
+            "/api/projects/1/import/predictions": self._for_known(self._import),
+            "*": self._other,
+        }
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _for_known(self, answer: Callable[[Asked], Any]) -> Route:
+        def route(asked: Asked) -> None:
+            if asked.headers.get("authorization") == f"Token {KEY}":
+                asked.answer(json.dumps(answer(asked)).encode())
+            else:
+                asked.answer(b'{"detail": "Invalid token."}', 401)
+
+        return route
+
+    def _project(self) -> Json:
+        return {"id": 1, "title": "fake", "label_config": self.config}
+
+    def _page(self, asked: Asked) -> Json:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(asked.path).query).items()}
+        assert (query["project"], query["resolve_uri"]) == ("1", "false")
+        listed = json.loads(query["query"])
+        assert listed["ordering"] == ["tasks:id"]
+        assert listed["filters"]["conjunction"] == "and"
+        meeting = [
+            task
+            for _, task in sorted(self.tasks.items())
+            if all(_meets(task, each) for each in listed["filters"]["items"])
+        ]
+        page = [_columns(task) for task in meeting[: int(query["page_size"])]]
+        if query["fields"] != "all":
+            page = [_without(each, "annotations", "predictions") for each in page]
+        return {"tasks": page, "total": len(meeting)}
+
+    def _predictions(self, asked: Asked) -> list[Json]:
+        (number,) = parse_qs(urlsplit(asked.path).query)["task"]
+        predictions: list[Json] = self.tasks[int(number)]["predictions"]
+        return predictions
+
+    def _import(self, asked: Asked) -> Json:
+        items = json.loads(asked.body)
+        self.before_import(items)
+        taken = [each for each in items if not self.drops(each)]
+        for each in taken:
+            number = self.predict(each["task"], each["result"], each["model_version"])
+            self.tasks[each["task"]]["predictions"][-1] |= {**each, "id": number}
+        return {"created": len(taken)}
+
+    def _other(self, asked: Asked) -> None:
+        path = urlsplit(asked.path).path
+        if asked.method == "DELETE" and path.startswith("/api/predictions/"):
+            number = int(path.split("/")[3])
+            for task in self.tasks.values():
+                task["predictions"] = [each for each in task["predictions"] if each["id"] != number]
+            asked.answer(status=204)
+        elif path in self.files:
+            asked.answer(self.files[path])
+        else:
+            asked.answer(status=404)
+
+
+def settings_for(url: str, folder: str = "", **fields: Any) -> BackendSettings:
+    """The settings of somebody who works with this server."""
+    return BackendSettings(
+        label_studio_url=url,
+        label_studio_api_key=KEY,
+        **{"cache_megabytes": 0, "cache_folder": folder, **fields},
+    )
+
+
+def _meets(task: Json, condition: Json) -> bool:
+    versions = [each["model_version"] for each in task["predictions"]]
+    match condition["filter"], condition["operator"], condition["value"]:
+        case "filter:tasks:id", "greater", number:
+            return bool(task["id"] > number)
+        case "filter:tasks:predictions_model_versions", "contains", [wanted]:
+            return any(wanted in each for each in versions)
+        case "filter:tasks:predictions_model_versions", "not_contains", [wanted]:
+            return not any(wanted in each for each in versions)
+    raise AssertionError(condition)
+
+
+def _columns(task: Json) -> Json:
+    """What the Data Manager adds to a task."""
+    return task | {
+        "total_predictions": len(task["predictions"]),
+        "total_annotations": len(task["annotations"]),
+    }
+
+
+def _without(task: Json, *names: str) -> Json:
+    return {name: value for name, value in task.items() if name not in names}

@@ -1,0 +1,118 @@
+"""What the tests of all detectors share: photos, and what makes two results the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from premask.images import Image, read_image
+from premask.prompts import Hint, Phrase, Prompts
+
+Found = list[list[Hint]]
+Floats = NDArray[np.float64]
+
+
+def photos() -> list[Image]:
+    """Five real photos; the first two share a size, the last is thinner than a colour is deep."""
+    astronaut = skimage.data.astronaut()
+    views = [
+        astronaut,
+        np.ascontiguousarray(astronaut[:, ::-1]),
+        skimage.data.chelsea(),
+        skimage.data.coffee(),
+        np.ascontiguousarray(astronaut[100:103, 100:400]),
+    ]
+    return [read_image(view, str(index)) for index, view in enumerate(views)]
+
+
+def asking(*texts: str) -> Prompts:
+    return Prompts(phrases=tuple(Phrase(text=text) for text in texts))
+
+
+def assert_same(
+    found: Sequence[Hint], expected: Sequence[Hint], *, pixels: float = 0, score: float = 0
+) -> None:
+    """The same labels and masks in the same order; boxes and scores within the tolerance."""
+    assert [hint.label for hint in found] == [hint.label for hint in expected]
+    assert [hint.mask for hint in found] == [hint.mask for hint in expected]
+    np.testing.assert_allclose(_boxes(found), _boxes(expected), rtol=0, atol=pixels)
+    np.testing.assert_allclose(_scores(found), _scores(expected), rtol=0, atol=score)
+
+
+def assert_differ(one: Sequence[Hint], other: Sequence[Hint], pixels: float = 1) -> None:
+    """Another number of boxes, or boxes that are elsewhere."""
+    assert one
+    assert other
+    assert len(one) != len(other) or np.abs(_boxes(one) - _boxes(other)).max() > pixels
+
+
+def assert_on_image(found: Sequence[Hint], image: Image) -> None:
+    height, width = image.size_hw
+    for hint in found:
+        assert hint.box_xyxy is not None
+        x0, y0, x1, y1 = hint.box_xyxy
+        assert 0 <= x0 < x1 <= width
+        assert 0 <= y0 < y1 <= height
+
+
+def assert_threads_do_not_mix(find: Callable[[int], Found], *, pixels: float = 0) -> None:
+    """`find(index)` gives in two threads at once what it gives alone."""
+    expected = [find(index) for index in (0, 1)]
+    results: dict[tuple[int, int], Found] = {}
+
+    def work(index: int) -> None:
+        for turn in range(3):
+            results[index, turn] = find(index)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 6
+    for (index, _), result in results.items():
+        for found, alone in zip(result, expected[index], strict=True):
+            assert_same(found, alone, pixels=pixels)
+
+
+def distances(found: Sequence[Hint], expected: Sequence[Hint]) -> Floats:
+    """How far (n,) the corners of each box are from the nearest expected one's, in pixels."""
+    apart = np.abs(_boxes(found)[:, np.newaxis] - _boxes(expected))
+    return np.asarray(apart.max(axis=-1).min(axis=1))
+
+
+def finest_step(found: Sequence[Hint], beyond: float) -> float:
+    """The smallest difference of two centres' x or y beyond so many pixels.
+
+    bfloat16 has 128 numbers between the middle of an image and its end.
+    """
+    boxes = _boxes(found)
+    centres = np.unique((boxes[:, :2] + boxes[:, 2:]) / 2)
+    steps = np.diff(centres[centres > beyond])
+    return float(steps[steps > 1e-4].min())
+
+
+def drop_a_weight(source: Path, folder: Path, name_part: str) -> None:
+    """Copy a checkpoint without the first weight whose name has this part."""
+    folder.mkdir()
+    for file in source.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    weights: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")
+    weights.pop(next(name for name in sorted(weights) if name_part in name))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _boxes(hints: Sequence[Hint]) -> Floats:
+    return np.array([hint.box_xyxy for hint in hints], np.float64).reshape(-1, 4)
+
+
+def _scores(hints: Sequence[Hint]) -> Floats:
+    """None becomes NaN, which equals itself here."""
+    return np.array([hint.score for hint in hints], np.float64)

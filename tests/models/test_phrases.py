@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from premask.errors import UnsupportedPrompt
+from premask.models.detections import corners_xyxy, hints_of
+from premask.models.phrases import labelled_hints, required_phrases, without_unwanted
+from premask.prompts import Exemplar, Hint, Phrase, Prompts
+
+CAT = Phrase(text="a cat")
+SIZE = (100, 200)
+
+
+def hint(x0: float, x1: float, score: float | None) -> Hint:
+    return Hint(label="cat", box_xyxy=(x0, 0, x1, 10), score=score)
+
+
+@pytest.mark.parametrize("prompts", [Prompts(), Prompts(exemplars=(Exemplar(box_xyxy=SIZE * 2),))])
+def test_without_phrases_it_says_how_to_give_some(prompts: Prompts) -> None:
+    with pytest.raises(UnsupportedPrompt, match=r"--text 'a cat'.*Prompts\(phrases="):
+        required_phrases(prompts)
+
+
+def test_an_exemplar_is_enough_where_it_is_understood() -> None:
+    prompts = Prompts(exemplars=(Exemplar(box_xyxy=(0, 0, 9, 9)),))
+    assert required_phrases(prompts, exemplars=True) == ()
+
+
+def test_negative_phrases_alone_ask_for_nothing() -> None:
+    with pytest.raises(UnsupportedPrompt, match="All that was asked for is negative"):
+        required_phrases(Prompts(phrases=(Phrase(text="a cat", positive=False),)))
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\n"])
+def test_a_phrase_has_words(text: str) -> None:
+    with pytest.raises(UnsupportedPrompt, match="without words"):
+        required_phrases(Prompts(phrases=(CAT, Phrase(text=text))))
+
+
+@pytest.mark.parametrize(
+    ("unwanted", "stays"),
+    [
+        (hint(0, 10, 0.9), False),
+        (hint(0, 20, 0.9), False),  # IoU is exactly a half
+        (hint(0, 21, 0.9), True),
+        (hint(0, 10, 0.4), True),
+        (hint(0, 10, 0.5), True),
+        (hint(0, 10, None), False),
+    ],
+)
+def test_a_better_negative_find_of_the_same_object_takes_it(unwanted: Hint, stays: bool) -> None:
+    wanted = [hint(0, 10, 0.5), hint(50, 60, 0.1)]
+    assert without_unwanted(wanted, [unwanted]) == (wanted if stays else wanted[1:])
+
+
+def test_each_find_gets_its_own_label_the_best_first() -> None:
+    phrases = [CAT, Phrase(text="dog", label="Hund"), Phrase(text="toy", positive=False)]
+    boxes = np.array([[0, 0, 5, 5], [10, 0, 15, 5], [20, 0, 25, 5], [10, 0, 15, 6]], np.float32)
+    scores = np.array([0.25, 0.5, 0.75, 1], np.float32)
+    found = labelled_hints(boxes, scores, np.array([0, 0, 1, 2]), phrases, SIZE)
+    assert [(each.label, each.score) for each in found] == [("Hund", 0.75), ("a cat", 0.25)]
+
+
+def test_boxes_end_with_the_image_and_what_lies_beside_it_is_left_out() -> None:
+    boxes = np.array([[-5, -5, 500, 50], [200, 0, 300, 50], [0, -9, 9, 0]], np.float32)
+    found = hints_of(boxes, np.ones(3), ["a", "b", "c"], SIZE)
+    assert found == [Hint(label="a", box_xyxy=(0, 0, 200, 50), score=1.0)]
+
+
+def test_corners_of_centres_and_sizes() -> None:
+    corners = corners_xyxy(np.array([[0.5, 0.5, 0.5, 1]]), SIZE)
+    assert corners.tolist() == [[50, 0, 150, 100]]

@@ -1,0 +1,165 @@
+"""A recipe's settings, drawn as a form and read back, are the recipe's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from premask.errors import InvalidSetting, UnknownRecipe, UnknownSetting
+from premask.recipes import Recipe, built_in_recipes
+from premask.settings import Setting
+
+RECIPES = list(built_in_recipes().values())
+PATHS = [
+    (recipe, path)
+    for recipe in RECIPES
+    for path in recipe.settings()
+    if not path.endswith(".model")
+]
+
+
+@pytest.fixture(scope="session")
+def forms(fo: Any) -> Any:
+    from operators import forms
+
+    return forms
+
+
+def drawn(forms: Any, recipe: Recipe, params: Mapping[str, Any]) -> Any:
+    """The form for these parameters."""
+    from fiftyone.operators import types
+
+    inputs = types.Object()
+    forms.add_recipe(inputs, {"recipe": recipe.name, **params}, RECIPES, RECIPES[0].name)
+    return inputs
+
+
+def fields_of(forms: Any, inputs: Any, recipe: Recipe) -> dict[str, Any]:
+    """The form's fields by the setting's path."""
+    stages = inputs.properties["settings"].type.properties[forms.form_key(recipe)].type.properties
+    return {
+        f"{stage}.{name}": field
+        for stage, form in stages.items()
+        for name, field in form.type.properties.items()
+    }
+
+
+def filled(forms: Any, recipe: Recipe, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the App sends: the form's own shape."""
+    nested: dict[str, dict[str, Any]] = {}
+    for path, value in values.items():
+        stage, _, name = path.partition(".")
+        nested.setdefault(stage, {})[name] = value
+    return {"recipe": recipe.name, "settings": {forms.form_key(recipe): nested}}
+
+
+def another(setting: Setting) -> Any:
+    """A valid value that is not the default, as the App would send it."""
+    if setting.choices:
+        return next(choice for choice in setting.choices if choice != setting.default)
+    values: dict[str, Any] = {
+        "switch": not setting.default,
+        "text": "else",
+        "texts": ["cat", "dog"],
+        "point": [1.5, 2.0],
+    }
+    if setting.kind in values:
+        return values[setting.kind]
+    low, high = setting.minimum or 0, setting.maximum or 100
+    value = high if setting.default != high else low
+    return int(value) if setting.kind == "whole" else value
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_form_as_it_opens_is_the_recipe(forms: Any, recipe: Recipe) -> None:
+    fields = fields_of(forms, drawn(forms, recipe, {}), recipe)
+    assert list(fields) == list(recipe.settings())
+    defaults = {path: field.default for path, field in fields.items()}
+    assert forms.recipe_from_params(filled(forms, recipe, defaults), "") == recipe
+
+
+@pytest.mark.parametrize(
+    ("recipe", "path"), PATHS, ids=lambda each: each if isinstance(each, str) else each.name
+)
+def test_what_is_filled_in_arrives(forms: Any, recipe: Recipe, path: str) -> None:
+    value = another(recipe.settings()[path])
+    expected = recipe.with_settings({path: value})
+    assert expected != recipe
+    assert forms.recipe_from_params(filled(forms, recipe, {path: value}), "") == expected
+    called = {"recipe": recipe.name, "settings": {path: value}}
+    assert forms.recipe_from_params(called, "") == expected
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_bounds_choices_and_help_are_in_the_form(forms: Any, recipe: Recipe) -> None:
+    fields = fields_of(forms, drawn(forms, recipe, {}), recipe)
+    for path, setting in recipe.settings().items():
+        kind = fields[path].type
+        assert setting.help in fields[path].view.description
+        if setting.choices:
+            assert tuple(kind.values) == setting.choices
+        elif setting.kind in ("whole", "number"):
+            assert (kind.min, kind.max) == (setting.minimum, setting.maximum)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_fiftyone_accepts_the_defaults_and_refuses_what_is_out_of_bounds(
+    forms: Any, recipe: Recipe
+) -> None:
+    inputs = drawn(forms, recipe, {})
+    fields = fields_of(forms, inputs, recipe)
+    defaults = {path: field.default for path, field in fields.items()}
+    assert errors(inputs, filled(forms, recipe, defaults)) == []
+    assert errors(inputs, filled(forms, recipe, defaults | {"refine.smooth": 101})) == [
+        "Value must be less than 100"
+    ]
+
+
+def errors(inputs: Any, params: dict[str, Any]) -> list[str]:
+    """What FiftyOne's own validation says."""
+    import fiftyone.operators as foo
+    from fiftyone.operators import types
+    from fiftyone.operators.executor import ExecutionContext, ValidationContext
+
+    class Form(foo.Operator):  # type: ignore[misc]
+        config = foo.OperatorConfig(name="form")
+
+    validated = ValidationContext(
+        ExecutionContext({"params": params}), types.Property(inputs), Form()
+    )
+    return [error.reason for error in validated.errors]
+
+
+def test_the_settings_of_another_recipe_stay_out(forms: Any) -> None:
+    """The App remembers what was filled in before another recipe was chosen."""
+    subject, faces = built_in_recipes()["subject"], built_in_recipes()["faces"]
+    params = filled(forms, subject, {"refine.grow": 7})
+    params["settings"] |= filled(forms, faces, {"find.neighbors": 9})["settings"]
+    assert forms.recipe_from_params(params, "") == subject.with_settings({"refine.grow": 7})
+
+
+def test_another_model_brings_its_own_settings(forms: Any) -> None:
+    recipe = built_in_recipes()["subject-cutout"]
+    params = filled(forms, recipe, {"matte.model": "u2netp", "matte.band": 0.1})
+    changed = forms.recipe_from_params(params, "")
+    assert changed == recipe.with_settings({"matte.model": "u2netp"})
+    assert "matte.band" not in fields_of(forms, drawn(forms, recipe, params), recipe)
+
+
+def test_a_wrong_setting_in_a_call_is_an_error(forms: Any) -> None:
+    with pytest.raises(UnknownSetting, match="Did you mean 'grow'"):
+        forms.recipe_from_params({"recipe": "subject", "settings": {"refine.grwo": 3}}, "")
+    with pytest.raises(InvalidSetting, match="from -500 to 500"):
+        forms.recipe_from_params({"recipe": "subject", "settings": {"refine.grow": 501}}, "")
+
+
+def test_an_unknown_recipe_is_said_at_its_field(forms: Any) -> None:
+    with pytest.raises(UnknownRecipe):
+        forms.recipe_from_params({"recipe": "subjct"}, "")
+    inputs = drawn(forms, replace(RECIPES[0], name="subjct"), {})
+    field = inputs.properties["recipe"]
+    assert field.invalid
+    assert "Did you mean 'subject'?" in field.error_message

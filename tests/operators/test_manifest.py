@@ -1,0 +1,105 @@
+"""fiftyone.yml is true to the code, and a plugin without its core says how to get it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import premask
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+class Recorder:
+    """What FiftyOne gives to `register`: it keeps everything, listed or not."""
+
+    def __init__(self, manifest: Any) -> None:
+        self.plugin_definition = manifest
+        self.instances: list[Any] = []
+
+    def register(self, make: Any) -> None:
+        self.instances.append(make(_builtin=False))
+
+
+@pytest.fixture
+def manifest(plugin: Any) -> Any:
+    """fiftyone.yml as FiftyOne reads it; its operators include the panels."""
+    from fiftyone.plugins import get_plugin
+
+    return get_plugin("@premask/premask")
+
+
+@pytest.fixture
+def registered(manifest: Any) -> list[Any]:
+    import operators
+
+    recorder = Recorder(manifest)
+    operators.register(recorder)
+    return recorder.instances
+
+
+def test_what_registers_is_what_is_listed(manifest: Any, registered: list[Any]) -> None:
+    """FiftyOne drops an operator that is not listed, without a word."""
+    assert sorted(each.config.name for each in registered) == sorted(manifest.operators)
+
+
+def test_fiftyone_finds_all_of_it(plugin: Any, manifest: Any) -> None:
+    registry = plugin.OperatorRegistry()
+    found = {each.uri for each in registry.list_operators(builtin=False)}
+    assert registry.list_errors() == []
+    assert found == {f"{manifest.name}/{name}" for name in manifest.operators}
+
+
+def test_the_version_is_the_core_s(manifest: Any) -> None:
+    assert manifest.version == premask.__version__
+
+
+def test_icons_are_there(registered: list[Any]) -> None:
+    icons = {each.config.icon for each in registered}
+    assert None not in icons
+    assert all((CHECKOUT / icon.lstrip("/")).is_file() for icon in icons)
+
+
+def test_registering_loads_no_model_library(plugin: Any) -> None:
+    code = """
+import sys
+import fiftyone.operators as foo
+before = set(sys.modules)
+assert foo.operator_exists("@premask/premask/label_samples")
+heavy = {"torch", "transformers", "ultralytics", "onnxruntime", "cv2"}
+print(sorted(heavy & (set(sys.modules) - before)))
+"""
+    assert _python(code).splitlines()[-1] == "[]"
+
+
+def test_without_the_core_each_operator_says_how_to_install_it(manifest: Any) -> None:
+    code = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "premask":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Refuse())
+import fiftyone as fo, fiftyone.operators as foo
+registry = foo.OperatorRegistry()
+print(sorted(each.name for each in registry.list_operators(builtin=False)))
+try:
+    foo.execute_operator("@premask/premask/label_samples", dataset=fo.Dataset())
+except Exception as error:
+    print(error)
+"""
+    *_, names, message = _python(code).splitlines()
+    assert names == str(sorted(manifest.operators))
+    assert f"-m pip install -e '{CHECKOUT}[offline,fiftyone]'" in message
+
+
+def _python(code: str) -> str:
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.strip()
