@@ -101,12 +101,13 @@ class LabelStudioClient:
         assert isinstance(answer, list)
         return answer
 
-    def add_predictions(self, project: int, predictions: Sequence[Json]) -> int:
-        """Write predictions in one go, and say how many were taken: Label Studio drops some.
+    def add_predictions(self, project: int, predictions: Sequence[bytes]) -> int:
+        """Write predictions (JSON) in one go; says how many Label Studio took: it drops some.
 
         Never repeated by itself: a request whose answer is lost may have been carried out.
         """
-        answer = self._send("POST", f"/api/projects/{project}/import/predictions", predictions)
+        path = f"/api/projects/{project}/import/predictions"
+        answer = self._send("POST", path, b"[" + b",".join(predictions) + b"]")
         assert isinstance(answer, dict)
         return int(answer["created"])
 
@@ -119,7 +120,7 @@ class LabelStudioClient:
         for seconds in PATIENCE_SECONDS:
             try:
                 return self._send("GET", path)
-            except _TryAgainError as error:
+            except AnswerLost as error:
                 log.warning("%s Trying again in %g s.", error, seconds)
                 time.sleep(seconds)
         return self._send("GET", path)
@@ -145,7 +146,7 @@ class LabelStudioClient:
             raise LabelStudioFailed("Label Studio answers without tasks: is it older than 1.5?")
         return answer
 
-    def _send(self, method: str, path: str, body: Any = None) -> Any:
+    def _send(self, method: str, path: str, body: bytes | None = None) -> Any:
         origin = self._access.origin
         assert origin is not None
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -155,20 +156,20 @@ class LabelStudioClient:
                 with_token=True,
                 method=method,
                 headers=headers,
-                body=None if body is None else json.dumps(body).encode(),
+                body=body,
             ) as reply:
                 status, answer = reply.status, b"".join(reply.body)
         except (OSError, http.client.HTTPException) as error:
-            raise _TryAgainError(f"Label Studio at {origin} does not answer ({error}).") from error
+            raise AnswerLost(f"Label Studio at {origin} does not answer ({error}).") from error
         if status in _BUSY:
-            raise _TryAgainError(f"Label Studio at {origin} is busy ({status}).")
+            raise AnswerLost(f"Label Studio at {origin} is busy ({status}).")
         if not 200 <= status < 300:
             raise LabelStudioFailed(_refusal(status, method, path, answer, str(origin)))
         return _parsed(answer, str(origin))
 
 
-class _TryAgainError(LabelStudioFailed):
-    """It may work in a moment."""
+class AnswerLost(LabelStudioFailed):
+    """Label Studio was busy or away: what it was asked may have been done or not."""
 
 
 def _parsed(answer: bytes, origin: str) -> Any:
@@ -198,7 +199,7 @@ def _detail(answer: bytes) -> str:
     try:
         said = json.loads(answer)
         detail: Mapping[str, Any] = said if isinstance(said, dict) else {}
-        text = str(detail.get("detail") or detail.get("validation_errors") or said)
+        text = str(detail.get("validation_errors") or detail.get("detail") or said)
     except ValueError:
         text = answer.decode(errors="replace")
     return text[:_CUT_OFF]

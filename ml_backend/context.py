@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_backend.label_config import LabelConfig
 from ml_backend.protocol import Json
 from premask.annotations import Annotation
-from premask.errors import InvalidRequest, UnsupportedPrompt
+from premask.errors import InvalidMask, InvalidRequest
 from premask.geometry import box_area, pixels_of_percent
 from premask.labels.label_studio import annotations_from_regions
 from premask.masks import Mask, Size
 from premask.prompts import BoxPrompt, Phrase, Point, Prompts
 
 POINTS = ("keypointlabels", "keypoint")
-TEXTS = ("textarea",)
+TEXT = "textarea"
+BRUSH = "brushlabels"
 
 
 def regions_by_image(context: Mapping[str, Any], config: LabelConfig) -> dict[str, list[Json]]:
@@ -23,45 +24,73 @@ def regions_by_image(context: Mapping[str, Any], config: LabelConfig) -> dict[st
     regions: dict[str, list[Json]] = {}
     for region in context.get("result") or ():
         if not isinstance(region, dict) or not isinstance(region.get("value"), dict):
-            raise InvalidRequest("Each item of the context's result must be a region with a value.")
-        image = region.get("to_name")
+            raise InvalidRequest("Each item of a context's result must be a region with a value.")
+        image = str(region.get("to_name"))
         if image not in config.images:
             raise InvalidRequest(
-                f"The context speaks of the tag {image!r}, but the images of the label config are: "
-                f"{', '.join(config.images) or 'none'}."
+                f"A click is on the tag '{image}', but the images of the label config are: "
+                f"{', '.join(config.images) or 'none'}. Reload the page in Label Studio."
             )
-        regions.setdefault(str(image), []).append(region)
+        regions.setdefault(image, []).append(region)
     return regions
 
 
 def prompts_from_regions(
     regions: Sequence[Json], size_hw: Size, config: LabelConfig, image: str
 ) -> Prompts:
-    """The prompts that these regions are on the upright image of this size.
-
-    Label Studio sends the size that it believes in with some of them only; all count in percent.
-    """
-    own_size = [{**each, "original_height": size_hw[0], "original_width": size_hw[1]} for each in regions]
-    drawn = annotations_from_regions(own_size)
-    labelled = [_with_label(each, config, image) for each in drawn]
-    masks = [each for each in labelled if each.mask is not None]
+    """What these regions ask for on the upright image of this size."""
+    try:
+        drawn = annotations_from_regions(_sized(each, size_hw) for each in regions)
+        points = tuple(
+            _point(each, size_hw, config, image) for each in regions if each.get("type") in POINTS
+        )
+    except (InvalidMask, KeyError, TypeError, ValueError) as error:
+        raise InvalidRequest(f"What was clicked or drawn can't be read: {error}.") from error
+    rough = [each for each in drawn if each.mask is not None]
     return Prompts(
         phrases=tuple(_phrases(regions, config, image)),
-        points=tuple(_points(regions, size_hw, config, image)),
+        points=points,
         boxes=tuple(
-            BoxPrompt(box_xyxy=each.box_xyxy, label=each.label)
-            for each in labelled
+            BoxPrompt(box_xyxy=each.box_xyxy, label=config.label_asked_for(image, each.label))
+            for each in drawn
+            # A click with the rectangle tool leaves a rectangle without an area.
             if each.mask is None and box_area(each.box_xyxy)
         ),
-        mask=_united([each.mask for each in masks if each.mask is not None]),
-        mask_label=masks[0].label if masks else "",
+        mask=_union(rough),
+        mask_label=config.label_asked_for(image, rough[0].label) if rough else "",
     )
 
 
-def is_empty(prompts: Prompts) -> bool:
-    """Whether nothing was asked for."""
-    return prompts == Prompts()
+def _sized(region: Json, size_hw: Size) -> Json:
+    """Percent are of the image as it is; the pixels of a brush are of the size it was drawn on."""
+    if region.get("type") == BRUSH:
+        return region
+    return {**region, "original_height": size_hw[0], "original_width": size_hw[1]}
 
 
-def _with_label(annotation: Annotation, config: LabelConfig, image: str) -> Annotation:
-    return replace(annotation, label=config.label_asked_for(image, annotation.label))
+def _point(region: Json, size_hw: Size, config: LabelConfig, image: str) -> Point:
+    """Only an Alt click is negative; the width of a point is the zoom of the browser."""
+    value = region["value"]
+    x, y = pixels_of_percent((float(value["x"]), float(value["y"])), size_hw)
+    said = value.get("keypointlabels") or value.get("labels") or [""]
+    return Point(
+        x=x,
+        y=y,
+        positive=region.get("is_positive") is not False,
+        label=config.label_asked_for(image, str(said[0])),
+    )
+
+
+def _phrases(regions: Sequence[Json], config: LabelConfig, image: str) -> Iterator[Phrase]:
+    for region in regions:
+        if region.get("type") == TEXT:
+            said = region["value"].get("text")
+            for text in [said] if isinstance(said, str) else said or ():
+                if str(text).strip():
+                    label = config.label_asked_for(image, str(text))
+                    yield Phrase(text=str(text).strip(), label=label)
+
+
+def _union(rough: Sequence[Annotation]) -> Mask | None:
+    masks = [each.mask for each in rough if each.mask is not None]
+    return masks[0].union(*masks[1:]) if masks else None

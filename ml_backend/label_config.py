@@ -44,11 +44,6 @@ class Label:
     name: str
     phrases: tuple[str, ...]
 
-    def is_called(self, words: str) -> bool:
-        """Whether a model or a person means this label."""
-        wanted = words.strip().casefold()
-        return any(wanted == each.casefold() for each in (self.name, *self.phrases))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
@@ -64,10 +59,10 @@ class Control:
 
     def label_for(self, found: str) -> str | None:
         """The label that is written for what a model found; None drops it."""
-        called = next((each.name for each in self.labels if each.is_called(found)), None)
+        called = _called(self.labels, found)
         if called is None and len(self.labels) == 1 and found.casefold() in NAMELESS:
-            return self.labels[0].name
-        return called
+            called = self.labels[0]
+        return called.name if called else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +93,9 @@ class LabelConfig:
         Label Studio puts the label that is selected there over it when a person accepts.
         """
         labels = self.labels(image)
-        named = next((each for each in labels if each.is_called(words)), None)
-        said = set(re.findall(r"\w+", words.casefold()))
-        within = (each for each in labels if set(re.findall(r"\w+", each.name.casefold())) <= said)
-        chosen = named or next(within, labels[0] if labels else None)
+        said = set(_words(words))
+        within = (each for each in labels if set(_words(each.name)) <= said)
+        chosen = _called(labels, words) or next(within, labels[0] if labels else None)
         return chosen.name if chosen else words
 
     def image_url(self, image: str, data: Mapping[str, Any]) -> str:
@@ -150,6 +144,20 @@ def _images(root: ET.Element) -> dict[str, str]:
         for tag in root.iter("Image")
         if tag.get("value")
     }
+
+
+def _called(labels: Sequence[Label], found: str) -> Label | None:
+    """The label of this name, or else the first that a model may call so."""
+    wanted = found.strip().casefold()
+    for each in labels:
+        if each.name.casefold() == wanted:
+            return each
+    phrased = (each for each in labels if wanted in map(str.casefold, each.phrases))
+    return next(phrased, None)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def _root(xml: str) -> ET.Element:

@@ -40,7 +40,8 @@ class PredictCall:
     @classmethod
     def parse(cls, body: bytes) -> PredictCall:
         """The call that Label Studio sent."""
-        document = parse_json(without_brushes_of_tasks(body))
+        # The brushes of the tasks are not needed; one in the params is a person's prompt.
+        document = parse_json(without_run_lengths(body, body.rfind(b'"params"')))
         tasks = document.get("tasks")
         params = document.get("params") or {}
         if not isinstance(tasks, list) or not isinstance(params, dict):
@@ -76,12 +77,11 @@ def project_id(project: Any) -> str:
     return re.sub(r"\..*", "", str(project or ""))
 
 
-def without_brushes_of_tasks(body: bytes) -> bytes:
-    """The same call without the run lengths of what is drawn on the task already.
+def without_run_lengths(body: bytes, end: int) -> bytes:
+    """The same document, but the run lengths of brushes before `end` are empty.
 
-    They are all of a large request, and nobody reads them; in `params` they are a person's prompt.
+    They are nearly all of a large request. A byte search skips them far faster than a JSON reader.
     """
-    end = body.rfind(b'"params"')
     kept, position = [], 0
     while (start := body.find(b'"rle":', position, end)) >= 0:
         opening = body.find(b"[", start, start + len(b'"rle": ['))

@@ -9,9 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from premask.errors import InvalidSetting
-from premask.flags import settings_from_flags
 from premask.models.places import home
-from premask.recipes import Recipe, recipe_of
 from premask.settings import Setting, checked, require_known, setting, settings_of
 from premask.toml import TomlError, parse_toml
 
@@ -40,9 +38,11 @@ OTHER_VARIABLES = ("PREMASK_HOME", "PREMASK_CONFIG")
 class BackendSettings:
     """All settings of the server and of its companions `push` and `pull`."""
 
-    recipe: str = setting("subject", "what pre-annotates whole tasks: a name, or FILE.toml")
+    recipe: str = setting("subject", "what labels whole tasks: a name, or FILE.toml")
     recipe_settings: tuple[str, ...] = setting((), "its settings, as in refine.smooth=2")
-    interactive_recipe: str = setting("click", "what answers clicks: a name, or FILE.toml")
+    interactive_recipe: str = setting(
+        "", "what answers clicks; empty: the recipe itself where it can, or else click"
+    )
     interactive_settings: tuple[str, ...] = setting((), "its settings, as in refine.smooth=2")
     device: str = setting("auto", "where models run: cpu, cuda, cuda:1, or auto")
 
@@ -79,24 +79,16 @@ class BackendSettings:
     max_waiting_clicks: int = setting(128, "clicks that may wait", minimum=1)
     kept_megabytes: int = setting(256, "memory for results that wait to be collected", minimum=1)
     image_megabytes: int = setting(512, "memory for images that were clicked on", minimum=0)
-    max_request_megabytes: int = setting(256, "the largest request that is read", minimum=1)
+    embedding_megabytes: int = setting(
+        8192, "room on disk for what models remember of images; 0 keeps none", minimum=0
+    )
+    max_request_megabytes: int = setting(128, "the largest request that is read", minimum=1)
     requests_per_minute: int = setting(6000, "of one client; more are refused", minimum=1)
     events_folder: str = setting("", "where events are recorded; empty: below PREMASK_HOME")
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value}" for name, value in shown_settings(self))
         return f"BackendSettings({shown})"
-
-    @property
-    def batch(self) -> Recipe:
-        """The recipe that pre-annotates whole tasks."""
-        return recipe_of(self.recipe).with_settings(settings_from_flags(self.recipe_settings))
-
-    @property
-    def interactive(self) -> Recipe:
-        """The recipe that answers clicks."""
-        settings = settings_from_flags(self.interactive_settings)
-        return recipe_of(self.interactive_recipe).with_settings(settings)
 
     @property
     def events_path(self) -> Path:

@@ -16,9 +16,12 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
     try:
         from .cancel_run import CancelRun
         from .cut_out import CutOut
+        from .evaluate import Evaluate
         from .export_masks import ExportMasks
         from .import_masks import ImportMasks
         from .label_samples import LabelSamples
+        from .review import Accept, Reject
+        from .review_queue import ReviewQueue
         from .semantic_map import SemanticMap
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(__name__):
@@ -26,4 +29,15 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         from .missing_core import stand_ins
 
         return stand_ins(listed, str(error))
-    return (LabelSamples, CutOut, SemanticMap, CancelRun, ExportMasks, ImportMasks)
+    return (
+        LabelSamples,
+        CutOut,
+        SemanticMap,
+        CancelRun,
+        ExportMasks,
+        ImportMasks,
+        Evaluate,
+        ReviewQueue,
+        Accept,
+        Reject,
+    )

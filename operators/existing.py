@@ -9,7 +9,7 @@ from typing import Any, Literal
 from premask.annotations import Annotation, Labeled
 from premask.select import apart_from
 
-from .provenance import KEY, Stamp, attribute, is_untouched
+from .provenance import KEY, attribute, is_untouched
 from .reading import SampleLabels, read_labels
 from .writing import Output, Place
 
@@ -82,12 +82,11 @@ class Merger:
     field: str
     output: Output
     policy: Policy
-    stamp: Stamp
     holders: Mapping[str, Any]
     known: Mapping[str, SampleLabels]
 
     @classmethod
-    def over(cls, samples: Any, field: str, output: Output, policy: Policy, stamp: Stamp) -> Merger:
+    def over(cls, samples: Any, field: str, output: Output, policy: Policy) -> Merger:
         """Read what the samples have now."""
         holders = dict(zip(*samples.values(["id", field]), strict=True))
         filled = [sample_id for sample_id, each in holders.items() if output.labels_of(each)]
@@ -95,7 +94,6 @@ class Merger:
             field=field,
             output=output,
             policy=policy,
-            stamp=stamp,
             holders=holders,
             known=_known(samples, field, filled) if output.member else {},
         )
@@ -107,10 +105,9 @@ class Merger:
         if kept and self.output.member is None:
             return None
         fresh = apart_from(labeled.annotations, self._read(sample_id, kept), self.policy.overlap)
-        labels = self.output.labels(replace(labeled, annotations=fresh), place)
-        new = [self.stamp.on_label(label) for label in labels]
+        new = self.output.labels(replace(labeled, annotations=fresh), place)
         holder = self.output.holder_of([*kept, *new], existing)
-        self.stamp.on_holder(holder, key, new=existing is None)
+        place.stamp.on_holder(holder, key, new=existing is None)
         return Merged(holder=holder, count=len(fresh))
 
     def _read(self, sample_id: str, labels: Sequence[Any]) -> list[Annotation]:

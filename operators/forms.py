@@ -4,53 +4,56 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 from fiftyone.operators import types
 
 from premask.errors import PremaskError
-from premask.models.catalog import catalog
-from premask.recipes import STAGES, Recipe, recipe_of
+from premask.models.catalog import catalog, checkpoint_of
+from premask.models.weights import installed_weights
+from premask.recipes import Recipe, recipe_of
 from premask.settings import Setting
 
 Params = Mapping[str, Any]
 
 
+_FORM = "for_"
+_HALF = 6  # of the twelve columns of a form
+
+
 def add_recipe(
     inputs: types.Object, params: Params, recipes: Sequence[Recipe], default: str
 ) -> Recipe | None:
-    """The choice of a recipe and its settings; the recipe as it is filled in, if it is valid."""
-    choices = types.AutocompleteView(label="Recipe")
+    """The choice of a recipe and its settings; the recipe with all of them that are valid."""
+    choices = types.DropdownView(label="Recipe")
     for each in recipes:
         choices.add_choice(each.name, label=each.name, description=each.help)
-    name = str(params.get("recipe") or default)
     chosen = inputs.str("recipe", default=default, view=choices)
     try:
-        recipe = recipe_of(name)
-        chosen.view.caption = recipe.help
-        filled = recipe_from_params(params, default)
+        recipe = recipe_of(str(params.get("recipe") or default))
     except PremaskError as error:
         refuse(chosen, error)
         return None
-    _add_settings(inputs, recipe, filled)
-    return filled
+    chosen.view.caption = recipe.help
+    adapted, problems = _adapted(recipe, _given(params, recipe))
+    fields = _add_settings(inputs, recipe, adapted)
+    for path, problem in problems.items():
+        refuse(fields.get(path, chosen), problem)
+    try:
+        for model in adapted.models:
+            installed_weights(checkpoint_of(model))
+    except PremaskError as error:
+        refuse(chosen, error)
+    return adapted
 
 
 def recipe_from_params(params: Params, default: str) -> Recipe:
     """The recipe with the settings of a form, or of a call: `{"refine.grow": 3}`."""
     recipe = recipe_of(str(params.get("recipe") or default))
-    given: Params = params.get("settings") or {}
-    filled = dict(_filled(given.get(form_key(recipe)) or {}))
-    models = {path: value for path, value in filled.items() if path.endswith(".model")}
-    known = recipe.with_settings(models).settings()
-    # Another model has other settings; the form may still hold those of the one before it.
-    kept = {path: value for path, value in filled.items() if path in known}
-    called = {path: value for path, value in given.items() if not path.startswith(_FORM)}
-    return recipe.with_settings({**kept, **called})
-
-
-_FORM = "for_"
+    adapted, problems = _adapted(recipe, _given(params, recipe))
+    for problem in problems.values():
+        raise problem
+    return adapted
 
 
 def form_key(recipe: Recipe) -> str:
@@ -75,22 +78,62 @@ def text_choices(values: Sequence[str], label: str, description: str) -> types.A
     return view
 
 
-def _add_settings(inputs: types.Object, recipe: Recipe, filled: Recipe) -> None:
+def _given(params: Params, recipe: Recipe) -> dict[str, Any]:
+    """What was filled in, or called with, as `stage.name`."""
+    given: Params = params.get("settings") or {}
+    filled = dict(_filled(given.get(form_key(recipe)) or {}))
+    models = {path: value for path, value in filled.items() if path.endswith(".model")}
+    # Another model has other settings; the form may still hold those of the one before it.
+    known = _adapted(recipe, models)[0].settings()
+    kept = {path: value for path, value in filled.items() if path in known}
+    called = {path: value for path, value in given.items() if not path.startswith(_FORM)}
+    return {
+        **models,
+        **{
+            path: value for path, value in kept.items() if value is not None or known[path].optional
+        },
+        **called,
+    }
+
+
+def _filled(form: Params) -> Iterator[tuple[str, Any]]:
+    """The fields of a form by their paths; those that were emptied are None."""
+    for stage, fields in form.items():
+        for name, value in (fields or {}).items():
+            is_off = isinstance(value, list) and set(value) == {None}
+            yield f"{stage}.{name}", None if is_off else value
+
+
+def _adapted(recipe: Recipe, values: Params) -> tuple[Recipe, dict[str, PremaskError]]:
+    """The recipe with the values that are valid, and what is wrong with each of the others."""
+    problems = {}
+    for path, value in values.items():
+        try:
+            recipe = recipe.with_settings({path: value})
+        except PremaskError as error:
+            problems[path] = error
+    return recipe, problems
+
+
+def _add_settings(
+    inputs: types.Object, recipe: Recipe, adapted: Recipe
+) -> dict[str, types.Property]:
+    """A collapsed group for each stage, with a field for each setting: these are the result."""
     view = types.View(label="Settings", collapsible=True)
     form = inputs.obj("settings", view=types.View()).type.obj(form_key(recipe), view=view).type
-    by_stage = groupby(filled.settings().items(), key=lambda item: item[0].partition(".")[0])
-    originals = recipe.settings()
-    for stage, settings in by_stage:
-        question = (STAGES[stage].__doc__ or "").partition("?")[0]
-        heading = types.View(label=stage.capitalize(), description=question, collapsible=True)
-        fields = form.obj(stage, view=heading).type
-        for path, setting in settings:
-            _add_field(fields, stage, originals.get(path, setting))
+    originals, fields = recipe.settings(), {}
+    for path, setting in adapted.settings().items():
+        stage = path.partition(".")[0]
+        if stage not in form.properties:
+            form.obj(stage, view=types.View(label=stage.capitalize(), collapsible=True))
+        group = form.properties[stage].type
+        fields[path] = _add_field(group, stage, originals.get(path, setting))
+    return fields
 
 
-def _add_field(fields: types.Object, stage: str, setting: Setting) -> None:
+def _add_field(group: types.Object, stage: str, setting: Setting) -> types.Property:
     default = setting.default
-    fields.define_property(
+    return group.define_property(
         setting.name,
         _type_of(setting),
         default=list(default) if isinstance(default, tuple) else default,
@@ -118,20 +161,13 @@ def _type_of(setting: Setting) -> types.BaseType:
 
 def _view_of(stage: str, setting: Setting) -> types.View:
     label = setting.name.replace("_", " ").capitalize()
-    help_text = f"{setting.help}: {setting.expects}"
     choices = list(setting.choices)
     if setting.name == "model":
         choices = [each.name for each in catalog().values() if stage in each.stages]
-    if not choices:
-        return types.View(label=label, description=help_text)
-    view = types.DropdownView(label=label, description=setting.help)
+    shown = types.DropdownView if choices else types.View
+    if setting.kind == "texts":
+        shown = types.AutocompleteView
+    view = shown(label=label, description=setting.help, space=_HALF)
     for choice in choices:
         view.add_choice(choice, label=choice)
     return view
-
-
-def _filled(form: Params) -> Iterator[tuple[str, Any]]:
-    """Settings as `stage.name`; what was emptied is off."""
-    for stage, fields in form.items():
-        for name, value in (fields or {}).items():
-            yield f"{stage}.{name}", value

@@ -64,6 +64,16 @@ class LabelSamples(foo.Operator):
         """Label, show how far it got, and say how it went."""
         job = job_from_params(ctx, self.defaults)
         run = self._started(ctx, job)
+        try:
+            yield from self._steps(ctx, job, run)
+        except Exception as error:
+            # Of what a generator raises, FiftyOne 1.22's App shows nothing: its bar just stops.
+            yield from _told(ctx, run, f"Failed: {error}", "error")
+            raise
+        variant = "warning" if run.failures else "success"
+        yield from _told(ctx, run, f"{run.state.capitalize()}: {run.summary}", variant)
+
+    def _steps(self, ctx: Any, job: Job, run: runs.Run) -> Iterator[Any]:
         store = ctx.store(runs.METHOD)
         work = Work(job, run, lambda: runs.is_cancelled(store, run.name))
         for progress in work.steps():
@@ -74,10 +84,6 @@ class LabelSamples(foo.Operator):
                 yield ctx.ops.set_progress(progress=share, label=words)
         if ctx.params.get("export_folder"):
             self._export(job, work.ids, ctx.params["export_folder"])
-        if not ctx.delegated:
-            yield ctx.ops.reload_dataset()
-            variant = "warning" if run.failures else "success"
-            yield ctx.ops.notify(f"{run.state.capitalize()}: {run.summary}", variant=variant)
 
     def _export(self, job: Job, ids: Sequence[str], folder: str) -> None:
         """Write what the samples have now: those that were done before are among them."""
@@ -140,3 +146,11 @@ class LabelSamples(foo.Operator):
         )
         runs.start(job.dataset, run)
         return run
+
+
+def _told(ctx: Any, run: runs.Run, message: str, variant: str) -> Iterator[Any]:
+    """Show the labels, and say how it went; nobody watches what runs in the background."""
+    if not ctx.delegated:
+        yield ctx.ops.set_progress(progress=1, label=message)
+        yield ctx.ops.reload_dataset()
+        yield ctx.ops.notify(message, variant=variant)

@@ -160,7 +160,7 @@ class Work:
     def _write_field(self, name: str, found: _Found) -> dict[str, int]:
         """How many annotations each sample got in this field."""
         samples = self._all.select([todo.sample_id for todo, _ in found])
-        merger = Merger.over(samples, name, self.job.outputs[name], self.job.policy, self._stamp)
+        merger = Merger.over(samples, name, self.job.outputs[name], self.job.policy)
         holders, counts = {}, {}
         for todo, labeled in found:
             place, key = self._place(name, todo), todo.keys[name]
@@ -184,6 +184,7 @@ class Work:
             stem=todo.sample_id,
             on_disk=self.job.masks_on_disk,
             targets=self._targets,
+            stamp=self._stamp,
         )
 
     def _progress(self) -> Progress:

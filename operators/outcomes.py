@@ -14,6 +14,8 @@ from premask.errors import PremaskError
 
 from .targets import images_of
 
+Choices = Mapping[str, str]
+
 _REPORT_SECONDS = 1.0
 _FAILURES_SHOWN = 10
 
@@ -47,18 +49,26 @@ def watcher(ctx: Any) -> Callable[[int, int], None]:
     return watch
 
 
+def add_choice(
+    inputs: types.Object, name: str, choices: Choices, label: str, default: str | None = None
+) -> types.Property:
+    """One of a few texts, each with a word about it."""
+    view = _dropdown(choices, types.DropdownView(label=label))
+    return inputs.enum(name, view.values(), default=default, required=True, view=view)
+
+
 def add_choices(
-    inputs: types.Object,
-    name: str,
-    choices: Mapping[str, str],
-    label: str,
-    default: Sequence[str] = (),
+    inputs: types.Object, name: str, choices: Choices, label: str, default: Sequence[str] = ()
 ) -> types.Property:
     """Several of a few texts, each with a word about it."""
-    view = types.DropdownView(label=label, multiple=True)
+    view = _dropdown(choices, types.DropdownView(label=label, multiple=True))
+    return inputs.list(name, types.String(), default=list(default), required=True, view=view)
+
+
+def _dropdown(choices: Choices, view: types.DropdownView) -> types.DropdownView:
     for each, words in choices.items():
         view.add_choice(each, label=each, description=words)
-    return inputs.list(name, types.String(), default=list(default), required=True, view=view)
+    return view
 
 
 def said(ctx: Any, heading: str) -> types.Property:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,10 @@ class Stamp:
     run: str
     recipe: str
 
-    def on_label(self, label: Any) -> Any:
-        """The label, signed and sealed."""
-        label[RUN], label[RECIPE] = self.run, self.recipe
-        label[_SEAL] = _seal(label)
-        return label
+    def on_label(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a label, signed and sealed."""
+        seal = _seal({name: fields.get(name) for name in _CONTENT})
+        return {**fields, RUN: self.run, RECIPE: self.recipe, _SEAL: seal}
 
     def on_holder(self, holder: Any, key: str, *, new: bool) -> Any:
         """What holds the labels of a sample: it was looked at."""
@@ -53,7 +53,8 @@ def run_of(label: Any) -> str | None:
 
 def is_untouched(label: Any) -> bool:
     """Whether premask wrote the label, and nobody has changed it since."""
-    return run_of(label) is not None and attribute(label, _SEAL) == _seal(label)
+    content = {name: attribute(label, name) for name in _CONTENT}
+    return run_of(label) is not None and attribute(label, _SEAL) == _seal(content)
 
 
 def is_made(holder: Any) -> bool:
@@ -74,11 +75,11 @@ def attribute(label: Any, name: str) -> Any:
     return label[name] if label is not None and label.has_field(name) else None
 
 
-def _seal(label: Any) -> str:
+def _seal(content: Mapping[str, Any]) -> str:
     """A hash of what a person may change: the class, the place, the pixels."""
     digest = hashlib.blake2b(digest_size=8)
-    for name in _CONTENT:
-        digest.update(_bytes(name, attribute(label, name)))
+    for name, value in content.items():
+        digest.update(_bytes(name, value))
     return digest.hexdigest()
 
 

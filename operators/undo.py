@@ -84,7 +84,9 @@ def _drop_unused(dataset: Any, fields: Iterable[str]) -> None:
     gone = [run for run in history if run.state == "undone"]
     for field in fields:
         if dataset.has_field(field) and not all_images(dataset).exists(field).count():
-            _drop_targets(dataset, field, {n for run in gone for n in run.new_targets.get(field, ())})
+            _drop_targets(
+                dataset, field, {n for run in gone for n in run.new_targets.get(field, ())}
+            )
             if any(field in run.new_fields for run in gone):
                 dataset.delete_sample_field(field)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from premask.labels.fiftyone import (
     polyline_from_annotation,
     segmentation_from_annotations,
 )
+
+from .provenance import Stamp
 
 
 class MapTargets:
@@ -51,13 +53,21 @@ class MapTargets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where the labels of one sample go: `stem` names its files, `targets` numbers its classes."""
+    """Where the labels of one sample go, and who signs them.
+
+    `stem` names the sample's files, and `targets` numbers its classes.
+    """
 
     field: str
     folder: Path
     stem: str
     on_disk: bool
     targets: MapTargets
+    stamp: Stamp
+
+    def label(self, label_type: Any, fields: Mapping[str, Any]) -> Any:
+        """A label of these fields that says who made it."""
+        return label_type(**self.stamp.on_label(fields))
 
     def file(self, ending: str = "") -> Path:
         """A PNG of this sample."""
@@ -98,31 +108,33 @@ def _detections(labeled: Labeled, place: Place) -> list[Any]:
         for number in range(len(labeled.annotations))
     ]
     return [
-        fo.Detection(**detection_from_annotation(each, labeled.image.size_hw, path))
+        place.label(fo.Detection, detection_from_annotation(each, labeled.image.size_hw, path))
         for each, path in zip(labeled.annotations, paths, strict=True)
     ]
 
 
 def _boxes(labeled: Labeled, place: Place) -> list[Any]:
     boxes = (replace(each, mask=None, matte=None) for each in labeled.annotations)
-    return [fo.Detection(**detection_from_annotation(b, labeled.image.size_hw)) for b in boxes]
+    size_hw = labeled.image.size_hw
+    return [place.label(fo.Detection, detection_from_annotation(b, size_hw)) for b in boxes]
 
 
 def _polylines(labeled: Labeled, place: Place) -> list[Any]:
     outlined = (each for each in labeled.annotations if each.mask is None or each.mask.area)
-    return [fo.Polyline(**polyline_from_annotation(o, labeled.image.size_hw)) for o in outlined]
+    size_hw = labeled.image.size_hw
+    return [place.label(fo.Polyline, polyline_from_annotation(o, size_hw)) for o in outlined]
 
 
 def _segmentation(labeled: Labeled, place: Place) -> list[Any]:
     numbers = place.targets.extended(place.field, labeled.annotations)
     size_hw = labeled.image.size_hw
     fields = segmentation_from_annotations(labeled.annotations, size_hw, numbers, place.file())
-    return [fo.Segmentation(**fields, source=_sources(labeled.annotations))]
+    return [place.label(fo.Segmentation, fields | {"source": _sources(labeled.annotations)})]
 
 
 def _heatmap(labeled: Labeled, place: Place) -> list[Any]:
     fields = heatmap_from_annotations(labeled.annotations, labeled.image.size_hw, place.file())
-    return [fo.Heatmap(**fields, source=_sources(labeled.annotations))]
+    return [place.label(fo.Heatmap, fields | {"source": _sources(labeled.annotations)})]
 
 
 def _sources(annotations: Sequence[Annotation]) -> list[str]:

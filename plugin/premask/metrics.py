@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from premask.annotations import Annotation
 from premask.errors import InvalidMask
 from premask.geometry import hull
 from premask.masks import Mask, Matte, Size
 from premask.refine import grow, shrink
+from premask.select import best_overlaps
 
 BOUNDARY_SHARE = 0.02
 """Of the image's diagonal: how wide the compared edges are (Cheng et al., Boundary IoU, 2021)."""
@@ -118,6 +121,27 @@ def stability(mask: Mask) -> float:
     x0, y0, x1, y1 = mask.box_xyxy
     pixels = max(1, round(STABILITY_SHARE * math.hypot(x1 - x0, y1 - y0)))
     return shrink(mask, pixels).area / max(1, grow(mask, pixels).area)
+
+
+def doubt_of_scores(annotations: Sequence[Annotation]) -> float | None:
+    """How far the lowest score is from 1; None where no model gave one."""
+    scores = [each.score for each in annotations if each.score is not None]
+    return 1 - min(scores) if scores else None
+
+
+def doubt_of_edges(annotations: Sequence[Annotation]) -> float | None:
+    """How far the least stable mask is from 1; None where there is no mask."""
+    masks = [each.mask for each in annotations if each.mask is not None]
+    return 1 - min(map(stability, masks)) if masks else None
+
+
+def disagreement(annotations: Sequence[Annotation], others: Sequence[Annotation]) -> float:
+    """How far the object that fits worst is from an IoU of 1 with its best match on the other side.
+
+    1 if one side has an object that the other has nothing for; 0 if both have none.
+    """
+    matches = (*best_overlaps(annotations, others), *best_overlaps(others, annotations))
+    return 1 - float(min(matches, default=1.0))
 
 
 def _share(part: float, whole: float) -> float:

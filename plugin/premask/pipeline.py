@@ -149,7 +149,7 @@ def _run_or_halve(
         annotations = run_stages(images, prompts, recipe, pool)
     except Exception as error:
         if len(images) == 1:
-            return [Labeled(image=images[0], error=_explained(error, images[0], recipe))]
+            return [Labeled(image=images[0], error=explained(error, images[0], recipe))]
         middle = len(images) // 2
         return [
             *_run_or_halve(images[:middle], prompts[:middle], recipe, pool),
@@ -162,7 +162,8 @@ def _run_or_halve(
     ]
 
 
-def _explained(error: Exception, image: Image, recipe: Recipe) -> PremaskError:
+def explained(error: Exception, image: Image, recipe: Recipe) -> PremaskError:
+    """What went wrong with one image, as an error of premask's own."""
     if isinstance(error, PremaskError):
         return error
     failed = ModelFailed(

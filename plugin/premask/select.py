@@ -198,20 +198,29 @@ def without_duplicates(
 def apart_from(
     annotations: Sequence[Annotation], others: Sequence[Annotation], threshold: float
 ) -> Annotations:
-    """Keep the annotations whose IoU with each of the others is at most the threshold.
+    """Keep the annotations whose IoU with each of the others is at most the threshold."""
+    if not others:
+        return tuple(annotations)
+    return tuple(compress(annotations, best_overlaps(annotations, others) <= threshold))
+
+
+def best_overlaps(
+    annotations: Sequence[Annotation], others: Sequence[Annotation]
+) -> NDArray[np.float64]:
+    """The highest IoU (n,) of each annotation with any of the others; 0 if there are none.
 
     Masks are compared with masks, and boxes with what has only a box.
     """
-    kept = tuple(annotations)
+    best: NDArray[np.float64] = np.zeros(len(annotations))
     for by, rivals in (
         ("mask", [each for each in others if each.mask is not None]),
         ("box", [each for each in others if each.mask is None]),
     ):
-        shapes = _Shapes.of((*kept, *rivals), by)
-        places = np.arange(len(kept), len(kept) + len(rivals))
-        nearest = [shapes.overlap(one, places, "iou").max(initial=0) for one in range(len(kept))]
-        kept = tuple(compress(kept, (each <= threshold for each in nearest)))
-    return kept
+        shapes = _Shapes.of((*annotations, *rivals), by)
+        places = np.arange(len(annotations), len(annotations) + len(rivals))
+        nearest = [shapes.overlap(one, places, "iou").max(initial=0) for one in range(len(best))]
+        best = np.maximum(best, nearest)
+    return best
 
 
 def ordered(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from premask.geometry import Box, box_area, shared_areas
 from premask.masks import Mask
 from premask.select import (
     Select,
+    apart_from,
     at,
     between,
     center_x,
@@ -251,6 +252,24 @@ def test_nms_agrees_with_the_textbook(
             kept.append(each)
     expected = tuple(each for each in objects if each in kept)
     assert without_duplicates(objects, threshold, by=by, measure=measure) == expected
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 8), st.integers(0, 8))
+def test_what_is_apart_from_others_is_found_as_one_by_one(seed: int, count: int, more: int) -> None:
+    """Masks against masks; against a box without a mask, only boxes can be compared."""
+    chance = np.random.default_rng(seed)
+    objects = [_random_object(chance) for _ in range(count)]
+    others = [_random_object(chance) for _ in range(more)]
+    others = [replace(each, mask=None) if chance.random() < 0.5 else each for each in others]
+    expected = [
+        each
+        for each in objects
+        if all(
+            overlap_one_by_one(each, other, "mask" if other.mask else "box", "iou") <= 0.2
+            for other in others
+        )
+    ]
+    assert apart_from(objects, others, 0.2) == tuple(expected)
 
 
 def _random_object(chance: np.random.Generator) -> Annotation:

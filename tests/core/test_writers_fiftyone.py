@@ -18,10 +18,13 @@ from premask.errors import InvalidSetting
 from premask.labels.fiftyone import (
     annotation_from_detection,
     detection_from_annotation,
+    extended_targets,
     heatmap_from_annotations,
     mask_targets,
+    polyline_from_annotation,
     segmentation_from_annotations,
 )
+from premask.labels.fiftyone_reading import annotation_from_polyline
 from premask.masks import Mask, Matte, Size
 from tests.golden.dataset import adversarial_masks
 
@@ -160,6 +163,49 @@ def test_a_mask_that_leaves_the_image_is_cut_off_there() -> None:
     expected = np.zeros((4, 4), np.bool_)
     expected[:2, :3] = mask[1:, 1:]
     assert read.mask == Mask.from_array(expected)
+
+
+@pytest.mark.parametrize("name", adversarial_masks())
+def test_a_mask_on_disk_is_the_mask(fo: Any, tmp_path: Path, name: str) -> None:
+    array = adversarial_masks()[name]
+    fields = detection_from_annotation(annotation_of(array), size_of(array), tmp_path / "a.png")
+    assert "mask" not in fields
+    stored = fo.Detection(**fields)
+    rendered = stored.to_segmentation(frame_size=array.shape[::-1], target=1).get_mask()
+    np.testing.assert_array_equal(rendered != 0, array)
+    with PIL.Image.open(fields["mask_path"]) as picture:
+        assert set(np.unique(np.asarray(picture))) <= {0, 255}  # a person sees it, too
+
+
+@pytest.mark.parametrize("name", adversarial_masks())
+def test_a_polyline_has_the_pixels_of_the_mask(fo: Any, name: str) -> None:
+    array = adversarial_masks()[name]
+    stored = fo.Polyline(**polyline_from_annotation(annotation_of(array), size_of(array)))
+    fields = {name: stored[name] for name in ("label", "points", "closed", "filled")}
+    assert annotation_from_polyline(fields, size_of(array)).mask == Mask.from_array(array)
+
+
+def test_a_polyline_without_a_mask_is_the_box() -> None:
+    box = Annotation(label="cat", box_xyxy=(2, 1, 6, 5), score=0.5, source=("a",))
+    fields = polyline_from_annotation(box, (10, 8))
+    assert fields["points"] == [[(0.25, 0.1), (0.75, 0.1), (0.75, 0.5), (0.25, 0.5)]]
+    assert (fields["confidence"], fields["source"]) == (0.5, ["a"])
+
+
+def test_classes_keep_the_numbers_that_they_have(fo: Any, tmp_path: Path) -> None:
+    array = adversarial_masks()["ring"]
+    targets = extended_targets({0: "background", 300: "dog"}, [annotation_of(array, "cat")])
+    assert targets == {0: "background", 300: "dog", 301: "cat"}
+    numbers = {name: number for number, name in targets.items()}
+    fields = segmentation_from_annotations(
+        [annotation_of(array, "cat")], size_of(array), numbers, tmp_path / "map.png"
+    )
+    np.testing.assert_array_equal(fo.Segmentation(**fields).get_mask(), array * np.uint16(301))
+
+
+def test_targets_that_are_colours_are_refused() -> None:
+    with pytest.raises(InvalidSetting, match="Choose another field"):
+        extended_targets({"#ff0000": "cat"}, ())
 
 
 def test_fiftyone_reads_the_class_map(fo: Any, tmp_path: Path) -> None:

@@ -139,11 +139,8 @@ class FakeLabelStudio:
 
 def settings_for(url: str, folder: str = "", **fields: Any) -> BackendSettings:
     """The settings of somebody who works with this server."""
-    return BackendSettings(
-        label_studio_url=url,
-        label_studio_api_key=KEY,
-        **{"cache_megabytes": 0, "cache_folder": folder, **fields},
-    )
+    defaults = {"label_studio_api_key": KEY, "cache_megabytes": 0, "cache_folder": folder}
+    return BackendSettings(label_studio_url=url, **{**defaults, **fields})
 
 
 def _meets(task: Json, condition: Json) -> bool:
@@ -151,6 +148,8 @@ def _meets(task: Json, condition: Json) -> bool:
     match condition["filter"], condition["operator"], condition["value"]:
         case "filter:tasks:id", "greater", number:
             return bool(task["id"] > number)
+        case "filter:tasks:id", "in", {"min": least, "max": most}:
+            return bool(least <= task["id"] <= most)
         case "filter:tasks:predictions_model_versions", "contains", [wanted]:
             return any(wanted in each for each in versions)
         case "filter:tasks:predictions_model_versions", "not_contains", [wanted]:

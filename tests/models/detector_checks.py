@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from premask.images import Image, read_image
+from premask.masks import Mask
 from premask.prompts import Hint, Phrase, Prompts
 
 Found = list[list[Hint]]
@@ -37,13 +38,27 @@ def asking(*texts: str) -> Prompts:
 
 
 def assert_same(
-    found: Sequence[Hint], expected: Sequence[Hint], *, pixels: float = 0, score: float = 0
+    found: Sequence[Hint],
+    expected: Sequence[Hint],
+    *,
+    pixels: float = 0,
+    score: float = 0,
+    mask_pixels: int = 0,
 ) -> None:
-    """The same labels and masks in the same order; boxes and scores within the tolerance."""
+    """The same labels in the same order; boxes, scores and masks within the tolerance."""
     assert [hint.label for hint in found] == [hint.label for hint in expected]
-    assert [hint.mask for hint in found] == [hint.mask for hint in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert _pixels_apart(one.mask, other.mask) <= mask_pixels
     np.testing.assert_allclose(_boxes(found), _boxes(expected), rtol=0, atol=pixels)
     np.testing.assert_allclose(_scores(found), _scores(expected), rtol=0, atol=score)
+
+
+def assert_same_but_for_rounding(found: Sequence[Hint], expected: Sequence[Hint]) -> None:
+    """Floats are added up in another order when more images, or words, share a batch.
+
+    Of a mask of some 200,000 pixels, a few have a logit that is 0 but for the rounding.
+    """
+    assert_same(found, expected, pixels=1e-2, score=1e-4, mask_pixels=4)
 
 
 def assert_differ(one: Sequence[Hint], other: Sequence[Hint], pixels: float = 1) -> None:
@@ -111,6 +126,14 @@ def drop_a_weight(source: Path, folder: Path, name_part: str) -> None:
 
 def _boxes(hints: Sequence[Hint]) -> Floats:
     return np.array([hint.box_xyxy for hint in hints], np.float64).reshape(-1, 4)
+
+
+def _pixels_apart(one: Mask | None, other: Mask | None) -> int:
+    """Pixels that are in one of the masks only."""
+    if one is None or other is None:
+        assert one is other
+        return 0
+    return one.difference(other).area + other.difference(one).area
 
 
 def _scores(hints: Sequence[Hint]) -> Floats:

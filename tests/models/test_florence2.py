@@ -39,7 +39,7 @@ from tests.models.detector_checks import (
 )
 from tests.tiny_models import florence2
 
-GROUNDING = Florence2Options(max_tokens=64, beams=2)
+GROUNDING = Florence2Options(max_tokens=48, beams=2)
 VOCABULARY = replace(GROUNDING, task="open-vocabulary-detection")
 REFERRING = replace(GROUNDING, task="referring-expression-segmentation")
 OBJECTS = replace(GROUNDING, task="object-detection")
@@ -167,7 +167,7 @@ def test_images_of_all_sizes_with_all_phrases_whatever_the_batch(
 ) -> None:
     prompts = [asking("cats", "cup"), asking("a"), asking("a"), asking("cup", "x"), asking("y")]
     together = find(finder, images, prompts, options)
-    assert sum(map(len, together)) > 2
+    assert sum(map(len, together)) > 1
     for image, each, found in zip(images, prompts, together, strict=True):
         assert_same(found, find(finder, [image], [each], options)[0])
         assert_on_image(found, image)
@@ -271,13 +271,19 @@ def test_answers_are_as_long_as_allowed(finder: Florence2Finder, images: list[Im
 
 
 def test_in_halves_it_still_answers(
-    folder: Path, images: list[Image], monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    finder: Florence2Finder,
+    images: list[Image],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch_runtime, "dtype_on", lambda device: torch.bfloat16)
     halved = Florence2Finder(weights=folder, device="cpu")
     (embedding,) = halved.embed(images[:1])
     (found,) = halved.find([embedding], [asking("helmet")], REFERRING)
-    assert embedding.tensors["features"].dtype == torch.bfloat16
+    features = embedding.tensors["features"]
+    assert features.dtype == torch.bfloat16
+    (full,) = finder.embed(images[:1])
+    torch.testing.assert_close(features.float(), full.tensors["features"], rtol=0, atol=0.2)
     assert found
     assert_on_image(found, images[0])
 
@@ -352,11 +358,12 @@ def test_an_outline_of_two_parts_is_one_mask() -> None:
         ("hat", "a man with a hat"),
         ("a hat", "a man with a hat"),
         ("a kat", "a cat"),
+        ("a cat", "a cat"),
         ("猫", "猫"),
-        ("", "a cat"),
+        ("", "a cat on a mat"),
     ],
 )
 def test_the_phrase_behind_the_models_words(words: str, expected: str) -> None:
-    texts = ("a cat", "a man with a hat", "a café crème", "猫")
+    texts = ("a cat on a mat", "a cat", "a man with a hat", "a café crème", "猫")
     phrases = [Phrase(text=text) for text in texts]
     assert asked_phrase(words, phrases).text == expected

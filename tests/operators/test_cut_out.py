@@ -56,9 +56,7 @@ def test_a_view_of_what_has_no_labels_is_exported_although_it_is_empty_then(
     fo: Any, photo_dataset: Any, operator: Operator, finder: Any, tmp_path: Path
 ) -> None:
     finder.find("astronaut", (3, 4, 60, 70))
-    photo_dataset.add_sample_field(
-        "cut", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections
-    )
+    photo_dataset.add_sample_field("cut", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
     unlabeled = photo_dataset.exists("cut", False)
     operator("cut_out")(unlabeled, label_field="cut", export_folder=str(tmp_path))
     assert unlabeled.count() == 0

@@ -166,3 +166,15 @@ def test_fields_of_two_kinds_are_not_compared(fo: Any, evaluation: Any, dataset:
     dataset.set_values("map", [fo.Segmentation(mask=class_maps()[0])] * 3)
     with pytest.raises(InvalidSetting, match="'map' holds Segmentation and 'truth' holds Detect"):
         evaluation.evaluate(dataset, pred_field="map", gt_field="truth")
+
+
+def test_the_operator_shows_a_table(operator: Any, form: Any, fo: Any, dataset: Any) -> None:
+    put_objects(fo, dataset)
+    result = operator("evaluate")(dataset, pred_field="found", gt_field="truth").result
+    assert [row["class"] for row in result["rows"]] == ["cat", "dog"]
+    assert result["table"][0]["precision"] == "0.500"
+    assert "precision 0.500" in result["summary"]
+    assert dataset.has_evaluation("premask")
+    shown = form("evaluate", dataset, results=result)
+    columns = [each["key"] for each in shown["table"]["view"]["columns"]]
+    assert columns == list(result["rows"][0])

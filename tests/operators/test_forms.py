@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from premask.errors import InvalidSetting, UnknownRecipe, UnknownSetting
-from premask.recipes import Recipe, built_in_recipes
+from premask.recipes import Recipe, built_in_recipes, recipe_of
 from premask.settings import Setting
 
 RECIPES = list(built_in_recipes().values())
@@ -149,6 +150,34 @@ def test_another_model_brings_its_own_settings(forms: Any) -> None:
     assert "matte.band" not in fields_of(forms, drawn(forms, recipe, params), recipe)
 
 
+def test_what_was_emptied_is_off_or_else_as_it_was(forms: Any, tmp_path: Path) -> None:
+    """The App sends null for a number that was deleted, and for each number of a point."""
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[subject]\nmatte = { model = "u2netp" }\nrefine = { grow = 4 }\n'
+        'select = { top = 3, contains = [1, 2], labels = ["subject"] }'
+    )
+    recipe = recipe_of(str(path))
+    emptied = {
+        "select.top": None,
+        "select.contains": [None, None],
+        "select.labels": [],
+        "refine.grow": None,
+    }
+    params = filled(forms, recipe, emptied) | {"recipe": str(path)}
+    off = {"select.top": None, "select.contains": None, "select.labels": ()}
+    assert forms.recipe_from_params(params, "") == recipe.with_settings(off)
+
+
+def test_half_a_point_is_said_at_its_field_and_hides_nothing(forms: Any) -> None:
+    recipe = built_in_recipes()["subject"]
+    inputs = drawn(forms, recipe, filled(forms, recipe, {"select.contains": [12]}))
+    fields = fields_of(forms, inputs, recipe)
+    assert list(fields) == list(recipe.settings())
+    assert fields["select.contains"].invalid
+    assert "must be a point [x, y]" in fields["select.contains"].error_message
+
+
 def test_a_wrong_setting_in_a_call_is_an_error(forms: Any) -> None:
     with pytest.raises(UnknownSetting, match="Did you mean 'grow'"):
         forms.recipe_from_params({"recipe": "subject", "settings": {"refine.grwo": 3}}, "")
@@ -163,3 +192,12 @@ def test_an_unknown_recipe_is_said_at_its_field(forms: Any) -> None:
     field = inputs.properties["recipe"]
     assert field.invalid
     assert "Did you mean 'subject'?" in field.error_message
+
+
+def test_missing_weights_are_said_before_anything_runs(
+    forms: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PREMASK_HOME", str(tmp_path))
+    field = drawn(forms, built_in_recipes()["subject"], {}).properties["recipe"]
+    assert field.invalid
+    assert "premask models download u2netp" in field.error_message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import premask
-from premask.errors import InvalidSetting
+from premask.errors import InvalidSetting, UnwritableOutput
 from premask.labels.fiftyone import annotation_from_detection
 
 Label = Callable[..., Any]
@@ -326,15 +326,46 @@ def test_progress_is_written_as_it_goes(
     photo_dataset: Any, plugin: Any, finder: Any, part: Part, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the App shows, and that everything up to a step is in the database."""
+    monkeypatch.setattr(part("labeling"), "_WRITTEN_AT_ONCE", 1)
+    finder.broken = {"coffee"}
+    shown = [
+        (message.body.params["label"], photo_dataset.count("subject"))
+        for message in messages(plugin, photo_dataset, {"label_field": "subject"})
+        if message.body.operator_uri == "set_progress"
+    ]
+    assert [words.partition(" ")[0] for words, _ in shown[:-1]] == [
+        "0/3",
+        "1/3",
+        "2/3",
+        "3/3",
+        "3/3",
+    ]
+    assert "3/3 images, 1 failed" in shown[3][0]
+    assert [written for _, written in shown] == [0, 1, 2, 2, 2, 2]
+    assert "such as" in shown[-1][0]
+
+
+def test_the_app_says_why_it_failed(
+    plugin: Any, photo_dataset: Any, finder: Any, part: Part, tmp_path: Path
+) -> None:
+    """Of what a generator raises, the App itself shows nothing."""
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    params = {"write": ["heatmap"], "folder": str(blocked)}
+    told: list[Any] = []
+    with pytest.raises(UnwritableOutput):
+        told.extend(message.body for message in messages(plugin, photo_dataset, params))
+    assert told[-1].operator_uri == "notify"
+    assert "can't be written" in told[-1].params["message"]
+    assert told[-1].params["variant"] == "error"
+    (run,) = photo_dataset.list_runs()
+    assert part("runs").load(photo_dataset, run).state == "failed"
+
+
+def messages(plugin: Any, dataset: Any, params: dict[str, Any]) -> Iterator[Any]:
+    """What the App is told while it runs."""
     from fiftyone.operators.executor import ExecutionContext, Executor
 
-    monkeypatch.setattr(part("labeling"), "_WRITTEN_AT_ONCE", 1)
-    request = {"dataset_name": photo_dataset.name, "params": {"label_field": "subject"}}
+    request = {"dataset_name": dataset.name, "params": params}
     context = ExecutionContext(request, executor=Executor(), operator_uri="label_samples")
-    steps = plugin.get_operator("@premask/premask/label_samples").execute(context)
-    shown = []
-    for message in steps:
-        if message.body.operator_uri == "set_progress":
-            shown.append((message.body.params["label"], photo_dataset.count("subject")))
-    assert [words.partition(" ")[0] for words, _ in shown] == ["0/3", "1/3", "2/3", "3/3", "3/3"]
-    assert [written for _, written in shown] == [0, 1, 2, 3, 3]
+    yield from plugin.get_operator("@premask/premask/label_samples").execute(context)

@@ -23,8 +23,6 @@ import premask.pipeline
 from tests.operators.conftest import filled
 def run_stages(images, prompts, recipe, pool):
     time.sleep(float(sys.argv[2]))
-    with open(sys.argv[3], "a") as looked_at:
-        looked_at.writelines(Path(image.name).stem + "\\n" for image in images)
     return [(filled("thing", (3, 4, 60, 70), image.size_hw),) for image in images]
 premask.pipeline.run_stages = run_stages
 """
@@ -51,7 +49,7 @@ Background = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def background(many: Any, tmp_path: Path) -> Iterator[Background]:
+def background(plugin: Any, many: Any) -> Iterator[Background]:
     """Start another process in which labeling a batch of images takes some seconds."""
     started = []
 
@@ -67,13 +65,11 @@ def background(many: Any, tmp_path: Path) -> Iterator[Background]:
 
     yield start
     for process in started:
-        process.kill()
-        process.communicate()
+        with process:  # closes its output, and waits for it
+            process.kill()
 
 
-def test_the_call_needs_no_parameters(
-    plugin: Any, photo_dataset: Any, finder: Any
-) -> None:
+def test_the_call_needs_no_parameters(plugin: Any, photo_dataset: Any, finder: Any) -> None:
     """A form may hide its fields, but the call's parameters are always the same ones."""
     plugin.execute_operator(URI, dataset=photo_dataset)
     assert photo_dataset.count("subject") == 3
@@ -119,12 +115,12 @@ def test_nothing_at_all_is_no_error(fo: Any, operator: Operator, u2netp_weights:
 
 
 @pytest.mark.parametrize(("name", "media"), [("a.mp4", "video"), ("a.pcd", "point-cloud")])
-def test_what_is_no_image_is_refused(
-    fo: Any, operator: Operator, name: str, media: str
-) -> None:
+def test_what_is_no_image_is_refused(fo: Any, operator: Operator, name: str, media: str) -> None:
     dataset = fo.Dataset()
     dataset.add_sample(fo.Sample(filepath=name))
-    with pytest.raises(Exception, match=f"of the media type '{media}', but premask works on images"):
+    with pytest.raises(
+        Exception, match=f"of the media type '{media}', but premask works on images"
+    ):
         operator("label_samples")(dataset)
     dataset.delete()
 
@@ -228,7 +224,7 @@ def test_it_runs_in_the_background(
     scheduled = operator("label_samples")(photo_dataset, delegate=True)
     assert scheduled.delegated
     assert photo_dataset.list_runs() == []
-    command = [Path(sys.executable).with_name("fiftyone"), "delegated", "launch"]
+    command = [str(Path(sys.executable).with_name("fiftyone")), "delegated", "launch"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     service, operation = DelegatedOperationService(), scheduled.result["id"]
     wait_for(lambda: service.get(operation).run_state in ("completed", "failed"), process)

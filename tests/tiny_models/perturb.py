@@ -14,3 +14,25 @@ def perturb(model: Any, seed: int) -> Any:
         for parameter in model.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
     return model
+
+
+def make_picky(head: Any) -> None:
+    """Let a linear head tell its classes apart, by what it sees and not by its bias."""
+    with torch.no_grad():
+        head.weight *= 5
+        head.bias.zero_()
+
+
+def make_contrasting(projection: Any) -> None:
+    """Let a projection see differences only: what is the same everywhere would fill all masks."""
+    with torch.no_grad():
+        projection.weight -= projection.weight.mean(dim=1, keepdim=True)
+        projection.weight *= 5
+        projection.bias.zero_()
+
+
+def scale(model: Any, factors: dict[str, float]) -> None:
+    """Make parameters larger, so that what they tell apart comes out apart."""
+    with torch.no_grad():
+        for name, factor in factors.items():
+            model.get_parameter(name).mul_(factor)

@@ -51,6 +51,7 @@ def model_of(kind: str) -> Any:
     wake(perturb(model, seed=1))
     model.names = dict(NAMES)
     model.args = {"imgsz": SIDE}
+    model.task = "segment" if isinstance(model, tasks.SegmentationModel) else "detect"
     return model.eval()
 
 

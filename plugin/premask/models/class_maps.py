@@ -27,7 +27,7 @@ def class_map(scores: torch.Tensor, size_hw: Size, *, antialias: bool = False) -
     def at_full_size(some: slice) -> torch.Tensor:
         return enlarged(scores[some], size_hw, antialias=antialias)
 
-    return winners(at_full_size, len(scores), size_hw).cpu().numpy()
+    return np.asarray(winners(at_full_size, len(scores), size_hw).cpu().numpy())
 
 
 def winners(scores: Callable[[slice], torch.Tensor], count: int, size_hw: Size) -> torch.Tensor:

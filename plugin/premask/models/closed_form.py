@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
-from premask.errors import UnsupportedPrompt
 from premask.geometry import box_slices, grow_box, pixel_box
 from premask.images import Image, Rgb
 from premask.masks import Alpha, Mask
 from premask.models.options import ClosedFormOptions
-from premask.models.trimap import Pixels, core
+from premask.models.trimap import Pixels, band_radius, core, required_mask
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -52,19 +51,15 @@ class ClosedFormMatter:
     ) -> list[Alpha]:
         """Alpha (height, width) of each masked object."""
         return [
-            _matte(image, mask, options.band) for image, mask in zip(images, masks, strict=True)
+            _matte(image, required_mask(mask), options)
+            for image, mask in zip(images, masks, strict=True)
         ]
 
 
-def _matte(image: Image, mask: Mask | None, band: float) -> Alpha:
-    if mask is None:
-        raise UnsupportedPrompt(
-            "Closed-form matting softens the edge of a mask, and there is none. Give it one, or "
-            "use a recipe that finds the object first, such as 'subject-cutout'."
-        )
+def _matte(image: Image, mask: Mask, options: ClosedFormOptions) -> Alpha:
     alpha = np.zeros(image.size_hw, np.uint8)
     if mask.area:
-        radius = max(1.0, band * mask.area**0.5)
+        radius = band_radius(mask, options)
         box = pixel_box(grow_box(mask.box_xyxy, radius + 2), image.size_hw)
         soft = _soft_edge(image.rgb[box_slices(box)], mask.crop(box), radius)
         alpha[box_slices(box)] = np.rint(soft * 255).astype(np.uint8)

@@ -9,10 +9,10 @@ from transformers import EdgeTamModel, Sam2ImageProcessor
 
 from premask.models.promptable import PromptableSegmenter, load_promptable
 from premask.models.sam2 import Sam2Network
-from premask.models.torch_runtime import device_of
+from premask.models.torch_runtime import device_of, load_processor
 
 
 def edgetam_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
     """The adapter; `weights` is a folder as transformers writes it, of the image or video model."""
     model = load_promptable(EdgeTamModel, weights, device_of(device))
-    return PromptableSegmenter(Sam2Network(model, Sam2ImageProcessor.from_pretrained(weights)))
+    return PromptableSegmenter(Sam2Network(model, load_processor(Sam2ImageProcessor, weights)))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import PIL.Image
 import torch
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
@@ -38,6 +37,7 @@ from premask.models.torch_runtime import (
     in_batches,
     load_processor,
     load_strictly,
+    network_input,
 )
 from premask.prompts import Hint, Phrase, Prompts
 
@@ -87,6 +87,7 @@ class Florence2Finder:
         self._device = device_of(device)
         self._processor = load_processor(AutoProcessor, weights)
         self._model = load_strictly(Florence2ForConditionalGeneration, weights, device=self._device)
+        self._longest: int = self._model.config.text_config.max_position_embeddings
         self._lock = threading.Lock()
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
@@ -126,9 +127,9 @@ class Florence2Finder:
         ]
 
     def _embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
-        pictures = [PIL.Image.fromarray(image.rgb) for image in images]
-        prepared = self._processor.image_processor(images=pictures, return_tensors="pt")
-        pixels = prepared["pixel_values"].to(self._device, self._model.dtype)
+        processor = self._processor.image_processor
+        inputs = [network_input(processor, image, self._device) for image in images]
+        pixels = torch.cat([each["pixel_values"] for each in inputs]).to(self._model.dtype)
         with self._lock, torch.inference_mode():
             features = self._model.get_image_features(pixels).pooler_output
         return [
@@ -163,8 +164,7 @@ class Florence2Finder:
 
     def _room(self, features: torch.Tensor, task: _Task) -> int:
         """Tokens that are left for phrases beside the image and the task."""
-        most: int = self._model.config.text_config.max_position_embeddings
-        return most - len(features) - len(self._ids(self._prompt(task, "")))
+        return self._longest - len(features) - len(self._ids(self._prompt(task, "")))
 
     def _prompt(self, task: _Task, caption: str) -> str:
         """The sentence that stands for the task, as the model was trained."""
@@ -186,7 +186,7 @@ class Florence2Finder:
             encoder = self._model.get_encoder()
             written = self._model.generate(
                 encoder_outputs=encoder(inputs_embeds=torch.cat([features, words], dim=1)),
-                max_new_tokens=options.max_tokens,
+                max_new_tokens=min(options.max_tokens, self._longest),
                 num_beams=options.beams,
                 do_sample=False,
             )

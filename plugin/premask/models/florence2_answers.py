@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -77,10 +76,10 @@ def asked_phrase(words: str, phrases: Sequence[Phrase]) -> Phrase:
         return Phrase(text=words)
     said = _plain(words)
 
-    def likeness(phrase: Phrase) -> tuple[bool, bool, float]:
+    def likeness(phrase: Phrase) -> tuple[bool, float]:
         asked = _plain(phrase.text)
         within = f" {said} " in f" {asked} "
-        return said == asked, within, difflib.SequenceMatcher(None, said, asked).ratio()
+        return within, difflib.SequenceMatcher(None, said, asked).ratio()
 
     return max(phrases, key=likeness)
 
@@ -119,6 +118,5 @@ def _pixels(ring: Sequence[int], size_hw: tuple[int, int]) -> NDArray[np.float64
 
 
 def _plain(words: str) -> str:
-    """Letters and digits without accents, in lower case, words parted by one space."""
-    letters = unicodedata.normalize("NFKD", words).casefold()
-    return " ".join(re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c))))
+    """Letters and digits in lower case, words parted by one space."""
+    return " ".join(re.findall(r"\w+", words.casefold()))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import torch
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
@@ -24,6 +23,7 @@ from premask.models.torch_runtime import (
     in_alike_batches,
     load_processor,
     load_strictly,
+    network_input,
 )
 from premask.prompts import Hint, Phrase, Prompts
 
@@ -94,8 +94,7 @@ class GroundingDinoFinder:
 
     def _pixels(self, image: Image) -> torch.Tensor:
         """The network's input (3, h, w)."""
-        picture = PIL.Image.fromarray(image.rgb)
-        prepared = self._processor.image_processor(images=picture, return_tensors="pt")
+        prepared = network_input(self._processor.image_processor, image, self._device)
         pixels: torch.Tensor = prepared["pixel_values"][0]
         return pixels
 
@@ -133,7 +132,7 @@ class GroundingDinoFinder:
     def _look(self, looks: Sequence[_Look]) -> list[_Seen]:
         """Images of one size and with one text in the network."""
         text = looks[0].text
-        pixels = torch.stack([look.pixels for look in looks]).to(self._device)
+        pixels = torch.stack([look.pixels for look in looks])
         ids = torch.tensor([text.ids] * len(looks), device=self._device)
         with self._lock, torch.inference_mode(), half_arithmetic(self._device):
             output = self._model(pixel_values=pixels, input_ids=ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
@@ -53,8 +54,9 @@ def mask_from_logits(logits: torch.Tensor, canvas: Canvas) -> Mask:
 def mask_and_stability(logits: torch.Tensor, canvas: Canvas, offset: float) -> tuple[Mask, float]:
     """The same, and the area above `offset` as a share of the area above `-offset`."""
     crop, xy = _enlarged(logits, canvas, above=-offset)
-    mask = Mask.from_crop((crop > 0).cpu().numpy(), xy, canvas.size_hw)
-    surely, possibly = (int((crop > level).sum()) for level in (offset, -offset))
+    values = crop.cpu().numpy()  # numpy counts several times faster than torch
+    surely, possibly = (np.count_nonzero(values > level) for level in (offset, -offset))
+    mask = Mask.from_crop(values > 0, xy, canvas.size_hw)
     return mask, surely / max(1, possibly)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
 import torch
 from torchvision.ops import batched_nms, box_convert, box_iou
 from transformers import AutoProcessor, Owlv2ForObjectDetection
@@ -28,6 +27,7 @@ from premask.models.torch_runtime import (
     in_batches,
     load_processor,
     load_strictly,
+    network_input,
 )
 from premask.prompts import Exemplar, Hint, Phrase, Prompts
 
@@ -87,9 +87,9 @@ class Owlv2Finder:
             ]
 
     def _embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
-        pictures = [PIL.Image.fromarray(image.rgb) for image in images]
-        prepared = self._processor.image_processor(images=pictures, return_tensors="pt")
-        pixels = prepared["pixel_values"].to(self._device)
+        processor = self._processor.image_processor
+        inputs = [network_input(processor, image, self._device) for image in images]
+        pixels = torch.cat([each["pixel_values"] for each in inputs])
         with self._lock, torch.inference_mode(), half_arithmetic(self._device):
             features = self._model.image_embedder(pixels)[0].to(dtype_on(self._device))
         return [

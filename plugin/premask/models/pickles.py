@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickletools
 import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
@@ -88,11 +89,15 @@ def _names(data: bytes, path: Path) -> Iterator[str]:
             if instruction.name not in KNOWN_INSTRUCTIONS:
                 raise _refused(path, f"its pickle has the instruction {instruction.name}")
             if instruction.name == "GLOBAL":
-                # Protocol 2 has the names of Python 2.
-                name = str(argument).replace(" ", ".")
-                yield name.replace("__builtin__.", "builtins.", 1)
+                yield _modern_name(*str(argument).split(" ", 1))
     except (ValueError, UnicodeDecodeError) as error:
         raise _refused(path, f"its pickle is broken ({error})") from error
+
+
+def _modern_name(module: str, name: str) -> str:
+    """The full name; what torch.save writes has the names of Python 2."""
+    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+    return f"{module}.{name}"
 
 
 def _refused(path: Path, reason: str) -> UnsafeWeights:

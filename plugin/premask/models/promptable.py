@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from premask.models.torch_runtime import (
     embedding_from_bytes,
     in_batches,
     load_strictly,
+    network_input,
 )
 from premask.prompts import Hint, Prompts
 
@@ -63,8 +63,8 @@ class PromptNetwork(Protocol):
         """All that `decode` needs to know of the images."""
         ...
 
-    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, **own: Any) -> Decoded:
-        """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks); `own` are its options."""
+    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
+        """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         ...
 
 
@@ -102,7 +102,7 @@ class PromptableSegmenter:
             [Outline(mask=Mask.empty(embedding.size_hw)) for _ in hints_of_one]
             for embedding, hints_of_one in zip(embeddings, hints, strict=True)
         ]
-        run = partial(self._outlined, settings=dataclasses.asdict(options))
+        run = partial(self._outlined, options=options)
         for tasks in self._tasks_by_kind(embeddings, hints).values():
             for task, outline in zip(
                 tasks, in_batches(run, tasks, self._objects_at_once), strict=True
@@ -120,7 +120,7 @@ class PromptableSegmenter:
         """All objects of each image, with their masks; the best one first."""
         return [
             find_everything(
-                partial(self._decoded, [embedding], multimask=True),
+                partial(self._decoded, [embedding], multimask=True, options=options),
                 self._network.canvas(embedding.size_hw),
                 options,
                 self._objects_at_once,
@@ -128,10 +128,9 @@ class PromptableSegmenter:
             for embedding, _ in zip(embeddings, prompts, strict=True)
         ]
 
-    @torch.inference_mode()
     def _embedded(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         pixels = self._network.pixels(images)
-        with self._lock:
+        with self._lock, torch.inference_mode():
             features = self._network.encode(pixels)
         # Copies, as a view would keep its whole batch in memory.
         return [
@@ -155,12 +154,12 @@ class PromptableSegmenter:
                     tasks[prompt.kind].append(task)
         return tasks
 
-    def _outlined(self, tasks: Sequence[_Task], settings: dict[str, Any]) -> list[Outline]:
+    def _outlined(self, tasks: Sequence[_Task], options: Any) -> list[Outline]:
         """Outlines of objects whose prompts are of one kind."""
         prompts = [task.prompt for task in tasks]
         embeddings = [task.embedding for task in tasks]
         multimask = prompts[0].is_ambiguous
-        logits, scores = self._decoded(embeddings, prompts, multimask=multimask, **settings)
+        logits, scores = self._decoded(embeddings, prompts, multimask=multimask, options=options)
         best = scores.argmax(dim=1)
         return [
             Outline(
@@ -172,14 +171,13 @@ class PromptableSegmenter:
             for index, (choice, task) in enumerate(zip(best.tolist(), tasks, strict=True))
         ]
 
-    @torch.inference_mode()
     def _decoded(
         self,
         embeddings: Sequence[TorchEmbedding],
         prompts: Sequence[ObjectPrompt],
         *,
         multimask: bool,
-        **settings: Any,
+        options: Any,
     ) -> Decoded:
         """Logits (n, masks, h, w) and scores (n, masks) of n objects; one embedding serves all."""
         # A network takes one rough mask an image, so objects that have one go as images.
@@ -189,8 +187,8 @@ class PromptableSegmenter:
             name: _joined([each.tensors[name] for each in seen]) for name in seen[0].tensors
         }
         tensors = prompt_tensors(prompts, self._network.device, one_image=one_image)
-        with self._lock:
-            logits, scores = self._network.decode(features, tensors, multimask, **settings)
+        with self._lock, torch.inference_mode():
+            logits, scores = self._network.decode(features, tensors, multimask, options)
         return logits.flatten(0, 1), scores.flatten(0, 1).clamp(0, 1).cpu()
 
 
@@ -204,15 +202,10 @@ def load_promptable(model_class: Any, folder: Path, device: torch.device) -> Any
     return model
 
 
-def normalized(processor: Any, images: Sequence[Image], encoder: Any) -> torch.Tensor:
-    """Images (n, 3, h, w) as their processor prepares them, in the encoder's dtype."""
-    prepared = processor(
-        images=[torch.tensor(image.rgb).permute(2, 0, 1) for image in images],
-        input_data_format="channels_first",
-        return_tensors="pt",
-        device=encoder.device,
-    )
-    return torch.as_tensor(prepared["pixel_values"], dtype=encoder.dtype)
+def network_pixels(processor: Any, images: Sequence[Image], encoder: Any) -> torch.Tensor:
+    """Images (n, 3, side, side) as the processor of their weights prepares them."""
+    prepared = [network_input(processor, image, encoder.device) for image in images]
+    return torch.cat([each["pixel_values"] for each in prepared]).to(encoder.dtype)
 
 
 def _joined(maps: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -17,15 +17,15 @@ from premask.models.promptable import (
     PromptableSegmenter,
     Tensors,
     load_promptable,
-    normalized,
+    network_pixels,
 )
-from premask.models.torch_runtime import device_of
+from premask.models.torch_runtime import device_of, load_processor
 
 
 def sam_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
     """The adapter; `weights` is a folder as transformers writes it."""
     model = load_promptable(SamModel, weights, device_of(device))
-    return PromptableSegmenter(SamNetwork(model, SamImageProcessor.from_pretrained(weights)))
+    return PromptableSegmenter(SamNetwork(model, load_processor(SamImageProcessor, weights)))
 
 
 class SamNetwork:
@@ -46,13 +46,13 @@ class SamNetwork:
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
         """What it looks at (n, 3, side, side)."""
-        return normalized(self._processor, images, self._model.vision_encoder)
+        return network_pixels(self._processor, images, self._model.vision_encoder)
 
     def encode(self, pixels: torch.Tensor) -> Tensors:
         """The one feature map."""
         return {"image": self._model.get_image_embeddings(pixels)}
 
-    def decode(self, features: Tensors, prompts: Tensors, multimask: bool) -> Decoded:
+    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         output = self._model(
             image_embeddings=features["image"], multimask_output=multimask, **prompts

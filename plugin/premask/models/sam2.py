@@ -20,9 +20,9 @@ from premask.models.promptable import (
     PromptableSegmenter,
     Tensors,
     load_promptable,
-    normalized,
+    network_pixels,
 )
-from premask.models.torch_runtime import device_of
+from premask.models.torch_runtime import device_of, load_processor
 
 
 def sam2_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
@@ -31,7 +31,7 @@ def sam2_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
     The weights of the video model's memory are left out: transformers lists them by name.
     """
     model = load_promptable(Sam2Model, weights, device_of(device))
-    return PromptableSegmenter(Sam2Network(model, Sam2ImageProcessor.from_pretrained(weights)))
+    return PromptableSegmenter(Sam2Network(model, load_processor(Sam2ImageProcessor, weights)))
 
 
 class Sam2Network:
@@ -52,14 +52,14 @@ class Sam2Network:
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
         """What it looks at (n, 3, side, side)."""
-        return normalized(self._processor, images, self._model.vision_encoder)
+        return network_pixels(self._processor, images, self._model.vision_encoder)
 
     def encode(self, pixels: torch.Tensor) -> Tensors:
         """The feature maps, the finest first."""
         maps = self._model.get_image_embeddings(pixels)
         return {str(level): each for level, each in enumerate(maps)}
 
-    def decode(self, features: Tensors, prompts: Tensors, multimask: bool) -> Decoded:
+    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         maps = [features[level] for level in sorted(features)]
         output = self._model(image_embeddings=maps, multimask_output=multimask, **prompts)

@@ -8,10 +8,10 @@ from transformers import Sam3ImageProcessor, Sam3TrackerModel
 
 from premask.models.promptable import PromptableSegmenter, load_promptable
 from premask.models.sam2 import Sam2Network
-from premask.models.torch_runtime import device_of
+from premask.models.torch_runtime import device_of, load_processor
 
 
 def sam3_tracker_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
     """The adapter; `weights` is a folder of SAM 3, as published or of its tracker alone."""
     model = load_promptable(Sam3TrackerModel, weights, device_of(device))
-    return PromptableSegmenter(Sam2Network(model, Sam3ImageProcessor.from_pretrained(weights)))
+    return PromptableSegmenter(Sam2Network(model, load_processor(Sam3ImageProcessor, weights)))

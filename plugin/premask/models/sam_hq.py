@@ -8,15 +8,16 @@ from typing import Any
 import torch
 from transformers import SamHQModel, SamImageProcessor
 
+from premask.models.options import SamHqOptions
 from premask.models.promptable import Decoded, PromptableSegmenter, Tensors, load_promptable
 from premask.models.sam import SamNetwork
-from premask.models.torch_runtime import device_of
+from premask.models.torch_runtime import device_of, load_processor
 
 
 def sam_hq_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
     """The adapter; `weights` is a folder as transformers writes it."""
     model = load_promptable(SamHQModel, weights, device_of(device))
-    return PromptableSegmenter(SamHqNetwork(model, SamImageProcessor.from_pretrained(weights)))
+    return PromptableSegmenter(SamHqNetwork(model, load_processor(SamImageProcessor, weights)))
 
 
 class SamHqNetwork:
@@ -33,15 +34,13 @@ class SamHqNetwork:
         image, intermediate = self._model.get_image_embeddings(pixels)
         return {"image": image, "intermediate": intermediate[0]}
 
-    def decode(
-        self, features: Tensors, prompts: Tensors, multimask: bool, hq_token_only: bool = False
-    ) -> Decoded:
+    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks), the best ones first."""
         output = self._model(
             image_embeddings=features["image"],
             intermediate_embeddings=[features["intermediate"]],
             multimask_output=multimask,
-            hq_token_only=hq_token_only,
+            hq_token_only=isinstance(options, SamHqOptions) and options.hq_token_only,
             **prompts,
         )
         return output.pred_masks, output.iou_scores

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from premask.errors import InvalidSetting, MissingWeights
+from premask.images import Image
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,13 +56,13 @@ def half_arithmetic(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
-def load_processor(processor_class: Any, folder: Path) -> Any:
+def load_processor(processor_class: Any, folder: Path, **settings: Any) -> Any:
     """What turns images and texts into a model's input, from the folder of its weights."""
     lacking = f"The folder {folder} lacks a file that goes with its weights: "
     advice = "Download the model again, or copy it there."
     try:
         processor = processor_class.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
+            folder, local_files_only=True, trust_remote_code=False, **settings
         )
     except (OSError, ValueError) as error:
         raise MissingWeights(f"{lacking}{error} {advice}") from error
@@ -74,6 +75,17 @@ def load_processor(processor_class: Any, folder: Path) -> Any:
 
 def _files_of(tokenizer: Any) -> list[str]:
     return [name for name in tokenizer.vocab_files_names.values() if "merges" not in name]
+
+
+def network_input(processor: Any, image: Image, device: torch.device, **settings: Any) -> Any:
+    """What the processor makes of one image, on the device; `pixel_values` is (n, 3, h, w)."""
+    return processor(
+        images=[torch.tensor(image.rgb).permute(2, 0, 1)],
+        input_data_format="channels_first",
+        return_tensors="pt",
+        device=device,
+        **settings,
+    )
 
 
 def load_strictly(model_class: Any, folder: Path, *, device: torch.device, **settings: Any) -> Any:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
+
+from premask.errors import UnsupportedPrompt
+from premask.masks import Mask
 
 Pixels = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -16,6 +21,35 @@ CONNECTED = np.ones((3, 3), np.bool_)
 
 # The effort of a step between pixels of one colour, in units of CIELAB.
 STEP = 0.3
+
+
+class Banded(Protocol):
+    """Settings that say how wide the unknown band around a mask's edge is."""
+
+    @property
+    def band(self) -> float:
+        """Half of it, as a share of the object's size."""
+        ...
+
+    @property
+    def band_pixels(self) -> float | None:
+        """Half of it in pixels, where it is the same for all objects."""
+        ...
+
+
+def band_radius(mask: Mask, options: Banded) -> float:
+    """How far from the mask's edge pixels are unknown, on both sides."""
+    return max(1.0, options.band_pixels or options.band * mask.area**0.5)
+
+
+def required_mask(mask: Mask | None) -> Mask:
+    """The mask; `UnsupportedPrompt` where there is none to soften."""
+    if mask is None:
+        raise UnsupportedPrompt(
+            "This model softens the edge of a mask, and there is none. Give it one, or use a "
+            "recipe that finds the object first, such as 'subject-cutout'."
+        )
+    return mask
 
 
 def core(pixels: Pixels, depth: float) -> Pixels:

@@ -34,7 +34,7 @@ LAYERS = (
 )
 """The layers of torch that Ultralytics' models are made of."""
 
-PLAIN_VALUES = frozenset(["_codecs.encode", "builtins.set", *TENSORS])
+PLAIN_VALUES = frozenset(["_codecs.encode", "builtins.set", "torch.device", *TENSORS])
 
 _torchs_list_of_safe_names = threading.Lock()
 
@@ -140,8 +140,8 @@ def _defined_in(module: ModuleType) -> list[type]:
 def _names_beside_the_model() -> list[str]:
     return [
         *(_name(each) for module in (loss, tal) for each in _defined_in(module)),
-        # Its name until it was renamed.
-        "ultralytics.utils.loss.v10DetectLoss",
+        "ultralytics.utils.loss.v10DetectLoss",  # renamed since
+        "torch.nn.modules.loss.BCEWithLogitsLoss",
         "ultralytics.utils.IterableSimpleNamespace",
         "ultralytics.yolo.utils.IterableSimpleNamespace",
         # The segmentation models of 2023 and 2024 keep a reference to `Detect.forward`.

@@ -44,14 +44,17 @@ class Vocabulary(Protocol):
 def vocabulary_of(model: Any, device: torch.device, weights: Path) -> Vocabulary:
     """What this model can be asked for; `weights` is where it was read from."""
     segments = isinstance(model, tasks.SegmentationModel)
-    predictor = _predictor(SegmentationPredictor if segments else DetectionPredictor, device)
-    predictor.setup_model(model, verbose=False)
+    shows = isinstance(model, tasks.YOLOEModel)
+    kind = SegmentationPredictor if segments else DetectionPredictor
+    # A YOLOE knows an object by several names, so it suppresses across them, as its authors do.
+    predictor = _predictor(kind, device, agnostic_nms=shows)
+    _set_up(predictor, model)
     if isinstance(model, tasks.WorldModel):
         return Worded(predictor, weights.with_name(CLIP.rpartition("/")[2]))
-    # Those without `savpe`, or with a vocabulary of thousands built in, know their classes only.
-    if isinstance(model, tasks.YOLOEModel) and not hasattr(model.model[-1], "lrpc"):
-        shown = _predictor(YOLOEVPSegPredictor if segments else YOLOEVPDetectPredictor, device)
-        return Shown(predictor, shown)
+    # With thousands of names built in (`lrpc`), it can't be shown others.
+    if shows and not hasattr(model.model[-1], "lrpc"):
+        kind = YOLOEVPSegPredictor if segments else YOLOEVPDetectPredictor
+        return Shown(predictor, _predictor(kind, device, agnostic_nms=True))
     return Fixed(predictor)
 
 
@@ -186,12 +189,19 @@ class _Clip:
         return torch.nn.functional.normalize(features, dim=-1)[None].clone()
 
 
-def _predictor(kind: Any, device: torch.device) -> Any:
+def _predictor(kind: Any, device: torch.device, **settings: Any) -> Any:
     """One that predicts, and does no more: no files, no words, no statistics."""
-    settings = {"mode": "predict", "save": False, "verbose": False, "retina_masks": True}
-    predictor = kind(overrides={**settings, "device": device})
+    usual = {"mode": "predict", "rect": True, "save": False, "verbose": False}
+    predictor = kind(overrides={**usual, **settings, "retina_masks": True, "device": device})
     predictor.callbacks = {}
     return predictor
+
+
+def _set_up(predictor: Any, model: Any) -> None:
+    threads = torch.get_num_threads()
+    predictor.setup_model(model, verbose=False)
+    # It takes one thread less, from all models of the process.
+    torch.set_num_threads(threads)
 
 
 def _askers_of(predictor: Any) -> list[Phrase]:

@@ -1,0 +1,83 @@
+"""Who may call, how often, and with how much: decided before a request is looked at."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from starlette.requests import Request
+
+CLIENTS = 4096
+"""So many are told apart; the one that was quiet for longest starts anew."""
+
+MEGABYTE = 2**20
+
+
+class TooLarge(Exception):
+    """The body is longer than what is read."""
+
+
+class BasicAuth:
+    """One user and one password; without them, everybody may come."""
+
+    def __init__(self, user: str, password: str) -> None:
+        self._expected = f"{user}:{password}".encode() if user else None
+
+    def admits(self, header: str | None) -> bool:
+        """Whether the Authorization header has both; takes as long whatever is wrong."""
+        if self._expected is None:
+            return True
+        scheme, _, given = (header or "").partition(" ")
+        try:
+            sent = base64.b64decode(given, validate=True)
+        except ValueError:
+            sent = b""
+        same = hmac.compare_digest(sent, self._expected)
+        return same and scheme.lower() == "basic"
+
+
+class RateLimit:
+    """A bucket of tokens for each client: full after a minute, one is taken by each request."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def wait_seconds(self, client: str) -> float:
+        """0 and a token is taken, or how long until there is one."""
+        now, per_second = self._clock(), self._per_minute / 60
+        with self._guard:
+            level, before = self._buckets.pop(client, (float(self._per_minute), now))
+            level = min(self._per_minute, level + (now - before) * per_second)
+            admitted = level >= 1
+            self._buckets[client] = (level - 1 if admitted else level, now)
+            if len(self._buckets) > CLIENTS:
+                self._buckets.popitem(last=False)
+        return 0 if admitted else (1 - level) / per_second
+
+
+async def limited_body(request: Request, megabytes: int) -> bytes:
+    """The body, or `TooLarge` as soon as it is known to be."""
+    limit = megabytes * MEGABYTE
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLarge
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge
+    return b"".join(chunks)
+
+
+async def has_gone(request: Request) -> None:
+    """Return when the client has hung up; to be called when the body was read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,127 @@
+"""One task, or one click -> one prediction. Shared by the server, `push` and label-studio-ml."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ml_backend.context import prompts_from_regions
+from ml_backend.images import TaskImages
+from ml_backend.label_config import LabelConfig
+from ml_backend.model_version import model_version
+from ml_backend.protocol import Json, Task
+from ml_backend.regions import regions_from_annotations, without_label
+from ml_backend.roles import Roles, understands_phrases
+from ml_backend.settings import BackendSettings
+from premask.annotations import Annotation
+from premask.errors import UnsupportedPrompt
+from premask.images import Image
+from premask.labels.label_studio import prediction_from_regions
+from premask.models.embedding_store import EmbeddingStore
+from premask.models.embeddings import EmbeddingCache
+from premask.models.places import embeddings_folder
+from premask.models.pool import ModelPool
+from premask.pipeline import explained
+from premask.prompts import Phrase, Prompts
+from premask.recipes import Recipe
+from premask.stages import run_stages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What Label Studio gets, and how much of what was found has no label there."""
+
+    content: Json
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class Predictor:
+    """The recipes and the models of one server. It keeps nothing of a request."""
+
+    def __init__(self, roles: Roles, pool: ModelPool, images: TaskImages) -> None:
+        self.roles = roles
+        self.pool = pool
+        self.images = images
+        # Loaded weights stay, whatever happens to their files: so do the names of predictions.
+        self._fingerprints = {each: each.fingerprint for each in roles.recipes}
+
+    def version(self, config: LabelConfig) -> str:
+        """What predictions for whole tasks of this project are called."""
+        return self._version(self.roles.batch or self.roles.interactive, config)
+
+    def label_task(self, task: Task, config: LabelConfig) -> Prediction:
+        """Find what is to be found in all images of a task."""
+        recipe = self.roles.batch
+        if recipe is None:
+            raise UnsupportedPrompt(
+                f"The recipe '{self.roles.interactive.name}' answers clicks only. Start with "
+                "--recipe and one that finds objects itself, such as subject."
+            )
+        draft = _Draft(config=config)
+        for name in (name for name in config.images if config.outputs(name)):
+            url = config.image_url(name, task.data)
+            image = self.images.image(url, task_id=task.id, keep=False)
+            draft.add(self._annotate(image, _phrases(recipe, config, name), recipe), image, name)
+        return draft.prediction(self._version(recipe, config))
+
+    def answer_click(
+        self, task: Task, asked: Mapping[str, Sequence[Json]], config: LabelConfig
+    ) -> Prediction:
+        """Do what a person asks for in the images of a task; `asked` are regions by image tag."""
+        draft, recipe = _Draft(config=config), self.roles.interactive
+        for name, regions in asked.items():
+            url = config.image_url(name, task.data)
+            image = self.images.image(url, task_id=task.id, keep=True)
+            prompts = prompts_from_regions(regions, image.size_hw, config, name)
+            if prompts != Prompts():
+                recipe = self.roles.recipe_for(prompts)
+                draft.add(self._annotate(image, prompts, recipe), image, name)
+        return draft.prediction(self._version(recipe, config))
+
+    def _version(self, recipe: Recipe, config: LabelConfig) -> str:
+        return model_version(recipe.name, self._fingerprints[recipe], config)
+
+    def _annotate(self, image: Image, prompts: Prompts, recipe: Recipe) -> tuple[Annotation, ...]:
+        try:
+            return run_stages([image], [prompts], recipe, self.pool)[0]
+        except Exception as error:
+            raise explained(error, image, recipe) from error
+
+
+@dataclass(slots=True, kw_only=True)
+class _Draft:
+    """The regions of one task's images, as they come."""
+
+    config: LabelConfig
+    regions: list[Json] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, annotations: Sequence[Annotation], image: Image, name: str) -> None:
+        controls = self.config.outputs(name)
+        self.regions += regions_from_annotations(annotations, image.size_hw, controls, name)
+        self.dropped += without_label(annotations, controls)
+
+    def prediction(self, version: str) -> Prediction:
+        content = prediction_from_regions(self.regions, model_version=version)
+        return Prediction(content=content, dropped=self.dropped)
+
+
+def pool_from_settings(settings: BackendSettings) -> ModelPool:
+    """The models of one process, with what `push --embed-only` left on disk for them."""
+    limit = settings.embedding_megabytes * 2**20
+    store = EmbeddingStore(embeddings_folder(), limit_bytes=limit) if limit else None
+    return ModelPool(device=settings.device, embeddings=EmbeddingCache(store=store))
+
+
+def _phrases(recipe: Recipe, config: LabelConfig, image: str) -> Prompts:
+    """The labels as phrases, unless the recipe understands none or brings its own."""
+    if recipe.find is None or recipe.find.phrases or not understands_phrases(recipe):
+        return Prompts()
+    return Prompts(
+        phrases=tuple(
+            Phrase(text=text, label=label.name)
+            for label in config.labels(image)
+            for text in label.phrases
+        )
+    )

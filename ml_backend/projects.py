@@ -1,0 +1,41 @@
+"""The projects that Label Studio connected, and what they were told."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+PROJECTS = 1000
+"""So many are remembered; the oldest are forgotten first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What the last /setup said; an unusable one has a reason instead of a version."""
+
+    version: str = ""
+    report: tuple[str, ...] = ()
+    unusable: str = ""
+
+
+class Projects:
+    """Projects by id, for many threads."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Project] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def note(self, number: str, project: Project) -> bool:
+        """Remember what a project was told; says whether that is news."""
+        with self._guard:
+            before = self._known.pop(number, None)
+            self._known[number] = project
+            if len(self._known) > PROJECTS:
+                self._known.popitem(last=False)
+        return before != project
+
+    def all(self) -> dict[str, Project]:
+        """A copy."""
+        with self._guard:
+            return dict(self._known)

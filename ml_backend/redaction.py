@@ -1,0 +1,41 @@
+"""Takes secrets out of what is logged and shown, whoever wrote it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+
+HIDDEN = "(hidden)"
+
+_CREDENTIALS = re.compile(
+    r"(?i)(?<=\btoken )(?=\S*\d)[\w.+/=-]{8,}"  # behind Authorization:
+    r"|(?<=\bbearer )[\w.+/=-]{8,}"
+    r"|(?<=\bbasic )(?=\S*[\d=])[\w+/=]{8,}"
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JSON web token
+    r"|(?<=://)[^/\s@]+:[^/\s@]+(?=@)"  # user:password@
+    r"|(?<=[?&])(?:x-amz-signature|x-amz-credential|signature|sig|token)=[^&\s]+"  # a signed URL
+)
+
+
+class Redaction(logging.Filter):
+    """Knows the secrets of this server, and what those of others look like."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self._secrets = [each for each in secrets if each]
+
+    def hide(self, text: str) -> str:
+        """The text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return _CREDENTIALS.sub(HIDDEN, text)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record, its traceback too."""
+        record.msg, record.args = self.hide(record.getMessage()), None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = self.hide(record.exc_text)
+        return True

@@ -1,0 +1,68 @@
+"""A project's tasks through the predictor of the server: in order, several under way at once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ml_backend.bulk_writer import NewPrediction
+from ml_backend.label_config import LabelConfig
+from ml_backend.predictor import Predictor
+from ml_backend.protocol import Json, Task
+from premask.errors import PremaskError
+
+AHEAD = 2
+"""Tasks of each worker that wait for their turn to be written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTask:
+    """A task that could not be labeled."""
+
+    task: int
+    error: PremaskError
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskLabeler:
+    """While one task is in the model, another one's image is fetched; `dropped` has no label."""
+
+    predictor: Predictor
+    config: LabelConfig
+    workers: int
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def model_version(self) -> str:
+        """What the predictions are called: the same name means the same predictions."""
+        return self.predictor.version(self.config)
+
+    def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
+        """One for each task."""
+        under_way: deque[tuple[int, Future[Json]]] = deque()
+        workers = ThreadPoolExecutor(self.workers, "premask-task")
+        try:
+            for each in tasks:
+                task = Task(id=each["id"], data=each["data"])
+                under_way.append((each["id"], workers.submit(self._labeled, task)))
+                if len(under_way) > AHEAD * self.workers:
+                    yield _outcome(*under_way.popleft())
+            while under_way:
+                yield _outcome(*under_way.popleft())
+        finally:
+            workers.shutdown(wait=True, cancel_futures=True)
+
+    def _labeled(self, task: Task) -> Json:
+        prediction = self.predictor.label_task(task, self.config)
+        self.dropped += prediction.dropped
+        return {"task": task.id, **prediction.content}
+
+
+def _outcome(task: int, labeling: Future[Json]) -> NewPrediction | FailedTask:
+    try:
+        return NewPrediction(task=task, content=json.dumps(labeling.result()).encode())
+    except PremaskError as error:
+        return FailedTask(task=task, error=error)

@@ -1,0 +1,141 @@
+"""Work in threads: a bounded number of jobs waits, and who asks for the same shares one."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class QueueFull(Exception):
+    """As many jobs wait as may; come again later."""
+
+
+class Lane:
+    """Jobs in the order in which they came, a few at a time."""
+
+    def __init__(self, name: str, *, workers: int, max_waiting: int) -> None:
+        self.name = name
+        self.workers = workers
+        self.max_waiting = max_waiting
+        self._open: set[Future[Any]] = set()
+        self._guard = threading.Lock()
+        self._threads = ThreadPoolExecutor(workers, f"premask-{name}")
+
+    @property
+    def running(self) -> int:
+        """Jobs under way."""
+        with self._guard:
+            return sum(each.running() for each in self._open)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that nobody works on yet."""
+        return max(0, len(self._open) - self.running)
+
+    def submit(self, job: Callable[[], Result]) -> Future[Result]:
+        """A future that can be cancelled while the job waits; `QueueFull` if too many do."""
+        with self._guard:
+            if len(self._open) >= self.max_waiting + self.workers:
+                raise QueueFull
+            future = self._threads.submit(job)
+            self._open.add(future)
+        future.add_done_callback(self._closed)
+        return future
+
+    def close(self) -> None:
+        """Finish what is under way, and drop what waits."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _closed(self, future: Future[Any]) -> None:
+        with self._guard:
+            self._open.discard(future)
+
+
+class SharedWork:
+    """Jobs by key. A result that came too late for who asked is kept until somebody asks again."""
+
+    def __init__(self, *, kept_bytes: int) -> None:
+        self._kept_bytes = kept_bytes
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._under_way: dict[str, _Once] = {}
+        self._askers: Counter[str] = Counter()
+        # A job that is cancelled reports back in the same thread.
+        self._guard = threading.RLock()
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that results take which nobody has collected yet."""
+        with self._guard:
+            return sum(map(len, self._kept.values()))
+
+    def ask(self, key: str, job: Callable[[], bytes], lane: Lane) -> Future[bytes]:
+        """The result, kept or to come. A job that waits in another lane waits in this one, too."""
+        with self._guard:
+            if key in self._kept:
+                return _done(self._kept[key])
+            once = self._under_way.get(key) or self._new(key, job)
+            if lane not in once.lanes:
+                lane.submit(once.run)
+                once.lanes.append(lane)
+                self._under_way[key] = once
+            self._askers[key] += 1
+            return once.future
+
+    def collect(self, key: str) -> None:
+        """The result was handed over: there is no need to keep it."""
+        with self._guard:
+            self._kept.pop(key, None)
+
+    def give_up(self, key: str) -> None:
+        """One of those who asked has gone; a job that nobody waits for is not begun."""
+        with self._guard:
+            self._askers[key] -= 1
+            if self._askers[key] <= 0 and key in self._under_way:
+                self._under_way[key].future.cancel()
+
+    def _new(self, key: str, job: Callable[[], bytes]) -> _Once:
+        once = _Once(job)
+        once.future.add_done_callback(partial(self._ended, key))
+        return once
+
+    def _ended(self, key: str, future: Future[bytes]) -> None:
+        with self._guard:
+            self._under_way.pop(key, None)
+            self._askers.pop(key, None)
+            if not future.cancelled() and future.exception() is None:
+                self._kept[key] = future.result()
+                while len(self._kept) > 1 and self.nbytes > self._kept_bytes:
+                    self._kept.popitem(last=False)
+
+
+class _Once:
+    """A job that waits in several lanes, and runs in the one that gets to it first."""
+
+    def __init__(self, job: Callable[[], bytes]) -> None:
+        self.future: Future[bytes] = Future()
+        self.lanes: list[Lane] = []
+        self._job = job
+        self._untaken = threading.Semaphore(1)
+
+    def run(self) -> None:
+        """Do the job, unless it was done or cancelled."""
+        if not self._untaken.acquire(blocking=False):
+            return
+        if self.future.set_running_or_notify_cancel():
+            try:
+                self.future.set_result(self._job())
+            # Whoever asked gets it.
+            except BaseException as error:
+                self.future.set_exception(error)
+
+
+def _done(result: bytes) -> Future[bytes]:
+    future: Future[bytes] = Future()
+    future.set_result(result)
+    return future

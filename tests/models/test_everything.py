@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision.ops import nms
+from transformers import SamImageProcessor, pipeline
+
+from premask.masks import Mask
+from premask.models.everything import find_everything
+from premask.models.mask_logits import Canvas
+from premask.models.options import EverythingOptions
+from premask.models.sam_prompts import ObjectPrompt
+from premask.prompts import Hint, Prompts
+from tests.models.promptable_checkpoints import TIES, TINY, load, photos, pixels_apart
+
+SIZE_HW = (300, 400)
+CANVAS = Canvas(side=128, size_hw=SIZE_HW, covered_hw=(96, 128))
+LOW = 32
+OPTIONS = EverythingOptions(points_per_side=8, min_score=0.5, min_stability=0.8)
+
+# The pipeline knows EdgeTAM by another class only, and SAM 3's tracker needs a tokenizer there.
+IN_PIPELINES = ("sam", "sam-hq", "sam2")
+
+
+def blobs(prompts: Sequence[ObjectPrompt]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stands for a network: a small, a middling and a large disc near each click, some blurred."""
+    places = torch.tensor([each.points_xy[0] for each in prompts]) * LOW / 128
+    rows, columns = torch.meshgrid(torch.arange(LOW), torch.arange(LOW), indexing="ij")
+    # Clicks of one cell mean the same object, so there are duplicates to drop.
+    centres = (places / 6).round() * 6
+    away = torch.hypot(rows - centres[:, 1, None, None], columns - centres[:, 0, None, None])
+    wobble = torch.frac(places.sum(1) * 7.3)
+    logits = torch.stack([(radius + wobble[:, None, None]) - away for radius in (2, 4, 9)], dim=1)
+    sharpness = 0.6 + 5 * torch.frac(places.sum(1) * 3.1)
+    scores = torch.frac(places.sum(1, keepdim=True) * torch.tensor([1.7, 2.3, 3.9]))
+    return logits * sharpness[:, None, None, None], scores
+
+
+def grid(points_per_side: int) -> list[ObjectPrompt]:
+    """Segment Anything's `build_point_grid`, in pixels of the square."""
+    offset = 1 / (2 * points_per_side)
+    points = np.linspace(offset, 1 - offset, points_per_side)
+    across, down = np.meshgrid(points, points)
+    xy = np.stack([across, down], axis=-1).reshape(-1, 2) * (128, 96)
+    return [ObjectPrompt(points_xy=((x, y),), labels=(1,)) for x, y in xy.tolist()]
+
+
+def found(options: EverythingOptions, clicks_at_once: int = 10) -> list[Hint]:
+    return find_everything(blobs, CANVAS, options, clicks_at_once)
+
+
+def masks_of(hints: Sequence[Hint]) -> list[Mask]:
+    return [hint.mask for hint in hints if hint.mask is not None]
+
+
+def published(options: EverythingOptions) -> list[tuple[Mask, float]]:
+    """The same clicks by transformers' own filters and torchvision's suppression."""
+    processor = SamImageProcessor(size={"longest_edge": 128}, pad_size={"height": 128, "width": 128})
+    logits, scores = blobs(grid(options.points_per_side))
+    (full,) = processor.post_process_masks([logits], [SIZE_HW], [(96, 128)], binarize=False)
+    runs, kept_scores, boxes = processor.filter_masks(
+        full,
+        scores,
+        SIZE_HW,
+        [0, 0, SIZE_HW[1], SIZE_HW[0]],
+        options.min_score,
+        options.min_stability,
+    )
+    # There, upper bounds are inclusive, so that a line of one pixel has no area.
+    boxes = boxes.float() + torch.tensor([0, 0, 1, 1])
+    best = nms(boxes, kept_scores, options.nms).tolist()
+    # Its run lengths are those of COCO.
+    return [(Mask.from_rle(runs[index]), float(kept_scores[index])) for index in best]
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.7, 1.0])
+def test_what_is_kept_is_what_the_published_rule_keeps(threshold: float) -> None:
+    options = replace(OPTIONS, nms=threshold)
+    expected, hints = published(options), found(options)
+    assert 10 < len(expected) < 150
+    assert [hint.score for hint in hints] == pytest.approx([score for _, score in expected])
+    # Equal scores may come in another order.
+    assert set(masks_of(hints)) == {mask for mask, _ in expected}
+
+
+@pytest.mark.parametrize("clicks_at_once", [1, 64])
+def test_nothing_depends_on_how_many_clicks_go_at_once(clicks_at_once: int) -> None:
+    assert found(OPTIONS, clicks_at_once) == found(OPTIONS)
+
+
+def test_each_object_has_its_box_its_score_and_a_name() -> None:
+    hints = found(OPTIONS)
+    assert {hint.label for hint in hints} == {"object"}
+    assert [hint.score for hint in hints] == sorted(
+        (hint.score or 0 for hint in hints), reverse=True
+    )
+    assert [hint.box_xyxy for hint in hints] == [mask.box_xyxy for mask in masks_of(hints)]
+
+
+def test_small_masks_can_be_left_out() -> None:
+    smallest = min(mask.area for mask in masks_of(found(OPTIONS)))
+    without = found(replace(OPTIONS, min_area=smallest + 1))
+    assert len(without) == len(found(OPTIONS)) - 1
+    assert all(mask.area > smallest for mask in masks_of(without))
+
+
+def test_an_unstable_mask_is_left_out() -> None:
+    assert len(found(replace(OPTIONS, min_stability=0.9))) < len(found(OPTIONS))
+    assert found(replace(OPTIONS, min_stability=1)) == []
+
+
+def test_duplicates_can_be_told_by_their_masks() -> None:
+    """A ring around a disc has nearly its box, and none of its pixels."""
+
+    def ring_and_disc(prompts: Sequence[ObjectPrompt]) -> tuple[torch.Tensor, torch.Tensor]:
+        rows, columns = torch.meshgrid(torch.arange(LOW), torch.arange(LOW), indexing="ij")
+        disc = 7.5 - torch.hypot(rows - 12.0, columns - 16.0)
+        ring = 2 - (torch.hypot(rows - 12.0, columns - 16.0) - 8).abs()
+        logits = 20 * torch.stack([disc, ring]).expand(len(prompts), 2, LOW, LOW)
+        return logits, torch.tensor([[0.9, 0.8]]).expand(len(prompts), 2)
+
+    options = replace(OPTIONS, points_per_side=2, nms=0.5)
+    by_box, by_mask = (
+        find_everything(ring_and_disc, CANVAS, replace(options, nms_by=by), 64)
+        for by in ("box", "mask")
+    )
+    assert (len(by_box), len(by_mask)) == (1, 2)
+
+
+@pytest.mark.parametrize("family", IN_PIPELINES)
+def test_a_network_finds_what_transformers_pipeline_finds(family: str, tmp_path: Path) -> None:
+    TINY[family].build(tmp_path)
+    image = photos()[0]
+    options = EverythingOptions(points_per_side=3, min_score=0.002, min_stability=0.3, nms=1)
+    segmenter = load(family, tmp_path)
+    (hints,) = segmenter.find(segmenter.embed([image]), [Prompts()], options)
+    generate: Any = pipeline("mask-generation", model=str(tmp_path), device="cpu")
+    expected = generate(
+        to_pillow(image.rgb),
+        points_per_crop=3,
+        pred_iou_thresh=options.min_score,
+        stability_score_thresh=options.min_stability,
+        crops_nms_thresh=options.nms,
+    )
+    assert len(hints) == len(expected["masks"]) > 4
+    assert [hint.score for hint in hints] == pytest.approx(expected["scores"].tolist(), abs=1e-5)
+    for mask, pixels in zip(masks_of(hints), expected["masks"], strict=True):
+        assert pixels_apart(mask, Mask.from_array(pixels)) <= TIES
+
+
+def test_every_family_finds_by_itself(tmp_path: Path) -> None:
+    ...
