@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.table import print_table
 
-MODULES = ("codecs", "refine", "coco_writer", "annotate")
+MODULES = ("codecs", "refine", "coco_writer", "annotate", "clicks")
 
 
 def main(names: list[str]) -> None:

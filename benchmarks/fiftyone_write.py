@@ -70,8 +70,8 @@ class Ours:
     def __call__(self, dataset: Any) -> None:
         from operators import labeling
 
-        pipeline.run_stages = self._run_stages
-        labeling.label = pipeline.label if self._reads_images else self._label
+        setattr(pipeline, "run_stages", self._run_stages)
+        setattr(labeling, "label", pipeline.label if self._reads_images else self._label)
         for _ in labeling.Work(self._job(dataset), self._run(dataset), lambda: False).steps():
             pass
         assert dataset.count("found.detections.mask") == sum(map(len, self._found))

@@ -36,6 +36,10 @@ class Trouble:
     what: str
     reason: str
 
+    def same_as(self, other: Trouble) -> bool:
+        """Whether it is the same error at another time."""
+        return (self.what, self.reason) == (other.what, other.reason)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -83,10 +87,12 @@ class Activity:
             self._dropped.update(dropped or {})
 
     def trouble(self, what: str, reason: str) -> None:
-        """Remember an error."""
-        text = self.hide(reason)[:LONGEST_TEXT]
+        """Remember an error; one that comes again at once takes the place of the one before."""
+        trouble = Trouble(at=time.time(), what=what, reason=self.hide(reason)[:LONGEST_TEXT])
         with self._guard:
-            self._troubles.appendleft(Trouble(at=time.time(), what=what, reason=text))
+            if self._troubles and self._troubles[0].same_as(trouble):
+                self._troubles.popleft()
+            self._troubles.appendleft(trouble)
 
     def snapshot(self) -> Snapshot:
         """A copy of everything."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from ml_backend.events import EventLog
 from ml_backend.guards import has_gone
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.predictor import Prediction, Predictor
-from ml_backend.protocol import NOT_LOOKED_AT, PredictCall, Task, answer, failed_item
+from ml_backend.protocol import NOT_LOOKED_AT, Json, PredictCall, Task, answer, failed_item
 from ml_backend.settings import BackendSettings
 from ml_backend.work_queue import Lane, QueueFull, SharedWork
 from premask.errors import ModelFailed, PremaskError
@@ -78,18 +78,20 @@ class Answers:
             await _until_done(results, request, self._deadline_seconds)
         except ClientGone:
             for each in asked:
-                self.work.give_up(each.key)
+                if each.result is not None:
+                    self.work.give_up(each.key)
             raise
         return answer([self._item(each, version) for each in asked])
 
     async def click(self, call: PredictCall, request: Request) -> bytes:
         """The answer to what a person did; an error is the whole answer, for there is one task."""
+        numbers = ", ".join(str(task.id) for task in call.tasks)
+        request.state.what = f"click on task {numbers} of project {call.project}"
         config = parse_label_config(call.label_config)
         asked = regions_by_image(call.context or {}, config)
-        jobs = [partial(self._predictor.answer_click, task, asked, config) for task in call.tasks]
         results = [
-            self.click_lane.submit(partial(self._run, "interactive", call.project, task, job))
-            for task, job in zip(call.tasks, jobs, strict=True)
+            self.click_lane.submit(partial(self._answer_click, call.project, task, asked, config))
+            for task in call.tasks
         ]
         try:
             if not await _until_done(results, request, self._deadline_seconds):
@@ -108,8 +110,7 @@ class Answers:
         key = digest_of(json.dumps([task.id, task.data, version], sort_keys=True).encode())
         # Label Studio asks for one task when somebody opens it, and lets them wait.
         lane = self.click_lane if len(call.tasks) == 1 else self.batch_lane
-        predict = partial(self._predictor.label_task, task, config)
-        job = partial(self._run, "batch", call.project, task, predict)
+        job = partial(self._label_task, call.project, task, config)
         try:
             return _Asked(key=key, result=self.work.ask(key, job, lane))
         except QueueFull:
@@ -125,18 +126,33 @@ class Answers:
         self.work.collect(asked.key)
         return asked.result.result()
 
-    def _run(self, mode: str, project: str, task: Task, predict: Callable[[], Prediction]) -> bytes:
-        """One prediction, counted and recorded, as JSON."""
+    def _answer_click(
+        self, project: str, task: Task, asked: Mapping[str, Sequence[Json]], config: LabelConfig
+    ) -> bytes:
+        predict = partial(self._predictor.answer_click, task, asked, config)
+        return self._counted("interactive", project, task, predict)
+
+    def _label_task(self, project: str, task: Task, config: LabelConfig) -> bytes:
+        """A failure may come when nobody waits any more, so it is reported here."""
+        predict = partial(self._predictor.label_task, task, config)
+        try:
+            return self._counted("batch", project, task, predict)
+        except Exception as error:
+            what = f"task {task.id} of project {project}"
+            known = isinstance(error, PremaskError) and not isinstance(error, ModelFailed)
+            log.error("%s: not labelled: %s", what, error, exc_info=not known)
+            self._activity.trouble(what, str(error))
+            raise
+
+    def _counted(
+        self, mode: str, project: str, task: Task, predict: Callable[[], Prediction]
+    ) -> bytes:
+        """One prediction as JSON, counted and recorded."""
         try:
             prediction = predict()
             body = json.dumps(prediction.content, allow_nan=False).encode()
-        except Exception as error:
-            what = f"{mode} prediction for task {task.id} of project {project}"
-            known = isinstance(error, PremaskError) and not isinstance(error, ModelFailed)
-            # Label Studio shows nothing of it: the log and /status are where people can look.
-            log.error("%s failed: %s", what, error, exc_info=not known)
+        except Exception:
             self._activity.predicted(mode, "failed")
-            self._activity.trouble(what, str(error))
             raise
         self._activity.predicted(mode, "ok", prediction.dropped)
         clicked = mode == "interactive"

@@ -23,7 +23,14 @@ from ml_backend.metrics import CONTENT_TYPE
 from ml_backend.protocol import PredictCall, parse_json
 from ml_backend.reason import REASON_HEADER, reason_phrase
 from ml_backend.work_queue import QueueFull
-from premask.errors import InvalidRequest, UnreadableImage, UnsupportedPrompt, UnusableLabelConfig
+from premask.errors import (
+    InvalidRequest,
+    ModelFailed,
+    PremaskError,
+    UnreadableImage,
+    UnsupportedPrompt,
+    UnusableLabelConfig,
+)
 
 log = logging.getLogger("premask.label_studio")
 
@@ -51,6 +58,7 @@ STATUS: dict[type[Exception], int] = {
     TooLate: 504,
     ClientGone: CLIENT_GONE,
     ClientDisconnect: CLIENT_GONE,
+    PremaskError: 500,
 }
 
 _WORDS: dict[type[Exception], str] = {
@@ -139,15 +147,23 @@ class _Routes:
     async def fail(self, request: Request, error: Exception) -> Response:
         """What went wrong, in the body for programs and in the first line for Label Studio."""
         status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
-        reason = self._backend.redaction.hide(_WORDS.get(type(error)) or str(error))
-        log.warning("%s answered with %d: %s", request.url.path, status, reason)
+        words = str(error) if isinstance(error, PremaskError) else repr(error)
+        reason = self._backend.redaction.hide(_WORDS.get(type(error), words))
+        what = getattr(request.state, "what", request.url.path)
+        # Label Studio shows nothing of a failed click: here and at /status people can look.
+        log.warning("%s: answered with %d: %s", what, status, reason, exc_info=_cause(error))
         if status != CLIENT_GONE:
-            self._backend.activity.trouble(request.url.path, reason)
+            self._backend.activity.trouble(what, reason)
         headers = {REASON_HEADER: reason_phrase(reason)} | _RETRY.get(status, {})
         return JSONResponse({"error": reason}, status, headers=headers)
 
     async def _body(self, request: Request) -> bytes:
         return await limited_body(request, self._backend.settings.max_request_megabytes)
+
+
+def _cause(error: Exception) -> Exception | None:
+    """What a person who looks for a mistake in a model needs to see."""
+    return error if isinstance(error, ModelFailed) else None
 
 
 class _Guarded:
@@ -180,19 +196,22 @@ class _Guarded:
 
     def _refusal(self, request: Request) -> Response | None:
         path = request.url.path
-        if path not in OPEN_PATHS and not self._auth.admits(request.headers.get("authorization")):
-            # Label Studio shows its own sentence about wrong credentials for a 401 of /health.
-            return JSONResponse(
-                {"error": "The user or the password is wrong; see BASIC_AUTH_USER."},
-                401,
-                headers={"WWW-Authenticate": 'Basic realm="premask"'},
-            )
+        header = request.headers.get("authorization")
+        admitted = path in OPEN_PATHS or self._auth.admits(header)
         client = request.client.host if request.client else ""
-        wait = 0 if path in UNLIMITED_PATHS else self._limit.wait_seconds(client)
+        free = admitted and path in UNLIMITED_PATHS
+        wait = 0 if free else self._limit.wait_seconds(client)
         if wait:
             return JSONResponse(
                 {"error": "Too many requests; see requests_per_minute."},
                 429,
                 headers={"Retry-After": str(math.ceil(wait))},
+            )
+        if not admitted:
+            # For a 401 of /health, Label Studio has a sentence of its own about credentials.
+            return JSONResponse(
+                {"error": "The user or the password is wrong; see BASIC_AUTH_USER."},
+                401,
+                headers={"WWW-Authenticate": 'Basic realm="premask"'},
             )
         return None

@@ -60,8 +60,7 @@ class Backend:
         try:
             config = parse_label_config(schema)
         except UnusableLabelConfig as error:
-            if self.projects.note(number, Project(unusable=str(error))):
-                log.error("project %s can't be served: %s", number, error)
+            self.projects.note(number, Project(unusable=str(error)))
             raise
         version = self.predictor.version(config)
         report = setup_report(config, schema, self.predictor.roles)

@@ -95,8 +95,10 @@ class SharedWork:
     def give_up(self, key: str) -> None:
         """One of those who asked has gone; a job that nobody waits for is not begun."""
         with self._guard:
+            if key not in self._under_way:
+                return
             self._askers[key] -= 1
-            if self._askers[key] <= 0 and key in self._under_way:
+            if not self._askers[key]:
                 self._under_way[key].future.cancel()
 
     def _new(self, key: str, job: Callable[[], bytes]) -> _Once:

@@ -82,7 +82,7 @@ class LabelSamples(foo.Operator):
                 ctx.set_progress(progress=share, label=words)
             else:
                 yield ctx.ops.set_progress(progress=share, label=words)
-        if ctx.params.get("export_folder"):
+        if ctx.params.get("export_folder") and run.state == "finished":
             self._export(job, work.ids, ctx.params["export_folder"])
 
     def _export(self, job: Job, ids: Sequence[str], folder: str) -> None:

@@ -74,7 +74,7 @@ class Work:
         try:
             yield from self._steps()
             self.run.state = "cancelled" if self._is_cancelled() else "finished"
-        except GeneratorExit:
+        except (GeneratorExit, KeyboardInterrupt):
             self.run.state = "cancelled"
             raise
         except BaseException as error:

@@ -216,6 +216,8 @@ def best_overlaps(
         ("mask", [each for each in others if each.mask is not None]),
         ("box", [each for each in others if each.mask is None]),
     ):
+        if not rivals:
+            continue
         shapes = _Shapes.of((*annotations, *rivals), by)
         places = np.arange(len(annotations), len(annotations) + len(rivals))
         nearest = [shapes.overlap(one, places, "iou").max(initial=0) for one in range(len(best))]

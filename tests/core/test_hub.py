@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,12 @@ import pytest
 from premask.errors import DownloadFailed, MissingWeights
 from premask.models import hub
 from premask.models.catalog import Checkpoint, HubWeights, checkpoint_of
-from premask.models.weights import download, installed_weights, weights_identity
+from premask.models.weights import (
+    download,
+    download_size,
+    installed_weights,
+    weights_identity,
+)
 
 huggingface_hub = pytest.importorskip(
     "huggingface_hub", reason="pip install 'premask[torch]' brings it"
@@ -87,6 +93,20 @@ def test_neither_code_nor_pickles_are_asked_for(
     )
 
 
+def test_the_hub_says_how_much_would_come(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed(**what: Any) -> list[SimpleNamespace]:
+        assert what["dry_run"]
+        sizes = [(100, True), (20, True), (3, False)]
+        return [SimpleNamespace(file_size=size, will_download=new) for size, new in sizes]
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", listed)
+    unknown = replace(checkpoint, weights=HubWeights(hub="owner/net"))
+    assert download_size(unknown) == 120
+    assert download_size(checkpoint) == 10
+
+
 def test_one_file_is_enough_where_one_is_named(
     checkpoint: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,4 +158,5 @@ def _answer(error: type[Exception], status: int) -> Exception:
     import httpx
 
     request = httpx.Request("GET", "https://huggingface.co")
-    return error("refused", response=httpx.Response(status, request=request))
+    answer = httpx.Response(status, request=request)
+    return error("refused", response=answer)  # type: ignore[call-arg]

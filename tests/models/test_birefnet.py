@@ -78,14 +78,14 @@ def test_the_keys_are_the_official_ones(encoder: str) -> None:
     assert shape_of(weights) == SHAPES[encoder]
 
 
-def documented(folder: Path, image: Image, options: BirefnetOptions) -> NDArray[np.float64]:
+def documented(folder: Path, image: Image) -> NDArray[np.float64]:
     """Alpha 0 to 255 by the steps of the model card, with bilinear enlarging in floats."""
     weights = load_file(folder / "model.safetensors")
     network = BiRefNet(tiny.SHAPE).eval()
     network.load_state_dict(weights)
     prepare = transforms.Compose(
         [
-            transforms.Resize((options.height, options.width)),
+            transforms.Resize((SMALL.height, SMALL.width)),
             transforms.ToTensor(),
             transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
         ]
@@ -101,12 +101,12 @@ def documented(folder: Path, image: Image, options: BirefnetOptions) -> NDArray[
 def test_alpha_is_what_the_documented_steps_give(
     folder: Path, matter: BirefnetMatter, images: list[Image], index: int
 ) -> None:
-    """Pillow rounds the resized image to 8 bits, and we do not: one level or two apart."""
     (alpha,) = matter.matte([images[index]], [None], SMALL)
-    expected = documented(folder, images[index], SMALL)
+    expected = documented(folder, images[index])
     assert expected.std() > 5
-    np.testing.assert_allclose(alpha, expected, atol=2)
-    assert np.abs(alpha - expected).mean() < 0.5
+    # Pillow and torch resize a few pixels to neighbouring values; the mean is that of rounding.
+    np.testing.assert_allclose(alpha, expected, rtol=0, atol=2.1)
+    assert np.abs(alpha - expected).mean() < 0.27
 
 
 def test_results_do_not_depend_on_the_batch(matter: BirefnetMatter, images: list[Image]) -> None:
@@ -199,8 +199,9 @@ def test_a_pickle_that_holds_more_than_tensors_is_refused(tmp_path: Path) -> Non
 
 
 def assert_same_alpha(one: BirefnetMatter, other: BirefnetMatter, images: list[Image]) -> None:
-    alphas = [each.matte(images[:1], [None], SMALL)[0] for each in (one, other)]
-    np.testing.assert_array_equal(*alphas)
+    """But for rounding: where tensors lie in memory decides how they are multiplied."""
+    (alpha,), (again,) = (each.matte(images[:1], [None], SMALL) for each in (one, other))
+    np.testing.assert_allclose(alpha.astype(int), again, atol=1)
 
 
 @pytest.mark.parametrize("name", ["conv_out1.0.bias", "bb.patch_embed.proj.weight"])

@@ -66,31 +66,41 @@ def images() -> list[Image]:
     return photos()
 
 
-def documented(folder: Path, model_class: Any, image: Image) -> tuple[Any, Any, Any]:
-    """transformers' own sequence: its processor, and what the model gives for one image."""
-    processor = AutoImageProcessor.from_pretrained(folder)
-    model = model_class.from_pretrained(folder).eval()
+@pytest.fixture(scope="module")
+def library(folders: dict[str, Path]) -> dict[str, tuple[Any, Any]]:
+    """transformers' own processor and model of each kind."""
+    return {
+        kind: (
+            AutoImageProcessor.from_pretrained(folders[kind]),
+            model_class.from_pretrained(folders[kind]).eval(),
+        )
+        for kind, model_class in CLASSES.items()
+    }
+
+
+def documented(processor: Any, model: Any, image: Image) -> Any:
+    """What transformers' own sequence gives for one image."""
     picture = PIL.Image.fromarray(image.rgb)
     with torch.no_grad():
-        outputs = model(**processor(images=picture, return_tensors="pt"))
-    return processor, model.config.id2label, outputs
+        return model(**processor(images=picture, return_tensors="pt"))
 
 
 @KINDS
 @pytest.mark.parametrize("index", [0, 2])
 def test_boxes_are_those_of_the_library(
     finders: dict[str, DetrFinder],
-    folders: dict[str, Path],
+    library: dict[str, tuple[Any, Any]],
     images: list[Image],
     kind: str,
     index: int,
 ) -> None:
     image = images[index]
-    processor, names, outputs = documented(folders[kind], CLASSES[kind], image)
+    processor, model = library[kind]
+    outputs = documented(processor, model, image)
     (result,) = processor.post_process_object_detection(
         outputs, threshold=0, target_sizes=[image.size_hw]
     )
-    labels = [names[label] for label in result["labels"].tolist()]
+    labels = [model.config.id2label[label] for label in result["labels"].tolist()]
     boxes, scores = result["boxes"].numpy(), result["scores"].numpy()
     expected = hints_of(boxes, scores, labels, image.size_hw)
     found = finders[kind].find([image], [Prompts()], ALL)[0]
@@ -105,11 +115,14 @@ def test_boxes_are_those_of_the_library(
 
 @pytest.mark.parametrize("index", [0, 2, 3])
 def test_masks_are_those_of_the_library(
-    finders: dict[str, DetrFinder], folders: dict[str, Path], images: list[Image], index: int
+    finders: dict[str, DetrFinder],
+    library: dict[str, tuple[Any, Any]],
+    images: list[Image],
+    index: int,
 ) -> None:
     image = images[index]
-    folder = folders["rf_detr_segmentation"]
-    processor, names, outputs = documented(folder, RfDetrForInstanceSegmentation, image)
+    processor, model = library["rf_detr_segmentation"]
+    outputs = documented(processor, model, image)
     (result,) = processor.post_process_instance_segmentation(
         outputs, threshold=0, target_sizes=[image.size_hw], return_binary_maps=True
     )
@@ -119,7 +132,8 @@ def test_masks_are_those_of_the_library(
         Mask.from_array(each.numpy()) for each in result["segmentation"]
     ]
     infos = result["segments_info"]
-    assert [hint.label for hint in found] == [names[each["label_id"]] for each in infos]
+    names = [model.config.id2label[each["label_id"]] for each in infos]
+    assert [hint.label for hint in found] == names
     assert [hint.score for hint in found] == pytest.approx([e["score"] for e in infos], abs=1e-6)
 
 

@@ -101,5 +101,5 @@ def test_a_mask_comes_back_from_its_logits(covered_hw: tuple[int, int] | None) -
 def test_padding_is_beside_any_rough_mask() -> None:
     canvas = Canvas(side=SIDE, size_hw=(200, 400), covered_hw=(64, 128))
     logits = logits_from_mask(Mask.from_array(np.ones((200, 400))), canvas, LOW)
-    assert (logits[:15] == 10).all()
-    assert (logits[17:] == -10).all()
+    assert (logits[:15] > 9.99).all()
+    assert (logits[17:] < -9.99).all()

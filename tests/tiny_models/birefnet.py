@@ -17,10 +17,7 @@ SHAPE = SwinShape(width=8, depths=(2, 1, 1, 1), heads=(1, 2, 2, 2), window=4)
 
 
 def build(folder: Path) -> None:
-    weights = agreed_weights(BiRefNet(SHAPE))
-    # Else the subject would be a faint veil over all of the image.
-    weights["decoder.conv_out1.0.weight"] *= 4
-    save_file(weights, folder / "model.safetensors")
+    save_file(agreed_weights(BiRefNet(SHAPE)), folder / "model.safetensors")
 
 
 def agreed_weights(network: BiRefNet) -> dict[str, torch.Tensor]:

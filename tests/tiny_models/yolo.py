@@ -17,12 +17,10 @@ NAMES = {0: "cup", 1: "woman", 2: "Käse"}
 SIDE = 96
 
 KINDS = {
-    "yolo26": (tasks.DetectionModel, "26/yolo26.yaml"),
     "yolo26-seg": (tasks.SegmentationModel, "26/yolo26-seg.yaml"),
     "yolo11-seg": (tasks.SegmentationModel, "11/yolo11-seg.yaml"),
     "yolov8": (tasks.DetectionModel, "v8/yolov8.yaml"),
     "yolov8-worldv2": (tasks.WorldModel, "v8/yolov8-worldv2.yaml"),
-    "yoloe-11-seg": (tasks.YOLOESegModel, "11/yoloe-11-seg.yaml"),
     "yoloe-26-seg": (tasks.YOLOESegModel, "26/yoloe-26-seg.yaml"),
 }
 

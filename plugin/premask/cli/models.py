@@ -13,7 +13,7 @@ from premask.models.catalog import (
     checkpoint_of,
     known_models,
 )
-from premask.models.weights import download, located_weights
+from premask.models.weights import download, download_size, located_weights
 from premask.terminal import table
 
 
@@ -39,8 +39,9 @@ def fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
     elif path is not None:
         print(f"{checkpoint.name} is here already: {path}")
     else:
+        size = _megabytes(download_size(checkpoint))
         licence = f"licence {_licence(checkpoint)}"
-        print(f"Getting {checkpoint.name}: {_size(checkpoint)}, {licence} ...", flush=True)
+        print(f"Getting {checkpoint.name}: {size}, {licence} ...", flush=True)
         print(f"{checkpoint.name} is here: {download(checkpoint, source)}")
 
 
@@ -86,8 +87,11 @@ def _licence(checkpoint: Checkpoint) -> str:
 def _size(checkpoint: Checkpoint) -> str:
     if checkpoint.weights is None or isinstance(checkpoint.weights, LocalWeights):
         return "-"
-    known = checkpoint.weights.bytes
-    return f"{known / 1e6:,.1f} MB" if known else "size not known"
+    return _megabytes(checkpoint.weights.bytes)
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count else "size not known"
 
 
 def _place(checkpoint: Checkpoint) -> str:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torchvision.transforms.v2.functional import resize
 
 from premask.errors import MissingWeights
 from premask.geometry import IntBox, box_slices
@@ -94,7 +95,8 @@ class BirefnetMatter:
         """The network's input (1, 3, h, w)."""
         # A copy, as torch takes neither negative strides nor memory that can't be written to.
         pixels = torch.from_numpy(view.rgb.copy()).to(self._device).permute(2, 0, 1)[None]
-        resized = _resized(pixels.float() / 255, view.seen_hw)
+        # In 8 bits, as Pillow would: that is what the network was trained with.
+        resized = resize(pixels, list(view.seen_hw), antialias=True).float() / 255
         mean, deviation = (
             torch.tensor(values, device=self._device)[:, None, None] for values in (MEAN, DEVIATION)
         )
@@ -137,14 +139,10 @@ def _in_place(alpha: Alpha | None, box: IntBox | None, size_hw: Size) -> Alpha:
     return whole
 
 
-def _resized(pixels: torch.Tensor, size_hw: Size) -> torch.Tensor:
-    """Pixels (n, c, h, w) at another size, without the jaggies of skipped pixels."""
-    return F.interpolate(pixels, size_hw, mode="bilinear", antialias=True)
-
-
 def _alpha(activation: torch.Tensor, size_hw: Size) -> Alpha:
     """Activation (1, 1, h, w), 0 to 1, as alpha of this size."""
-    alpha = (_resized(activation, size_hw)[0, 0] * 255).round().to(torch.uint8)
+    resized = F.interpolate(activation, size_hw, mode="bilinear", antialias=True)[0, 0]
+    alpha = (resized * 255).round().to(torch.uint8)
     return np.asarray(alpha.cpu().numpy())
 
 

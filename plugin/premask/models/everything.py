@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
 import torch
 
 from premask.annotations import Annotation
@@ -41,7 +40,7 @@ def find_everything(
 def _grid(canvas: Canvas, points_per_side: int) -> list[ObjectPrompt]:
     """Clicks in the centres of equal cells, in rows from the top."""
     height, width = canvas.size_hw
-    centres = (np.arange(points_per_side) + 0.5) / points_per_side
+    centres = [(cell + 0.5) / points_per_side for cell in range(points_per_side)]
     return [click(x * width, y * height, canvas) for y in centres for x in centres]
 
 

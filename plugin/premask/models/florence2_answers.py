@@ -30,6 +30,11 @@ class Region:
     words: str
     rings: tuple[tuple[int, ...], ...]
 
+    @property
+    def is_box(self) -> bool:
+        """Two corners; a polygon has three points at least."""
+        return len(self.rings[0]) == 4
+
 
 def boxes_in(answer: str) -> list[Region]:
     """A region for each box behind words; what is left of three numbers or fewer is dropped."""
@@ -60,7 +65,7 @@ def regions_in(answer: str) -> list[Region]:
 def region_hints(region: Region, label: str, size_hw: tuple[int, int]) -> list[Hint]:
     """The region clipped to the image, an outline with its mask; none if nothing of it is left."""
     rings = [_pixels(ring, size_hw) for ring in region.rings]
-    if len(region.rings[0]) == len("xyxy"):
+    if region.is_box:
         return hints_of(rings[0].reshape(1, 4), None, [label], size_hw)
     mask = mask_from_segmentation([ring.ravel().tolist() for ring in rings], size_hw)
     return hints_of(np.array([mask.box_xyxy]), None, [label], size_hw, [mask])

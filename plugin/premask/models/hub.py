@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +31,32 @@ def installed(weights: HubWeights) -> Path | None:
     return _complete(folder, weights)
 
 
+def size_of_download(checkpoint: Checkpoint, weights: HubWeights) -> int:
+    """How many bytes would come, as the hub says: what is here already does not come again."""
+    with _explained(checkpoint, weights) as hub:
+        files = hub.snapshot_download(**_what(weights), dry_run=True)
+    return sum(each.file_size for each in files if each.will_download)
+
+
 def fetch(checkpoint: Checkpoint, weights: HubWeights) -> Path:
     """Bring it to the hub's cache on this machine, with the hub's own progress bars."""
+    with _explained(checkpoint, weights) as hub:
+        folder = Path(hub.snapshot_download(**_what(weights)))
+    path = _complete(folder, weights)
+    if path is None:
+        raise DownloadFailed(
+            f"{weights.hub} has no {weights.file or WEIGHTS}, so nothing that premask would load. "
+            "Pickled weights (.bin) are not read: ask its owner for safetensors."
+        )
+    return path
+
+
+@contextmanager
+def _explained(checkpoint: Checkpoint, weights: HubWeights) -> Iterator[Any]:
+    """The hub's library; what it raises becomes a sentence that helps."""
     hub = _library()
     try:
-        folder = Path(hub.snapshot_download(**_what(weights)))
+        yield hub
     except hub.errors.GatedRepoError as error:
         raise DownloadFailed(
             f"'{checkpoint.name}' is gated: its owner asks you to accept the licence "
@@ -46,13 +69,6 @@ def fetch(checkpoint: Checkpoint, weights: HubWeights) -> Path:
             "again: what has arrived is kept. Or name a folder that has it, as in "
             f"--set find.model={checkpoint.family}:./folder."
         ) from error
-    path = _complete(folder, weights)
-    if path is None:
-        raise DownloadFailed(
-            f"{weights.hub} has no {weights.file or WEIGHTS}, so nothing that premask would load. "
-            "Pickled weights (.bin) are not read: ask its owner for safetensors."
-        )
-    return path
 
 
 def _what(weights: HubWeights) -> dict[str, Any]:

@@ -64,10 +64,14 @@ def prompt_tensors(
     first = prompts[0]
     values: dict[str, torch.Tensor] = {}
     if first.labels:
-        values["input_points"] = torch.tensor([each.points_xy for each in prompts])
+        values["input_points"] = torch.tensor(
+            [each.points_xy for each in prompts], dtype=torch.float32
+        )
         values["input_labels"] = torch.tensor([each.labels for each in prompts])
     if first.box_xyxy is not None:
-        values["input_boxes"] = torch.tensor([each.box_xyxy for each in prompts])
+        values["input_boxes"] = torch.tensor(
+            [each.box_xyxy for each in prompts], dtype=torch.float32
+        )
     axis = 0 if one_image else 1
     tensors = {name: value.unsqueeze(axis).to(device) for name, value in values.items()}
     if first.rough is not None:

@@ -61,6 +61,16 @@ def download(checkpoint: Checkpoint, source: Path | None = None) -> Path | None:
     return installed_weights(checkpoint)
 
 
+def download_size(checkpoint: Checkpoint) -> int:
+    """How many bytes `download` would bring; 0 if nobody knows."""
+    match checkpoint.weights:
+        case HubWeights(bytes=0) as remote:
+            return hub.size_of_download(checkpoint, remote)
+        case PackagedWeights(bytes=known) | HubWeights(bytes=known):
+            return known
+    return 0
+
+
 def weights_identity(checkpoint: Checkpoint) -> str:
     """What changes when the weights do; empty while they are not known."""
     match checkpoint.weights:

@@ -1,0 +1,44 @@
+"""python -m ml_backend [serve]: run the server until somebody stops it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+import uvicorn
+
+from ml_backend.app import create_app
+from ml_backend.backend import Backend
+from ml_backend.reason import ReasonProtocol
+from ml_backend.settings import BackendSettings, shown_settings
+from premask.terminal import table
+
+STOP_SECONDS = 10
+"""How long answers that are under way may still take when somebody stops the server."""
+
+
+def run(options: argparse.Namespace, settings: BackendSettings) -> int:
+    """Serve; the settings are printed first, without secrets."""
+    print(table(shown_settings(settings), ("setting", "value")), flush=True)
+    backend = Backend(settings)
+    _log_to_terminal(settings, backend)
+    uvicorn.run(
+        create_app(backend),
+        host=settings.host,
+        port=settings.port,
+        http=ReasonProtocol,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    return 0
+
+
+def _log_to_terminal(settings: BackendSettings, backend: Backend) -> None:
+    """Everybody's records go through one handler, which hides secrets."""
+    handler = logging.StreamHandler()
+    handler.addFilter(backend.redaction)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for name in ("premask", "uvicorn"):
+        logging.getLogger(name).setLevel(settings.log_level)

@@ -1,0 +1,178 @@
+"""push as a person meets it: real photos, a real recipe, a Label Studio with real sockets."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from numpy.typing import NDArray
+
+import premask
+from ml_backend import push
+from ml_backend.predictor import pool_from_settings
+from ml_backend.settings import BackendSettings
+from premask.errors import InvalidSetting, UnusableLabelConfig
+from premask.images import Image, read_image
+from premask.labels.label_studio import annotations_from_regions
+from tests.ml_backend.fake_label_studio import FakeLabelStudio, settings_for
+from tests.ml_backend.local_server import LocalServer, serving
+
+
+@pytest.fixture(scope="module")
+def photos(astronaut: NDArray[np.uint8]) -> list[bytes]:
+    """Her face, a bit further to the left each time."""
+    made = []
+    for shift in range(3):
+        file = io.BytesIO()
+        PIL.Image.fromarray(astronaut[:260, 100 + 5 * shift : 360]).save(file, "PNG")
+        made.append(file.getvalue())
+    return made
+
+
+@pytest.fixture
+def fake(photos: list[bytes]) -> FakeLabelStudio:
+    made = FakeLabelStudio()
+    for number, photo in enumerate(photos):
+        made.add_upload(f"{number}.png", photo)
+    return made
+
+
+@pytest.fixture
+def server(fake: FakeLabelStudio) -> Iterator[LocalServer]:
+    with serving(fake.routes()) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREMASK_HOME", str(tmp_path))
+
+
+def settings(server: LocalServer, **fields: Any) -> BackendSettings:
+    return settings_for(server.url, **{"recipe": "faces", "device": "cpu", **fields})
+
+
+def pushed(settings: BackendSettings, *flags: str) -> int:
+    parser = argparse.ArgumentParser()
+    push.add_arguments(parser)
+    return push.run(parser.parse_args(["--project", "1", *flags]), settings)
+
+
+def test_predictions_are_what_the_recipe_finds(
+    fake: FakeLabelStudio, server: LocalServer, photos: list[bytes]
+) -> None:
+    assert pushed(settings(server)) == 0
+    for task, labeled in zip(fake.tasks.values(), premask.label(photos, "faces"), strict=True):
+        (prediction,) = task["predictions"]
+        read = annotations_from_regions(prediction["result"])
+        assert [each.mask for each in read] == [each.mask for each in labeled.annotations]
+        assert {(each["from_name"], each["to_name"]) for each in prediction["result"]} == {
+            ("brush", "img")
+        }
+
+
+def test_a_finished_project_needs_no_model_and_no_image(
+    fake: FakeLabelStudio,
+    server: LocalServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert pushed(settings(server)) == 0
+    fake.files.clear()
+    monkeypatch.setattr("premask.models.haar.HaarDetector.find", None)
+    assert pushed(settings(server)) == 0
+    assert "0 predictions written" in capsys.readouterr().out
+
+
+def test_other_settings_are_another_version(fake: FakeLabelStudio, server: LocalServer) -> None:
+    assert pushed(settings(server)) == 0
+    assert pushed(settings(server, recipe_settings=("refine.grow=5",)), "--replace") == 0
+    (versions,) = {tuple(each) for each in fake.versions().values()}
+    assert len(versions) == 1
+
+
+def test_a_broken_image_is_named_and_stops_nothing(
+    fake: FakeLabelStudio, server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = fake.add_upload("broken.png", b"<html>")
+    assert pushed(settings(server)) == 1
+    assert f"failed: task {task}: '/data/upload/1/broken.png' can't be read" in (
+        capsys.readouterr().out
+    )
+    assert [len(each) for each in fake.versions().values()] == [1, 1, 1, 0]
+
+
+def test_what_has_no_label_is_counted(
+    fake: FakeLabelStudio, server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.config = fake.config.replace('"face"', '"cat"').replace(
+        "</BrushLabels>", '<Label value="dog"/></BrushLabels>'
+    )
+    assert pushed(settings(server)) == 0
+    assert "no label for it: 3 x face" in capsys.readouterr().out
+
+
+def test_an_unusable_project_is_refused_first(fake: FakeLabelStudio, server: LocalServer) -> None:
+    fake.config = '<View><Text name="t" value="$text"/></View>'
+    with pytest.raises(UnusableLabelConfig):
+        pushed(settings(server))
+
+
+# --- --embed-only
+
+
+class Remembered:
+    """What the model below remembers of an image."""
+
+    nbytes = 8
+
+    def to_bytes(self) -> bytes:
+        return b"embedded"
+
+
+class Remembering:
+    """A model whose embeddings can be kept on disk; it counts what it looked at."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def embed(self, images: Sequence[Image]) -> list[Remembered]:
+        self.seen += [each.digest for each in images]
+        return [Remembered() for _ in images]
+
+    def restore(self, data: bytes) -> Remembered:
+        return Remembered()
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Remembering:
+    made = Remembering()
+    monkeypatch.setattr("premask.models.pool.build", lambda *arguments: made)
+    return made
+
+
+def test_each_image_is_embedded_once_for_the_server(
+    fake: FakeLabelStudio, server: LocalServer, model: Remembering, photos: list[bytes]
+) -> None:
+    task = fake.add_upload("broken.png", b"<html>")
+    assert pushed(settings(server), "--embed-only") == 1
+    digests = [read_image(each).digest for each in photos]
+    assert model.seen == digests
+    assert not any(fake.versions().values())
+    pool = pool_from_settings(settings(server))
+    assert all(pool.is_stored("grabcut", read_image(each)) for each in photos)
+    del fake.tasks[task]
+    assert pushed(settings(server), "--embed-only") == 0
+    assert model.seen == digests
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_recipe_that_remembers_nothing_says_so(server: LocalServer) -> None:
+    with pytest.raises(InvalidSetting, match="--interactive-recipe"):
+        pushed(settings(server), "--embed-only")
