@@ -52,9 +52,11 @@ def run_of(label: Any) -> str | None:
 
 
 def is_untouched(label: Any) -> bool:
-    """Whether premask wrote the label, and nobody has changed it since."""
+    """Whether premask wrote the label, and nobody has changed or tagged it since."""
+    if run_of(label) is None or attribute(label, "tags"):
+        return False
     content = {name: attribute(label, name) for name in _CONTENT}
-    return run_of(label) is not None and attribute(label, _SEAL) == _seal(content)
+    return bool(attribute(label, _SEAL) == _seal(content))
 
 
 def is_made(holder: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -71,9 +72,9 @@ def test_the_band_is_what_the_library_says(
     """On a crop around the object, with odd sides, and at the image's corner."""
     mask = disc((512, 512), centre_xy, 60)
     (alpha,) = matter.matte(images[:1], [mask], BAND)
-    # A margin of 0.15 of the disc's 121 pixels, and all of the band.
-    x0, y0, x1, y1 = (max(0, side) for side in mask.box_xyxy)
-    x0, y0, x1, y1 = x0 - 19, y0 - 19, min(512, x1 + 19), min(512, y1 + 19)
+    x0, y0, x1, y1 = mask.box_xyxy
+    margin = math.ceil(0.15 * max(x1 - x0, y1 - y0))
+    x0, y0, x1, y1 = x0 - margin, y0 - margin, min(512, x1 + margin), min(512, y1 + margin)
     view = slice(y0, y1), slice(x0, x1)
     trimap = trimap_of(mask.to_array()[view], 12)
     expected = documented(folder, np.ascontiguousarray(images[0].rgb[view]), trimap)

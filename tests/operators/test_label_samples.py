@@ -216,6 +216,19 @@ def test_replace_touches_nothing_but_premask_s_own(
     assert run["labeled"] == 3
 
 
+def test_what_a_person_has_tagged_is_not_replaced(
+    photo_dataset: Any, label: Label, finder: Any
+) -> None:
+    finder.find("astronaut", (3, 4, 60, 70))
+    label()
+    first = photo_dataset.first()
+    first.subject.detections[0].tags.append("accepted")
+    first.save()
+    finder.find("astronaut", (100, 100, 150, 150))
+    label(existing="replace", settings={"refine.grow": 1})
+    assert boxes(photo_dataset)[0] == [[3, 4, 60, 70], [100, 100, 150, 150]]
+
+
 @pytest.mark.parametrize("existing", ["skip", "add", "replace"])
 def test_a_person_s_map_is_never_replaced(
     fo: Any, photo_dataset: Any, label: Label, finder: Any, existing: str

@@ -23,7 +23,7 @@ from premask.models.birefnet_network import MULTIPLE, BiRefNet, Weights, shape_o
 from premask.models.options import BirefnetOptions
 from premask.models.pickles import TENSORS, require_known
 from premask.models.subjects import around, subject_hints
-from premask.models.torch_runtime import device_of, in_alike_batches
+from premask.models.torch_runtime import device_of, images_at_once, in_alike_batches
 from premask.prompts import Hint, Prompts
 
 MEAN = (0.485, 0.456, 0.406)
@@ -52,8 +52,7 @@ class BirefnetMatter:
         self._device = device_of(device)
         self._dtype = dtype_on(self._device)
         self._network = _loaded(weights).to(self._device, self._dtype).eval()
-        # More images at a time are no faster on a CPU, and take more memory.
-        self._at_once = 4 if self._device.type == "cuda" else 1
+        self._at_once = images_at_once(self._device, 4)
         self._lock = threading.Lock()
 
     def find(

@@ -21,6 +21,7 @@ from premask.models.options import (
     HaarOptions,
     NoOptions,
     Owlv2Options,
+    Sam3Options,
     SamHqOptions,
     SegformerOptions,
     UniversalOptions,
@@ -149,6 +150,14 @@ FAMILIES: dict[str, Family] = {
         extra="torch",
         options={"find": EverythingOptions},
         model_types=("sam3_tracker", "sam3_tracker_video"),
+    ),
+    "sam3": Family(
+        adapter="premask.models.sam3:Sam3Finder",
+        stages=("find",),
+        extra="torch",
+        options={"find": Sam3Options},
+        prompts=("phrases", "exemplars"),
+        model_types=("sam3", "sam3_video", "sam3_lite_text"),
     ),
     "grounding-dino": Family(
         adapter="premask.models.grounding_dino:GroundingDinoFinder",

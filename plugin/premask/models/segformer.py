@@ -19,14 +19,13 @@ from premask.models.options import SegformerOptions
 from premask.models.torch_runtime import (
     device_of,
     half_arithmetic,
+    images_at_once,
     in_alike_batches,
     load_processor,
     load_strictly,
     network_input,
 )
 from premask.prompts import Hint, Prompts
-
-AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,7 @@ class SegformerFinder:
         self._model = load_strictly(
             SegformerForSemanticSegmentation, weights, device=self._device, dtype=torch.float32
         )
+        self._at_once = images_at_once(self._device, 8)
         self._lock = threading.Lock()
 
     def find(
@@ -55,7 +55,7 @@ class SegformerFinder:
         names = self._model.config.id2label
         wanted = wanted_classes(options.categories, names)
         looks = [_Look(pixels=self._pixels(image), size_hw=image.size_hw) for image in images]
-        maps = in_alike_batches(self._maps, looks, AT_ONCE, lambda look: look.pixels.shape)
+        maps = in_alike_batches(self._maps, looks, self._at_once, lambda look: look.pixels.shape)
         to_hints = partial(class_hints, names=names, wanted=wanted, instances=options.instances)
         return [to_hints(numbers) for numbers in maps]
 

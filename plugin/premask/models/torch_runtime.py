@@ -112,6 +112,15 @@ def load_strictly(model_class: Any, folder: Path, *, device: torch.device, **set
     return model.to(device).eval()
 
 
+def images_at_once(device: torch.device, most: int) -> int:
+    """How many images go into a network together.
+
+    More than one are no faster on a CPU, and there a result shall not depend, not even in its last
+    digit, on what else was in its batch.
+    """
+    return most if device.type == "cuda" else 1
+
+
 def in_batches(
     run: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item], size: int
 ) -> list[Result]:

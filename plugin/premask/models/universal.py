@@ -15,10 +15,8 @@ from premask.masks import Mask, Size
 from premask.models.categories import wanted_classes
 from premask.models.class_maps import class_hints, class_map, winners
 from premask.models.options import UniversalOptions
-from premask.models.torch_runtime import half_arithmetic, in_alike_batches
+from premask.models.torch_runtime import half_arithmetic, images_at_once, in_alike_batches
 from premask.prompts import Hint, Prompts
-
-AT_ONCE = 4
 
 MASK_THRESHOLD = 0.5
 """How likely a pixel of an object must be."""
@@ -100,6 +98,7 @@ class UniversalFinder:
 
     def __init__(self, network: UniversalNetwork) -> None:
         self._network = network
+        self._at_once = images_at_once(network.device, 4)
         self._lock = threading.Lock()
 
     def find(
@@ -108,7 +107,7 @@ class UniversalFinder:
         """What each image shows of the wanted classes; prompts change nothing."""
         looks = [self._network.look(image, options) for image in images]
         run = partial(self._hints, options=options)
-        return in_alike_batches(run, looks, AT_ONCE, lambda look: look.views.shape)
+        return in_alike_batches(run, looks, self._at_once, lambda look: look.views.shape)
 
     def _hints(self, looks: Sequence[Look], options: UniversalOptions) -> list[list[Hint]]:
         """The hints of images with equally many views of one size."""

@@ -21,13 +21,12 @@ from premask.models.options import VitMatteOptions
 from premask.models.subjects import around
 from premask.models.torch_runtime import (
     device_of,
+    images_at_once,
     in_alike_batches,
     load_processor,
     load_strictly,
 )
 from premask.models.trimap import Pixels, band_radius, core, required_mask
-
-AT_ONCE = 4
 
 INSIDE, UNKNOWN, OUTSIDE = 255, 128, 0
 
@@ -57,6 +56,7 @@ class VitMatteMatter:
         self._model = load_strictly(
             VitMatteForImageMatting, weights, device=self._device, dtype=torch.float32
         )
+        self._at_once = images_at_once(self._device, 4)
         self._lock = threading.Lock()
 
     def matte(
@@ -70,7 +70,7 @@ class VitMatteMatter:
         ]
         uncertain = [each for each in objects if each is not None and _is_uncertain(each.trimap)]
         alphas = iter(
-            in_alike_batches(self._alphas, uncertain, AT_ONCE, lambda each: each.pixels.shape)
+            in_alike_batches(self._alphas, uncertain, self._at_once, lambda each: each.pixels.shape)
         )
         return [
             _in_place(each, alphas, image.size_hw)
@@ -83,7 +83,8 @@ class VitMatteMatter:
         box = hull([around(mask), reach])
         trimap = _trimap(mask.crop(box), radius)
         rgb, known = _shrunk(image.rgb[box_slices(box)], trimap, options.longest_side)
-        pixels = self._processor(images=rgb, trimaps=known, return_tensors="pt")["pixel_values"]
+        pictures = {"images": PIL.Image.fromarray(rgb), "trimaps": PIL.Image.fromarray(known)}
+        pixels = self._processor(**pictures, return_tensors="pt")["pixel_values"]
         seen_hw = (known.shape[0], known.shape[1])
         return _Object(box=box, trimap=trimap, seen_hw=seen_hw, pixels=pixels)
 
