@@ -160,7 +160,11 @@ class LabelStudioClient:
             ) as reply:
                 status, answer = reply.status, b"".join(reply.body)
         except (OSError, http.client.HTTPException) as error:
-            raise AnswerLost(f"Label Studio at {origin} does not answer ({error}).") from error
+            reason = getattr(error, "strerror", None) or str(error)
+            raise AnswerLost(
+                f"Label Studio at {origin} does not answer ({reason.lower()}). Does it run, and is "
+                "LABEL_STUDIO_URL right?"
+            ) from error
         if status in _BUSY:
             raise AnswerLost(f"Label Studio at {origin} is busy ({status}).")
         if not 200 <= status < 300:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import threading
 import time
@@ -89,6 +90,7 @@ class EventLog:
             # A line that was damaged on the disk is not worth the others.
             with suppress(KeyError, TypeError, AttributeError):
                 self._apply(line)
+        _end_last_line(self._path)
         while (waiting := self._waiting.get()) is not None:
             reader, event = waiting
             with self._guard:
@@ -151,6 +153,15 @@ def _lines(*paths: Path) -> Iterator[Json]:
                         yield parse_json(line.encode())
                     except InvalidRequest:
                         continue
+
+
+def _end_last_line(path: Path) -> None:
+    """Let the next line begin a new one, whatever a crash has left."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb+") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
 
 
 def _task_key(line: Mapping[str, Any]) -> str:

@@ -39,8 +39,7 @@ class Hosts:
         found = self.resolve(host, port, type=socket.SOCK_STREAM)
         addresses = [(family, where) for family, _, _, _, where in found]
         for _, where in addresses:
-            # A link-local address comes with the name of its network card.
-            address = ipaddress.ip_address(where[0].partition("%")[0])
+            address = ipaddress.ip_address(where[0])
             if not (self._allows(host, port, address) or is_public(address)):
                 raise ForbiddenAddress(
                     f"'{host}' is {address}, which is not in the public internet. If that is meant "

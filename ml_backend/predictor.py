@@ -50,14 +50,18 @@ class Predictor:
         """What predictions for whole tasks of this project are called."""
         return self._version(self.roles.batch or self.roles.interactive, config)
 
-    def label_task(self, task: Task, config: LabelConfig) -> Prediction:
-        """Find what is to be found in all images of a task."""
-        recipe = self.roles.batch
-        if recipe is None:
+    def recipe_for_tasks(self) -> Recipe:
+        """The recipe that labels whole tasks, if there is one."""
+        if self.roles.batch is None:
             raise UnsupportedPrompt(
                 f"The recipe '{self.roles.interactive.name}' answers clicks only. Start with "
                 "--recipe and one that finds objects itself, such as subject."
             )
+        return self.roles.batch
+
+    def label_task(self, task: Task, config: LabelConfig) -> Prediction:
+        """Find what is to be found in all images of a task."""
+        recipe = self.recipe_for_tasks()
         draft = _Draft(config=config)
         for name in (name for name in config.images if config.outputs(name)):
             url = config.image_url(name, task.data)

@@ -89,6 +89,10 @@ class Labeler(Protocol):
         """How often what was found had no label in the project."""
         ...
 
+    def prepare(self) -> None:
+        """Raise what would make every task fail."""
+        ...
+
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
         """One for each task."""
         ...
@@ -113,6 +117,8 @@ class Push:
         missing = [without_version(version)]
         total = self.client.count(self.project)
         self.kept = total - self.client.count(self.project, missing)
+        if self.kept < total:
+            self.labeler.prepare()
         tasks = self.client.tasks(self.project, missing)
         with BulkWriter(self.client, self.project, version, self._fail) as writer:
             for done, each in enumerate(self.labeler.predictions(tasks), start=self.kept + 1):

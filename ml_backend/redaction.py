@@ -9,12 +9,12 @@ from collections.abc import Iterable
 HIDDEN = "(hidden)"
 
 _CREDENTIALS = re.compile(
-    r"(?i)(?<=\btoken )(?=\S*\d)[\w.+/=-]{8,}"  # behind Authorization:
-    r"|(?<=\bbearer )[\w.+/=-]{8,}"
-    r"|(?<=\bbasic )(?=\S*[\d=])[\w+/=]{8,}"
+    r"(?<=\b[Tt]oken )(?=\S*\d)[\w.+/=-]{8,}"  # behind Authorization:
+    r"|(?<=\b[Bb]earer )[\w.+/=-]{8,}"
+    r"|(?<=\b[Bb]asic )(?=\S*(?:[\d=]|[a-z][A-Z]))[\w+/=]{8,}"
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JSON web token
     r"|(?<=://)[^/\s@]+:[^/\s@]+(?=@)"  # user:password@
-    r"|(?<=[?&])(?:x-amz-signature|x-amz-credential|signature|sig|token)=[^&\s]+"  # a signed URL
+    r"|(?<=[?&])(?i:x-amz-signature|x-amz-credential|signature|sig|token)=[^&\s]+"  # a signed URL
 )
 
 

@@ -22,16 +22,23 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     print(table(shown_settings(settings), ("setting", "value")), flush=True)
     backend = Backend(settings)
     _log_to_terminal(settings, backend)
-    uvicorn.run(
-        create_app(backend),
-        host=settings.host,
-        port=settings.port,
-        http=ReasonProtocol,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
+    server_of(backend).run()
     return 0
+
+
+def server_of(backend: Backend) -> uvicorn.Server:
+    """The server of one backend, not yet started."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(backend),
+            host=backend.settings.host,
+            port=backend.settings.port,
+            http=ReasonProtocol,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    )
 
 
 def _log_to_terminal(settings: BackendSettings, backend: Backend) -> None:

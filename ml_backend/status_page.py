@@ -33,17 +33,17 @@ MISTAKES = (
         "Clicks do nothing",
         "The smart tool must be chosen in the toolbar, and Auto-Annotation switched on at the "
         'bottom; the tag needs smart="true", and the connection "interactive preannotations". '
-        "Errors of clicks are below: Label Studio shows none.",
+        "Errors of clicks are on this page: Label Studio shows none.",
     ),
     (
         "Retrieved predictions don't appear",
-        "Label Studio says so whatever happened. What failed is below, and is tried again next "
-        "time; what took too long goes on here, so retrieve again.",
+        "Label Studio says so whatever happened. What failed is on this page, and is tried again "
+        "next time; what took too long goes on here, so retrieve again.",
     ),
     (
         "Nothing is found that has a label",
-        "Names of a model that are not in the config are dropped (below). Say what a label is "
-        'called: <Label value="Cat" model_phrases="cat, kitten"/>.',
+        "Names of a model that are not in the config are dropped; they are on this page. Say what "
+        'a label is called: <Label value="Cat" model_phrases="cat, kitten"/>.',
     ),
 )
 

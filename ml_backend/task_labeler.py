@@ -40,6 +40,11 @@ class TaskLabeler:
         """What the predictions are called: the same name means the same predictions."""
         return self.predictor.version(self.config)
 
+    def prepare(self) -> None:
+        """Load the models: what they lack is one error now, and not one for each task."""
+        for model in self.predictor.recipe_for_tasks().models:
+            self.predictor.pool.get(model)
+
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
         """One for each task."""
         under_way: deque[tuple[int, Future[Json]]] = deque()

@@ -65,7 +65,6 @@ class SharedWork:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._under_way: dict[str, _Once] = {}
         self._askers: Counter[str] = Counter()
-        # A job that is cancelled reports back in the same thread.
         self._guard = threading.RLock()
 
     @property
@@ -79,7 +78,7 @@ class SharedWork:
         with self._guard:
             if key in self._kept:
                 return _done(self._kept[key])
-            once = self._under_way.get(key) or self._new(key, job)
+            once = self._under_way.get(key) or _Once(job, partial(self._ended, key))
             if lane not in once.lanes:
                 lane.submit(once.run)
                 once.lanes.append(lane)
@@ -98,43 +97,47 @@ class SharedWork:
             if key not in self._under_way:
                 return
             self._askers[key] -= 1
-            if not self._askers[key]:
-                self._under_way[key].future.cancel()
+            if not self._askers[key] and self._under_way[key].future.cancel():
+                self._forget(key)
 
-    def _new(self, key: str, job: Callable[[], bytes]) -> _Once:
-        once = _Once(job)
-        once.future.add_done_callback(partial(self._ended, key))
-        return once
-
-    def _ended(self, key: str, future: Future[bytes]) -> None:
+    def _ended(self, key: str, result: bytes | None) -> None:
+        """A job is done, or failed; nobody has been told yet."""
         with self._guard:
-            self._under_way.pop(key, None)
-            self._askers.pop(key, None)
-            if not future.cancelled() and future.exception() is None:
-                self._kept[key] = future.result()
-                while len(self._kept) > 1 and self.nbytes > self._kept_bytes:
-                    self._kept.popitem(last=False)
+            self._forget(key)
+            if result is not None:
+                self._kept[key] = result
+            while len(self._kept) > 1 and self.nbytes > self._kept_bytes:
+                self._kept.popitem(last=False)
+
+    def _forget(self, key: str) -> None:
+        del self._under_way[key], self._askers[key]
 
 
 class _Once:
     """A job that waits in several lanes, and runs in the one that gets to it first."""
 
-    def __init__(self, job: Callable[[], bytes]) -> None:
+    def __init__(self, job: Callable[[], bytes], ended: Callable[[bytes | None], object]) -> None:
         self.future: Future[bytes] = Future()
         self.lanes: list[Lane] = []
         self._job = job
+        self._ended = ended
         self._untaken = threading.Semaphore(1)
 
     def run(self) -> None:
         """Do the job, unless it was done or cancelled."""
         if not self._untaken.acquire(blocking=False):
             return
-        if self.future.set_running_or_notify_cancel():
-            try:
-                self.future.set_result(self._job())
-            # Whoever asked gets it.
-            except BaseException as error:
-                self.future.set_exception(error)
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self._job()
+        # Whoever asked gets it.
+        except BaseException as error:
+            self._ended(None)
+            self.future.set_exception(error)
+        else:
+            self._ended(result)
+            self.future.set_result(result)
 
 
 def _done(result: bytes) -> Future[bytes]:

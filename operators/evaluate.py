@@ -29,7 +29,7 @@ class Evaluate(foo.Operator):
             name="evaluate",
             label="Evaluate masks",
             description="Precision and recall, IoU, boundary IoU; SAD and MSE of mattes",
-            icon="/assets/icon.svg",
+            icon="/operators/assets/icon.svg",
             dynamic=True,
             allow_delegated_execution=True,
         )

@@ -18,7 +18,7 @@ SKIP, ADD, REPLACE = "skip", "add", "replace"
 POLICIES = {
     SKIP: "Leave samples alone that have labels in the field",
     ADD: "Add what overlaps none of them",
-    REPLACE: "Replace what premask wrote and nobody has changed or tagged; add what overlaps no other",
+    REPLACE: "Replace what premask wrote and nobody touched since; add what overlaps no other",
 }
 
 Need = Literal["wanted", "done", "left alone"]

@@ -33,7 +33,7 @@ class ExportMasks(foo.Operator):
             name="export_masks",
             label="Export masks",
             description="Write labels as COCO (exact to the pixel), YOLO, PNG maps or cut-outs",
-            icon="/assets/icon.svg",
+            icon="/operators/assets/icon.svg",
             dynamic=True,
             allow_delegated_execution=True,
         )

@@ -106,7 +106,10 @@ def _filled(form: Params) -> Iterator[tuple[str, Any]]:
 
 def _adapted(recipe: Recipe, values: Params) -> tuple[Recipe, dict[str, PremaskError]]:
     """The recipe with the values that are valid, and what is wrong with each of the others."""
-    problems = {}
+    try:
+        return recipe.with_settings(values), {}
+    except PremaskError:
+        problems = {}
     for path, value in values.items():
         try:
             recipe = recipe.with_settings({path: value})

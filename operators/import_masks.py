@@ -29,7 +29,7 @@ class ImportMasks(foo.Operator):
             name="import_masks",
             label="Import COCO masks",
             description="Read a COCO file (run lengths, polygons, mattes) to the pixel",
-            icon="/assets/icon.svg",
+            icon="/operators/assets/icon.svg",
             dynamic=True,
             allow_delegated_execution=True,
         )

@@ -34,7 +34,7 @@ class Accept(foo.Operator):
             name=self.own_name,
             label=self.label,
             description=f"Tag the selected labels, or else samples, as {self.verdict}",
-            icon="/assets/icon.svg",
+            icon="/operators/assets/icon.svg",
         )
 
     def resolve_placement(self, ctx: Any) -> types.Placement:

@@ -28,7 +28,7 @@ class ReviewQueue(foo.Operator):
             name="review_queue",
             label="Review queue",
             description="Save a view of the samples that most need a person's eyes",
-            icon="/assets/icon.svg",
+            icon="/operators/assets/icon.svg",
             dynamic=True,
             allow_delegated_execution=True,
         )

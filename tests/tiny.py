@@ -11,6 +11,17 @@ import pytest
 from premask.models.catalog import HubWeights, catalog
 from premask.models.registry import FAMILIES
 
+LOOSE = {
+    "threshold": 0.0,
+    "visible": 0.0,
+    "min_score": 0.0,
+    "min_stability": 0.0,
+    "points_per_side": 3,
+    "width": 64,
+    "height": 32,
+}
+"""Settings for models with random weights, which are sure of nothing, and small."""
+
 
 class TinyModels:
     """Names that a `ModelPool` takes, such as `sam2:/somewhere/sam2`, by family."""

@@ -6,9 +6,10 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, Union
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, cast
 
 from premask.errors import InvalidSetting, UnknownSetting
 
@@ -92,12 +93,7 @@ class Setting:
 
 def settings_of(owner: type[Any]) -> dict[str, Setting]:
     """The settings of a dataclass whose fields were made with `setting`, in their order."""
-    hints = typing.get_type_hints(owner)
-    return {
-        item.name: _described(item, hints[item.name])
-        for item in dataclasses.fields(owner)
-        if "setting" in item.metadata
-    }
+    return {item.name: item for item in _settings_of(cast("Hashable", owner))}
 
 
 def checked(owner: type[T], table: Mapping[str, Any], where: str, **others: Any) -> T:
@@ -116,6 +112,17 @@ def require_known(name: str, known: Iterable[str], where: str) -> None:
     """Raise `UnknownSetting`, with the nearest name, unless the name is known."""
     if name not in known:
         raise UnknownSetting(name, known, where=where)
+
+
+@cache
+def _settings_of(owner: Any) -> tuple[Setting, ...]:
+    # Types are evaluated from their texts, which takes longer than all that is done with them.
+    hints = typing.get_type_hints(owner)
+    return tuple(
+        _described(item, hints[item.name])
+        for item in dataclasses.fields(owner)
+        if "setting" in item.metadata
+    )
 
 
 def _described(item: dataclasses.Field[Any], annotation: Any) -> Setting:

@@ -22,7 +22,7 @@ from premask.models.registry import FAMILIES, Stage
 from premask.models.weights import installed_weights
 from premask.prompts import BoxPrompt, Hint, Phrase, Prompts
 from premask.settings import settings_of
-from tests.tiny import TinyModels, hub_families
+from tests.tiny import LOOSE, TinyModels, hub_families
 
 OFFLINE = [name for name, each in known_models().items() if each.family not in hub_families()]
 STAGES: dict[str, tuple[Stage, ...]] = {
@@ -34,8 +34,6 @@ BY_STAGE = {
     for stage in ("find", "outline", "matte")
 }
 FACE = (170, 60, 280, 220)
-LOOSE = {"threshold": 0.0, "min_score": 0.0, "min_stability": 0.0, "points_per_side": 3}
-"""Tiny models with random weights are sure of nothing."""
 
 
 class Pool(ModelPool):

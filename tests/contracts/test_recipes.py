@@ -6,51 +6,107 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from premask.annotations import Labeled
-from premask.models.catalog import catalog
+from premask.annotations import Annotation, Labeled
+from premask.models.catalog import catalog, checkpoint_of
 from premask.models.pool import ModelPool
 from premask.pipeline import label
-from premask.prompts import BoxPrompt, Prompts
-from premask.recipes import built_in_recipes, recipe_of
+from premask.prompts import BoxPrompt, Phrase, Prompts
+from premask.recipes import MODEL_STAGES, Recipe, built_in_recipes, recipe_of
 from premask.settings import Setting
+from tests.tiny import LOOSE, TinyModels, hub_families
 
 NAMES = tuple(built_in_recipes())
+TINY = tuple(
+    name
+    for name, recipe in built_in_recipes().items()
+    if any(checkpoint_of(model).family in hub_families() for model in recipe.models)
+)
+OFFLINE = tuple(name for name in NAMES if name not in TINY)
 FACE = Prompts(boxes=(BoxPrompt(box_xyxy=(170, 60, 280, 220), label="face"),))
+WORDS = Prompts(phrases=(Phrase(text="a face"), Phrase(text="flag")))
 
 
 @pytest.fixture(scope="module")
 def pool(u2netp_weights: object) -> ModelPool:
-    return ModelPool()
+    return ModelPool(device="cpu")
 
 
-def run(name: str, photo: NDArray[np.uint8], pool: ModelPool) -> Labeled:
-    recipe = recipe_of(name)
-    prompts = FACE if recipe.find is None and recipe.outline is not None else None
-    (labeled,) = label([photo], recipe, prompts=prompts, pool=pool)
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
+    return TinyModels(tmp_path_factory.mktemp("tiny"))
+
+
+def run(recipe: Recipe, photo: NDArray[np.uint8], pool: ModelPool) -> Labeled:
+    (labeled,) = label([photo], recipe, prompts=prompts_for(recipe), pool=pool)
     return labeled
 
 
-@pytest.mark.parametrize("name", NAMES)
+def prompts_for(recipe: Recipe) -> Prompts | None:
+    if recipe.find is not None:
+        listens = checkpoint_of(recipe.find.model).kind.prompts
+        return WORDS if "phrases" in listens else None
+    return FACE if recipe.outline is not None else None
+
+
+def made_tiny(recipe: Recipe, tiny: TinyModels) -> Recipe:
+    """The recipe with tiny models, which are sure of nothing, in the place of those of the hub."""
+    families = {
+        stage: checkpoint_of(recipe.settings()[f"{stage}.model"].default).family
+        for stage in MODEL_STAGES
+        if f"{stage}.model" in recipe.settings()
+    }
+    models = {
+        f"{stage}.model": tiny[family]
+        for stage, family in families.items()
+        if family in hub_families()
+    }
+    small = recipe.with_settings(models)
+    finds = (path for path in small.settings() if path.startswith("find."))
+    loose = {path: LOOSE[path[5:]] for path in finds if path[5:] in LOOSE}
+    return small.with_settings(loose)
+
+
+def require_sound(annotation: Annotation, photo: NDArray[np.uint8], recipe: Recipe) -> None:
+    assert annotation.label
+    assert annotation.source
+    assert set(annotation.source) <= set(recipe.models)
+    assert annotation.mask is None or annotation.mask.size_hw == photo.shape[:2]
+    assert annotation.mask is None or annotation.box_xyxy == annotation.mask.box_xyxy
+    assert annotation.matte is None or annotation.matte.mask() == annotation.mask
+
+
+@pytest.mark.parametrize("name", OFFLINE)
 def test_it_annotates_a_real_photo(
     name: str, astronaut: NDArray[np.uint8], pool: ModelPool
 ) -> None:
-    labeled = run(name, astronaut, pool)
+    recipe = recipe_of(name)
+    labeled = run(recipe, astronaut, pool)
     assert labeled.error is None
     assert labeled.annotations
     for each in labeled.annotations:
-        assert each.label
+        require_sound(each, astronaut, recipe)
         assert each.mask is not None
-        assert each.mask.size_hw == astronaut.shape[:2]
         assert each.mask.area > 1000
-        assert each.box_xyxy == each.mask.box_xyxy
-        assert each.source
-        assert set(each.source) <= set(recipe_of(name).models)
-        assert each.matte is None or each.matte.mask() == each.mask
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_it_runs_on_tiny_models(
+    name: str, astronaut: NDArray[np.uint8], pool: ModelPool, tiny: TinyModels
+) -> None:
+    recipe = made_tiny(recipe_of(name), tiny)
+    labeled = run(recipe, astronaut, pool)
+    assert labeled.error is None
+    for each in labeled.annotations:
+        require_sound(each, astronaut, recipe)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_deterministic(name: str, astronaut: NDArray[np.uint8], pool: ModelPool) -> None:
-    assert run(name, astronaut, pool).annotations == run(name, astronaut, pool).annotations
+def test_it_is_deterministic(
+    name: str, astronaut: NDArray[np.uint8], pool: ModelPool, tiny: TinyModels
+) -> None:
+    recipe = made_tiny(recipe_of(name), tiny)
+    first, second = (run(recipe, astronaut, pool).annotations for _ in range(2))
+    assert first == second
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,10 +136,10 @@ def as_text(item: Setting) -> str:
 def test_the_subject_has_a_soft_edge_and_the_face_is_where_it_is(
     astronaut: NDArray[np.uint8], pool: ModelPool
 ) -> None:
-    (subject,) = run("subject", astronaut, pool).annotations
+    (subject,) = run(recipe_of("subject"), astronaut, pool).annotations
     assert subject.matte is not None
     assert len(np.unique(subject.matte.crop())) > 100
-    (face,) = run("faces", astronaut, pool).annotations
+    (face,) = run(recipe_of("faces"), astronaut, pool).annotations
     assert face.mask is not None
     assert face.mask.crop((220, 110, 230, 120)).all()
     assert face.mask.difference(subject.mask or face.mask).area < 0.1 * face.mask.area

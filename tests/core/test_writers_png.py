@@ -15,6 +15,7 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, UnwritableOutput
 from premask.images import Image
 from premask.labels import png
+from premask.labels.ade20k import ade20k_number, ade20k_palette
 from premask.labels.palette import color
 from premask.masks import Mask, Matte
 from tests.golden.dataset import adversarial_masks
@@ -136,6 +137,45 @@ def test_a_photo_is_no_mask() -> None:
     photo = png.png_bytes(PIL.Image.new("RGB", (2, 2)))
     with pytest.raises(InvalidMask, match=r"has colours \(RGB\)"):
         png.mask_from_png(photo)
+
+
+@pytest.mark.parametrize(
+    ("label", "number", "rgb"),
+    [
+        ("wall", 1, (120, 120, 120)),
+        ("Building", 2, (180, 120, 120)),
+        ("building, edifice", 2, (180, 120, 120)),
+        ("window", 9, (230, 230, 230)),
+        ("bed ", 8, (204, 5, 255)),
+        ("screen", 131, (0, 204, 255)),
+        ("screen door, screen", 59, (0, 173, 255)),
+        ("stool", 111, (0, 214, 255)),
+        ("flag", 150, (92, 0, 255)),
+        ("unicorn", 0, (0, 0, 0)),
+    ],
+)
+def test_ade20ks_classes_have_the_colours_that_controlnet_expects(
+    label: str, number: int, rgb: tuple[int, int, int]
+) -> None:
+    (make,) = png.ade20k_files(labeled(block(label, slice(0, 2), slice(0, 2))), "a").values()
+    picture = opened(make())
+    assert picture.mode == "P"
+    assert np.asarray(picture)[0, 0] == number
+    assert picture.convert("RGB").getpixel((1, 1)) == rgb
+    assert picture.convert("RGB").getpixel((5, 3)) == (0, 0, 0)
+
+
+def test_what_is_no_class_of_ade20k_hides_none() -> None:
+    wall = block("wall", slice(0, 3), slice(0, 4))
+    index = png.ade20k_map(labeled(wall, block("unicorn", slice(1, 2), slice(1, 3))))
+    assert Mask.from_array(index == 1) == wall.mask
+
+
+def test_ade20k_has_150_classes_and_two_of_one_colour() -> None:
+    colors = [tuple(ade20k_palette()[at : at + 3]) for at in range(0, 3 * 151, 3)]
+    assert len(colors) == 151
+    assert len(set(colors)) == 150
+    assert colors[ade20k_number("road")] == colors[ade20k_number("skyscraper")]
 
 
 def pixels(path: Path) -> NDArray[np.uint8]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
-from starlette.testclient import TestClient
 
 from premask.errors import UnreadableImage
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
 
 Json = dict[str, Any]
 
@@ -57,10 +60,11 @@ class MemoryFetcher:
         return self.files[url]
 
 
-def disk_png(x: int, y: int) -> bytes:
-    """A photo of a red disk on grass, somewhat noisy, as a PNG of 96 x 64."""
+def disks_png(*centers_xy: tuple[int, int]) -> bytes:
+    """A photo of red disks on grass, somewhat noisy, as a PNG of 96 x 64."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    inside = (rows - y) ** 2 + (columns - x) ** 2 < RADIUS**2
+    distances = [(rows - y) ** 2 + (columns - x) ** 2 for x, y in centers_xy]
+    inside = np.min(distances, axis=0) < RADIUS**2
     noise = np.random.default_rng(7).integers(0, 30, (HEIGHT, WIDTH, 3))
     rgb = np.where(inside[..., np.newaxis], (200, 30, 40), (40, 160, 60)) + noise
     file = io.BytesIO()

@@ -32,6 +32,9 @@ class OneRegion:
     fails: Callable[[int], bool] = lambda task: False
     dropped: Counter[str] = field(default_factory=Counter)
 
+    def prepare(self) -> None:
+        """There is nothing to load."""
+
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
         for task in tasks:
             number = task["id"]

@@ -17,7 +17,12 @@ import premask
 from ml_backend import push
 from ml_backend.predictor import pool_from_settings
 from ml_backend.settings import BackendSettings
-from premask.errors import InvalidSetting, UnusableLabelConfig
+from premask.errors import (
+    InvalidSetting,
+    MissingWeights,
+    UnsupportedPrompt,
+    UnusableLabelConfig,
+)
 from premask.images import Image, read_image
 from premask.labels.label_studio import annotations_from_regions
 from tests.ml_backend.fake_label_studio import FakeLabelStudio, settings_for
@@ -124,6 +129,25 @@ def test_an_unusable_project_is_refused_first(fake: FakeLabelStudio, server: Loc
         pushed(settings(server))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "error", "message"),
+    [
+        ("subject", MissingWeights, "premask models download u2netp"),
+        ("click", UnsupportedPrompt, "answers clicks only"),
+    ],
+)
+def test_what_would_make_every_task_fail_is_one_error(
+    recipe: str,
+    error: type[Exception],
+    message: str,
+    fake: FakeLabelStudio,
+    server: LocalServer,
+) -> None:
+    with pytest.raises(error, match=message):
+        pushed(settings(server, recipe=recipe))
+    assert not [path for path in server.paths() if path.startswith("/data/")]
+
+
 # --- --embed-only
 
 
@@ -158,7 +182,11 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Remembering:
 
 
 def test_each_image_is_embedded_once_for_the_server(
-    fake: FakeLabelStudio, server: LocalServer, model: Remembering, photos: list[bytes]
+    fake: FakeLabelStudio,
+    server: LocalServer,
+    model: Remembering,
+    photos: list[bytes],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     task = fake.add_upload("broken.png", b"<html>")
     assert pushed(settings(server), "--embed-only") == 1
@@ -170,6 +198,7 @@ def test_each_image_is_embedded_once_for_the_server(
     del fake.tasks[task]
     assert pushed(settings(server), "--embed-only") == 0
     assert model.seen == digests
+    assert "0 embeddings made for 'click', 3 kept from before" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("fake")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ CAPTIONS = replace(GROUNDING, task="dense-region-captions")
 WITH_PHRASES = [GROUNDING, VOCABULARY, REFERRING]
 
 CATS = "two cats<loc_10><loc_20><loc_300><loc_400><loc_500><loc_0><loc_999><loc_999>"
+SQUARE = "<loc_0><loc_0><loc_9><loc_0><loc_9><loc_9><loc_0><loc_9>"
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +178,7 @@ def test_images_of_all_sizes_with_all_phrases_whatever_the_batch(
 ) -> None:
     """The last two prompts are of one length, so their images share a batch."""
     some = [images[0], images[2], images[4]]
-    prompts = [asking("a red chair", "cup"), asking("cup"), asking("cat")]
+    prompts = [asking("a red chair"), asking("cats", "helmet"), asking("cats", "helmet")]
     together = find(finder, some, prompts, options)
     assert sum(map(len, together)) > 1
     for image, each, found in zip(some, prompts, together, strict=True):
@@ -213,22 +215,52 @@ def test_an_embedding_can_be_kept(finder: Florence2Finder, images: list[Image]) 
     assert_differ(found[0], found[2])
 
 
-def test_phrases_one_by_one_keep_their_order_and_labels(
-    finder: Florence2Finder, images: list[Image]
+class Canned:
+    """Stands for the network: remembers what was asked, and answers the same to all."""
+
+    def __init__(self, finder: Florence2Finder, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[list[str]] = []
+        self.answer = CATS
+        monkeypatch.setattr(finder, "_answers", self)
+
+    def __call__(self, questions: Sequence[Any], options: Florence2Options) -> list[str]:
+        self.asked += [[phrase.text for phrase in each.phrases] for each in questions]
+        return [self.answer for _ in questions]
+
+
+@pytest.fixture
+def canned(finder: Florence2Finder, monkeypatch: pytest.MonkeyPatch) -> Canned:
+    return Canned(finder, monkeypatch)
+
+
+@pytest.mark.parametrize("options", [VOCABULARY, REFERRING])
+def test_phrases_are_asked_one_by_one(
+    finder: Florence2Finder, images: list[Image], canned: Canned, options: Florence2Options
 ) -> None:
     phrases = (Phrase(text="helmet"), Phrase(text="cup", label="Tasse ☕"))
-    together = find(finder, images[:1], [Prompts(phrases=phrases)], REFERRING)[0]
-    apart = [find(finder, images[:1], [Prompts(phrases=(each,))], REFERRING)[0] for each in phrases]
-    assert_same(together, [*apart[0], *apart[1]])
-    assert {hint.label for hint in together} == {"helmet", "Tasse ☕"}
+    canned.answer = f"<poly>{SQUARE}</poly>"
+    found = find(finder, images[:1], [Prompts(phrases=phrases)], options)[0]
+    labels = [hint.label for hint in found]
+    assert sorted(canned.asked) == [["cup"], ["helmet"]]
+    assert labels == ["helmet", "Tasse ☕"]
 
 
-def test_long_lists_are_grounded_in_parts(finder: Florence2Finder, images: list[Image]) -> None:
+def test_long_lists_are_grounded_in_parts(
+    finder: Florence2Finder, images: list[Image], canned: Canned
+) -> None:
     """Of 128 tokens the image takes 5, and the task 38: each phrase of ten letters takes 12."""
     texts = [letter * 10 for letter in "abcdefghij"]
-    found = find(finder, images[:1], [asking(*texts)])[0]
-    parts = [find(finder, images[:1], [asking(*part)])[0] for part in (texts[:7], texts[7:])]
-    assert_same(found, [*parts[0], *parts[1]])
+    find(finder, images[:1], [asking(*texts)])
+    assert canned.asked == [texts[:7], texts[7:]]
+
+
+def test_each_grounded_region_gets_its_own_phrase(
+    finder: Florence2Finder, images: list[Image], canned: Canned
+) -> None:
+    phrases = (Phrase(text="A Café"), Phrase(text="two cats", label="Katzen"))
+    canned.answer = "a café<loc_0><loc_0><loc_9><loc_9>" + CATS
+    found = find(finder, images[:1], [Prompts(phrases=phrases)])[0]
+    assert [hint.label for hint in found] == ["A Café", "Katzen", "Katzen"]
 
 
 @pytest.mark.parametrize("options", WITH_PHRASES)
@@ -255,19 +287,29 @@ def test_tasks_without_phrases_take_none(
         find(finder, images[:1], [asking("cat")], options)
 
 
-def test_negative_phrases_take_what_they_name(finder: Florence2Finder, images: list[Image]) -> None:
-    phrases = (Phrase(text="helmet"), Phrase(text="helmet", positive=False))
-    assert find(finder, images[:1], [Prompts(phrases=phrases)], REFERRING) == [[]]
+def test_negative_phrases_take_what_they_name(
+    finder: Florence2Finder, images: list[Image], canned: Canned
+) -> None:
+    phrases = (Phrase(text="a dog"), Phrase(text="two cats", positive=False))
+    canned.answer = "a dog<loc_0><loc_0><loc_9><loc_9><loc_10><loc_20><loc_300><loc_400>" + CATS
+    found = find(finder, images[:1], [Prompts(phrases=phrases)])[0]
+    assert [hint.box_xyxy for hint in found] == [pytest.approx((0.256, 0.256, 4.864, 4.864))]
 
 
-def test_regions_to_keep(finder: Florence2Finder, images: list[Image]) -> None:
-    long = replace(OBJECTS, max_tokens=90)
-    every = find(finder, [images[3]], [Prompts()], long)[0]
-    label = every[-1].label
-    by_place = find(finder, [images[3]], [Prompts()], replace(long, keep=("0", "2")))[0]
-    by_label = find(finder, [images[3]], [Prompts()], replace(long, keep=(label,)))[0]
-    assert by_place == [every[0], every[2]]
-    assert by_label == [hint for hint in every if hint.label == label]
+@pytest.mark.parametrize(
+    ("keep", "places"), [((), [0, 1, 2]), (("0", "2"), [0, 2]), (("a dog",), [0]), (("x",), [])]
+)
+def test_regions_to_keep(
+    finder: Florence2Finder,
+    images: list[Image],
+    canned: Canned,
+    keep: tuple[str, ...],
+    places: list[int],
+) -> None:
+    canned.answer = "a dog<loc_0><loc_0><loc_9><loc_9>" + CATS
+    every = find(finder, images[:1], [Prompts()], OBJECTS)[0]
+    found = find(finder, images[:1], [Prompts()], replace(OBJECTS, keep=keep))[0]
+    assert found == [every[place] for place in places]
 
 
 def test_answers_are_as_long_as_allowed(finder: Florence2Finder, images: list[Image]) -> None:

@@ -91,6 +91,7 @@ def test_results_do_not_depend_on_their_batch(
     for image, hints_of_one, outlines in zip(images, hints, together, strict=True):
         alone = [outline(segmenter, image, [hint])[0] for hint in hints_of_one]
         assert_same(outlines, alone)
+        assert_same(outline(segmenter, image, hints_of_one), alone)
 
 
 def test_results_do_not_depend_on_how_many_objects_go_at_once(

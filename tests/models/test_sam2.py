@@ -41,7 +41,7 @@ from tests.models.promptable_checkpoints import (
     photos,
     rough,
 )
-from tests.tiny_models import sam2
+from tests.tiny_models import sam2, sam3_tracker
 
 CLASSES = {
     "sam2": (Sam2Model, Sam2Processor),
@@ -216,3 +216,16 @@ def test_a_weight_that_is_no_memory_is_not_left_over(video_folder: Path, tmp_pat
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(MissingWeights, match=r"unexpected_keys: prompt_encoder\.something_new"):
         load("sam2", tmp_path)
+
+
+def test_sam3_is_read_as_it_was_published(tmp_path: Path) -> None:
+    alone, published = tmp_path / "alone", tmp_path / "published"
+    sam3_tracker.build(alone)
+    sam3_tracker.build_published(published)
+    ours = load("sam3-tracker", published)
+    expected = image_weights(load("sam3-tracker", alone))
+    weights = image_weights(ours)
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(each, expected[name]) for name, each in weights.items())
+    (mask,) = outline(ours, photos()[0], [boxed()])
+    assert_same([mask], outline(load("sam3-tracker", alone), photos()[0], [boxed()]))

@@ -23,6 +23,7 @@ from premask.prompts import Hint, Prompts
 from tests.models.detector_checks import (
     assert_differ,
     assert_same,
+    assert_same_but_for_rounding,
     assert_threads_do_not_mix,
     drop_a_weight,
     photos,
@@ -94,6 +95,16 @@ def test_results_do_not_depend_on_the_batch(finder: SegformerFinder, images: lis
         assert_same(hints, found(finder, image))
     assert_differ(together[0], together[1])
     assert_threads_do_not_mix(lambda index: [found(finder, images[index])])
+
+
+def test_a_batch_as_a_gpu_has_it_changes_no_more_than_rounding(
+    finder: SegformerFinder, images: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [found(finder, image) for image in images]
+    monkeypatch.setattr(finder, "_at_once", 3)
+    together = finder.find(images, [Prompts()] * 5, SegformerOptions())
+    for hints, expected in zip(together, alone, strict=True):
+        assert_same_but_for_rounding(hints, expected)
 
 
 def test_categories_are_picked_by_name_or_group(

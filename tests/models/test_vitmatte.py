@@ -122,12 +122,15 @@ def test_the_band_can_follow_the_objects_size(matter: VitMatteMatter, images: li
 
 
 def test_different_sizes_in_one_batch_do_not_mix(
-    matter: VitMatteMatter, images: list[Image]
+    matter: VitMatteMatter, images: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As a GPU has it: crops that are padded to one size share the network."""
     masks = [disc(image.size_hw, (120, 100), 30 + 5 * index) for index, image in enumerate(images)]
     masks[1] = Mask.empty(images[1].size_hw)
     masks[3] = masks[3].union(masks[3].inverted())
+    monkeypatch.setattr(matter, "_at_once", 3)
     together = matter.matte(images, masks, BAND)
+    monkeypatch.setattr(matter, "_at_once", 1)
     for index, (image, mask) in enumerate(zip(images, masks, strict=True)):
         (alone,) = matter.matte([image], [mask], BAND)
         np.testing.assert_allclose(together[index].astype(int), alone, atol=1)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
-from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model, Sam2Processor
+from transformers import (
+    Sam2Config,
+    Sam2ImageProcessor,
+    Sam2Model,
+    Sam2Processor,
+    Sam2VideoConfig,
+    Sam2VideoModel,
+)
 
 from tests.tiny_models.perturb import perturb
 
@@ -58,14 +66,7 @@ def build(folder: Path) -> None:
 
 
 def build_video(folder: Path) -> None:
-    """What the hub has: the video model, whose image part is the same."""
-    from transformers import (
-        Sam2VideoConfig,
-        Sam2VideoModel,
-        Sam2VideoProcessor,
-        Sam2VideoVideoProcessor,
-    )
-
+    """The files that facebook/sam2.1-* have: the video model, whose image part is the same."""
     torch.manual_seed(0)
     # The memory's width is fixed to 64 and has to be less than the rest's, a multiple of it.
     config = Sam2VideoConfig(
@@ -83,5 +84,6 @@ def build_video(folder: Path) -> None:
         memory_fuser_num_layers=1,
     )
     perturb(Sam2VideoModel(config), seed=0).save_pretrained(folder)
-    video_processor = Sam2VideoVideoProcessor(size=SQUARE)
-    Sam2VideoProcessor(image_processor(), video_processor).save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(image_processor().to_json_string())
+    processor = {"processor_class": "Sam2VideoProcessor", "target_size": SIDE}
+    (folder / "processor_config.json").write_text(json.dumps(processor))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from transformers import (
     Sam3ImageProcessor,
     Sam3TrackerConfig,
@@ -44,3 +46,24 @@ def build(folder: Path) -> None:
     perturb(Sam3TrackerModel(config), seed=0).save_pretrained(folder)
     image_processor = Sam3ImageProcessor(size={"height": SIDE, "width": SIDE})
     Sam3TrackerProcessor(image_processor).save_pretrained(folder)
+
+
+def build_published(folder: Path) -> None:
+    """As facebook/sam3 names its weights: the detector's encoder serves the tracker, too."""
+    build(folder)
+    model = Sam3TrackerModel.from_pretrained(folder)
+    weights = {_published(name): each.contiguous() for name, each in model.state_dict().items()}
+    others = ("detector_model.text_encoder.x", "tracker_model.memory_encoder.x")
+    weights.update({name: torch.zeros(1) for name in others})
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    tracker = {**model.config.to_dict(), "model_type": "sam3_tracker_video"}
+    config = {"model_type": "sam3_video", "tracker_config": tracker}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def _published(name: str) -> str:
+    if name.startswith("vision_encoder.backbone."):
+        return f"detector_model.{name}"
+    if name.startswith("vision_encoder.neck."):
+        return name.replace("vision_encoder.neck.", "tracker_neck.")
+    return f"tracker_model.{name}"

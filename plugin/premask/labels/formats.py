@@ -112,6 +112,13 @@ _IMAGE_FORMATS = (
         encode=png.instance_files,
     ),
     ImageFormat(
+        name="ade20k",
+        help="one indexed PNG an image in the colours of ADE20K that ControlNet expects; other "
+        "classes than its 150 are black",
+        folder_name="ade20k",
+        encode=png.ade20k_files,
+    ),
+    ImageFormat(
         name="png-masks",
         help="one black and white PNG an object",
         folder_name="masks",

@@ -17,6 +17,7 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, InvalidSetting, UnwritableOutput
 from premask.files import LazyFiles, write_atomically
 from premask.geometry import box_slices
+from premask.labels.ade20k import ade20k_number, ade20k_palette
 from premask.labels.numbering import Stems, number_new, numbered
 from premask.labels.palette import png_palette
 from premask.masks import Alpha, Mask, Matte, Size
@@ -44,6 +45,11 @@ def write_class_maps(
 def instance_files(labeled: Labeled, stem: str) -> LazyFiles:
     """One map an image: 1 is the first annotation, 0 is nothing."""
     return {f"{stem}.png": lambda: png_from_index(instance_map(labeled))}
+
+
+def ade20k_files(labeled: Labeled, stem: str) -> LazyFiles:
+    """One map an image, in ADE20K's numbers and colours; 0 is what is none of its classes."""
+    return {f"{stem}.png": lambda: png_from_index(ade20k_map(labeled), ade20k_palette())}
 
 
 def mask_files(labeled: Labeled, stem: str) -> LazyFiles:
@@ -85,6 +91,13 @@ def instance_map(labeled: Labeled) -> Index:
     count = len(labeled.annotations)
     values = range(1, count + 1)
     return _painted(labeled.annotations, values, labeled.image.size_hw, count)
+
+
+def ade20k_map(labeled: Labeled) -> Index:
+    """The number of ADE20K's class of each pixel (height, width); overlaps as in `class_map`."""
+    known = [each for each in labeled.annotations if ade20k_number(each.label)]
+    values = [ade20k_number(each.label) for each in known]
+    return _painted(known, values, labeled.image.size_hw, max(values, default=0))
 
 
 def alpha_map(annotations: Sequence[Annotation], size_hw: Size) -> Alpha:
@@ -129,11 +142,14 @@ def masks_from_index(index: NDArray[Any]) -> dict[int, Mask]:
     return {int(value): Mask.from_array(index == value) for value in np.unique(index) if value}
 
 
-def png_from_index(index: Index) -> bytes:
-    """A PNG with PASCAL VOC's palette; beyond 255 numbers 16 bits of grey, without colours."""
+def png_from_index(index: Index, palette: bytes | None = None) -> bytes:
+    """A PNG with a palette, by default PASCAL VOC's.
+
+    Beyond 255 numbers it has 16 bits of grey, without colours.
+    """
     picture = PIL.Image.fromarray(index)
     if index.dtype == np.uint8:
-        picture.putpalette(png_palette())
+        picture.putpalette(palette or png_palette())
     return png_bytes(picture)
 
 

@@ -107,7 +107,7 @@ class EomtNetwork:
         def strengths(some: slice) -> torch.Tensor:
             return likely(some) * scores[some, None, None]
 
-        return contested(strengths, scores, numbers, look.size_hw, options.overlap, own=likely)
+        return contested(strengths, scores, numbers, look.size_hw, options.visible, own=likely)
 
     def _at_full_size(self, masks: torch.Tensor, size_hw: Size) -> torch.Tensor:
         """Masks (n, h, w) of the padded square as masks of the image."""

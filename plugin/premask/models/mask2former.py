@@ -94,4 +94,4 @@ class Mask2FormerNetwork:
             likely = enlarged(masks[some].sigmoid(), look.size_hw)
             return likely * scores[some, None, None]
 
-        return contested(strengths, scores, numbers, look.size_hw, options.overlap)
+        return contested(strengths, scores, numbers, look.size_hw, options.visible)

@@ -103,4 +103,4 @@ def _contested(
     def strengths(some: slice) -> torch.Tensor:
         return enlarged(masks[some], look.size_hw, antialias=True) * scores[some, None, None]
 
-    return contested(strengths, scores, numbers, look.size_hw, options.overlap)
+    return contested(strengths, scores, numbers, look.size_hw, options.visible)

@@ -217,7 +217,7 @@ class UniversalOptions:
     )
     categories: tuple[str, ...] = categories_setting()
     threshold: float = setting(0.5, "lowest score of an object or area", minimum=0, maximum=1)
-    overlap: float = setting(
+    visible: float = setting(
         0.8, "how much of itself others must leave to it, as a share", minimum=0, maximum=1
     )
 

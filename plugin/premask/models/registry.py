@@ -26,6 +26,7 @@ from premask.models.options import (
     SegformerOptions,
     UniversalOptions,
     VitMatteOptions,
+    YoloOptions,
 )
 
 Stage = Literal["find", "outline", "matte"]
@@ -137,6 +138,12 @@ FAMILIES: dict[str, Family] = {
         options={"find": EverythingOptions},
         model_types=("sam2", "sam2_video"),
     ),
+    "sam2-official": Family(
+        adapter="premask.models.sam2_official:sam2_official_segmenter",
+        stages=("find", "outline"),
+        extra="sam2",
+        options={"find": EverythingOptions},
+    ),
     "edgetam": Family(
         adapter="premask.models.edgetam:edgetam_segmenter",
         stages=("find", "outline"),
@@ -189,6 +196,13 @@ FAMILIES: dict[str, Family] = {
         extra="torch",
         options={"find": DetrOptions},
         model_types=("rt_detr", "rt_detr_v2", "d_fine", "rf_detr"),
+    ),
+    "yolo": Family(
+        adapter="premask.models.yolo:YoloFinder",
+        stages=("find",),
+        extra="yolo",
+        options={"find": YoloOptions},
+        prompts=("phrases", "exemplars"),
     ),
 }
 

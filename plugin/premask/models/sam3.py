@@ -28,7 +28,7 @@ from premask.models.phrases import (
     required_phrases,
     without_unwanted,
 )
-from premask.models.promptable import load_promptable, normalized
+from premask.models.promptable import load_promptable, network_pixels
 from premask.models.torch_runtime import (
     TorchEmbedding,
     device_of,
@@ -99,7 +99,7 @@ class Sam3Finder:
         return [_wanted([(question, next(answers)) for question in each]) for each in questions]
 
     def _embedded(self, images: Sequence[Image]) -> list[TorchEmbedding]:
-        pixels = normalized(self._processor.image_processor, images, self._model.vision_encoder)
+        pixels = network_pixels(self._processor.image_processor, images, self._model.vision_encoder)
         with self._lock, torch.inference_mode():
             maps = self._model.get_vision_features(pixels).fpn_hidden_states
         # Copies, as a view would keep its whole batch in memory.

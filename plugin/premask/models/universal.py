@@ -104,7 +104,7 @@ class UniversalFinder:
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: UniversalOptions
     ) -> list[list[Hint]]:
-        """What each image shows of the wanted classes; prompts change nothing."""
+        """What each image shows of the wanted classes, the surest first; prompts change nothing."""
         looks = [self._network.look(image, options) for image in images]
         run = partial(self._hints, options=options)
         return in_alike_batches(run, looks, self._at_once, lambda look: look.views.shape)
@@ -134,16 +134,17 @@ class UniversalFinder:
             numbers = class_map(scores, look.size_hw, antialias=self._network.antialias)
             return class_hints(numbers, names, wanted)
         read = self._network.panoptic if options.task == "panoptic" else self._network.instances
-        return [
-            Hint(
-                label=names[segment.number],
-                box_xyxy=segment.mask.box_xyxy,
-                mask=segment.mask,
-                score=segment.score,
-            )
-            for segment in read(answer, look, options)
-            if segment.number in wanted
-        ]
+        segments = [each for each in read(answer, look, options) if each.number in wanted]
+        return [_hint(each, names) for each in sorted(segments, key=lambda each: -each.score)]
+
+
+def _hint(segment: Segment, names: Mapping[int, str]) -> Hint:
+    return Hint(
+        label=names[segment.number],
+        box_xyxy=segment.mask.box_xyxy,
+        mask=segment.mask,
+        score=segment.score,
+    )
 
 
 def class_scores(classes: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -171,7 +172,7 @@ def contested(
     scores: torch.Tensor,
     numbers: torch.Tensor,
     size_hw: Size,
-    overlap: float,
+    visible: float,
     own: Callable[[slice], torch.Tensor] | None = None,
 ) -> Iterator[Segment]:
     """Each pixel to the strongest; who keeps too little of what it is strong at gets nothing.
@@ -188,7 +189,7 @@ def contested(
         strong = (own or strengths)(slice(index, index + 1))[0] >= MASK_THRESHOLD
         kept = won & strong if own else won
         area = int(strong.sum())
-        if area and kept.any() and int(won.sum()) > overlap * area:
+        if area and kept.any() and int(won.sum()) > visible * area:
             yield Segment(number=number, score=score, mask=Mask.from_array(kept.cpu().numpy()))
 
 

@@ -100,6 +100,7 @@ class Worded:
 
     def ask(self, prompts: Prompts, size_hw: Size) -> Asked:
         """The predictor, which now knows these phrases."""
+        askers: Sequence[Asker]
         askers, features = self._own
         if prompts.phrases:
             askers, features = prompts.phrases, self._encoder(prompts.phrases)

@@ -1,0 +1,215 @@
+"""Deadlines, queues and many people at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from ml_backend.backend import Backend
+from ml_backend.label_config import LabelConfig
+from ml_backend.predictor import Prediction, Predictor
+from ml_backend.protocol import Task
+from premask.images import Image, read_image
+from tests.ml_backend.conftest import Connect
+from tests.ml_backend.label_studio_calls import (
+    ONE_LABEL,
+    Json,
+    MemoryFetcher,
+    clicked,
+    disks_png,
+    keypoint,
+    predict_call,
+    results,
+)
+from tests.ml_backend.test_protocol import covers_disk, saved_by_label_studio
+
+SOON = 10
+
+
+class HeldPredictor:
+    """Takes the place of the model: each task waits until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.let_go = threading.Event()
+        self.begun: list[int | None] = []
+        held = self
+
+        def label_task(predictor: Predictor, task: Task, config: LabelConfig) -> Prediction:
+            return held.predict(task)
+
+        def answer_click(
+            predictor: Predictor, task: Task, asked: object, config: LabelConfig
+        ) -> Prediction:
+            return held.predict(task)
+
+        monkeypatch.setattr(Predictor, "label_task", label_task)
+        monkeypatch.setattr(Predictor, "answer_click", answer_click)
+
+    def predict(self, task: Task) -> Prediction:
+        self.begun.append(task.id)
+        assert self.let_go.wait(SOON)
+        return Prediction(content={"model_version": "v", "result": [], "score": 0.5})
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldPredictor]:
+    predictor = HeldPredictor(monkeypatch)
+    yield predictor
+    predictor.let_go.set()
+
+
+def until(condition: Any) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.02)
+    pytest.fail("it did not happen in time")
+
+
+def backend_of(client: Any) -> Backend:
+    backend: Backend = client.app.state.backend
+    return backend
+
+
+def test_what_is_late_goes_on_and_is_there_when_asked_for_again(
+    connect: Connect, held: HeldPredictor
+) -> None:
+    client = connect(recipe="subject", deadline_seconds=0.2, batch_workers=1)
+    call = predict_call("/a.png", "/b.png", "/c.png")
+    assert saved_by_label_studio(3, results(client, call)) == [[], [], []]
+    held.let_go.set()
+    until(lambda: len(held.begun) == 3 and not backend_of(client).answers.batch_lane.running)
+    saved = saved_by_label_studio(3, results(client, call))
+    assert [len(each) for each in saved] == [1, 1, 1]
+    assert held.begun == [1, 2, 3]
+    assert 'outcome="late"} 3' in client.get("/metrics").text
+
+
+def test_what_is_done_by_the_deadline_is_answered(connect: Connect, held: HeldPredictor) -> None:
+    client = connect(recipe="subject", deadline_seconds=0.5, batch_workers=1)
+
+    def first_only(task: Task) -> Prediction:
+        if task.id != 1:
+            assert held.let_go.wait(SOON)
+        return Prediction(content={"model_version": "v", "result": []})
+
+    held.predict = first_only  # type: ignore[method-assign]
+    items = results(client, predict_call("/a.png", "/b.png"))
+    assert [len(each) for each in saved_by_label_studio(2, items)] == [1, 0]
+
+
+def test_another_version_is_another_result(connect: Connect, held: HeldPredictor) -> None:
+    held.let_go.set()
+    client = connect(recipe="subject")
+    for config in (ONE_LABEL, ONE_LABEL, ONE_LABEL.replace("Thing", "Other")):
+        results(client, predict_call("/a.png", config=config))
+    assert len(held.begun) == 3
+
+
+def test_tasks_beyond_the_queue_are_left_for_the_next_time(
+    connect: Connect, held: HeldPredictor
+) -> None:
+    client = connect(recipe="subject", deadline_seconds=0.2, batch_workers=1, max_waiting_tasks=2)
+    call = predict_call(*[f"/{number}.png" for number in range(9)])
+    assert saved_by_label_studio(9, results(client, call)) == [[]] * 9
+    metrics = client.get("/metrics").text
+    assert 'outcome="late"} 3' in metrics
+    assert 'outcome="refused"} 6' in metrics
+
+
+def test_who_opens_a_task_does_not_wait_behind_a_batch(
+    connect: Connect, held: HeldPredictor
+) -> None:
+    client = connect(recipe="subject", deadline_seconds=0.2, batch_workers=1)
+    results(client, predict_call("/a.png", "/b.png", "/c.png"))
+    assert held.begun == [1]
+    results(
+        client,
+        predict_call("/c.png") | {"tasks": predict_call("", "", "/c.png")["tasks"][2:]},
+    )
+    assert held.begun == [1, 3]
+
+
+def test_too_many_clicks_are_told_to_come_again(connect: Connect, held: HeldPredictor) -> None:
+    client = connect(recipe="click", interactive_workers=1, max_waiting_clicks=1)
+    call = predict_call("/a.png", context=clicked(keypoint(1, 1)))
+    with ThreadPoolExecutor(2) as people:
+        waiting = [people.submit(client.post, "/predict", json=call) for _ in range(2)]
+        until(lambda: backend_of(client).answers.click_lane.waiting == 1)
+        refused = client.post("/predict", json=call)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        held.let_go.set()
+        assert [each.result().status_code for each in waiting] == [200, 200]
+
+
+def test_a_click_that_waits_too_long_says_so(connect: Connect, held: HeldPredictor) -> None:
+    client = connect(recipe="click", deadline_seconds=0.2)
+    response = client.post("/predict", json=predict_call("/a.png", context=clicked(keypoint(1, 1))))
+    assert response.status_code == 504
+    assert "models are busy" in response.json()["error"]
+
+
+def test_health_is_answered_while_all_is_busy(connect: Connect, held: HeldPredictor) -> None:
+    client = connect(recipe="click", interactive_workers=1)
+    call = predict_call("/a.png", context=clicked(keypoint(1, 1)))
+    with ThreadPoolExecutor(8) as people:
+        waiting = [people.submit(client.post, "/predict", json=call) for _ in range(8)]
+        until(lambda: backend_of(client).answers.click_lane.waiting == 7)
+        started = time.perf_counter()
+        assert client.get("/health").status_code == 200
+        assert time.perf_counter() - started < 0.5
+        held.let_go.set()
+        assert {each.result().status_code for each in waiting} == {200}
+
+
+def test_the_clicks_of_many_people_never_mix(connect: Connect, fetcher: MemoryFetcher) -> None:
+    places = {f"/{x}.png": (x, 20 + x % 30) for x in range(14, 82, 4)}
+    fetcher.files |= {url: disks_png(place) for url, place in places.items()}
+    client = connect(recipe="click", interactive_workers=4)
+
+    def click(url: str) -> tuple[str, Json]:
+        call = predict_call(url, context=clicked(keypoint(*places[url])))
+        (item,) = results(client, call)
+        return url, item
+
+    with ThreadPoolExecutor(12) as people:
+        answers = list(people.map(click, [*places] * 6))
+    assert len(answers) == 6 * len(places) > 100
+    for url, item in answers:
+        (region,) = item["result"]
+        assert covers_disk(region, *places[url])
+    ids = {item["result"][0]["id"] for _, item in answers}
+    assert len(ids) == len(answers)
+    backend = backend_of(client)
+    assert (backend.answers.click_lane.running, backend.answers.work.nbytes) == (0, 0)
+
+
+def test_an_image_is_decoded_once_for_many_clicks_and_read_again_when_it_changes(
+    connect: Connect, fetcher: MemoryFetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[bytes] = []
+
+    def counting(data: bytes, name: str) -> Image:
+        decoded.append(data)
+        return read_image(data, name)
+
+    monkeypatch.setattr("ml_backend.images.read_image", counting)
+    client = connect(recipe="click")
+    for _ in range(3):
+        results(client, predict_call("/a.png", context=clicked(keypoint(30, 20))))
+    assert len(decoded) == 1
+    fetcher.files["/a.png"] = disks_png((60, 40))
+    (item,) = results(client, predict_call("/a.png", context=clicked(keypoint(60, 40))))
+    assert covers_disk(item["result"][0], 60, 40)
+    assert backend_of(client).predictor.images.nbytes == 2 * 96 * 64 * 3
+
+
+def test_images_in_memory_are_bounded(connect: Connect, fetcher: MemoryFetcher) -> None:
+    client = connect(recipe="click", image_megabytes=0)
+    results(client, predict_call("/a.png", context=clicked(keypoint(30, 20))))
+    assert backend_of(client).predictor.images.nbytes == 0

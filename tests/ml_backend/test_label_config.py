@@ -1,0 +1,224 @@
+"""Any mixture of tags is read; what can't be served is refused in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml_backend.label_config import LabelConfig, ignored_tags, parse_label_config
+from ml_backend.roles import Roles
+from ml_backend.settings import read_settings
+from ml_backend.setup_report import setup_report
+from premask.errors import InvalidRequest, InvalidSetting, UnusableLabelConfig
+from premask.recipes import Recipe, recipe_of
+from tests.ml_backend.label_studio_calls import CONFIG
+
+MIXTURE = """
+<View>
+  <Header value="Two photos"/>
+  <View style="display: flex">
+    <Image name="left" value="$first" zoom="true"/>
+    <Image name="right" value="$second"/>
+  </View>
+  <BrushLabels name="brush" toName="left"><Label value="Cat"/></BrushLabels>
+  <RectangleLabels name="box" toName="left,right">
+    <Label value="Cat" alias="felis"/><Label value="Hound" model_phrases="dog, puppy"/>
+  </RectangleLabels>
+  <PolygonLabels name="outline" toName="right" model_skip="true">
+    <Label value="Cat"/>
+  </PolygonLabels>
+  <EllipseLabels name="round" toName="right"><Label value="Ball"/></EllipseLabels>
+  <KeyPointLabels name="clicks" toName="left" smart="true"><Label value="Cat"/></KeyPointLabels>
+  <Choices name="kind" toName="right" choice="multiple">
+    <Choice value="Indoor"/><View><Choice value="Pets" predicted_values="cat,dog"/></View>
+  </Choices>
+  <Rating name="stars" toName="left"/>
+</View>
+"""
+
+
+def roles(batch: str | None = "subject") -> Roles:
+    return Roles(batch=recipe_of(batch) if batch else None, interactive=recipe_of("click"))
+
+
+def report(config: str, served_by: Roles | None = None) -> str:
+    return " ".join(setup_report(parse_label_config(config), config, served_by or roles()))
+
+
+def words_recipe() -> Recipe:
+    """A recipe that looks for what it is told in words; it is never run."""
+    return Recipe(name="words", find=recipe_of("faces").find)
+
+
+def one_tool(labels: str, tool: str = "BrushLabels", attributes: str = "") -> LabelConfig:
+    return parse_label_config(
+        f'<View><Image name="i" value="$image"/>'
+        f'<{tool} name="t" toName="i" {attributes}>{labels}</{tool}></View>'
+    )
+
+
+def test_each_image_is_written_with_its_own_tags() -> None:
+    config = parse_label_config(MIXTURE)
+    outputs = {image: [each.name for each in config.outputs(image)] for image in config.images}
+    assert outputs == {"left": ["brush", "box"], "right": ["box", "round", "kind"]}
+    assert [each.name for each in config.labels("right")] == [
+        "felis",
+        "Hound",
+        "Ball",
+        "Indoor",
+        "Pets",
+    ]
+
+
+def test_smart_tags_are_for_prompts_unless_there_are_no_others() -> None:
+    config = parse_label_config(CONFIG)
+    assert [each.name for each in config.outputs("img")] == ["brush"]
+    alone = one_tool('<Label value="Cat"/>', "RectangleLabels", 'smart="true"')
+    assert [each.name for each in alone.outputs("i")] == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("found", "written"),
+    [
+        ("cat", "Cat"),
+        ("CAT ", "Cat"),
+        ("Dog", "Dog"),
+        ("puppy", "Hound"),
+        ("hound", "Hound"),
+        ("cow", None),
+        ("object", None),
+        ("", None),
+    ],
+)
+def test_what_is_found_gets_the_label_that_it_is_called_by(found: str, written: str | None) -> None:
+    labels = (
+        '<Label value="Hound" model_phrases="dog,puppy"/><Label value="Cat"/><Label value="Dog"/>'
+    )
+    (control,) = one_tool(labels).controls
+    assert control.label_for(found) == written
+
+
+@pytest.mark.parametrize(
+    ("found", "written"), [("subject", "Cat"), ("object", "Cat"), ("", "Cat"), ("dog", None)]
+)
+def test_what_has_no_name_gets_the_only_label(found: str, written: str | None) -> None:
+    (control,) = one_tool('<Label value="Cat"/>').controls
+    assert control.label_for(found) == written
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [
+        ("dog", "Dog"),
+        ("a big dog, sleeping", "Dog"),
+        ("kitten", "Cat"),
+        ("doggy", "Cat"),
+        ("the thing on the left", "Cat"),
+        ("a guide dog", "Guide dog"),
+    ],
+)
+def test_what_a_person_asks_for_always_has_a_label(words: str, label: str) -> None:
+    labels = (
+        '<Label value="Cat" model_phrases="kitten"/><Label value="Guide dog"/><Label value="Dog"/>'
+    )
+    assert one_tool(labels).label_asked_for("i", words) == label
+
+
+def test_the_image_is_where_the_tasks_data_says() -> None:
+    config = parse_label_config(MIXTURE)
+    assert config.image_url("right", {"first": "/a", "second": "/b"}) == "/b"
+    with pytest.raises(InvalidRequest, match=r"no image in 'first'.* it has: second"):
+        config.image_url("left", {"second": "/b"})
+    with pytest.raises(InvalidRequest, match="it has: nothing"):
+        config.image_url("left", {})
+
+
+def test_an_image_may_be_the_same_for_all_tasks() -> None:
+    config = parse_label_config(
+        '<View><Image name="i" value="http://a/b.png"/>'
+        '<BrushLabels name="t" toName="i"><Label value="Cat"/></BrushLabels></View>'
+    )
+    assert config.image_url("i", {}) == "http://a/b.png"
+
+
+@pytest.mark.parametrize(
+    ("xml", "words"),
+    [
+        ("<View>", "no XML"),
+        ("", "no XML"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><View/>', "document type"),
+        ('<View><Text name="t" value="$t"/></View>', "no <Image"),
+        ('<View><Image name="i" valueList="$images"/></View>', "single images"),
+        ('<View><Image name="i" value="$image"/></View>', "nothing to write"),
+        (
+            '<View><Image name="i" value="$image"/>'
+            '<KeyPointLabels name="k" toName="i"><Label value="a"/></KeyPointLabels></View>',
+            "<BrushLabels>",
+        ),
+        (
+            '<View><Image name="i" value="$image"/>'
+            '<BrushLabels name="b" toName="other"><Label value="a"/></BrushLabels></View>',
+            "toName",
+        ),
+    ],
+)
+def test_what_can_not_be_served_is_refused_in_words(xml: str, words: str) -> None:
+    with pytest.raises(UnusableLabelConfig, match=words):
+        parse_label_config(xml)
+
+
+def test_tags_that_are_left_to_people_are_named() -> None:
+    assert ignored_tags(MIXTURE) == ('<PolygonLabels name="outline">', '<Rating name="stars">')
+    assert 'Left to people: <PolygonLabels name="outline">, <Rating name="stars">.' in report(
+        MIXTURE
+    )
+
+
+def test_the_report_says_who_answers_what() -> None:
+    told = report(CONFIG)
+    assert "labelled by 'subject'" in told
+    assert "Answered by 'click': clicks (<KeyPointLabels name=\"kp\">), boxes (" in told
+    assert 'Words in <TextArea name="prompt">: not answered' in told
+    assert "Nobody can click" in report(MIXTURE.replace(' smart="true"', ""))
+    assert "not labelled, because 'click' answers clicks only" in report(CONFIG, roles(None))
+
+
+def test_the_report_names_the_phrases_of_a_recipe_that_understands_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ml_backend.setup_report.understands_phrases", lambda recipe: recipe.find)
+    told = report(MIXTURE, Roles(batch=words_recipe(), interactive=recipe_of("click")))
+    assert "'words' looks for Cat, dog, puppy, Ball, Indoor, cat." in told
+    assert "answered by 'words'" in report(
+        CONFIG, Roles(batch=words_recipe(), interactive=recipe_of("click"))
+    )
+
+
+def test_labels_that_come_with_the_task_are_not_served_silently() -> None:
+    config = (
+        '<View><Image name="i" value="$image"/>'
+        '<BrushLabels name="b" toName="i" value="$labels"/></View>'
+    )
+    assert "has no labels of its own" in report(config)
+
+
+@pytest.mark.parametrize(
+    ("flags", "whole_tasks", "clicks"),
+    [
+        ({}, "subject", "click"),
+        ({"recipe": "faces"}, "faces", "click"),
+        ({"recipe": "click"}, None, "click"),
+        ({"recipe": "faces", "interactive_recipe": "subject"}, "faces", "subject"),
+    ],
+)
+def test_recipes_are_given_their_roles(
+    flags: dict[str, str], whole_tasks: str | None, clicks: str
+) -> None:
+    given = Roles.from_settings(read_settings(environment={}, flags=flags))
+    assert (given.batch.name if given.batch else None) == whole_tasks
+    assert given.interactive.name == clicks
+
+
+def test_a_recipe_for_clicks_beside_another_one_is_a_mistake() -> None:
+    flags = {"recipe": "click", "interactive_recipe": "click"}
+    with pytest.raises(InvalidSetting, match="can't label whole tasks"):
+        Roles.from_settings(read_settings(environment={}, flags=flags))

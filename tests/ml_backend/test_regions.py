@@ -1,0 +1,115 @@
+"""Objects are written with the tags and the labels of the project, pixel by pixel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from label_studio_sdk.label_interface import LabelInterface
+
+from ml_backend.label_config import parse_label_config
+from ml_backend.regions import regions_from_annotations, without_label
+from premask.annotations import Annotation
+from premask.labels import brush_rle
+from premask.labels.label_studio import annotations_from_regions
+from premask.masks import Mask, Matte
+
+SIZE = (13, 17)
+LABELS = '<Label value="Cat"/><Label value="Dog" model_phrases="hound"/>'
+TOOLS = ("BrushLabels", "RectangleLabels", "PolygonLabels", "EllipseLabels")
+TAGS = "".join(f'<{tool} name="{tool}" toName="img">{LABELS}</{tool}>' for tool in TOOLS)
+XML = (
+    f'<View><Image name="img" value="$image"/>{TAGS}'
+    '<Choices name="kind" toName="img"><Choice value="Dog"/><Choice value="Cat"/></Choices></View>'
+)
+CONFIG = parse_label_config(XML)
+
+
+def ring(label: str = "Cat", score: float | None = None) -> Annotation:
+    array = np.zeros(SIZE, bool)
+    array[2:9, 3:12] = True
+    array[4:6, 5:8] = False
+    mask = Mask.from_array(array)
+    return Annotation(label=label, box_xyxy=mask.box_xyxy, mask=mask, score=score)
+
+
+def written(*annotations: Annotation, tool: str | None = None) -> list[dict[str, Any]]:
+    controls = [each for each in CONFIG.outputs("img") if tool in (None, each.tag)]
+    return regions_from_annotations(annotations, SIZE, controls, "img")
+
+
+def test_each_tag_writes_the_object_in_its_way() -> None:
+    regions = written(ring(score=0.25))
+    kinds = [(each["from_name"], each["type"]) for each in regions]
+    assert kinds == [
+        ("BrushLabels", "brushlabels"),
+        ("RectangleLabels", "rectanglelabels"),
+        ("PolygonLabels", "polygonlabels"),
+        ("EllipseLabels", "ellipselabels"),
+        ("kind", "choices"),
+    ]
+    assert {each["to_name"] for each in regions} == {"img"}
+    assert [each.get("score") for each in regions] == [0.25] * 4 + [None]
+    prediction = {"model_version": "v", "result": regions}
+    assert LabelInterface(XML).validate_prediction(prediction, return_errors=True) == []
+
+
+@pytest.mark.parametrize("tool", ["BrushLabels", "PolygonLabels"])
+def test_holes_stay_holes(tool: str) -> None:
+    (read,) = annotations_from_regions(written(ring(), tool=tool))
+    assert read.mask == ring().mask
+
+
+def test_a_matte_is_a_soft_brush() -> None:
+    alpha = np.arange(13 * 17).reshape(SIZE).astype(np.uint8)
+    matte = Matte.from_array(alpha)
+    annotation = Annotation(
+        label="Cat", box_xyxy=matte.mask().box_xyxy, mask=matte.mask(), matte=matte
+    )
+    (region,) = written(annotation, tool="BrushLabels")
+    np.testing.assert_array_equal(brush_rle.decode(region["value"]["rle"], SIZE), alpha)
+
+
+def test_a_box_without_a_mask_is_no_brush() -> None:
+    box = Annotation(label="cat", box_xyxy=(1, 2, 5, 6))
+    assert [each["from_name"] for each in written(box)] == [
+        "RectangleLabels",
+        "EllipseLabels",
+        "kind",
+    ]
+
+
+def test_labels_are_written_as_the_project_spells_them() -> None:
+    regions = written(ring("CAT"), ring("hound"), ring("cow"), tool="BrushLabels")
+    assert [each["value"]["brushlabels"] for each in regions] == [["Cat"], ["Dog"]]
+    assert without_label([ring("cow"), ring("cow"), ring("cat")], CONFIG.outputs("img")) == Counter(
+        cow=2
+    )
+
+
+def test_one_choice_is_the_surest_and_several_are_all() -> None:
+    found = [ring("Cat", 0.2), ring("Dog", 0.9), ring("Cat", 0.1)]
+    (one,) = written(*found, tool="Choices")
+    assert one["value"] == {"choices": ["Dog"]}
+    several = parse_label_config(XML.replace('name="kind"', 'name="kind" choice="multiple"'))
+    controls = [each for each in several.outputs("img") if each.kind == "choices"]
+    (all_of_them,) = regions_from_annotations(found, SIZE, controls, "img")
+    assert all_of_them["value"] == {"choices": ["Dog", "Cat"]}
+
+
+def test_nothing_found_chooses_nothing() -> None:
+    assert written() == []
+
+
+def test_no_two_regions_have_the_same_id() -> None:
+    regions = written(*[ring()] * 20) + written(*[ring()] * 20)
+    ids = {each["id"] for each in regions}
+    assert len(ids) == len(regions)
+    assert all(len(each) == 32 for each in ids)
+
+
+def test_a_mask_of_no_pixel_is_not_drawn() -> None:
+    nothing = Annotation(label="Cat", box_xyxy=(0, 0, 0, 0), mask=Mask.empty(SIZE))
+    assert written(nothing) == []

@@ -1,0 +1,204 @@
+"""Checkpoints that would run code are refused, and nothing in them is run."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from premask.errors import UnsafeWeights
+from premask.models.pickles import TENSORS, imported_names, kind_of, require_known
+
+COMMAND = f"{sys.executable} -c \"open('ran', 'w')\""
+
+
+class Calls:
+    """Unpickling it calls a function."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._call = function, arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._call
+
+
+def as_saved(content: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+def zipped(**members: bytes) -> bytes:
+    """What looks like a file of torch.save; two underscores stand for a dot."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(f"archive/{name.replace('__', '.')}", data)
+        archive.writestr("archive/version", b"3\n")
+    return file.getvalue()
+
+
+def pickled(data: bytes) -> bytes:
+    return zipped(data__pkl=data)
+
+
+RUNS = b'(S\'open("ran", "w").close()\'\n'
+EXEC_BY_MEMO = b"".join(
+    [
+        b"\x80\x04",
+        *(b"\x8c" + bytes([len(word)]) + word + b"\x94" for word in (b"builtins", b"exec")),
+        b"0h\x01h\x000",  # in the wrong order on the stack; only the memo knows which is which
+        b"h\x00h\x01\x93",
+        b"\x8c\x18open('ran', 'w').close()\x85R.",
+    ]
+)
+
+ATTACKS: dict[str, bytes] = {
+    "os.system": as_saved(Calls(os.system, COMMAND)),
+    "eval": as_saved({"model": Calls(builtins.eval, "open('ran', 'w').close()")}),
+    "beside tensors": as_saved(
+        [Calls(subprocess.call, [sys.executable, "-c", "open('ran', 'w')"]), torch.ones(2)]
+    ),
+    "pickle in a pickle": as_saved(
+        Calls(pickle.loads, pickle.dumps(Calls(os.system, COMMAND), protocol=0))
+    ),
+    "a zip made by hand": pickled(pickle.dumps(Calls(os.system, COMMAND), protocol=2)),
+    "STACK_GLOBAL": pickled(pickle.dumps(Calls(os.system, COMMAND), protocol=4)),
+    "names from the memo": pickled(EXEC_BY_MEMO),
+    "INST": pickled(RUNS + b"ibuiltins\nexec\n."),
+    "OBJ": pickled(b'(cbuiltins\nexec\nS\'open("ran", "w").close()\'\no.'),
+    "GLOBAL of Python 2": pickled(b"\x80\x02c__builtin__\neval\n" + RUNS + b"tR."),
+    "no zip": pickle.dumps(Calls(os.system, COMMAND), protocol=2),
+    "the format before 1.6": b"",  # made in the test, by torch
+}
+
+
+@pytest.fixture(params=ATTACKS)
+def evil(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that leaves another one, `ran`, where it is unpickled."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "evil.pt"
+    path.write_bytes(ATTACKS[request.param])
+    if request.param == "the format before 1.6":
+        content = {"model": Calls(os.system, COMMAND)}
+        torch.save(content, path, _use_new_zipfile_serialization=False)
+    return path
+
+
+def test_an_attack_is_refused_and_runs_nothing(evil: Path) -> None:
+    with pytest.raises(UnsafeWeights, match="nothing in it was run"):
+        require_known(evil, TENSORS)
+    assert not Path("ran").exists()
+
+
+def test_an_attack_is_one(evil: Path) -> None:
+    """Without this, the test above would prove nothing."""
+    data = evil.read_bytes()
+    if zipfile.is_zipfile(evil):
+        with zipfile.ZipFile(evil) as archive:
+            data = archive.read(next(name for name in archive.namelist() if "data.pkl" in name))
+    file = io.BytesIO(data)
+    while not Path("ran").exists() and file.tell() < len(data):
+        unpickler = pickle.Unpickler(file)
+        unpickler.persistent_load = lambda name: None  # type: ignore[method-assign]
+        try:
+            unpickler.load()
+        except (TypeError, AttributeError):
+            break  # tensors can't be made of what the line above gives
+    assert Path("ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"data__pkl": b"\x80\x02N.", "more__pkl": b"\x80\x02N."}, "TorchScript"),
+        ({"data__pkl": b"\x80\x02N.", "constants__pkl": b"\x80\x02)."}, "TorchScript"),
+        ({"weights": b"123"}, "TorchScript"),
+        ({"data__pkl": b"\x80\x02}q\x00"}, "is broken"),
+        ({"data__pkl": b"\x80\x02\xff\xfe"}, "is broken"),
+        ({"data__pkl": b"\x80\x02\x82\x01."}, "instruction EXT1"),
+    ],
+)
+def test_what_torch_does_not_write_is_refused(
+    members: dict[str, bytes], reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "odd.pt").write_bytes(zipped(**members))
+    with pytest.raises(UnsafeWeights, match=reason):
+        imported_names(tmp_path / "odd.pt")
+
+
+def test_two_parts_of_one_name_are_refused(tmp_path: Path) -> None:
+    """What this reader takes for the pickle must be what torch takes for it."""
+    with zipfile.ZipFile(tmp_path / "odd.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02N.")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("archive/data.pkl", pickle.dumps(Calls(os.system, COMMAND), 2))
+    with pytest.raises(UnsafeWeights, match="the same name"):
+        imported_names(tmp_path / "odd.pt")
+
+
+def test_torchscript_is_refused(tmp_path: Path) -> None:
+    with pytest.warns((DeprecationWarning, FutureWarning), match=r"torch\.jit"):
+        torch.jit.save(torch.jit.script(torch.nn.ReLU()), tmp_path / "program.pt")
+    with pytest.raises(UnsafeWeights, match="TorchScript holds programs"):
+        imported_names(tmp_path / "program.pt")
+
+
+def test_a_pickle_that_unpacks_to_gigabytes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("premask.models.pickles.LARGEST", 1000)
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02N." + b" " * 10**6)
+    with pytest.raises(UnsafeWeights, match="unpacks to 1,000,004 bytes"):
+        imported_names(tmp_path / "bomb.pt")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x89PNG\r\n", b"{}"])
+def test_other_files_are_refused(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "other.pt").write_bytes(data)
+    with pytest.raises(UnsafeWeights, match=r"no file of torch\.save"):
+        kind_of(tmp_path / "other.pt")
+
+
+def test_tensors_are_harmless(tmp_path: Path) -> None:
+    state = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)).state_dict()
+    state.update({str(kind): torch.ones(2, dtype=kind) for kind in (torch.half, torch.bfloat16)})
+    torch.save({"model": state, "epoch": 3, "loss": [0.5, None, "x"]}, tmp_path / "tensors.pt")
+    names = require_known(tmp_path / "tensors.pt", TENSORS)
+    assert {"collections.OrderedDict", "torch.FloatStorage", "torch.HalfStorage"} < names
+    assert kind_of(tmp_path / "tensors.pt") == "state_dict"
+
+
+def test_names_are_those_of_today(tmp_path: Path) -> None:
+    """torch.save writes the names of Python 2."""
+    content = [subprocess.Popen, range, pickle.loads, {1, 2}]
+    torch.save(content, tmp_path / "names.pt")
+    assert imported_names(tmp_path / "names.pt") == {
+        "subprocess.Popen",
+        "builtins.range",
+        "pickle.loads",
+        "builtins.set",
+    }
+
+
+def test_models_of_ultralytics_are_recognized_by_their_names(tmp_path: Path) -> None:
+    data = b"\x80\x02cultralytics.nn.tasks\nDetectionModel\n."
+    (tmp_path / "model.pt").write_bytes(pickled(data))
+    assert kind_of(tmp_path / "model.pt") == "ultralytics"
+
+
+def test_scanning_needs_no_torch() -> None:
+    program = "import sys, premask.models.pickles; assert 'torch' not in sys.modules"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "plugin")}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
