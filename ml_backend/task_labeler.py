@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ml_backend.bulk_writer import NewPrediction
 from ml_backend.label_config import LabelConfig
-from ml_backend.predictor import Predictor
+from ml_backend.predictor import Prediction, Predictor
 from ml_backend.protocol import Json, Task
 from premask.errors import PremaskError
 
@@ -47,27 +47,25 @@ class TaskLabeler:
 
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
         """One for each task."""
-        under_way: deque[tuple[int, Future[Json]]] = deque()
+        under_way: deque[tuple[int, Future[Prediction]]] = deque()
         workers = ThreadPoolExecutor(self.workers, "premask-task")
         try:
             for each in tasks:
                 task = Task(id=each["id"], data=each["data"])
-                under_way.append((each["id"], workers.submit(self._labeled, task)))
+                labeling = workers.submit(self.predictor.label_task, task, self.config)
+                under_way.append((each["id"], labeling))
                 if len(under_way) > AHEAD * self.workers:
-                    yield _outcome(*under_way.popleft())
+                    yield self._outcome(*under_way.popleft())
             while under_way:
-                yield _outcome(*under_way.popleft())
+                yield self._outcome(*under_way.popleft())
         finally:
             workers.shutdown(wait=True, cancel_futures=True)
 
-    def _labeled(self, task: Task) -> Json:
-        prediction = self.predictor.label_task(task, self.config)
+    def _outcome(self, task: int, labeling: Future[Prediction]) -> NewPrediction | FailedTask:
+        try:
+            prediction = labeling.result()
+        except PremaskError as error:
+            return FailedTask(task=task, error=error)
         self.dropped += prediction.dropped
-        return {"task": task.id, **prediction.content}
-
-
-def _outcome(task: int, labeling: Future[Json]) -> NewPrediction | FailedTask:
-    try:
-        return NewPrediction(task=task, content=json.dumps(labeling.result()).encode())
-    except PremaskError as error:
-        return FailedTask(task=task, error=error)
+        content = {"task": task, **prediction.content}
+        return NewPrediction(task=task, content=json.dumps(content).encode())

@@ -18,6 +18,9 @@ from tests.fiftyone_database import fiftyone_environment, start_database
 # A test that downloads is a broken test: the libraries that could are told so before they load.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# For tiny models, handing work to a second thread takes longer than doing it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def u2netp_weights() -> Path:

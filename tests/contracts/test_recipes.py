@@ -51,7 +51,7 @@ def prompts_for(recipe: Recipe) -> Prompts | None:
 def made_tiny(recipe: Recipe, tiny: TinyModels) -> Recipe:
     """The recipe with tiny models, which are sure of nothing, in the place of those of the hub."""
     families = {
-        stage: checkpoint_of(recipe.settings()[f"{stage}.model"].default).family
+        stage: checkpoint_of(str(recipe.settings()[f"{stage}.model"].default)).family
         for stage in MODEL_STAGES
         if f"{stage}.model" in recipe.settings()
     }

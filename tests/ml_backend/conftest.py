@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,11 +13,16 @@ import pytest
 
 from ml_backend.app import create_app
 from ml_backend.backend import Backend
+from ml_backend.label_config import LabelConfig
+from ml_backend.predictor import Prediction, Predictor
+from ml_backend.protocol import Task
 from ml_backend.settings import read_settings
 from tests.ml_backend.label_studio_calls import MemoryFetcher, disks_png
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
+
+SOON = 10
 
 Connect = Callable[..., "TestClient"]
 
@@ -46,3 +52,35 @@ def connect(fetcher: MemoryFetcher, tmp_path: Path) -> Iterator[Connect]:
             return stack.enter_context(client)
 
         yield start
+
+
+class HeldPredictor:
+    """Takes the place of the model: each task waits until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.let_go = threading.Event()
+        self.begun: list[int | None] = []
+        held = self
+
+        def label_task(predictor: Predictor, task: Task, config: LabelConfig) -> Prediction:
+            return held.predict(task)
+
+        def answer_click(
+            predictor: Predictor, task: Task, asked: object, config: LabelConfig
+        ) -> Prediction:
+            return held.predict(task)
+
+        monkeypatch.setattr(Predictor, "label_task", label_task)
+        monkeypatch.setattr(Predictor, "answer_click", answer_click)
+
+    def predict(self, task: Task) -> Prediction:
+        self.begun.append(task.id)
+        assert self.let_go.wait(SOON)
+        return Prediction(content={"model_version": "v", "result": [], "score": 0.5})
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldPredictor]:
+    predictor = HeldPredictor(monkeypatch)
+    yield predictor
+    predictor.let_go.set()

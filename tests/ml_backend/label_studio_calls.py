@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
+import pytest
 
 from premask.errors import UnreadableImage
+from premask.labels import brush_rle
+from premask.masks import Alpha
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -153,3 +158,38 @@ def results(client: TestClient, call: Json) -> list[Any]:
     assert response.status_code == 200, response.text
     items: list[Any] = response.json()["results"]
     return items
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until it is so, or fail."""
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.02)
+    pytest.fail("it did not happen in time")
+
+
+def saved_by_label_studio(tasks: int, items: list[Any]) -> list[list[Json]]:
+    """What becomes of an answer in label_studio/ml/models.py, by task."""
+    assert len(items) == tasks, "it would discard all, or ask one by one"
+    saved = []
+    for item in items:
+        predictions = [item] if isinstance(item, dict) else item
+        saved.append([each for each in predictions if "result" in each])
+    for each in (each for predictions in saved for each in predictions):
+        score = each.get("score", 0)
+        assert isinstance(score, int | float), "it would refuse the whole batch"
+    return saved
+
+
+def alpha_of(region: Json) -> Alpha:
+    """What a brush paints (height, width)."""
+    return brush_rle.decode(region["value"]["rle"], (HEIGHT, WIDTH))
+
+
+def covers_disk(region: Json, x: int, y: int) -> bool:
+    """Whether a brush is the disk at (x, y), give or take its edge."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    disk = (rows - y) ** 2 + (columns - x) ** 2 < RADIUS**2
+    brush = alpha_of(region) > 127
+    return bool((brush & disk).sum() / (brush | disk).sum() > 0.8)

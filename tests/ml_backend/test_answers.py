@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from ml_backend.backend import Backend
-from ml_backend.label_config import LabelConfig
-from ml_backend.predictor import Prediction, Predictor
+from ml_backend.predictor import Prediction
 from ml_backend.protocol import Task
 from premask.images import Image, read_image
-from tests.ml_backend.conftest import Connect
+from tests.ml_backend.conftest import SOON, Connect, HeldPredictor
 from tests.ml_backend.label_studio_calls import (
     ONE_LABEL,
     Json,
@@ -25,50 +22,9 @@ from tests.ml_backend.label_studio_calls import (
     keypoint,
     predict_call,
     results,
+    until,
 )
 from tests.ml_backend.test_protocol import covers_disk, saved_by_label_studio
-
-SOON = 10
-
-
-class HeldPredictor:
-    """Takes the place of the model: each task waits until it is let go."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.let_go = threading.Event()
-        self.begun: list[int | None] = []
-        held = self
-
-        def label_task(predictor: Predictor, task: Task, config: LabelConfig) -> Prediction:
-            return held.predict(task)
-
-        def answer_click(
-            predictor: Predictor, task: Task, asked: object, config: LabelConfig
-        ) -> Prediction:
-            return held.predict(task)
-
-        monkeypatch.setattr(Predictor, "label_task", label_task)
-        monkeypatch.setattr(Predictor, "answer_click", answer_click)
-
-    def predict(self, task: Task) -> Prediction:
-        self.begun.append(task.id)
-        assert self.let_go.wait(SOON)
-        return Prediction(content={"model_version": "v", "result": [], "score": 0.5})
-
-
-@pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldPredictor]:
-    predictor = HeldPredictor(monkeypatch)
-    yield predictor
-    predictor.let_go.set()
-
-
-def until(condition: Any) -> None:
-    for _ in range(200):
-        if condition():
-            return
-        time.sleep(0.02)
-    pytest.fail("it did not happen in time")
 
 
 def backend_of(client: Any) -> Backend:

@@ -20,10 +20,8 @@ from ml_backend.backend import Backend
 from ml_backend.reason import LONGEST, reason_phrase, with_reason
 from ml_backend.serve import server_of
 from ml_backend.settings import read_settings
-from tests.ml_backend.label_studio_calls import MemoryFetcher, payload, predict_call
-from tests.ml_backend.test_answers import HeldPredictor, held, until
-
-__all__ = ["held"]
+from tests.ml_backend.conftest import HeldPredictor
+from tests.ml_backend.label_studio_calls import MemoryFetcher, payload, predict_call, until
 
 SOON = 20
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from ml_backend.protocol import (
@@ -16,13 +15,11 @@ from ml_backend.protocol import (
     without_run_lengths,
 )
 from premask.errors import InvalidRequest
-from premask.labels import brush_rle
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import (
     CONFIG,
     HEIGHT,
     ONE_LABEL,
-    RADIUS,
     WIDTH,
     Json,
     MemoryFetcher,
@@ -37,31 +34,6 @@ from tests.ml_backend.label_studio_calls import (
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
-
-
-def saved_by_label_studio(tasks: int, items: list[Any]) -> list[list[Json]]:
-    """What becomes of an answer in label_studio/ml/models.py, by task."""
-    assert len(items) == tasks, "it would discard all, or ask one by one"
-    saved = []
-    for item in items:
-        predictions = [item] if isinstance(item, dict) else item
-        saved.append([each for each in predictions if "result" in each])
-    for each in (each for predictions in saved for each in predictions):
-        score = each.get("score", 0)
-        assert isinstance(score, int | float), "it would refuse the whole batch"
-    return saved
-
-
-def alpha_of(region: Json) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return brush_rle.decode(region["value"]["rle"], (HEIGHT, WIDTH))
-
-
-def covers_disk(region: Json, x: int, y: int) -> bool:
-    """Whether a brush is the disk at (x, y), give or take its edge."""
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    disk = (rows - y) ** 2 + (columns - x) ** 2 < RADIUS**2
-    brush = alpha_of(region) > 127
-    return bool((brush & disk).sum() / (brush | disk).sum() > 0.8)
 
 
 def test_health_says_that_it_is_up(connect: Connect) -> None:
