@@ -18,13 +18,14 @@ from tests.ml_backend.label_studio_calls import (
     Json,
     MemoryFetcher,
     clicked,
+    covers_disk,
     disks_png,
     keypoint,
     predict_call,
     results,
+    saved_by_label_studio,
     until,
 )
-from tests.ml_backend.test_protocol import covers_disk, saved_by_label_studio
 
 
 def backend_of(client: Any) -> Backend:

@@ -24,11 +24,13 @@ from tests.ml_backend.label_studio_calls import (
     Json,
     MemoryFetcher,
     clicked,
+    covers_disk,
     keypoint,
     payload,
     predict_call,
     rectangle,
     results,
+    saved_by_label_studio,
     text,
 )
 

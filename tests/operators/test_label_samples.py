@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -382,3 +383,22 @@ def messages(plugin: Any, dataset: Any, params: dict[str, Any]) -> Iterator[Any]
     request = {"dataset_name": dataset.name, "params": params}
     context = ExecutionContext(request, executor=Executor(), operator_uri="label_samples")
     yield from plugin.get_operator("@premask/premask/label_samples").execute(context)
+
+
+def test_a_run_in_which_everything_fails_ends_like_any_other(
+    photo_dataset: Any, label: Label, finder: Any
+) -> None:
+    finder.broken = {"astronaut", "chelsea", "coffee"}
+    run = label()
+    assert (run["state"], run["labeled"], len(run["failures"])) == ("finished", 0, 3)
+    assert photo_dataset.values("subject") == [None, None, None]
+
+
+def test_in_a_notebook_it_is_a_task(photo_dataset: Any, operator: Any, finder: Any) -> None:
+    """There an event loop runs already, and FiftyOne hands out a task."""
+
+    async def cell() -> None:
+        await operator("label_samples")(photo_dataset)
+
+    asyncio.run(cell())
+    assert photo_dataset.count("subject") == 3

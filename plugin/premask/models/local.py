@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from premask.errors import MissingWeights, UnknownModel
+from premask.models.pickles import kind_of
 from premask.models.registry import FAMILIES
 
 _PICKLE_FAMILIES = {"ultralytics": "yolo", "state_dict": "sam2-official"}
@@ -36,8 +37,6 @@ def family_of(name: str) -> str:
         )
     if family:
         return family
-    from premask.models.pickles import kind_of
-
     return _family_of_folder(path) if path.is_dir() else _PICKLE_FAMILIES[kind_of(path)]
 
 

@@ -1,0 +1,150 @@
+"""Which recipe is asked what: labels become phrases, and words go to who understands them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from premask.annotations import Annotation
+from premask.images import Image
+from premask.models.pool import ModelPool
+from premask.prompts import Phrase, Prompts
+from premask.recipes import Recipe
+from tests.ml_backend.conftest import Connect
+from tests.ml_backend.label_studio_calls import (
+    clicked,
+    keypoint,
+    predict_call,
+    rectangle,
+    results,
+    text,
+)
+
+PHRASED = """
+<View>
+  <Image name="img" value="$image"/>
+  <RectangleLabels name="box" toName="img">
+    <Label value="Cat" model_phrases="cat, kitten"/><Label value="Dog"/>
+  </RectangleLabels>
+  <TextArea name="prompt" toName="img" smart="true"/>
+  <KeyPointLabels name="kp" toName="img" smart="true"><Label value="Dog"/></KeyPointLabels>
+</View>
+"""
+
+TWO_IMAGES = """
+<View>
+  <Image name="left" value="$first"/><Image name="right" value="$second"/>
+  <RectangleLabels name="box" toName="left,right"><Label value="Cat"/></RectangleLabels>
+</View>
+"""
+
+AsksOf = list[tuple[str, Prompts]]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> AsksOf:
+    """What the stages are asked; no model is loaded, and each finds one cat and one cow."""
+    asks: AsksOf = []
+
+    def run_stages(
+        images: Sequence[Image], prompts: Sequence[Prompts], recipe: Recipe, pool: ModelPool
+    ) -> list[tuple[Annotation, ...]]:
+        asks.extend((recipe.name, each) for each in prompts)
+        found = tuple(
+            Annotation(label=label, box_xyxy=(1, 2, 5, 6), score=score)
+            for label, score in (("cat", 0.5), ("cow", 0.9))
+        )
+        return [found for _ in images]
+
+    monkeypatch.setattr("ml_backend.predictor.run_stages", run_stages)
+    monkeypatch.setattr(ModelPool, "get", lambda pool, name: None)
+    return asks
+
+
+def test_labels_are_the_phrases_of_a_recipe_that_understands_words(
+    connect: Connect, asked: AsksOf
+) -> None:
+    (item,) = results(connect(recipe="dino"), predict_call("/a.png", config=PHRASED))
+    phrases = (
+        Phrase(text="cat", label="Cat"),
+        Phrase(text="kitten", label="Cat"),
+        Phrase(text="Dog", label="Dog"),
+    )
+    assert asked == [("dino", Prompts(phrases=phrases))]
+    assert [each["value"]["rectanglelabels"] for each in item["result"]] == [["Cat"]]
+    assert item["score"] == 0.5
+
+
+def test_a_recipe_with_phrases_of_its_own_keeps_them(connect: Connect, asked: AsksOf) -> None:
+    client = connect(recipe="dino", recipe_settings=["find.phrases=a cow"])
+    results(client, predict_call("/a.png", config=PHRASED))
+    assert asked == [("dino", Prompts())]
+
+
+def test_a_recipe_that_understands_no_words_gets_none(connect: Connect, asked: AsksOf) -> None:
+    client = connect(recipe="faces")
+    results(client, predict_call("/a.png", config=PHRASED))
+    assert asked == [("faces", Prompts())]
+    assert "cow" in client.get("/status").text
+    assert "premask_dropped_objects_total 1" in client.get("/metrics").text
+
+
+@pytest.mark.parametrize("settings", [{"recipe": "dino"}, {"interactive_recipe": "dino"}])
+def test_words_go_to_the_recipe_that_understands_them(
+    connect: Connect, asked: AsksOf, settings: dict[str, Any]
+) -> None:
+    context = clicked(text("a sleeping dog"))
+    call = predict_call("/a.png", config=PHRASED, context=context)
+    (item,) = results(connect(**settings), call)
+    assert asked == [("dino", Prompts(phrases=(Phrase(text="a sleeping dog", label="Dog"),)))]
+    assert item["model_version"].startswith("premask-dino-")
+
+
+def test_clicks_go_to_the_recipe_for_clicks(connect: Connect, asked: AsksOf) -> None:
+    call = predict_call("/a.png", config=PHRASED, context=clicked(keypoint(1, 1, label="Dog")))
+    results(connect(recipe="dino"), call)
+    assert [recipe for recipe, _ in asked] == ["click"]
+
+
+def test_a_click_without_anything_asked_runs_nothing(connect: Connect, asked: AsksOf) -> None:
+    nothing = clicked(rectangle(3, 3, 3, 3), text(" "))
+    (item,) = results(connect(), predict_call("/a.png", context=nothing))
+    assert (item["result"], asked) == ([], [])
+
+
+def test_each_image_of_a_task_is_labelled(connect: Connect, asked: AsksOf) -> None:
+    call = predict_call("", config=TWO_IMAGES, data={"first": "/a.png", "second": "/b.png"})
+    (item,) = results(connect(recipe="faces"), call)
+    assert [each["to_name"] for each in item["result"]] == ["left", "right"]
+    assert len({each["id"] for each in item["result"]}) == 2
+
+
+def test_a_click_is_on_one_image_of_several(connect: Connect, asked: AsksOf) -> None:
+    click = {**keypoint(30, 20), "to_name": "right"}
+    call = predict_call("", config=TWO_IMAGES, context=clicked(click), data={"second": "/b.png"})
+    (item,) = results(connect(recipe="faces"), call)
+    assert [each["to_name"] for each in item["result"]] == ["right"]
+
+
+def test_no_score_is_invented(connect: Connect) -> None:
+    (item,) = results(connect(), predict_call("/a.png", context=clicked(keypoint(30, 20))))
+    assert "score" not in item
+    assert "score" not in item["result"][0]
+
+
+def test_a_model_that_fails_is_named_with_its_image(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("ml_backend.predictor.run_stages", broken)
+    client = connect(recipe="faces")
+    (item,) = results(client, predict_call("/a.png"))
+    assert "'faces' failed on '/a.png': RuntimeError: out of memory" in item["error"]
+    click = client.post("/predict", json=predict_call("/a.png", context=clicked(keypoint(1, 1))))
+    assert click.status_code == 500
+    assert "out of memory" in click.headers["x-premask-reason"]
+    assert caplog.text.count("Traceback") >= 2
