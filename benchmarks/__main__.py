@@ -7,7 +7,15 @@ import sys
 
 from benchmarks.table import print_table
 
-MODULES = ("codecs", "refine", "coco_writer", "annotate", "clicks")
+MODULES = (
+    "codecs",
+    "refine",
+    "coco_writer",
+    "annotate",
+    "clicks",
+    "fiftyone_write",
+    "fiftyone_export",
+)
 
 
 def main(names: list[str]) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.fiftyone_database import fiftyone_environment, start_database
 IMAGES, OBJECTS, SIZE_HW = 200, 20, (480, 640)
 
 
+@cache
 def start_fiftyone() -> tuple[Any, Path]:
     """The module `fiftyone`, and a folder that goes when Python ends."""
     folder = Path(tempfile.mkdtemp())

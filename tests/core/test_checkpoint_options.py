@@ -21,7 +21,11 @@ LARGE = '[large]\nfamily = "birefnet"\noptions = { width = 2048, height = 1024 }
 def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Writes the person's own catalog."""
     monkeypatch.setenv("PREMASK_HOME", str(tmp_path))
-    return lambda text: (tmp_path / "models.toml").write_text(text, encoding="utf-8") and None
+
+    def write(text: str) -> None:
+        (tmp_path / "models.toml").write_text(text, encoding="utf-8")
+
+    return write
 
 
 def recipe_in(folder: Path, text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from premask.errors import UnsafeWeights
+from premask.errors import MissingWeights, UnsafeWeights
 from premask.models.pickles import TENSORS, imported_names, kind_of, require_known
 
 COMMAND = f"{sys.executable} -c \"open('ran', 'w')\""
@@ -164,11 +164,18 @@ def test_a_pickle_that_unpacks_to_gigabytes_is_refused(
         imported_names(tmp_path / "bomb.pt")
 
 
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x89PNG\r\n", b"{}"])
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n", b"{}"])
 def test_other_files_are_refused(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "other.pt").write_bytes(data)
     with pytest.raises(UnsafeWeights, match=r"no file of torch\.save"):
         kind_of(tmp_path / "other.pt")
+
+
+def test_a_download_that_was_cut_off_is_incomplete(tmp_path: Path) -> None:
+    whole = as_saved({"model": torch.ones(1000)})
+    (tmp_path / "half.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MissingWeights, match="incomplete"):
+        kind_of(tmp_path / "half.pt")
 
 
 def test_tensors_are_harmless(tmp_path: Path) -> None:

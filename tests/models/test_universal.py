@@ -13,6 +13,7 @@ import PIL.Image
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from transformers import (
     EomtForUniversalSegmentation,
     EomtImageProcessor,
@@ -386,6 +387,21 @@ def test_oneformer_needs_no_file_that_lists_its_classes(
     settings["image_processor"]["repo_path"] = "nobody/nothing"
     (tmp_path / "processor_config.json").write_text(json.dumps(settings), encoding="utf-8")
     oneformer_finder(weights=tmp_path, device="cpu")
+
+
+def test_oneformer_may_bring_what_it_was_trained_with(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    for file in folders["oneformer"].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["model.text_mapper.prompt_ctx.weight"] = torch.zeros(2, 2)
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    oneformer_finder(weights=tmp_path, device="cpu")
+    weights["model.something_else.weight"] = torch.zeros(2, 2)
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(MissingWeights, match="something_else"):
+        oneformer_finder(weights=tmp_path, device="cpu")
 
 
 def test_a_contestant_that_keeps_too_little_gets_nothing() -> None:

@@ -25,19 +25,20 @@ KINDS = {
 }
 
 
-def build(folder: Path, kind: str = "yolo26-seg") -> None:
-    """Write a checkpoint as Ultralytics does after training: `<kind>.pt`."""
-    torch.manual_seed(0)
-    save(model_of(kind), folder / f"{kind}.pt")
+def build(folder: Path) -> None:
+    """Write the one that hears phrases, and beside it the CLIP that reads them."""
+    save(model_of("yolov8-worldv2"), folder / "yolov8-worldv2.pt")
+    build_clip(folder / "clip-vit-base-patch32")
 
 
 def save(model: Any, path: Path) -> None:
-    """Write the file; the date and the like, which nobody reads, are left out."""
+    """Write a checkpoint as Ultralytics does after training."""
     torch.save({"epoch": -1, "ema": None, "model": model, "train_args": {"imgsz": SIDE}}, path)
 
 
 def model_of(kind: str) -> Any:
     """A model of the real architecture, a sixteenth as wide, that makes something of its image."""
+    torch.manual_seed(0)
     kind_of_model, file = KINDS[kind]
     settings = yaml.safe_load((configurations() / file).read_text())
     settings.update(scales={"n": [0.33, 0.0625, 1024]}, scale="n")

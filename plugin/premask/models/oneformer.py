@@ -33,7 +33,11 @@ from premask.models.universal import (
 def oneformer_finder(*, weights: Path, device: str) -> UniversalFinder:
     """The adapter; `weights` is a folder as transformers writes it."""
     model = load_strictly(
-        OneFormerForUniversalSegmentation, weights, device=device_of(device), dtype=torch.float32
+        OneFormerForUniversalSegmentation,
+        weights,
+        device=device_of(device),
+        only_trained_with=r"model\.text_mapper\.",
+        dtype=torch.float32,
     )
     # The file that it would name lists the classes once more, and may have to be downloaded.
     processor = load_processor(OneFormerProcessor, weights, class_info_file=None)

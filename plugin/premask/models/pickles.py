@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
 
-from premask.errors import UnsafeWeights
+from premask.errors import MissingWeights, UnsafeWeights
 
 LARGEST = 2**28
 """Bytes of a pickle, the numbers of the weights lie beside it: more is no checkpoint."""
@@ -17,22 +17,22 @@ LARGEST = 2**28
 # What torch.save writes. All else (STACK_GLOBAL, INST, OBJ, EXT1, ...) can name what it imports in
 # ways that are hard to follow, and no checkpoint needs it.
 KNOWN_INSTRUCTIONS = frozenset(
-    "PROTO STOP MARK GLOBAL NEWOBJ REDUCE BUILD BINPERSID NONE NEWTRUE NEWFALSE "
-    "BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINSTRING "
-    "EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS "
-    "EMPTY_DICT SETITEM SETITEMS EMPTY_SET BINGET LONG_BINGET BINPUT LONG_BINPUT".split()
+    [
+        *("PROTO", "STOP", "MARK", "GLOBAL", "NEWOBJ", "REDUCE", "BUILD", "BINPERSID"),
+        *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
+        *("BINUNICODE", "SHORT_BINSTRING", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+        *("EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS", "EMPTY_SET"),
+        *("BINGET", "LONG_BINGET", "BINPUT", "LONG_BINPUT"),
+    ]
 )
 
 TENSORS = frozenset(
     [
-        "collections.OrderedDict",
-        "torch.Size",
-        "torch._utils._rebuild_parameter",
-        "torch._utils._rebuild_tensor_v2",
-        *(
-            f"torch.{kind}Storage"
-            for kind in "Bool Byte Char Short Int Long Half BFloat16 Float Double".split()
-        ),
+        *("collections.OrderedDict", "torch.Size"),
+        *("torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor_v2"),
+        *("torch.BoolStorage", "torch.ByteStorage", "torch.CharStorage", "torch.ShortStorage"),
+        *("torch.IntStorage", "torch.LongStorage", "torch.HalfStorage", "torch.BFloat16Storage"),
+        *("torch.FloatStorage", "torch.DoubleStorage"),
     ]
 )
 """What tensors, and dicts of them, are made of."""
@@ -78,9 +78,18 @@ def _pickle_in(path: Path) -> bytes:
                 raise _refused(path, f"its pickle unpacks to {pickles[0].file_size:,} bytes")
             return archive.read(pickles[0])
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        if _begins_like_a_zip(path):
+            raise MissingWeights(
+                f"The weights in '{path}' are incomplete ({error}). Get the file again."
+            ) from error
         raise _refused(
             path, f"it is no file of torch.save, version 1.6 or later ({error})"
         ) from error
+
+
+def _begins_like_a_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
 
 
 def _names(data: bytes, path: Path) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -88,10 +89,18 @@ def network_input(processor: Any, image: Image, device: torch.device, **settings
     )
 
 
-def load_strictly(model_class: Any, folder: Path, *, device: torch.device, **settings: Any) -> Any:
+def load_strictly(
+    model_class: Any,
+    folder: Path,
+    *,
+    device: torch.device,
+    only_trained_with: str = "^$",
+    **settings: Any,
+) -> Any:
     """A transformers model from a folder; `MissingWeights` if a weight is missing or left over.
 
-    transformers itself fills what is missing with random numbers and goes on.
+    transformers itself fills what is missing with random numbers and goes on. What is left over
+    may be what matches `only_trained_with`.
     """
     settings = {"dtype": dtype_on(device), **settings}
     model, report = model_class.from_pretrained(
@@ -102,6 +111,9 @@ def load_strictly(model_class: Any, folder: Path, *, device: torch.device, **set
         output_loading_info=True,
         **settings,
     )
+    report["unexpected_keys"] = [
+        key for key in report["unexpected_keys"] if not re.match(only_trained_with, key)
+    ]
     wrong = {kind: sorted(map(str, keys)) for kind, keys in report.items() if keys}
     if wrong:
         listed = "; ".join(f"{kind}: {', '.join(keys[:5])}" for kind, keys in wrong.items())

@@ -1,4 +1,4 @@
-"""Ultralytics, imported so that it keeps to itself: no home folder, no network, no pip, no output."""
+"""Ultralytics, imported so that it keeps to itself: no home folder, no network, no pip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models out of Ultralytics' .pt files: of known classes only, and nothing in the file is called."""
+"""Models out of Ultralytics' .pt files: of known classes only, none of which is called."""
 
 from __future__ import annotations
 
