@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT := demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs format clean
+.PHONY: help demo test check bench serve docs format clean
 
 help: ## show the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -19,13 +19,17 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[offline]" --group demo
 	@touch $@
 
+# What the tests need of the package. `sam2` is installed behind it, see tests/install_sam2.py.
+EXTRAS := offline,torch,yolo,fiftyone,label-studio
+
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[offline,fiftyone,label-studio]" --group test
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group test
+	$(BIN)/python tests/install_sam2.py
 	$(BIN)/python tests/install_mongod.py
 	@touch $@
 
 $(VENV)/.check: pyproject.toml $(VENV)/.test
-	$(BIN)/python -m pip install --quiet --editable ".[offline,fiftyone,label-studio]" --group check
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group check
 	@touch $@
 
 # The weights of the tests lie in the environment, so that CI and a laptop find them alike.
@@ -53,6 +57,13 @@ check: $(VENV)/.check ## format, lint, types, layers, generated tables
 bench: $(VENV)/.test ## measure, as ratios
 	@$(WEIGHTS) $(BIN)/premask models download u2netp
 	$(WEIGHTS) $(BIN)/python -m benchmarks
+
+$(VENV)/.serve: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[offline,label-studio]"
+	@touch $@
+
+serve: $(VENV)/.serve ## answer Label Studio on port 9090
+	$(BIN)/python -m ml_backend --port 9090
 
 docs: $(VENV)/.check ## make the tables in README.md anew
 	$(BIN)/cog -P -r README.md

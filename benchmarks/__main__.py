@@ -13,6 +13,8 @@ MODULES = (
     "coco_writer",
     "annotate",
     "clicks",
+    "phrases",
+    "sam2_recipe",
     "fiftyone_write",
     "fiftyone_export",
 )

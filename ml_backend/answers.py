@@ -27,6 +27,8 @@ from premask.images import digest_of
 
 log = logging.getLogger("premask.label_studio")
 
+NOTHING = json.dumps(NOT_LOOKED_AT).encode()
+
 
 class ClientGone(Exception):
     """Nobody waits for the answer any more."""
@@ -70,7 +72,7 @@ class Answers:
         """One item for each task; one that isn't ready is left out, and goes on in its queue."""
         config = parse_label_config(call.label_config)
         if self._predictor.roles.batch is None or not any(map(config.outputs, config.images)):
-            return answer([NOT_LOOKED_AT] * len(call.tasks))
+            return answer([NOTHING] * len(call.tasks))
         version = self._predictor.version(config)
         asked = [self._ask(task, call, config, version) for task in call.tasks]
         results = [each.result for each in asked if each.result is not None]
@@ -119,10 +121,11 @@ class Answers:
     def _item(self, asked: _Asked, version: str) -> bytes:
         if asked.result is None or not asked.result.done():
             self._activity.predicted("batch", "late" if asked.result else "refused")
-            return NOT_LOOKED_AT
+            return NOTHING
         error = asked.result.exception()
         if error is not None:
-            return failed_item(self._activity.hide(str(error)), version)
+            item = failed_item(self._activity.hide(str(error)), version)
+            return json.dumps(item).encode()
         self.work.collect(asked.key)
         return asked.result.result()
 

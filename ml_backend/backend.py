@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from ml_backend.activity import Activity
 from ml_backend.answers import Answers
 from ml_backend.events import EventLog
-from ml_backend.fetch import ImageFetcher
-from ml_backend.images import Fetcher, TaskImages
+from ml_backend.images import Fetcher
 from ml_backend.label_config import parse_label_config
 from ml_backend.metrics import exposition, resident_bytes
 from ml_backend.model_loading import ModelLoading
-from ml_backend.predictor import Predictor, pool_from_settings
+from ml_backend.predictor import predictor_from_settings
 from ml_backend.projects import Project, Projects
 from ml_backend.protocol import Json, project_id
 from ml_backend.redaction import Redaction
-from ml_backend.roles import Roles
 from ml_backend.settings import SECRETS, BackendSettings, shown_settings
 from ml_backend.setup_report import setup_report
 from ml_backend.status_page import Status, status_page
@@ -36,11 +34,9 @@ class Backend:
         self.activity = Activity(self.redaction.hide)
         self.events = EventLog(settings.events_path, self.activity.trouble)
         self.projects = Projects()
-        memory_bytes = settings.image_megabytes * 2**20
-        images = TaskImages(fetcher or ImageFetcher(settings), memory_bytes=memory_bytes)
-        roles = Roles.from_settings(settings)
-        self.predictor = Predictor(roles, pool_from_settings(settings), images)
-        self.loading = ModelLoading(self.predictor.pool, roles.models, self.activity.trouble)
+        self.predictor = predictor_from_settings(settings, fetcher)
+        models = self.predictor.roles.models
+        self.loading = ModelLoading(self.predictor.pool, models, self.activity.trouble)
         self.answers = Answers(self.predictor, settings, self.activity, self.events)
 
     def start(self) -> None:

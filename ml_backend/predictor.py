@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ml_backend.context import prompts_from_regions
-from ml_backend.images import TaskImages
+from ml_backend.fetch import ImageFetcher
+from ml_backend.images import Fetcher, TaskImages
 from ml_backend.label_config import LabelConfig
 from ml_backend.model_version import model_version
 from ml_backend.protocol import Json, Task
@@ -109,6 +110,13 @@ class _Draft:
     def prediction(self, version: str) -> Prediction:
         content = prediction_from_regions(self.regions, model_version=version)
         return Prediction(content=content, dropped=self.dropped)
+
+
+def predictor_from_settings(settings: BackendSettings, fetcher: Fetcher | None = None) -> Predictor:
+    """The predictor of one process; by default it fetches images as Label Studio serves them."""
+    memory_bytes = settings.image_megabytes * 2**20
+    images = TaskImages(fetcher or ImageFetcher(settings), memory_bytes=memory_bytes)
+    return Predictor(Roles.from_settings(settings), pool_from_settings(settings), images)
 
 
 def pool_from_settings(settings: BackendSettings) -> ModelPool:

@@ -12,7 +12,7 @@ from premask.errors import InvalidRequest
 
 Json = dict[str, Any]
 
-NOT_LOOKED_AT = b"[]"
+NOT_LOOKED_AT: tuple[Json, ...] = ()
 """For one task: saves no prediction, so that the next "Retrieve predictions" asks again.
 
 An item may be a list of predictions, and this one has none. An empty prediction would be saved, and
@@ -50,7 +50,7 @@ class PredictCall:
         if not (context is None or isinstance(context, dict)):
             raise InvalidRequest("The context of a click must be a table.")
         return cls(
-            tasks=tuple(map(_task, tasks)),
+            tasks=tuple(map(task_from_json, tasks)),
             project=project_id(document.get("project")),
             label_config=str(document.get("label_config") or ""),
             context=context,
@@ -93,9 +93,9 @@ def without_run_lengths(body: bytes, end: int) -> bytes:
     return b"".join([*kept, body[position:]])
 
 
-def failed_item(reason: str, model_version: str) -> bytes:
+def failed_item(reason: str, model_version: str) -> Json:
     """For one task: saves no prediction; Label Studio writes all of it into its own log."""
-    return json.dumps({"model_version": model_version, "error": reason}).encode()
+    return {"model_version": model_version, "error": reason}
 
 
 def answer(items: Iterable[bytes]) -> bytes:
@@ -103,7 +103,7 @@ def answer(items: Iterable[bytes]) -> bytes:
     return b'{"results": [' + b", ".join(items) + b"]}"
 
 
-def _task(task: Any) -> Task:
+def task_from_json(task: Any) -> Task:
     """A broken task is one without data: it fails alone, and the others keep their places."""
     if not isinstance(task, Mapping):
         return Task(id=None, data={})

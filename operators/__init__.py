@@ -22,7 +22,9 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         from .label_samples import LabelSamples
         from .review import Accept, Reject
         from .review_queue import ReviewQueue
+        from .runs_panel import RunsPanel
         from .semantic_map import SemanticMap
+        from .undo_run import UndoRun
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(__name__):
             raise
@@ -40,4 +42,6 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         ReviewQueue,
         Accept,
         Reject,
+        UndoRun,
+        RunsPanel,
     )

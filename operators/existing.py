@@ -100,7 +100,7 @@ class Merger:
 
     def merged(self, sample_id: str, labeled: Labeled, place: Place, key: str) -> Merged | None:
         """What the sample is to have in the field; None if what it has leaves no room."""
-        existing = self.holders[sample_id]
+        existing, labeled = self.holders[sample_id], self.output.part(labeled, place)
         kept = self.policy.kept(self.output.labels_of(existing))
         if kept and self.output.member is None:
             return None

@@ -56,6 +56,19 @@ def recipe_from_params(params: Params, default: str) -> Recipe:
     return adapted
 
 
+def filled_in(params: Params) -> dict[str, Any]:
+    """The same parameters as a form keeps them, so that it opens with them: `recipe` is among them.
+
+    A call names settings by their paths.
+    """
+    recipe = recipe_of(params["recipe"])
+    stages: dict[str, dict[str, Any]] = {}
+    for path, value in _given(params, recipe).items():
+        stage, _, name = path.partition(".")
+        stages.setdefault(stage, {})[name] = value
+    return {**params, "settings": {form_key(recipe): stages}}
+
+
 def form_key(recipe: Recipe) -> str:
     """Where the form keeps this recipe's settings: it remembers those of others as well.
 

@@ -70,7 +70,7 @@ class LabelSamples(foo.Operator):
             # Of what a generator raises, FiftyOne 1.22's App shows nothing: its bar just stops.
             yield from _told(ctx, run, f"Failed: {error}", "error")
             raise
-        variant = "warning" if run.failures else "success"
+        variant = "warning" if run.failed else "success"
         yield from _told(ctx, run, f"{run.state.capitalize()}: {run.summary}", variant)
 
     def _steps(self, ctx: Any, job: Job, run: runs.Run) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from premask import Labeled, Progress, Prompts, Recipe, Request, label
+from premask import Labeled, Progress, Recipe, Request, label
 from premask.errors import InvalidMask, UnreadableImage
 from premask.images import digest_of
 
@@ -20,6 +20,7 @@ from .phrases import Phrases
 from .pool import model_pool
 from .provenance import Stamp
 from .runs import Run, save
+from .source_labels import Asked, SourceLabels
 from .targets import all_images
 from .writing import MapTargets, Output, Place, prepare_fields
 
@@ -31,13 +32,17 @@ _WRITE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Which samples to label, how, and into which fields."""
+    """Which samples to label, how, and into which fields.
+
+    With a `source`, what is asked for is the labels that are there.
+    """
 
     dataset: Any
     samples: Any
     recipe: Recipe
     outputs: dict[str, Output]
     phrases: Phrases = Phrases()
+    source: SourceLabels | None = None
     policy: Policy = Policy()
     masks_on_disk: bool = False
 
@@ -48,7 +53,7 @@ class _Todo:
 
     sample_id: str
     filepath: str
-    prompts: Prompts
+    asked: Asked
     keys: dict[str, str]
 
 
@@ -113,27 +118,35 @@ class Work:
 
     def _wanted(self, ids: Sequence[str], paths: Sequence[str]) -> Iterator[_Todo]:
         samples, policy = self._all.select(ids), self.job.policy
-        prompts = self.job.phrases.of(samples)
+        asked = self._asked(ids, samples)
         state = {
             name: held(samples, name, output, policy) for name, output in self.job.outputs.items()
         }
         for sample_id, filepath in zip(ids, paths, strict=True):
-            keys = self._keys(prompts[sample_id])
+            each = asked[sample_id]
+            if each.error is not None:
+                self.run.failures[filepath] = str(each.error)
+                continue
+            keys = self._keys(each)
             needs = {name: state[name][sample_id].need(key, policy) for name, key in keys.items()}
             if "wanted" in needs.values():
                 wanted = {name: key for name, key in keys.items() if needs[name] == "wanted"}
-                yield _Todo(
-                    sample_id=sample_id, filepath=filepath, prompts=prompts[sample_id], keys=wanted
-                )
+                yield _Todo(sample_id=sample_id, filepath=filepath, asked=each, keys=wanted)
             elif "left alone" in needs.values():
                 self.run.left_alone += 1
             else:
                 self.run.reused += 1
 
-    def _keys(self, prompts: Prompts) -> dict[str, str]:
+    def _asked(self, ids: Sequence[str], samples: Any) -> dict[str, Asked]:
+        if self.job.source is not None:
+            return self.job.source.of(ids)
+        prompts = self.job.phrases.of(samples)
+        return {sample_id: Asked(prompts=each) for sample_id, each in prompts.items()}
+
+    def _keys(self, asked: Asked) -> dict[str, str]:
         """What decides the labels of a sample, in each field."""
         return {
-            name: digest_of(f"{self._fingerprint} {output.name} {prompts!r}".encode())
+            name: digest_of(f"{self._fingerprint} {output.name} {asked.prompts!r}".encode())
             for name, output in self.job.outputs.items()
         }
 
@@ -146,7 +159,7 @@ class Work:
         counts: dict[str, int] = {}
         for todo, labeled in self._found:
             if labeled.error is not None:
-                self.run.failures[todo.filepath] = str(labeled.error)
+                self.run.fail(todo.filepath, str(labeled.error))
         for name in self.job.outputs:
             found = [(todo, each) for todo, each in self._found if name in todo.keys]
             written = self._write_field(name, [each for each in found if each[1].error is None])
@@ -167,7 +180,7 @@ class Work:
             try:
                 merged = merger.merged(todo.sample_id, labeled, place, key)
             except (InvalidMask, UnreadableImage) as error:
-                self.run.failures[todo.filepath] = str(error)
+                self.run.fail(todo.filepath, str(error))
                 continue
             if merged is not None:
                 holders[todo.sample_id] = merged.holder
@@ -186,13 +199,14 @@ class Work:
             on_disk=self.job.masks_on_disk,
             targets=self._targets,
             stamp=self._stamp,
+            originals=todo.asked.originals,
         )
 
     def _progress(self) -> Progress:
         before = self.run.reused + self.run.left_alone
         return Progress(
-            done=self.run.labeled + len(self.run.failures) + before,
-            failed=len(self.run.failures),
+            done=self.run.labeled + self.run.failed + before,
+            failed=self.run.failed,
             total=len(self.ids),
             seconds=time.monotonic() - self._started,
             reused=before,
@@ -207,4 +221,5 @@ def _requests(todo: Iterable[_Todo], under_way: deque[_Todo]) -> Iterator[Reques
     """What the pipeline is asked, noted in the order in which it will answer."""
     for each in todo:
         under_way.append(each)
-        yield Request(image=each.filepath, prompts=each.prompts)
+        image = each.asked.image or each.filepath
+        yield Request(image=image, name=each.filepath, prompts=each.asked.prompts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from dataclasses import asdict, dataclass, field
@@ -11,13 +12,20 @@ from premask.errors import PremaskError
 
 METHOD = "premask"
 
+MOST_NAMED = 1000
+"""Images that failed, in one run; a document of MongoDB holds 16 MB."""
+
+_LAST = 50
+"""Runs that a person can still overlook."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Run:
     """One run: what was asked for, and how far it got.
 
     `params` start it again. Its own files lie below `folder`. `state` is running, finished,
-    cancelled, failed or undone. The dataset did not have `new_fields` and `new_targets` before.
+    cancelled, failed or undone. `failures` has the reasons by path. The dataset did not have
+    `new_fields` and `new_targets` before.
     """
 
     name: str
@@ -34,11 +42,18 @@ class Run:
     annotations: int = 0
     reused: int = 0
     left_alone: int = 0
+    failed: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
     new_fields: list[str] = field(default_factory=list)
     new_targets: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def fail(self, path: str, reason: str) -> None:
+        """Count an image that failed, and name it, unless there are very many."""
+        self.failed += 1
+        if len(self.failures) < MOST_NAMED:
+            self.failures[path] = reason
 
     @property
     def summary(self) -> str:
@@ -51,7 +66,7 @@ class Run:
         if self.failures:
             path, reason = next(iter(self.failures.items()))
             named = reason if path in reason else f"'{path}': {reason}"
-            parts.append(f"{len(self.failures)} failed, such as {named}")
+            parts.append(f"{self.failed} failed, such as {named}")
         return "; ".join(parts)
 
 
@@ -62,30 +77,42 @@ def new_name() -> str:
 
 def start(dataset: Any, run: Run) -> None:
     """Put the run into the dataset's history."""
-    config = dataset.init_run(method=METHOD, operator=run.operator, recipe=run.recipe)
-    dataset.register_run(run.name, config)
-    save(dataset, run)
+    dataset.register_run(run.name, _config(dataset, run))
 
 
 def save(dataset: Any, run: Run) -> None:
     """How far the run got."""
-    results = dataset.init_run_results(run.name, run=asdict(run))
-    dataset.save_run_results(run.name, results, cache=False)
+    dataset.update_run_config(run.name, _config(dataset, run))
 
 
 def load(dataset: Any, name: str) -> Run:
-    """One run of the history."""
+    """One run of the history, as far as it was when the dataset was loaded."""
     if name not in list_runs(dataset):
         raise PremaskError(
             f"The dataset '{dataset.name}' has no run '{name}' of premask. It has: "
             f"{', '.join(list_runs(dataset)) or 'none'}."
         )
-    return Run(**dataset.load_run_results(name, cache=False).run)
+    return Run(**json.loads(dataset.get_run_info(name).config.record))
 
 
 def list_runs(dataset: Any) -> list[str]:
     """The names of all runs, the first one first."""
     return sorted(dataset.list_runs(method=METHOD))
+
+
+def history(dataset: Any) -> list[Run]:
+    """The last runs, the newest one first."""
+    return [load(dataset, name) for name in reversed(list_runs(dataset)[-_LAST:])]
+
+
+def _config(dataset: Any, run: Run) -> Any:
+    """All of it in FiftyOne's document of the run, which is written at once.
+
+    Its results lie in a file, which other processes can't read while it is replaced. As a text,
+    because names of settings and paths have dots, and the database takes them for folders.
+    """
+    record = json.dumps(asdict(run))
+    return dataset.init_run(method=METHOD, operator=run.operator, recipe=run.recipe, record=record)
 
 
 def cancel(store: Any, name: str) -> None:

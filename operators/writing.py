@@ -20,6 +20,7 @@ from premask.labels.fiftyone import (
 )
 
 from .provenance import Stamp
+from .source_labels import Original
 
 
 class MapTargets:
@@ -55,7 +56,8 @@ class MapTargets:
 class Place:
     """Where the labels of one sample go, and who signs them.
 
-    `stem` names the sample's files, and `targets` numbers its classes.
+    `stem` names the sample's files, and `targets` numbers its classes. `originals` are the labels
+    that the new ones are made of, if there are such.
     """
 
     field: str
@@ -64,6 +66,7 @@ class Place:
     on_disk: bool
     targets: MapTargets
     stamp: Stamp
+    originals: Sequence[Original] = ()
 
     def label(self, label_type: Any, fields: Mapping[str, Any]) -> Any:
         """A label of these fields that says who made it."""
@@ -77,15 +80,23 @@ class Place:
 Maker = Callable[[Labeled, Place], Sequence[Any]]
 
 
+def _all_of(labeled: Labeled, place: Place) -> Labeled:
+    return labeled
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One way to write annotations. `member` is where a list of labels lies in its holder."""
+    """One way to write annotations, or a part of them.
+
+    `member` is where a list of labels lies in its holder.
+    """
 
     name: str
     help: str
     label_type: Any
     member: str | None
     labels: Maker
+    part: Callable[[Labeled, Place], Labeled] = _all_of
 
     def labels_of(self, holder: Any) -> list[Any]:
         """The labels that a sample has in the field."""

@@ -26,9 +26,12 @@ WORKERS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One image, what people call it, and what they ask for in it."""
+    """One image, what people call it, and what they ask for in it.
 
-    image: ImageSource
+    An `Image` is not read again; for a recipe without models, it needs no pixels.
+    """
+
+    image: ImageSource | Image
     name: str | None = None
     prompts: Prompts | None = None
 
@@ -111,7 +114,7 @@ def _in_order(
     under_way: deque[Future[list[Labeled]]] = deque()
     try:
         while batch := list(itertools.islice(requests, batch_size)):
-            reading = [(each, readers.submit(read_image, each.image, each.name)) for each in batch]
+            reading = [(each, readers.submit(_read, each)) for each in batch]
             under_way.append(workers.submit(_run_batch, reading, recipe, pool))
             if len(under_way) > WORKERS:
                 yield from under_way.popleft().result()
@@ -120,6 +123,12 @@ def _in_order(
     finally:
         for executor in (workers, readers):
             executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _read(request: Request) -> Image:
+    if isinstance(request.image, Image):
+        return request.image
+    return read_image(request.image, request.name)
 
 
 def _run_batch(

@@ -48,19 +48,23 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
-    """Where one object is: what the find stage, or a person, hands to the outline stage."""
+    """Where one object is: what the find stage, or a person, hands to the outline stage.
+
+    Its `track` is the annotation's: whoever numbers objects finds them again after all stages.
+    """
 
     label: str
     box_xyxy: Box | None = None
     points: tuple[Point, ...] = ()
     mask: Mask | None = None
     score: float | None = None
+    track: int | None = None
     source: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    """All that was asked for in one image."""
+    """All that was asked for in one image; `objects` are known already, each on its own."""
 
     phrases: tuple[Phrase, ...] = ()
     points: tuple[Point, ...] = ()
@@ -68,9 +72,10 @@ class Prompts:
     mask: Mask | None = None
     mask_label: str = ""
     exemplars: tuple[Exemplar, ...] = ()
+    objects: tuple[Hint, ...] = ()
 
     def hints(self) -> tuple[Hint, ...]:
-        """One hint an object: k boxes are k objects.
+        """One hint an object: k boxes are k objects, behind those that are known already.
 
         A point belongs to the smallest box of its label that holds it. The points that no box holds
         are one more object a label; if they are all negative, they hold for each box of the label.
@@ -89,7 +94,7 @@ class Prompts:
                 objects.append(Hint(label=label, points=tuple(points)))
             else:
                 objects = _told_to_all(objects, label, points)
-        return tuple(self._with_mask(objects))
+        return (*self.objects, *self._with_mask(objects))
 
     def _with_mask(self, objects: list[Hint]) -> list[Hint]:
         if self.mask is None:

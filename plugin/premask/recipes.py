@@ -81,7 +81,10 @@ MODEL_STAGES: tuple[Stage, ...] = ("find", "outline", "matte")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One line of five stages; a stage that is None is skipped."""
+    """One line of five stages; a stage that is None is skipped.
+
+    Without models, it selects among and refines what it is told of.
+    """
 
     name: str
     help: str = ""
@@ -184,7 +187,13 @@ def _only(recipes: dict[str, Recipe], wanted: str, source: str) -> Recipe:
 
 
 def _recipes(table: Mapping[str, Any], source: str) -> dict[str, Recipe]:
-    return {name: _recipe(name, value, f"{source}, ") for name, value in table.items()}
+    recipes = {name: _recipe(name, value, f"{source}, ") for name, value in table.items()}
+    for name, recipe in recipes.items():
+        if not recipe.models:
+            raise InvalidRecipe(
+                f"{source}, [{name}]: it needs at least one of find, outline and matte."
+            )
+    return recipes
 
 
 def _recipe(name: str, table: Any, where: str) -> Recipe:
@@ -197,10 +206,7 @@ def _recipe(name: str, table: Any, where: str) -> Recipe:
     if not isinstance(help_text, str):
         raise InvalidSetting(f"{where}help must be a text; got {help_text!r}.")
     stages = {stage: _stage(stage, table[stage], where) for stage in STAGES if stage in table}
-    recipe = Recipe(name=name, help=help_text, **stages)
-    if not recipe.models:
-        raise InvalidRecipe(f"{where}it needs at least one of find, outline and matte.")
-    return recipe
+    return Recipe(name=name, help=help_text, **stages)
 
 
 def _stage(stage: str, table: Any, where: str) -> Any:

@@ -9,6 +9,7 @@ from premask.annotations import Annotation
 from premask.errors import UnsupportedPrompt
 from premask.geometry import Box
 from premask.images import Image
+from premask.masks import Mask
 from premask.matting import matte_objects, matte_subjects, refine_subjects
 from premask.models.capabilities import Embedder
 from premask.models.capabilities import Outline as Shape
@@ -60,18 +61,15 @@ def _found_and_outlined(
 
 def _require_usable(image: Image, prompts: Prompts, recipe: Recipe) -> None:
     """A prompt that nobody would listen to is a mistake; say so instead of ignoring it."""
-    if prompts.mask is not None and prompts.mask.size_hw != image.size_hw:
-        raise UnsupportedPrompt(
-            f"The rough mask has (height, width) {prompts.mask.size_hw}, but the upright image "
-            f"{image.size_hw}. Make the mask on the image as it is shown."
-        )
-    pointed = bool(prompts.points or prompts.boxes or prompts.mask)
+    for mask in (prompts.mask, *(each.mask for each in prompts.objects)):
+        _require_same_size(mask, image)
+    pointed = bool(prompts.points or prompts.boxes or prompts.mask or prompts.objects)
     if recipe.find is None and recipe.outline is not None:
         if not pointed:
             raise UnsupportedPrompt(
                 f"The recipe '{recipe.name}' needs you to say where: give points, boxes or a mask."
             )
-    elif pointed:
+    elif recipe.models and pointed:
         raise UnsupportedPrompt(
             f"The recipe '{recipe.name}' finds its objects itself and can't use points, boxes or "
             "a mask. Use a recipe without a find stage, such as 'click'."
@@ -83,6 +81,14 @@ def _require_usable(image: Image, prompts: Prompts, recipe: Recipe) -> None:
     if recipe.find and recipe.find.tile and prompts.exemplars:
         raise UnsupportedPrompt(
             "Exemplars lie in one tile only, so they can't be used with find.tile. Set it to 0."
+        )
+
+
+def _require_same_size(mask: Mask | None, image: Image) -> None:
+    if mask is not None and mask.size_hw != image.size_hw:
+        raise UnsupportedPrompt(
+            f"The rough mask has (height, width) {mask.size_hw}, but the upright image "
+            f"{image.size_hw}. Make the mask on the image as it is shown."
         )
 
 
@@ -146,5 +152,10 @@ def _shaped(hint: Hint, shape: Shape, model: str) -> Hint:
 def _from_hint(hint: Hint) -> Annotation:
     box: Box = hint.mask.box_xyxy if hint.mask is not None else hint.box_xyxy or (0, 0, 0, 0)
     return Annotation(
-        label=hint.label, box_xyxy=box, score=hint.score, mask=hint.mask, source=hint.source
+        label=hint.label,
+        box_xyxy=box,
+        score=hint.score,
+        mask=hint.mask,
+        track=hint.track,
+        source=hint.source,
     )

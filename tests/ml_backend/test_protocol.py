@@ -293,7 +293,8 @@ def test_texts_with_brackets_survive() -> None:
 
 
 def test_items_are_joined_to_one_answer() -> None:
-    document = json.loads(answer([NOT_LOOKED_AT, failed_item("why", "v")]))
+    items = (NOT_LOOKED_AT, failed_item("why", "v"))
+    document = json.loads(answer(json.dumps(each).encode() for each in items))
     assert document == {"results": [[], {"model_version": "v", "error": "why"}]}
 
 

@@ -39,8 +39,11 @@ def load(family: str, folder: Path) -> PromptableSegmenter:
 
 
 def photos() -> list[Image]:
-    """Two photos of different sizes and shapes, and one of them turned."""
-    cat = skimage.data.chelsea()
+    """Two photos of different sizes and shapes, and one of them turned.
+
+    In SAM's square the cat is 93.9 pixels high.
+    """
+    cat = np.ascontiguousarray(skimage.data.chelsea()[:, :409])
     views = [cat, skimage.data.rocket(), np.ascontiguousarray(np.rot90(cat))]
     return [read_image(view, str(index)) for index, view in enumerate(views)]
 

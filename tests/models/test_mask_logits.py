@@ -98,8 +98,11 @@ def test_a_mask_comes_back_from_its_logits(covered_hw: tuple[int, int] | None) -
     assert mask_from_logits(logits, canvas).iou(mask) > 0.96
 
 
-def test_padding_is_beside_any_rough_mask() -> None:
-    canvas = Canvas(side=SIDE, size_hw=(200, 400), covered_hw=(64, 128))
-    logits = logits_from_mask(Mask.from_array(np.ones((200, 400))), canvas, LOW)
+@pytest.mark.parametrize("turned", [False, True])
+def test_padding_is_beside_any_rough_mask(turned: bool) -> None:
+    size_hw, covered_hw = ((400, 200), (128, 64)) if turned else ((200, 400), (64, 128))
+    canvas = Canvas(side=SIDE, size_hw=size_hw, covered_hw=covered_hw)
+    logits = logits_from_mask(Mask.from_array(np.ones(size_hw)), canvas, LOW)
+    logits = logits.T if turned else logits
     assert (logits[:15] > 9.99).all()
     assert (logits[17:] < -9.99).all()

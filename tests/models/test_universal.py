@@ -394,6 +394,9 @@ def test_oneformer_may_bring_what_it_was_trained_with(
 ) -> None:
     for file in folders["oneformer"].iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
+    settings = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    settings["is_training"] = True
+    (tmp_path / "config.json").write_text(json.dumps(settings), encoding="utf-8")
     weights = load_file(tmp_path / "model.safetensors")
     weights["model.text_mapper.prompt_ctx.weight"] = torch.zeros(2, 2)
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})

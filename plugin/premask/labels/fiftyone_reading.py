@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -81,10 +82,18 @@ def matte_from_heatmap(values: Pixels, limits: Sequence[float] | None, size_hw: 
 
 
 def points_from_keypoint(fields: Mapping[str, Any], size_hw: Size) -> tuple[Point, ...]:
-    """Read a keypoint's points as clicks on one object, but for those that are missing (NaN)."""
-    known = [point for point in fields.get("points") or () if all(map(math.isfinite, point))]
-    label = fields.get("label") or ""
-    return tuple(Point(x=x, y=y, label=label) for x, y in _pixel_points(known, size_hw))
+    """Read a keypoint's points as clicks on one object, but for those that are missing (NaN).
+
+    Its attribute `positive`, if it has one, says of each point whether it is on the object.
+    """
+    label, points = fields.get("label") or "", fields.get("points") or ()
+    signs = zip_longest(points, (fields.get("positive") or ())[: len(points)], fillvalue=True)
+    known = [(point, positive) for point, positive in signs if all(map(math.isfinite, point))]
+    places = _pixel_points([point for point, _ in known], size_hw)
+    return tuple(
+        Point(x=x, y=y, positive=bool(positive), label=label)
+        for (x, y), (_, positive) in zip(places, known, strict=True)
+    )
 
 
 def with_mattes(annotations: Sequence[Annotation], alpha: Matte) -> tuple[Annotation, ...]:

@@ -37,6 +37,8 @@ def oneformer_finder(*, weights: Path, device: str) -> UniversalFinder:
         weights,
         device=device_of(device),
         only_trained_with=r"model\.text_mapper\.",
+        # Where config.json says that it trains, the library (5.23) drops activations at random.
+        is_training=False,
         dtype=torch.float32,
     )
     # The file that it would name lists the classes once more, and may have to be downloaded.

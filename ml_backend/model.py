@@ -1,0 +1,51 @@
+"""For people who use label-studio-ml 2.x: its class, over the same predictor."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from label_studio_ml.model import LabelStudioMLBase
+
+from ml_backend.context import regions_by_image
+from ml_backend.label_config import LabelConfig, parse_label_config
+from ml_backend.predictor import Predictor, predictor_from_settings
+from ml_backend.protocol import NOT_LOOKED_AT, Json, Task, failed_item, task_from_json
+from ml_backend.settings import read_settings
+from premask.errors import PremaskError
+
+
+@cache
+def shared_predictor() -> Predictor:
+    """One for the whole process: label-studio-ml makes a new model object for each request."""
+    return predictor_from_settings(read_settings(environment=os.environ))
+
+
+class PremaskModel(LabelStudioMLBase):
+    """Without a queue, a deadline and /status, which `python -m ml_backend` has."""
+
+    def setup(self) -> None:
+        """Name the predictions for this project; raises for one that nothing can be done for."""
+        config = parse_label_config(self.label_config)
+        self.set("model_version", shared_predictor().version(config))
+
+    def predict(self, tasks: list[Json], context: Json | None = None, **kwargs: Any) -> list[Any]:
+        """One item a task; a task that failed is asked for again by Label Studio."""
+        config = parse_label_config(self.label_config)
+        if context is None:
+            return [_item(task_from_json(each), config) for each in tasks]
+        asked = regions_by_image(context, config)
+        predictor = shared_predictor()
+        answers = [predictor.answer_click(task_from_json(each), asked, config) for each in tasks]
+        return [each.content for each in answers]
+
+
+def _item(task: Task, config: LabelConfig) -> Any:
+    predictor = shared_predictor()
+    if predictor.roles.batch is None:
+        return NOT_LOOKED_AT
+    try:
+        return predictor.label_task(task, config).content
+    except PremaskError as error:
+        return failed_item(str(error), predictor.version(config))

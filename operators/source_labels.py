@@ -1,0 +1,117 @@
+"""The labels of a field, as hints that say where objects are, each with its number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from premask.annotations import Annotation
+from premask.errors import InvalidSetting, PremaskError
+from premask.images import Image
+from premask.prompts import Hint, Point, Prompts
+
+from .reading import SampleLabels, label_kind, member_path, read_labels, readable_fields
+
+SHAPES = ("Detections", "Polylines", "Detection", "Polyline")
+"""Labels of one object each that have a shape, or at least a box."""
+
+HINTS = (*SHAPES, "Keypoints", "Keypoint")
+"""Labels that say where one object is."""
+
+NEGATIVE = "negative"
+"""The label of a keypoint whose points are on none of the objects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """A label of FiftyOne's, and what was read of it; of a keypoint, that is nothing."""
+
+    label: Any
+    annotation: Annotation | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked for in one sample. The `track` of each object is its place in `originals`.
+
+    With an `image`, no pixels are needed.
+    """
+
+    prompts: Prompts
+    image: Image | None = None
+    originals: tuple[Original, ...] = ()
+    error: PremaskError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLabels:
+    """The labels that a dataset or view shows in a field."""
+
+    samples: Any
+    field: str
+    needs_pixels: bool
+
+    def labeled_samples(self) -> Any:
+        """The samples that have such labels."""
+        return self.samples.match_labels(fields=self.field)
+
+    def of(self, ids: Sequence[str]) -> dict[str, Asked]:
+        """What these samples have."""
+        samples = self.samples.select(ids, ordered=True)
+        labels = samples.values(member_path(samples, self.field))
+        return {
+            read.sample_id: self._asked(read, each if isinstance(each, list) else [each])
+            for read, each in zip(read_labels(samples, [self.field]), labels, strict=True)
+        }
+
+    def _asked(self, read: SampleLabels, labels: Sequence[Any]) -> Asked:
+        known = dict(zip(read.label_ids, read.labeled.annotations, strict=True))
+        originals = tuple(Original(label=each, annotation=known.get(each.id)) for each in labels)
+        return Asked(
+            prompts=Prompts(objects=tuple(_hints(originals, read.clicks))),
+            image=None if self.needs_pixels else read.labeled.image,
+            originals=originals,
+            error=read.labeled.error,
+        )
+
+
+def source_fields(samples: Any, kinds: Sequence[str]) -> dict[str, str]:
+    """The fields with labels of these kinds."""
+    return {name: kind for name, kind in readable_fields(samples).items() if kind in kinds}
+
+
+def require_source(samples: Any, field: str, kinds: Sequence[str]) -> None:
+    """Refuse a field without labels of these kinds."""
+    if (kind := label_kind(samples, field)) not in kinds:
+        fields = ", ".join(source_fields(samples, kinds)) or "none; label first"
+        raise InvalidSetting(
+            f"The field '{field}' holds {kind}, but this works on {', '.join(kinds)}. Choose one "
+            f"of: {fields}."
+        )
+
+
+def _hints(
+    originals: Sequence[Original], clicks: Sequence[tuple[Point, ...]]
+) -> Iterator[Hint]:
+    """One for each object; of keypoints, the negative ones hold for all others."""
+    if not clicks:
+        for track, each in enumerate(originals):
+            if each.annotation is not None:
+                yield _hint(each.annotation, track)
+        return
+    beside = [replace(p, positive=False) for c in clicks for p in c if p.label == NEGATIVE]
+    for track, points in enumerate(clicks):
+        if points and points[0].label != NEGATIVE:
+            yield Hint(label=points[0].label, points=(*points, *beside), track=track)
+
+
+def _hint(annotation: Annotation, track: int) -> Hint:
+    return Hint(
+        label=annotation.label,
+        box_xyxy=annotation.box_xyxy,
+        mask=annotation.mask,
+        score=annotation.score,
+        track=track,
+        source=annotation.source,
+    )

@@ -1,0 +1,129 @@
+"""A person opens FiftyOne's App, labels photos, sees the labels, and takes them back."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+PICTURES = Path(__file__).parents[2] / "test-artifacts"
+MILLISECONDS = 60_000
+
+
+class App:
+    """The App in a browser; each `look` leaves a picture."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.looks = page, 0
+        page.set_default_timeout(MILLISECONDS)
+
+    def open(self, url: str) -> None:
+        """Wait for the photos; the fonts of the web never come."""
+        self.page.goto(url, wait_until="domcontentloaded")
+        self.photo(0).wait_for()
+        dismiss = self.page.get_by_text("Dismiss", exact=True)
+        if dismiss.count():
+            dismiss.first.click()
+
+    def photo(self, number: int) -> Locator:
+        return self.page.locator('[data-cy="fo-grid"] [data-cy="looker"]').nth(number)
+
+    def field(self, name: str) -> Locator:
+        """A field's line in the sidebar."""
+        return self.page.locator(f'[data-cy="sidebar-field-{name}"]')
+
+    @property
+    def form(self) -> Locator:
+        return self.page.locator('[data-cy="operators-prompt-modal"]').last
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.locator('[data-cy="panel-content-premask_runs"]')
+
+    def choose_operator(self, label: str) -> None:
+        """From the operator browser, as people find it."""
+        self.page.keyboard.press("Backquote")
+        browser = self.page.locator('[data-cy="operators-browser"]')
+        browser.get_by_placeholder("Search operations by name...").fill(label)
+        browser.get_by_text(label, exact=True).first.click()
+        self.form.wait_for()
+
+    def press(self, place: Page | Locator, name: str) -> None:
+        place.get_by_role("button", name=name, exact=True).click()
+
+    def open_panel(self, label: str) -> None:
+        self.page.locator('[data-cy="new-panel-btn"]').click()
+        self.page.get_by_text(label, exact=True).first.click()
+        self.panel.wait_for()
+
+    def look(self, name: str) -> None:
+        """Leave a picture of what a person would see, once it has come to rest."""
+        self.page.wait_for_timeout(2500)
+        self.looks += 1
+        PICTURES.mkdir(exist_ok=True)
+        self.page.screenshot(path=PICTURES / f"{self.looks}-{name}.png")
+
+
+@pytest.fixture
+def app(page: Page, app_url: str) -> App:
+    app = App(page)
+    app.open(app_url)
+    return app
+
+
+def pixels(element: Locator) -> NDArray[np.int16]:
+    with PIL.Image.open(io.BytesIO(element.screenshot())) as image:
+        return np.asarray(image.convert("RGB"), np.int16)
+
+
+def test_a_person_labels_looks_and_takes_it_back(app: App, photo_dataset: Any) -> None:
+    app.look("photos")
+    before = pixels(app.photo(0))
+
+    app.choose_operator("Label samples")
+    app.look("form")
+    app.press(app.form, "Execute")
+    app.press(app.page, "Done")
+    app.field("subject").wait_for()
+    app.look("labels")
+    assert labels_in(photo_dataset) == 5
+    assert_drawn(before, pixels(app.photo(0)), photo_dataset.first())
+
+    app.open_panel("premask runs")
+    app.panel.get_by_text("finished").first.wait_for()
+    app.look("panel")
+
+    app.press(app.panel, "Undo")
+    app.form.get_by_text("Removes 5 annotations from 5 images").wait_for()
+    app.look("undo")
+    app.press(app.form, "Execute")
+    app.panel.get_by_text("undone").first.wait_for()
+    app.look("undone")
+    app.page.locator('[data-cy="panel-tab-samples"]').click()
+    app.field("subject").wait_for(state="detached")
+    app.look("photos-again")
+    assert labels_in(photo_dataset) == 0
+    assert np.abs(pixels(app.photo(0)) - before).max() < 8
+
+
+def assert_drawn(before: NDArray[np.int16], after: NDArray[np.int16], sample: Any) -> None:
+    """What changed in a photo of the grid is the mask that was written."""
+    changed = (np.abs(after - before) > 8).any(axis=2)
+    height, width = changed.shape
+    mask = sample.subject.detections[0].to_segmentation(frame_size=(width, height)).get_mask() != 0
+    assert (changed & mask).sum() > 0.9 * mask.sum()
+    # Outside, there are the box and the name of the class.
+    assert (changed & ~mask).sum() < 0.15 * mask.size
+
+
+def labels_in(dataset: Any) -> int:
+    dataset.reload()
+    return int(dataset.count("subject.detections")) if dataset.has_field("subject") else 0
