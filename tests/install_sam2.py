@@ -1,4 +1,4 @@
-"""The `sam2` package builds against the torch that is there; pip would fetch a second one for it."""
+"""`sam2` is built against the torch that is there; pip would fetch a second one to build it."""
 
 from __future__ import annotations
 

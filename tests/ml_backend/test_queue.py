@@ -147,7 +147,7 @@ def test_giving_up_what_is_there_already_cancels_nobody(lane: Lane, busy: Gate) 
 
 
 def test_a_task_that_somebody_opens_overtakes_the_batch_that_it_waits_in(
-    lane: Lane, fast_lane: Lane, busy: Gate
+    lane: Lane, fast_lane: Lane, busy: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     work, job = SharedWork(kept_bytes=100), Gate()
     job.may_end.set()
@@ -157,6 +157,7 @@ def test_a_task_that_somebody_opens_overtakes_the_batch_that_it_waits_in(
     busy.may_end.set()
     is_free(lane)
     assert job.runs == 1
+    assert caplog.records == [], "Python logs a future that is run twice"
 
 
 def test_a_full_lane_refuses_shared_work_and_forgets_it(lane: Lane, busy: Gate) -> None:

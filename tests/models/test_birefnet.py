@@ -173,6 +173,18 @@ def test_an_image_can_be_seen_at_its_own_size(matter: BirefnetMatter, images: li
     assert not np.array_equal(alpha, square)
 
 
+def test_images_of_different_sizes_do_not_share_a_batch(
+    matter: BirefnetMatter, images: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = [images[0].rgb[:64, :64], images[2].rgb[:70, :300], images[3].rgb[:300, :64]]
+    small = [Image.from_rgb(np.ascontiguousarray(view), name="") for view in views]
+    options = BirefnetOptions(width=0, height=32)
+    alone = [matter.matte([image], [None], options)[0] for image in small]
+    monkeypatch.setattr(matter, "_at_once", 4)
+    for one, other in zip(matter.matte(small, [None] * 3, options), alone, strict=True):
+        np.testing.assert_allclose(one.astype(int), other, atol=1)
+
+
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
 def test_what_training_puts_before_the_names_is_taken_off(
     folder: Path, tmp_path: Path, matter: BirefnetMatter, images: list[Image], prefix: str

@@ -18,6 +18,7 @@ from premask.masks import Mask
 from premask.models.options import VitMatteOptions
 from premask.models.trimap import core
 from premask.models.vitmatte import VitMatteMatter
+from premask.models.vitmatte import _shrunk as shrunk
 from tests.models.detector_checks import drop_a_weight, photos
 from tests.tiny_models import vitmatte as tiny
 
@@ -108,6 +109,23 @@ def test_large_objects_are_seen_smaller_and_stay_exact_beyond_the_band(
     assert set(np.unique(alpha[outside])) == {0}
     assert not np.array_equal(alpha, whole)
     assert ((alpha > 0) & (alpha < 255)).any()
+
+
+def test_what_hides_something_unknown_is_unknown() -> None:
+    trimap = np.zeros((12, 12), np.uint8)
+    trimap[:, 6:], trimap[4, 4], trimap[9, 10] = 255, 128, 128
+    _, small = shrunk(np.zeros((12, 12, 3), np.uint8), trimap, 6)
+    for y, x in np.ndindex(6, 6):
+        hidden = np.unique(trimap[2 * y : 2 * y + 2, 2 * x : 2 * x + 2])
+        assert small[y, x] == 128 or hidden.tolist() == [small[y, x]]
+    assert {0, 128, 255} == set(np.unique(small))
+
+
+def test_the_band_may_be_wider_than_the_object(matter: VitMatteMatter, images: list[Image]) -> None:
+    (alpha,) = matter.matte(images[:1], [disc((512, 512), (250, 260), 6)], BAND)
+    distance = np.hypot(*(np.mgrid[:512, :512] - np.array([260, 250])[:, None, None]))
+    assert (alpha[(distance > 14) & (distance < 17)] > 0).all()
+    assert not alpha[distance > 6 + 12 + 1].any()
 
 
 def test_the_band_can_follow_the_objects_size(matter: VitMatteMatter, images: list[Image]) -> None:
