@@ -125,7 +125,7 @@ class Work:
         for sample_id, filepath in zip(ids, paths, strict=True):
             each = asked[sample_id]
             if each.error is not None:
-                self.run.failures[filepath] = str(each.error)
+                self.run.fail(filepath, str(each.error))
                 continue
             keys = self._keys(each)
             needs = {name: state[name][sample_id].need(key, policy) for name, key in keys.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import PIL.Image
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -13,7 +14,9 @@ from premask.annotations import Annotation
 from premask.geometry import Box
 from premask.images import Image
 from premask.masks import Mask
+from premask.pipeline import label
 from premask.prompts import Prompts
+from premask.recipes import recipe_of
 from premask.tiling import Sighting, Tiling, look_in_tiles, merged, tiles
 
 TILING = Tiling(side=100, overlap=0.25, whole=False)
@@ -138,3 +141,21 @@ def test_a_small_image_is_seen_as_a_whole() -> None:
 def _annotation(pixels: NDArray[np.bool_], score: float) -> Annotation:
     mask = Mask.from_array(pixels)
     return Annotation(label="thing", box_xyxy=mask.box_xyxy, score=score, mask=mask)
+
+
+def test_a_small_face_in_a_large_photo_is_found_in_its_tile(astronaut: NDArray[np.uint8]) -> None:
+    size, at = 190, (820, 610)
+    face = np.asarray(PIL.Image.fromarray(astronaut).resize((size, size)))
+    photo = np.full((1400, 1400, 3), 127, np.uint8)
+    photo[at[1] : at[1] + size, at[0] : at[0] + size] = face
+    recipe = recipe_of("faces")
+    (without,) = label([photo], recipe)
+    (within,) = label([photo], recipe.with_settings({"find.tile": 400}))
+    assert without.annotations == ()
+    (found,) = within.annotations
+    x0, y0, x1, y1 = found.box_xyxy
+    scale = size / 512
+    assert 150 * scale < x0 - at[0] < x1 - at[0] < 300 * scale
+    assert 40 * scale < y0 - at[1] < y1 - at[1] < 250 * scale
+    assert found.mask is not None
+    assert found.mask.size_hw == (1400, 1400)
