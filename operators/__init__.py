@@ -20,9 +20,12 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         from .export_masks import ExportMasks
         from .import_masks import ImportMasks
         from .label_samples import LabelSamples
+        from .outline_labels import OutlineLabels
+        from .refine_labels import RefineLabels
         from .review import Accept, Reject
         from .review_queue import ReviewQueue
         from .runs_panel import RunsPanel
+        from .select_labels import SelectLabels
         from .semantic_map import SemanticMap
         from .undo_run import UndoRun
     except ModuleNotFoundError as error:
@@ -35,6 +38,9 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         LabelSamples,
         CutOut,
         SemanticMap,
+        OutlineLabels,
+        RefineLabels,
+        SelectLabels,
         CancelRun,
         ExportMasks,
         ImportMasks,

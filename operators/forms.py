@@ -14,6 +14,8 @@ from premask.models.weights import installed_weights
 from premask.recipes import Recipe, recipe_of
 from premask.settings import Setting
 
+from .pure_stages import PURE
+
 Params = Mapping[str, Any]
 
 
@@ -30,13 +32,13 @@ def add_recipe(
         choices.add_choice(each.name, label=each.name, description=each.help)
     chosen = inputs.str("recipe", default=default, view=choices)
     try:
-        recipe = recipe_of(str(params.get("recipe") or default))
+        recipe = _named(str(params.get("recipe") or default))
     except PremaskError as error:
         refuse(chosen, error)
         return None
     chosen.view.caption = recipe.help
     adapted, problems = _adapted(recipe, _given(params, recipe))
-    fields = _add_settings(inputs, recipe, adapted)
+    fields = _add_settings(inputs, recipe, adapted, list(adapted.settings()))
     for path, problem in problems.items():
         refuse(fields.get(path, chosen), problem)
     try:
@@ -47,9 +49,19 @@ def add_recipe(
     return adapted
 
 
+def add_stage(inputs: types.Object, params: Params, recipe: Recipe, hidden: set[str]) -> Recipe:
+    """The settings of the stage that a recipe without models is named after, but for the hidden."""
+    adapted, problems = _adapted(recipe, _given(params, recipe))
+    paths = [path for path in recipe.settings() if path.startswith(f"{recipe.name}.")]
+    fields = _add_settings(inputs, recipe, adapted, [each for each in paths if each not in hidden])
+    for path, problem in problems.items():
+        refuse(fields[path], problem)
+    return adapted
+
+
 def recipe_from_params(params: Params, default: str) -> Recipe:
     """The recipe with the settings of a form, or of a call: `{"refine.grow": 3}`."""
-    recipe = recipe_of(str(params.get("recipe") or default))
+    recipe = _named(str(params.get("recipe") or default))
     adapted, problems = _adapted(recipe, _given(params, recipe))
     for problem in problems.values():
         raise problem
@@ -61,7 +73,7 @@ def filled_in(params: Params) -> dict[str, Any]:
 
     A call names settings by their paths.
     """
-    recipe = recipe_of(params["recipe"])
+    recipe = _named(params["recipe"])
     stages: dict[str, dict[str, Any]] = {}
     for path, value in _given(params, recipe).items():
         stage, _, name = path.partition(".")
@@ -89,6 +101,10 @@ def text_choices(values: Sequence[str], label: str, description: str) -> types.A
     for value in values:
         view.add_choice(value, label=value)
     return view
+
+
+def _named(name: str) -> Recipe:
+    return PURE.get(name) or recipe_of(name)
 
 
 def _given(params: Params, recipe: Recipe) -> dict[str, Any]:
@@ -132,18 +148,18 @@ def _adapted(recipe: Recipe, values: Params) -> tuple[Recipe, dict[str, PremaskE
 
 
 def _add_settings(
-    inputs: types.Object, recipe: Recipe, adapted: Recipe
+    inputs: types.Object, recipe: Recipe, adapted: Recipe, paths: Sequence[str]
 ) -> dict[str, types.Property]:
     """A collapsed group for each stage, with a field for each setting: these are the result."""
     view = types.View(label="Settings", collapsible=True)
     form = inputs.obj("settings", view=types.View()).type.obj(form_key(recipe), view=view).type
-    originals, fields = recipe.settings(), {}
-    for path, setting in adapted.settings().items():
+    originals, settings, fields = recipe.settings(), adapted.settings(), {}
+    for path in paths:
         stage = path.partition(".")[0]
         if stage not in form.properties:
             form.obj(stage, view=types.View(label=stage.capitalize(), collapsible=True))
         group = form.properties[stage].type
-        fields[path] = _add_field(group, stage, originals.get(path, setting))
+        fields[path] = _add_field(group, stage, originals.get(path, settings[path]))
     return fields
 
 

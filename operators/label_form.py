@@ -44,8 +44,8 @@ def add_inputs(inputs: types.Object, ctx: Any, defaults: Defaults) -> None:
     if understands_phrases(recipe):
         _add_phrases(inputs, ctx)
     _add_output(inputs, ctx, recipe, defaults)
-    _add_policy(inputs, ctx.params)
-    _add_storage(inputs, ctx, defaults)
+    add_policy(inputs, ctx.params)
+    add_storage(inputs, ctx, ctx.params.get("write") or defaults.write)
     _add_export(inputs, defaults)
     if images.count() > LONG and not fo.config.allow_legacy_orchestrators:
         _warn_of_waiting(inputs, images.count())
@@ -62,7 +62,7 @@ def job_from_params(ctx: Any, defaults: Defaults) -> Job:
         recipe=recipe,
         outputs=outputs_of(params.get("write") or defaults.write, field),
         phrases=_phrases(ctx, recipe, field),
-        policy=_policy(params),
+        policy=policy_from_params(params),
         masks_on_disk=bool(params.get("masks_on_disk")),
     )
 
@@ -161,7 +161,8 @@ def _add_output(inputs: types.Object, ctx: Any, recipe: Recipe, defaults: Defaul
     chosen.view.caption = "Writes " + ", ".join(f"{o.name} to '{f}'" for f, o in outputs.items())
 
 
-def _add_policy(inputs: types.Object, params: Params) -> None:
+def add_policy(inputs: types.Object, params: Params) -> None:
+    """What to do where labels are already."""
     view = types.RadioGroup(label="Where the field has labels already")
     for name, words in POLICIES.items():
         view.add_choice(name, label=words)
@@ -177,15 +178,16 @@ def _add_policy(inputs: types.Object, params: Params) -> None:
         )
 
 
-def _policy(params: Params) -> Policy:
+def policy_from_params(params: Params) -> Policy:
+    """What the form, or the call, says about labels that are there already."""
     name, overlap = params.get("existing") or SKIP, params.get("overlap")
     if name not in POLICIES:
         raise InvalidSetting(f"existing must be one of {', '.join(POLICIES)}; got {name!r}.")
     return Policy(name=name) if overlap is None else Policy(name=name, overlap=overlap)
 
 
-def _add_storage(inputs: types.Object, ctx: Any, defaults: Defaults) -> None:
-    write = ctx.params.get("write") or defaults.write
+def add_storage(inputs: types.Object, ctx: Any, write: Sequence[str]) -> None:
+    """Whether masks go to disk, and where files go."""
     if "detections" in write:
         inputs.bool(
             "masks_on_disk",

@@ -91,9 +91,7 @@ def require_source(samples: Any, field: str, kinds: Sequence[str]) -> None:
         )
 
 
-def _hints(
-    originals: Sequence[Original], clicks: Sequence[tuple[Point, ...]]
-) -> Iterator[Hint]:
+def _hints(originals: Sequence[Original], clicks: Sequence[tuple[Point, ...]]) -> Iterator[Hint]:
     """One for each object; of keypoints, the negative ones hold for all others."""
     if not clicks:
         for track, each in enumerate(originals):

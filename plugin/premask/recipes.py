@@ -121,14 +121,18 @@ class Recipe:
         return {stage: values for stage, values in table.items() if values}
 
     def with_settings(self, values: Mapping[str, Any]) -> Recipe:
-        """The same recipe with other values; a text is parsed, as behind `--set stage.name=`."""
+        """The same recipe with other values; a text is parsed, as behind `--set stage.name=`.
+
+        Another model brings its own settings: the recipe's for the one before it are dropped.
+        """
         table = self.table()
         for path, value in values.items():
             stage, name = _split(path)
             known = _known_settings(stage, {**table.get(stage, {}), **_models_of(values, stage)})
+            table[stage] = {key: each for key, each in table.get(stage, {}).items() if key in known}
             require_known(name, known, f"{stage}: ")
             parsed = known[name].parse(value, f"{stage}.") if isinstance(value, str) else value
-            table.setdefault(stage, {})[name] = parsed
+            table[stage][name] = parsed
         return _recipe(self.name, {"help": self.help, **table}, where="")
 
     @property

@@ -133,3 +133,12 @@ def test_the_fingerprint_follows_what_decides_the_result() -> None:
 def test_bounds_hold_for_given_values_too() -> None:
     with pytest.raises(InvalidSetting, match="got 501"):
         recipe_of("faces").with_settings({"refine.grow": 501})
+
+
+def test_another_model_leaves_the_settings_of_the_one_before_behind(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[mine]\nfind = { model = "haar-face", neighbors = 9, label = "x" }')
+    other = recipe_of(str(path)).with_settings({"find.model": "u2netp"})
+    assert other.table() == {"find": {"model": "u2netp", "label": "x"}}
+    with pytest.raises(UnknownSetting, match="neighbors"):
+        recipe_of(str(path)).with_settings({"find.model": "u2netp", "find.neighbors": 3})

@@ -66,6 +66,7 @@ class App:
 
     def look(self, name: str) -> None:
         """Leave a picture of what a person would see, once it has come to rest."""
+        self.page.mouse.move(700, 880)  # off the photos: they light up below the mouse
         self.page.wait_for_timeout(2500)
         self.looks += 1
         PICTURES.mkdir(exist_ok=True)
@@ -91,6 +92,7 @@ def test_a_person_labels_looks_and_takes_it_back(app: App, photo_dataset: Any) -
     app.choose_operator("Label samples")
     app.look("form")
     app.press(app.form, "Execute")
+    app.page.get_by_text("Finished: 5 annotations in 5 images").first.wait_for()
     app.press(app.page, "Done")
     app.field("subject").wait_for()
     app.look("labels")

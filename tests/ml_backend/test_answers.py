@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from ml_backend.backend import Backend
 from ml_backend.predictor import Prediction
 from ml_backend.protocol import Task
 from premask.images import Image, read_image
+from premask.labels import brush_rle
 from tests.ml_backend.conftest import SOON, Connect, HeldPredictor
 from tests.ml_backend.label_studio_calls import (
+    HEIGHT,
     ONE_LABEL,
+    RADIUS,
+    WIDTH,
     Json,
     MemoryFetcher,
     clicked,
@@ -170,3 +176,23 @@ def test_images_in_memory_are_bounded(connect: Connect, fetcher: MemoryFetcher) 
     client = connect(recipe="click", image_megabytes=0)
     results(client, predict_call("/a.png", context=clicked(keypoint(30, 20))))
     assert backend_of(client).predictor.images.nbytes == 0
+
+
+def test_a_photo_is_upright_as_label_studio_shows_it(
+    connect: Connect, fetcher: MemoryFetcher
+) -> None:
+    lying = PIL.Image.open(io.BytesIO(disks_png((30, 20))))
+    turned = PIL.Image.Exif()
+    turned[0x0112] = 6  # to be turned clockwise by a quarter
+    file = io.BytesIO()
+    lying.save(file, "JPEG", quality=95, exif=turned)
+    fetcher.files["/turned.jpg"] = file.getvalue()
+    x, y = HEIGHT - 1 - 20, 30
+    click = {**keypoint(0, 0), "original_width": HEIGHT, "original_height": WIDTH}
+    click["value"] = {**click["value"], "x": 100 * x / HEIGHT, "y": 100 * y / WIDTH}
+    call = predict_call("/turned.jpg", context=clicked(click))
+    ((region,),) = [item["result"] for item in results(connect(recipe="click"), call)]
+    assert (region["original_width"], region["original_height"]) == (HEIGHT, WIDTH)
+    alpha = brush_rle.decode(region["value"]["rle"], (WIDTH, HEIGHT))
+    assert alpha[y, x] == 255
+    assert abs(int((alpha > 127).sum()) - 3.14 * RADIUS**2) < 90

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from itertools import zip_longest
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -87,8 +87,8 @@ def points_from_keypoint(fields: Mapping[str, Any], size_hw: Size) -> tuple[Poin
     Its attribute `positive`, if it has one, says of each point whether it is on the object.
     """
     label, points = fields.get("label") or "", fields.get("points") or ()
-    signs = zip_longest(points, (fields.get("positive") or ())[: len(points)], fillvalue=True)
-    known = [(point, positive) for point, positive in signs if all(map(math.isfinite, point))]
+    signs = chain(fields.get("positive") or (), repeat(True))
+    known = [pair for pair in zip(points, signs, strict=False) if all(map(math.isfinite, pair[0]))]
     places = _pixel_points([point for point, _ in known], size_hw)
     return tuple(
         Point(x=x, y=y, positive=bool(positive), label=label)

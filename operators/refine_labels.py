@@ -1,0 +1,33 @@
+"""Refine masks: holes filled, edges moved or smoothed, overlaps parted; into another field."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from premask.recipes import Recipe
+
+from .pure_stages import REFINE
+from .source_form import Source
+from .source_labels import SHAPES
+from .stage_operator import StageOperator
+from .trying import Trial
+
+
+class RefineLabels(StageOperator):
+    """The refine stage on the labels of a field."""
+
+    own_name: ClassVar[str] = "refine_labels"
+    label: ClassVar[str] = "Refine masks"
+    description: ClassVar[str] = "Fill holes, move or smooth edges, part overlaps of existing masks"
+    recipe: ClassVar[Recipe] = REFINE
+    source: ClassVar[Source] = Source(kinds=SHAPES, suffix="_refined", has_remaining=True)
+    # Detections have no soft edge.
+    hidden: ClassVar[set[str]] = {"refine.feather"}
+
+    def told(self, trial: Trial) -> str:
+        """What came of the trial, in a sentence."""
+        dropped = trial.labels - trial.kept
+        return (
+            f"Changes {trial.changed:,} and drops {dropped:,} of {trial.labels:,} labels "
+            f"{trial.where}"
+        )
