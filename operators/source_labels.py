@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fiftyone import ViewField
+
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting, PremaskError
 from premask.images import Image
@@ -54,7 +56,8 @@ class SourceLabels:
 
     def labeled_samples(self) -> Any:
         """The samples that have such labels."""
-        return self.samples.match_labels(fields=self.field)
+        path, samples = member_path(self.samples, self.field), self.samples.exists(self.field)
+        return samples if path == self.field else samples.match(ViewField(path).length() > 0)
 
     def of(self, ids: Sequence[str]) -> dict[str, Asked]:
         """What these samples have."""

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from premask.errors import InvalidRecipe, InvalidSetting, PremaskError, UnknownRecipe
+from premask.errors import (
+    InvalidRecipe,
+    InvalidSetting,
+    PremaskError,
+    UnknownRecipe,
+    UnknownSetting,
+)
 from premask.recipes import Recipe, built_in_recipes, recipe_of, recipes_from_file
 
 MINE = """
