@@ -15,7 +15,6 @@ from .copying import COPIES, REMAINING
 from .forms import Params, refuse
 from .label_form import add_policy, add_storage, policy_from_params
 from .labeling import Job
-from .outcomes import add_choice
 from .source_labels import SourceLabels, require_source, source_fields
 from .targets import add_target, images_of
 from .writing import Output, require_fitting
@@ -43,7 +42,15 @@ def add_source(inputs: types.Object, ctx: Any, source: Source) -> Any | None:
             "source_field", types.String(), view=view, invalid=True, error_message=words
         )
         return None
-    add_choice(inputs, "source_field", fields, "Labels", next(iter(fields)))
+    view = types.DropdownView(label="Labels")
+    for name, kind in fields.items():
+        view.add_choice(name, label=name, description=kind)
+    chosen = inputs.str("source_field", default=next(iter(fields)), view=view)
+    try:
+        require_source(samples, source_field(ctx, source), source.kinds)
+    except PremaskError as error:
+        refuse(chosen, error)
+        return None
     return samples
 
 

@@ -214,6 +214,19 @@ def test_finds_are_what_the_library_reads(
     assert_same(found(finders[name], image, options), expected, score=1e-6)
 
 
+@pytest.mark.parametrize(("name", "task"), WHOLE)
+def test_images_smaller_than_the_networks_masks(
+    folders: dict[str, Path], finders: dict[str, UniversalFinder], name: str, task: str
+) -> None:
+    """OneFormer's masks are smoothed when they are made smaller; Mask2Former's are not."""
+    rgb = np.ascontiguousarray(photos()[2].rgb[60:240:23, 100:340:23])
+    image, options = Image.from_rgb(rgb, name="small"), loose(name, task)
+    result = FAMILIES[name].documented(folders[name], image, options)
+    semantic = task == "semantic"
+    expected = hints_of_classes(np.asarray(result)) if semantic else hints_of_segments(result)
+    assert_same(found(finders[name], image, options), expected, score=1e-6)
+
+
 @pytest.mark.parametrize("index", [0, 3])
 def test_instances_of_eomt_are_whole_where_the_library_paints_one_over_the_other(
     folders: dict[str, Path], finders: dict[str, UniversalFinder], images: list[Image], index: int

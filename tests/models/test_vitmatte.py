@@ -74,7 +74,7 @@ def test_the_band_is_what_the_library_says(
     mask = disc((512, 512), centre_xy, 60)
     (alpha,) = matter.matte(images[:1], [mask], BAND)
     x0, y0, x1, y1 = mask.box_xyxy
-    margin = math.ceil(0.15 * max(x1 - x0, y1 - y0))
+    margin = max(math.ceil(0.15 * max(x1 - x0, y1 - y0)), 2 * 12 + 2)
     x0, y0, x1, y1 = x0 - margin, y0 - margin, min(512, x1 + margin), min(512, y1 + margin)
     view = slice(y0, y1), slice(x0, x1)
     trimap = trimap_of(mask.to_array()[view], 12)

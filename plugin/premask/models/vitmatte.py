@@ -79,7 +79,8 @@ class VitMatteMatter:
 
     def _object(self, image: Image, mask: Mask, options: VitMatteOptions) -> _Object:
         radius = band_radius(mask, options)
-        reach = pixel_box(grow_box(mask.box_xyxy, radius + 1), image.size_hw)
+        # Twice the band: `core` is sure of half of a background that is thinner.
+        reach = pixel_box(grow_box(mask.box_xyxy, 2 * radius + 2), image.size_hw)
         box = hull([around(mask), reach])
         trimap = _trimap(mask.crop(box), radius)
         rgb, known = _shrunk(image.rgb[box_slices(box)], trimap, options.longest_side)
