@@ -20,6 +20,7 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         from .export_masks import ExportMasks
         from .import_masks import ImportMasks
         from .label_samples import LabelSamples
+        from .models import Models
         from .outline_labels import OutlineLabels
         from .refine_labels import RefineLabels
         from .review import Accept, Reject
@@ -41,6 +42,7 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         OutlineLabels,
         RefineLabels,
         SelectLabels,
+        Models,
         CancelRun,
         ExportMasks,
         ImportMasks,

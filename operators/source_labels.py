@@ -11,6 +11,7 @@ from fiftyone import ViewField
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting, PremaskError
 from premask.images import Image
+from premask.labels.fiftyone_reading import hint_from_annotation
 from premask.prompts import Hint, Point, Prompts
 
 from .reading import SampleLabels, label_kind, member_path, read_labels, readable_fields
@@ -99,20 +100,9 @@ def _hints(originals: Sequence[Original], clicks: Sequence[tuple[Point, ...]]) -
     if not clicks:
         for track, each in enumerate(originals):
             if each.annotation is not None:
-                yield _hint(each.annotation, track)
+                yield hint_from_annotation(each.annotation, track)
         return
     beside = [replace(p, positive=False) for c in clicks for p in c if p.label == NEGATIVE]
     for track, points in enumerate(clicks):
         if points and points[0].label != NEGATIVE:
             yield Hint(label=points[0].label, points=(*points, *beside), track=track)
-
-
-def _hint(annotation: Annotation, track: int) -> Hint:
-    return Hint(
-        label=annotation.label,
-        box_xyxy=annotation.box_xyxy,
-        mask=annotation.mask,
-        score=annotation.score,
-        track=track,
-        source=annotation.source,
-    )

@@ -318,6 +318,20 @@ def test_labels_that_are_there_are_not_touched(
     assert empty.values("found.detections") == [found.detections, [], None]
 
 
+def test_a_heatmap_that_is_there_stays(
+    fo: Any, empty: Any, import_masks: Any, tmp_path: Path
+) -> None:
+    sample = empty.first()
+    sample["found_heatmap"] = fo.Heatmap(map=np.full(SIZE, 7, np.uint8))
+    sample.save()
+    path = coco_file(tmp_path, {"x/a.png": [soft()], "x/b.png": [soft()]})
+    imported = import_masks(empty, path, label_field="found")
+    assert "its mattes were left out" in imported.failures["x/a.png"]
+    empty.reload()
+    assert (alpha_of(empty.first()) == 7).all()
+    assert imported.mattes == 1
+
+
 def test_a_field_of_another_kind_is_refused(empty: Any, import_masks: Any, tmp_path: Path) -> None:
     path = coco_file(tmp_path, {"x/a.png": [ring()]})
     with pytest.raises(PremaskError, match="'tags'"):

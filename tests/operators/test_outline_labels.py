@@ -47,7 +47,9 @@ def box(fo: Any, label: str, corners: tuple[int, ...], **fields: Any) -> Any:
 
 def read(detection: Any, size_hw: tuple[int, int] = (256, 256)) -> Any:
     names = ("label", "bounding_box", "mask", "confidence", "source")
-    return annotation_from_detection({name: detection[name] for name in names if detection.has_field(name)}, size_hw)
+    return annotation_from_detection(
+        {name: detection[name] for name in names if detection.has_field(name)}, size_hw
+    )
 
 
 def expected(dataset: Any, *hints: Hint) -> list[Any]:

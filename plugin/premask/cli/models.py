@@ -6,13 +6,8 @@ import argparse
 from pathlib import Path
 
 from premask.flags import Commands
-from premask.models.catalog import (
-    Checkpoint,
-    HubWeights,
-    LocalWeights,
-    checkpoint_of,
-    known_models,
-)
+from premask.models.catalog import Checkpoint, checkpoint_of, known_models
+from premask.models.facts import licence, megabytes, place, size
 from premask.models.weights import download, download_size, located_weights
 from premask.terminal import table
 
@@ -39,15 +34,15 @@ def fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
     elif path is not None:
         print(f"{checkpoint.name} is here already: {path}")
     else:
-        size = _megabytes(download_size(checkpoint))
-        licence = f"licence {_licence(checkpoint)}"
-        print(f"Getting {checkpoint.name}: {size}, {licence} ...", flush=True)
+        amount = megabytes(download_size(checkpoint))
+        terms = f"licence {licence(checkpoint)}"
+        print(f"Getting {checkpoint.name}: {amount}, {terms} ...", flush=True)
         print(f"{checkpoint.name} is here: {download(checkpoint, source)}")
 
 
 def _list(options: argparse.Namespace) -> int:
     rows = (
-        (each.name, " ".join(each.stages), _licence(each), _size(each), _place(each), each.help)
+        (each.name, " ".join(each.stages), licence(each), size(each), place(each), each.help)
         for each in known_models().values()
     )
     print(table(rows, ("model", "stages", "licence", "size", "weights", "what it does")))
@@ -61,12 +56,12 @@ def _show(options: argparse.Namespace) -> int:
         ("family", each.family),
         ("stages", ", ".join(each.stages)),
         ("listens to", ", ".join(each.kind.prompts) or "nothing"),
-        ("licence", _licence(each)),
+        ("licence", licence(each)),
         ("comes from", each.homepage or "you"),
         ("parameters", each.parameters or "not stated"),
         ("sees", each.input or "not stated"),
-        ("size", _size(each)),
-        ("weights", _place(each)),
+        ("size", size(each)),
+        ("weights", place(each)),
         ("needs", f"pip install 'premask[{each.kind.extra}]'"),
     ]
     print(table(rows, (each.name, "")))
@@ -76,29 +71,3 @@ def _show(options: argparse.Namespace) -> int:
 def _download(options: argparse.Namespace) -> int:
     fetch(checkpoint_of(options.name), options.source)
     return 0
-
-
-def _licence(checkpoint: Checkpoint) -> str:
-    weights = checkpoint.weights
-    gated = isinstance(weights, HubWeights) and weights.gated
-    return f"{checkpoint.license}{', gated' if gated else ''}"
-
-
-def _size(checkpoint: Checkpoint) -> str:
-    if checkpoint.weights is None or isinstance(checkpoint.weights, LocalWeights):
-        return "-"
-    return _megabytes(checkpoint.weights.bytes)
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count else "size not known"
-
-
-def _place(checkpoint: Checkpoint) -> str:
-    if checkpoint.weights is None:
-        return "none needed"
-    if located_weights(checkpoint):
-        return "here"
-    if isinstance(checkpoint.weights, LocalWeights):
-        return f"missing at {checkpoint.weights.path}"
-    return f"premask models download {checkpoint.name}"

@@ -19,7 +19,7 @@ from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.fiftyone import stretched
 from premask.labels.png import masks_from_index
 from premask.masks import Alpha, Mask, Matte, Size
-from premask.prompts import Point
+from premask.prompts import Hint, Point
 
 Pixels = NDArray[Any]
 
@@ -41,6 +41,18 @@ def annotation_from_polyline(fields: Mapping[str, Any], size_hw: Size) -> Annota
         mask=mask,
         track=fields.get("index"),
         source=tuple(fields.get("source") or ()),
+    )
+
+
+def hint_from_annotation(annotation: Annotation, track: int | None = None) -> Hint:
+    """What a label says about where its object is; `track` is who it will be recognized by."""
+    return Hint(
+        label=annotation.label,
+        box_xyxy=annotation.box_xyxy,
+        mask=annotation.mask,
+        score=annotation.score,
+        track=track,
+        source=annotation.source,
     )
 
 

@@ -188,8 +188,7 @@ def contested(
         won = owners == index
         strong = (own or strengths)(slice(index, index + 1))[0] >= MASK_THRESHOLD
         kept = won & strong if own else won
-        area = int(strong.sum())
-        if area and kept.any() and int(won.sum()) > visible * area:
+        if strong.any() and kept.any() and float(won.sum() / strong.sum()) > visible:
             yield Segment(number=number, score=score, mask=Mask.from_array(kept.cpu().numpy()))
 
 

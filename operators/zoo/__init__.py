@@ -1,0 +1,54 @@
+"""The recipes as models of FiftyOne's zoo. FiftyOne copies this folder, and runs it at each load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fiftyone.operators import types
+
+from premask import Phrase, Prompts, Recipe, recipe_of
+from premask.models.catalog import checkpoint_of
+from premask.models.weights import download, located_weights
+
+from .recipe_model import RecipeModel
+
+
+def download_model(model_name: str, model_path: str) -> None:
+    """Bring the weights of a recipe's models to where premask keeps them.
+
+    FiftyOne takes the file at `model_path` for the model; it says where the weights are.
+    """
+    checkpoints = [checkpoint_of(name) for name in _recipe(model_name).models]
+    for each in checkpoints:
+        if each.weights is not None and located_weights(each) is None:
+            download(each)
+    lines = (f"{each.name}: {located_weights(each) or 'no weights'}" for each in checkpoints)
+    Path(model_path).write_text("\n".join(lines), encoding="utf-8")
+
+
+def load_model(
+    model_name: str,
+    model_path: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    phrases: Sequence[str] = (),
+) -> RecipeModel:
+    """The recipe with settings such as `{"refine.grow": 3}`, and what it is to look for."""
+    recipe = _recipe(model_name).with_settings(settings or {})
+    return RecipeModel(recipe, Prompts(phrases=tuple(Phrase(text=each) for each in phrases)))
+
+
+def resolve_input(model_name: str, ctx: Any) -> types.Property | None:
+    """What FiftyOne's own operator asks for, where a recipe can be told what to look for."""
+    find = _recipe(model_name).find
+    if find is None or "phrases" not in checkpoint_of(find.model).kind.prompts:
+        return None
+    inputs = types.Object()
+    inputs.list("phrases", types.String(), label="What to look for", default=list(find.phrases))
+    return types.Property(inputs)
+
+
+def _recipe(model_name: str) -> Recipe:
+    return recipe_of(model_name.removeprefix("premask/"))

@@ -1,0 +1,98 @@
+"""A recipe as a model that FiftyOne can apply to a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import fiftyone as fo
+import numpy as np
+from fiftyone.core.models import Model, SamplesMixin
+from numpy.typing import NDArray
+
+from premask import Hint, Labeled, ModelPool, Prompts, Recipe, Request, label
+from premask.labels.fiftyone import annotation_from_detection, detection_from_annotation
+from premask.labels.fiftyone_reading import (
+    annotation_from_polyline,
+    hint_from_annotation,
+    points_from_keypoint,
+)
+
+Rgb = NDArray[np.uint8]
+
+
+class RecipeModel(Model, SamplesMixin):
+    """Boxes, points or masks in the samples' `prompt_field` say where the objects are."""
+
+    def __init__(self, recipe: Recipe, prompts: Prompts) -> None:
+        SamplesMixin.__init__(self)
+        self.recipe = recipe
+        self._prompts = prompts
+        self._pool = ModelPool()
+
+    @property
+    def media_type(self) -> str:
+        """What it is applied to."""
+        return "image"
+
+    @property
+    def ragged_batches(self) -> bool:
+        """False says that images of different sizes may come together."""
+        return False
+
+    @property
+    def transforms(self) -> None:
+        """Each model of the recipe has its own."""
+        return
+
+    @property
+    def preprocess(self) -> bool:
+        """Images come as they are."""
+        return False
+
+    def predict(self, arg: Rgb, sample: Any = None) -> fo.Detections:
+        """The labels of one image (height, width, 3) of uint8."""
+        return self.predict_all([arg], None if sample is None else [sample])[0]
+
+    def predict_all(self, args: Sequence[Rgb], samples: Any = None) -> list[fo.Detections]:
+        """The labels of several images (height, width, 3) of uint8."""
+        asked = [
+            Request(image=rgb, prompts=self._asked(rgb, sample))
+            for rgb, sample in zip(args, samples or [None] * len(args), strict=True)
+        ]
+        return [_detections(each) for each in label(asked, self.recipe, pool=self._pool)]
+
+    def _asked(self, rgb: Rgb, sample: Any) -> Prompts:
+        field = self.needs_fields.get("prompt_field")
+        if sample is None or field is None:
+            return self._prompts
+        return replace(self._prompts, objects=tuple(_hints(sample[field], rgb.shape[:2])))
+
+
+def _detections(labeled: Labeled) -> fo.Detections:
+    if labeled.error is not None:
+        raise labeled.error
+    size_hw = labeled.image.size_hw
+    fields = [detection_from_annotation(each, size_hw) for each in labeled.annotations]
+    return fo.Detections(detections=[fo.Detection(**each) for each in fields])
+
+
+def _hints(labels: Any, size_hw: tuple[int, int]) -> Iterator[Hint]:
+    """One for each label."""
+    for each in _listed(labels):
+        fields = {name: each[name] for name in each.field_names}
+        if isinstance(each, fo.Keypoint):
+            points = points_from_keypoint(fields, size_hw)
+            yield Hint(label=each.label or "", points=points)
+        else:
+            read = annotation_from_polyline if "points" in fields else annotation_from_detection
+            yield hint_from_annotation(read(fields, size_hw))
+
+
+def _listed(labels: Any) -> list[Any]:
+    """The labels, whether the field holds one, several, or none."""
+    for name in ("detections", "polylines", "keypoints"):
+        if labels is not None and name in labels.field_names:
+            return list(labels[name])
+    return [] if labels is None else [labels]
