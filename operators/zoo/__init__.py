@@ -1,4 +1,4 @@
-"""The recipes as models of FiftyOne's zoo. FiftyOne copies this folder, and runs it at each load."""
+"""The recipes as models of FiftyOne's zoo, which copies this folder and runs it at each load."""
 
 from __future__ import annotations
 

@@ -58,16 +58,22 @@ class RecipeModel(Model, SamplesMixin):
     def predict_all(self, args: Sequence[Rgb], samples: Any = None) -> list[fo.Detections]:
         """The labels of several images (height, width, 3) of uint8."""
         asked = [
-            Request(image=rgb, prompts=self._asked(rgb, sample))
+            self._asked(rgb, sample)
             for rgb, sample in zip(args, samples or [None] * len(args), strict=True)
         ]
-        return [_detections(each) for each in label(asked, self.recipe, pool=self._pool)]
+        wanted = [each for each in asked if each is not None]
+        labeled = label(wanted, self.recipe, pool=self._pool)
+        return [fo.Detections() if each is None else _detections(next(labeled)) for each in asked]
 
-    def _asked(self, rgb: Rgb, sample: Any) -> Prompts:
+    def _asked(self, rgb: Rgb, sample: Any) -> Request | None:
+        """None where the sample's field says of no object where it is."""
         field = self.needs_fields.get("prompt_field")
         if sample is None or field is None:
-            return self._prompts
-        return replace(self._prompts, objects=tuple(_hints(sample[field], rgb.shape[:2])))
+            return Request(image=rgb, prompts=self._prompts)
+        objects = tuple(_hints(sample[field], (rgb.shape[0], rgb.shape[1])))
+        return (
+            Request(image=rgb, prompts=replace(self._prompts, objects=objects)) if objects else None
+        )
 
 
 def _detections(labeled: Labeled) -> fo.Detections:

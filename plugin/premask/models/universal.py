@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -105,11 +105,14 @@ class UniversalFinder:
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: UniversalOptions
     ) -> list[list[Hint]]:
         """What each image shows of the wanted classes, the surest first; prompts change nothing."""
+        wanted = wanted_classes(options.categories, self._network.names)
         looks = [self._network.look(image, options) for image in images]
-        run = partial(self._hints, options=options)
+        run = partial(self._hints, wanted=wanted, options=options)
         return in_alike_batches(run, looks, self._at_once, lambda look: look.views.shape)
 
-    def _hints(self, looks: Sequence[Look], options: UniversalOptions) -> list[list[Hint]]:
+    def _hints(
+        self, looks: Sequence[Look], wanted: Collection[int], options: UniversalOptions
+    ) -> list[list[Hint]]:
         """The hints of images with equally many views of one size."""
         views = torch.cat([look.views for look in looks])
         with self._lock, torch.inference_mode(), half_arithmetic(self._network.device):
@@ -122,13 +125,14 @@ class UniversalFinder:
                 )
             )
             return [
-                self._read(answer, look, options)
+                self._read(answer, look, wanted, options)
                 for answer, look in zip(answers, looks, strict=True)
             ]
 
-    def _read(self, answer: Answer, look: Look, options: UniversalOptions) -> list[Hint]:
+    def _read(
+        self, answer: Answer, look: Look, wanted: Collection[int], options: UniversalOptions
+    ) -> list[Hint]:
         names = self._network.names
-        wanted = wanted_classes(options.categories, names)
         if options.task == "semantic":
             scores = self._network.class_scores(answer, look)
             numbers = class_map(scores, look.size_hw, antialias=self._network.antialias)
