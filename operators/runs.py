@@ -56,6 +56,11 @@ class Run:
             self.failures[path] = reason
 
     @property
+    def title(self) -> str:
+        """What ran when, for a person."""
+        return f"{self.recipe}, {time.strftime('%Y-%m-%d %H:%M', time.localtime(self.started))}"
+
+    @property
     def summary(self) -> str:
         """One sentence for a person."""
         parts = [f"{self.annotations} annotations in {self.labeled} images"]

@@ -25,8 +25,7 @@ _COLUMNS = {
     "recipe": "Recipe",
     "state": "State",
     "images": "Images",
-    "annotations": "Annotations",
-    "failed": "Failed",
+    "annotations": "Labels",
     "seconds": "Seconds",
 }
 
@@ -40,7 +39,7 @@ class RunsPanel(Panel):
         return PanelConfig(
             name="premask_runs",
             label="premask runs",
-            icon="/operators/assets/icon.svg",
+            icon="history",  # FiftyOne 1.22 shows no file of a plugin in the tab of a panel
             help_markdown="What premask wrote into this dataset, and when.",
         )
 
@@ -133,10 +132,10 @@ class RunsPanel(Panel):
             table.add_column("why", label="Why")
             panel.list("failures", types.Object(), view=table)
         if "classes" in plots:
-            panel.plot("classes", layout=_layout("Labels by class"), on_click=self.show, height=300)
+            panel.plot("classes", layout=_layout("Labels by class"), on_click=self.show)
         if "scores" in plots:
             layout = _layout("Labels by score") | {"barmode": "stack"}
-            panel.plot("scores", layout=layout, height=300)
+            panel.plot("scores", layout=layout)
 
     def _add_actions(self, panel: types.Object, run: runs.Run, *, has_labels: bool) -> None:
         actions = panel.h_stack("actions", gap=2)
@@ -169,26 +168,35 @@ def _row(run: runs.Run) -> dict[str, Any]:
 
 def _details(run: runs.Run) -> str:
     """What ran, and how it went, in Markdown."""
-    wrote = ", ".join(f"{kind} in `{field}`" for field, kind in run.fields.items())
     how = {
         "running": "is running. If its process is gone, run it again: it goes on where it stopped",
         "failed": f"failed: {run.error}",
     }.get(run.state, run.state)
-    return (
-        f"### {run.recipe}, {_moment(run)}\n"
-        f"**{how[:1].upper()}{how[1:]}.** {run.summary}. Writes {wrote}.\n\n"
-        f"```toml\n{run.settings.strip()}\n```"
-    )
+    fields = ", ".join(f"`{field}` ({kind})" for field, kind in run.fields.items())
+    lines = [
+        f"**{run.title}**: {how}",
+        f"{run.summary}, in {run.seconds:,.1f} seconds",
+        f"Field: {fields}",
+        *(f"`{line}`" for line in _settings(run)),
+    ]
+    return "\n\n".join(lines)
 
 
-def _moment(run: runs.Run) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
+def _settings(run: runs.Run) -> list[str]:
+    """The recipe's stages as it was run, without its name and its help."""
+    lines = run.settings.splitlines()
+    return [line for line in lines if line and not line.startswith(("[", "help ="))]
 
 
 def _plots(found: Tally) -> Mapping[str, list[dict[str, Any]]]:
     """The traces of the plots that have something to show, as Plotly wants them."""
     middles = [round((number + 0.5) / BINS, 3) for number in range(BINS)]
-    counts = {"type": "bar", "x": list(found.counts), "y": list(found.counts.values())}
+    counts = {
+        "type": "bar",
+        "x": list(found.counts),
+        "y": list(found.counts.values()),
+        "width": 0.6,
+    }
     scores = [
         {"type": "bar", "name": name, "x": middles, "y": counts}
         for name, counts in found.scores.items()
@@ -198,4 +206,5 @@ def _plots(found: Tally) -> Mapping[str, list[dict[str, Any]]]:
 
 
 def _layout(title: str) -> dict[str, Any]:
-    return {"title": {"text": title}, "bargap": 0.1, "yaxis": {"title": {"text": "labels"}}}
+    # FiftyOne's own margin at the top cuts the title.
+    return {"title": {"text": title}, "margin": {"t": 50, "r": 10, "b": 40, "l": 40}}

@@ -9,7 +9,6 @@ from fiftyone.operators import types
 
 from . import runs
 from .calling import call
-from .outcomes import add_choice
 from .undo import Undone, undo
 
 
@@ -34,8 +33,10 @@ class UndoRun(foo.Operator):
         history = {run.name: run for run in runs.history(ctx.dataset) if run.state != "undone"}
         if history:
             newest = next(iter(history))
-            words = {name: f"{run.recipe}: {run.summary}" for name, run in history.items()}
-            add_choice(inputs, "run_id", words, "Run", newest)
+            view = types.DropdownView(label="Run")
+            for name, run in history.items():
+                view.add_choice(name, label=run.title, description=run.summary)
+            inputs.enum("run_id", view.values(), default=newest, required=True, view=view)
             chosen = history.get(ctx.params.get("run_id") or newest)
             if chosen:
                 inputs.view("consequence", _consequence(chosen))

@@ -105,15 +105,13 @@ def test_a_person_labels_looks_and_takes_it_back(app: App, photo_dataset: Any) -
 
     app.press(app.panel, "Undo")
     app.form.get_by_text("Removes 5 annotations from 5 images").wait_for()
+    assert labels_in(photo_dataset) == 5
     app.look("undo")
     app.press(app.form, "Execute")
     app.panel.get_by_text("undone").first.wait_for()
     app.look("undone")
-    app.page.locator('[data-cy="panel-tab-samples"]').click()
     app.field("subject").wait_for(state="detached")
-    app.look("photos-again")
     assert labels_in(photo_dataset) == 0
-    assert np.abs(pixels(app.photo(0)) - before).max() < 8
 
 
 def assert_drawn(before: NDArray[np.int16], after: NDArray[np.int16], sample: Any) -> None:

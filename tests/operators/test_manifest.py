@@ -61,7 +61,8 @@ def test_the_version_is_the_core_s(manifest: Any) -> None:
 def test_icons_are_there(registered: list[Any]) -> None:
     icons = {each.config.icon for each in registered}
     assert None not in icons
-    assert all((CHECKOUT / icon.lstrip("/")).is_file() for icon in icons)
+    files = [icon for icon in icons if icon.startswith("/")]  # others are names of FiftyOne's own
+    assert all((CHECKOUT / icon.lstrip("/")).is_file() for icon in files)
 
 
 def test_registering_loads_no_model_library(plugin: Any) -> None:

