@@ -156,12 +156,11 @@ def _chosen(ctx: Any) -> runs.Run:
 def _row(run: runs.Run) -> dict[str, Any]:
     return {
         "name": run.name,
-        "when": _moment(run),
+        "when": time.strftime("%b %d %H:%M", time.localtime(run.started)),
         "recipe": run.recipe,
         "state": run.state,
-        "images": run.labeled,
-        "annotations": run.annotations,
-        "failed": run.failed,
+        "images": f"{run.labeled:,}" + (f", {run.failed:,} failed" if run.failed else ""),
+        "annotations": f"{run.annotations:,}",
         "seconds": round(run.seconds, 1),
     }
 
@@ -191,7 +190,7 @@ def _settings(run: runs.Run) -> list[str]:
 def _plots(found: Tally) -> Mapping[str, list[dict[str, Any]]]:
     """The traces of the plots that have something to show, as Plotly wants them."""
     middles = [round((number + 0.5) / BINS, 3) for number in range(BINS)]
-    counts = {
+    counts: dict[str, Any] = {
         "type": "bar",
         "x": list(found.counts),
         "y": list(found.counts.values()),
