@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 OUT := demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench serve docs format clean
+.PHONY: help demo test test-e2e check bench serve docs format clean
 
 help: ## show the verbs
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 # Each set of packages leaves a stamp, so that the second `make` installs nothing.
 $(BIN)/python:
@@ -45,7 +45,15 @@ demo: $(VENV)/.demo ## annotate real photos, write labels, show pictures
 
 test: $(VENV)/.test ## run the tests
 	@$(WEIGHTS) $(BIN)/premask models download u2netp
-	$(WEIGHTS) $(BIN)/python -m pytest
+	$(WEIGHTS) $(BIN)/python -m pytest --ignore tests/e2e
+
+$(VENV)/.e2e: pyproject.toml $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --group e2e
+	@touch $@
+
+test-e2e: $(VENV)/.e2e ## the same in a real browser (needs Chromium)
+	@$(WEIGHTS) $(BIN)/premask models download u2netp
+	$(WEIGHTS) $(BIN)/python -m pytest tests/e2e
 
 check: $(VENV)/.check ## format, lint, types, layers, generated tables
 	$(BIN)/ruff format --check .

