@@ -61,9 +61,14 @@ def made_tiny(recipe: Recipe, tiny: TinyModels) -> Recipe:
         if family in hub_families()
     }
     small = recipe.with_settings(models)
-    finds = (path for path in small.settings() if path.startswith("find."))
-    loose = {path: LOOSE[path[5:]] for path in finds if path[5:] in LOOSE}
-    return small.with_settings(loose)
+    loose = {
+        path: LOOSE[name]
+        for path in small.settings()
+        for stage, _, name in [path.partition(".")]
+        if name in LOOSE and (stage == "find" or name in ("width", "height"))
+    }
+    few = {"select.top": 4} if recipe.find else {}
+    return small.with_settings({**loose, **few} if models else {})
 
 
 def require_sound(annotation: Annotation, photo: NDArray[np.uint8], recipe: Recipe) -> None:
