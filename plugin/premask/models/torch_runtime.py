@@ -150,7 +150,7 @@ def in_batches(
             warnings.warn(
                 f"The device's memory did not suffice for {len(batch)} at a time: going on with "
                 f"{size}.",
-                ResourceWarning,
+                RuntimeWarning,
                 stacklevel=2,
             )
     return results
