@@ -55,11 +55,13 @@ def asked(count: int) -> Prompts:
 
 
 def full_size_owlv2() -> Owlv2Finder:
-    """The architecture of owlv2-base, with random weights."""
+    """The architecture of owlv2-base-patch16, with random weights."""
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        Owlv2ForObjectDetection(Owlv2Config()).save_pretrained(folder)
+        Owlv2ForObjectDetection(Owlv2Config(vision_config={"image_size": 960})).save_pretrained(
+            folder
+        )
         tokenizer = clip_tokenizer(16, padding="!")
         Owlv2Processor(Owlv2ImageProcessor(), tokenizer).save_pretrained(folder)
         return Owlv2Finder(weights=folder, device="cpu")
