@@ -352,7 +352,8 @@ def test_names_that_no_model_needs_are_refused(tmp_path: Path) -> None:
 def test_ultralytics_keeps_to_itself(folder: Path, tmp_path: Path) -> None:
     """Nothing in the home folder, nothing where it was started, nothing printed, nothing undone."""
     program = f"""
-import os, cv2, torch
+import os, cv2, torch, PIL.Image
+opens, saves = PIL.Image.open, torch.save
 environment, threads = dict(os.environ), (cv2.getNumThreads(), torch.get_num_threads())
 from pathlib import Path
 import numpy as np
@@ -366,6 +367,7 @@ finder.find([image], [Prompts()], YoloOptions())
 os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)  # torch's own
 assert dict(os.environ) == environment
 assert (cv2.getNumThreads(), torch.get_num_threads()) == threads
+assert (PIL.Image.open, torch.save) == (opens, saves)
 import ultralytics.utils
 assert not ultralytics.utils.ONLINE and not ultralytics.utils.AUTOINSTALL
 """

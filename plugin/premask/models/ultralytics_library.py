@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import cv2
 import numpy as np
-import torch  # noqa: F401 - before ultralytics, which would leave it one thread
+import PIL.Image
+import torch  # before ultralytics, which would leave it one thread
 
 from premask.models.places import home
 
@@ -22,11 +23,16 @@ _WISHES = {
 }
 
 
+# It puts its own in their places: one asks for a package, and then for pip, when no image is read.
+_REPLACED = ((PIL.Image, "open"), (torch, "save"))
+
+
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Say the wishes, and undo what the import does to the rest of the process."""
     environment, threads = dict(os.environ), cv2.getNumThreads()
     quiet_below = logging.root.manager.disable
+    originals = [(module, name, getattr(module, name)) for module, name in _REPLACED]
     os.environ.update(_WISHES)
     # Otherwise it writes its settings into the user's home folder.
     os.environ.setdefault("YOLO_CONFIG_DIR", str(home() / "ultralytics"))
@@ -37,6 +43,8 @@ def _undisturbed() -> Iterator[None]:
     finally:
         logging.disable(quiet_below)
         cv2.setNumThreads(threads)
+        for module, name, original in originals:
+            setattr(module, name, original)
         for name in set(os.environ) - set(environment):
             del os.environ[name]
         os.environ.update(environment)
