@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -72,7 +71,7 @@ def app_url(photo_dataset: Any, u2netp_weights: Path, tmp_path: Path) -> Iterato
     with app:
         _wait_for(url, app, tmp_path / "app.log")
         yield url
-        app.send_signal(signal.SIGINT)
+        app.terminate()
 
 
 def _free_port() -> int:
