@@ -79,7 +79,7 @@ def new_name() -> str:
     """A name that sorts by time, and that FiftyOne takes for a run."""
     now = time.time()
     day = time.strftime("%Y%m%d_%H%M%S", time.localtime(now))
-    return f"premask_{day}_{now % 1 * 1e6:06.0f}_{secrets.token_hex(2)}"
+    return f"premask_{day}_{int(now % 1 * 1e6):06}_{secrets.token_hex(2)}"
 
 
 def start(dataset: Any, run: Run) -> None:
