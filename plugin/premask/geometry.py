@@ -38,6 +38,12 @@ def grow_box(box_xyxy: Box, pixels: float) -> Box:
     return x0 - pixels, y0 - pixels, x1 + pixels, y1 + pixels
 
 
+def moved_box(box_xyxy: IntBox, x: int, y: int) -> IntBox:
+    """The box so many pixels further to the right and further down."""
+    x0, y0, x1, y1 = box_xyxy
+    return x0 + x, y0 + y, x1 + x, y1 + y
+
+
 def hull(boxes_xyxy: Iterable[IntBox]) -> IntBox:
     """The smallest box that holds all of these that are not empty; all 0 when there are none."""
     filled = [box for box in boxes_xyxy if box[0] < box[2] and box[1] < box[3]]

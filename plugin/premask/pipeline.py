@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from premask.annotations import Labeled
 from premask.errors import Cancelled, ModelFailed, PremaskError
 from premask.images import Image, ImageSource, read_image
+from premask.models.catalog import checkpoint_of
+from premask.models.phrases import required_phrases
 from premask.models.pool import ModelPool
 from premask.prompts import Prompts
 from premask.recipes import Recipe, recipe_of
@@ -70,18 +72,32 @@ def label(
 ) -> Generator[Labeled, None, None]:
     """Annotate images as they are asked for: one `Labeled` for each, in order.
 
-    Models are loaded before this returns, so that missing weights are an error here. An image that
-    fails carries its error and stops nothing. Only the images under way are in memory. Setting
-    `cancel` raises `Cancelled` after the images that are done; closing the iterator just stops.
+    Models are loaded before this returns, so that missing weights are an error here, as are missing
+    prompts if the first image brings none of its own. An image that fails carries its error and
+    stops nothing. Only the images under way are in memory. Setting `cancel` raises `Cancelled`
+    after the images that are done; closing the iterator just stops.
     """
     recipe = recipe_of(recipe) if isinstance(recipe, str) else recipe
-    pool = pool or ModelPool()
+    prompts, pool = prompts or Prompts(), pool or ModelPool()
+    total = len(images) if isinstance(images, Sized) else None
+    images = iter(images)
+    first = list(itertools.islice(images, 1))
+    if not any(isinstance(each, Request) and each.prompts is not None for each in first):
+        require_prompts(recipe, prompts)
     for model in recipe.models:
         pool.get(model)
-    requests = (_request(image, prompts or Prompts()) for image in images)
+    requests = (_request(image, prompts) for image in itertools.chain(first, images))
     labeled = _in_order(requests, recipe, pool, max(1, batch_size))
-    total = len(images) if isinstance(images, Sized) else None
     return _watched(labeled, total, on_progress, cancel)
+
+
+def require_prompts(recipe: Recipe, prompts: Prompts) -> None:
+    """Raise `UnsupportedPrompt` if the recipe looks for what is named, and nothing is."""
+    if recipe.find is None or recipe.find.phrases:
+        return
+    kind = checkpoint_of(recipe.find.model).kind
+    if kind.needs_prompts(recipe.find.options):
+        required_phrases(prompts, exemplars="exemplars" in kind.prompts)
 
 
 def _request(image: ImageSource | Request, prompts: Prompts) -> Request:

@@ -62,7 +62,7 @@ class Matte:
     )
     reach: float = setting(
         0.1,
-        "how far beyond its mask an object's matte may go, as a share of its size",
+        "how far from its mask's edge an object's matte may be soft, as a share of its size",
         minimum=0,
         maximum=1,
     )
@@ -210,7 +210,20 @@ def _recipe(name: str, table: Any, where: str) -> Recipe:
     if not isinstance(help_text, str):
         raise InvalidSetting(f"{where}help must be a text; got {help_text!r}.")
     stages = {stage: _stage(stage, table[stage], where) for stage in STAGES if stage in table}
-    return Recipe(name=name, help=help_text, **stages)
+    recipe = Recipe(name=name, help=help_text, **stages)
+    _require_a_mask_to_soften(recipe, where)
+    return recipe
+
+
+def _require_a_mask_to_soften(recipe: Recipe, where: str) -> None:
+    if recipe.matte is None or recipe.find is not None or recipe.outline is not None:
+        return
+    if checkpoint_of(recipe.matte.model).kind.guided:
+        raise InvalidRecipe(
+            f"{where}matte: '{recipe.matte.model}' softens the edge of a mask, and nothing before "
+            "it makes one. Add a find or an outline stage, or take a model that finds the subject "
+            "itself, such as 'u2netp' or 'birefnet'."
+        )
 
 
 def _stage(stage: str, table: Any, where: str) -> Any:

@@ -114,6 +114,7 @@ class _Work:
         labeled = label(
             self._requests(),
             self.job.recipe,
+            prompts=self.job.prompts,
             pool=pool,
             batch_size=self.job.batch_size,
             on_progress=lambda progress: on_progress and on_progress(self._overall(progress)),
@@ -170,7 +171,7 @@ class _Work:
             if self._keys[each.name] in self.journal:
                 self._reused.append(each)
             else:
-                yield Request(image=data, name=each.name, prompts=self.job.prompts)
+                yield Request(image=data, name=each.name)
 
     def _write_files(self, labeled: Labeled) -> None:
         stem = self._inputs[labeled.image.name].stem

@@ -38,10 +38,7 @@ def run_stages(
     refined = [refine(chosen(each, recipe.select), recipe.refine) for each in outlined]
     if recipe.matte is None:
         return refined
-    return [
-        matte_objects(image, each, recipe.matte, pool)
-        for image, each in zip(images, refined, strict=True)
-    ]
+    return matte_objects(images, refined, recipe.matte, pool)
 
 
 def _found_and_outlined(

@@ -14,7 +14,7 @@ from premask.masks import Alpha, Mask
 from premask.matting import matte_objects, matte_subjects, refine_subjects
 from premask.models.pool import ModelPool
 from premask.recipes import Matte
-from premask.refine import Refine, grow
+from premask.refine import Refine, grow, shrink
 
 PHOTO = Image.from_rgb(np.full((60, 80, 3), 7, np.uint8), name="photo")
 SETTINGS = Matte(model="u2netp", reach=0.1)
@@ -26,11 +26,13 @@ class Painter:
     def __init__(self, alpha: Alpha | int) -> None:
         self.alpha = alpha
         self.seen: list[tuple[Image, Mask | None]] = []
+        self.calls = 0
 
     def matte(
         self, images: Sequence[Image], masks: Sequence[Mask | None], options: Any
     ) -> list[Alpha]:
         self.seen += zip(images, masks, strict=True)
+        self.calls += 1
         return [np.full(image.size_hw, self.alpha, np.uint8) for image in images]
 
 
@@ -58,20 +60,44 @@ def alpha_of(annotation: Annotation) -> NDArray[np.uint8]:
     return annotation.matte.to_array()
 
 
+def matted_by(painter: Painter, *annotations: Annotation) -> tuple[Annotation, ...]:
+    (matted,) = matte_objects([PHOTO], [annotations], SETTINGS, PoolOf(painter))
+    return matted
+
+
 def test_a_matte_stays_in_the_reach_of_its_own_object() -> None:
     one, other = square(10, 10, 30, 30), square(60, 40, 70, 50)
-    matted = matte_objects(PHOTO, (thing(one), thing(other)), SETTINGS, PoolOf(Painter(200)))
+    matted = matted_by(Painter(200), thing(one), thing(other))
     for annotation, mask, reach in zip(matted, (one, other), (2, 1), strict=True):
-        allowed = grow(mask, reach)
-        assert np.array_equal(alpha_of(annotation) == 200, allowed.to_array())
+        allowed, sure = grow(mask, reach), shrink(mask, reach)
+        expected = np.where(allowed.to_array(), 200, 0)
+        assert np.array_equal(alpha_of(annotation), np.where(sure.to_array(), 255, expected))
         assert annotation.mask == allowed
         assert annotation.box_xyxy == allowed.box_xyxy
         assert annotation.source == ("finder", "u2netp")
 
 
+def test_a_model_that_sees_nothing_takes_no_more_than_the_edge() -> None:
+    mask = square(10, 10, 30, 30)
+    (matted,) = matted_by(Painter(0), thing(mask))
+    assert matted.mask == shrink(mask, 2) == square(12, 12, 28, 28)
+
+
+def test_a_reach_of_0_leaves_the_mask_as_it_is() -> None:
+    mask, settings = square(10, 10, 30, 30), Matte(model="u2netp", reach=0)
+    ((matted,),) = matte_objects([PHOTO], [(thing(mask),)], settings, PoolOf(Painter(99)))
+    assert np.array_equal(alpha_of(matted), mask.to_array() * np.uint8(255))
+
+
+def test_the_reach_is_never_cut_off_by_the_crop() -> None:
+    mask, settings = square(30, 20, 40, 30), Matte(model="u2netp", reach=1)
+    ((matted,),) = matte_objects([PHOTO], [(thing(mask),)], settings, PoolOf(Painter(255)))
+    assert matted.mask == grow(mask, 10)
+
+
 def test_the_model_sees_the_crop_and_the_mask_in_it() -> None:
-    painter, mask = Painter(255), square(10, 10, 30, 30)
-    matte_objects(PHOTO, (thing(mask),), SETTINGS, PoolOf(painter))
+    painter = Painter(255)
+    matted_by(painter, thing(square(10, 10, 30, 30)))
     ((image, own),) = painter.seen
     assert image.size_hw == (30, 30)
     assert own is not None
@@ -83,10 +109,22 @@ def test_objects_without_a_mask_pass_and_equal_masks_are_matted_once() -> None:
     box = Annotation(label="box", box_xyxy=(0, 0, 5, 5))
     empty = thing(Mask.empty(PHOTO.size_hw))
     twin = thing(square(1, 1, 9, 9))
-    matted = matte_objects(PHOTO, (box, empty, twin, twin), SETTINGS, PoolOf(painter))
+    matted = matted_by(painter, box, empty, twin, twin)
     assert matted[:2] == (box, empty)
     assert matted[2] == matted[3] != twin
     assert len(painter.seen) == 1
+
+
+def test_the_objects_of_all_images_go_to_the_model_in_one_call() -> None:
+    painter = Painter(255)
+    found = [(thing(square(1, 1, 9, 9)),), (), (thing(square(30, 9, 50, 40)),) * 2]
+    one, none, two = matte_objects([PHOTO] * 3, found, SETTINGS, PoolOf(painter))
+    assert painter.calls == 1
+    assert [annotation.mask for annotation in one + two] == [
+        grow(square(1, 1, 9, 9), 1),
+        *[grow(square(30, 9, 50, 40), 2)] * 2,
+    ]
+    assert none == ()
 
 
 def subject(alpha: NDArray[np.uint8]) -> Annotation:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from premask.errors import InvalidSetting
+from premask.errors import InvalidSetting, MissingWeights
 
 torch = pytest.importorskip("torch", reason="pip install 'premask[torch]'")
+
+from transformers import SegformerForSemanticSegmentation  # noqa: E402
+from transformers.utils import logging as transformers_logging  # noqa: E402
 
 from premask.models.torch_runtime import (  # noqa: E402
     TorchEmbedding,
@@ -17,7 +24,10 @@ from premask.models.torch_runtime import (  # noqa: E402
     embedding_from_bytes,
     in_alike_batches,
     in_batches,
+    load_strictly,
 )
+from tests.models.detector_checks import drop_a_weight  # noqa: E402
+from tests.tiny_models import segformer  # noqa: E402
 
 
 class SmallMemory:
@@ -81,3 +91,35 @@ def test_an_embedding_is_the_same_behind_its_bytes(dtype: object) -> None:
     assert back.tensors.keys() == tensors.keys()
     assert all(torch.equal(back.tensors[name], tensors[name]) for name in tensors)
     assert back.nbytes == embedding.nbytes
+
+
+def test_loading_prints_nothing_and_leaves_the_librarys_voice_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    segformer.build(tmp_path / "whole")
+    drop_a_weight(tmp_path / "whole", tmp_path / "lacking", "classifier")
+    monkeypatch.setattr(transformers_logging, "_tqdm_active", True)
+    verbosity = transformers_logging.get_verbosity()
+    # The library's own one writes to the stream that was there when it was imported.
+    handler = logging.StreamHandler()
+    transformers_logging.add_handler(handler)
+    capfd.readouterr()
+    load(tmp_path / "whole")
+    with pytest.raises(MissingWeights):
+        load(tmp_path / "lacking")
+    transformers_logging.remove_handler(handler)
+    assert capfd.readouterr() == ("", "")
+    assert transformers_logging.is_progress_bar_enabled()
+    assert transformers_logging.get_verbosity() == verbosity < transformers_logging.ERROR
+
+
+def test_weights_of_another_shape_are_named(tmp_path: Path) -> None:
+    segformer.build(tmp_path)
+    settings = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**settings, "decoder_hidden_size": 32}))
+    with pytest.raises(MissingWeights, match=r"mismatched_keys: .*decode_head.*\[32"):
+        load(tmp_path)
+
+
+def load(folder: Path) -> Any:
+    return load_strictly(SegformerForSemanticSegmentation, folder, device=torch.device("cpu"))

@@ -11,6 +11,7 @@ from premask.flags import EXIT_CODES, Commands, prompts_from_flags, settings_fro
 from premask.inputs import collect_inputs
 from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.models.catalog import checkpoint_of
+from premask.pipeline import require_prompts
 from premask.recipes import recipe_of
 from premask.runs import Job, Outcome, run, start_over
 from premask.terminal import ProgressLine, duration, printable, table
@@ -69,6 +70,7 @@ def _annotate(options: argparse.Namespace) -> int:
         ),
         batch_size=options.batch_size,
     )
+    require_prompts(recipe, job.prompts)
     if options.download:
         for model in recipe.models:
             fetch(checkpoint_of(model))

@@ -177,6 +177,10 @@ class Florence2Options:
     max_tokens: int = setting(1024, "longest answer, in tokens", minimum=8, maximum=1024)
     beams: int = setting(3, "how many answers to weigh up; 1 is fastest", minimum=1, maximum=16)
 
+    def takes_phrases(self) -> bool:
+        """Whether the task looks for what is named."""
+        return self.task not in ("object-detection", "dense-region-captions")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YoloOptions:

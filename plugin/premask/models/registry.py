@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -32,12 +32,21 @@ from premask.models.options import (
 Stage = Literal["find", "outline", "matte"]
 
 
+def _always(options: object) -> bool:
+    return True
+
+
+def _never(options: object) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One kind of model: its code, the stages it answers, what it needs and what it can be told.
 
     `options` are its own settings by stage, `prompts` what its find stage listens to ("phrases",
-    "exemplars"), `model_types` what config.json calls it in a folder of weights.
+    "exemplars"), and `needs_prompts` whether, with these options, it finds nothing else.
+    `model_types` is what config.json calls it in a folder of weights.
     """
 
     adapter: str
@@ -45,7 +54,9 @@ class Family:
     extra: str
     options: Mapping[Stage, type[Any]] = field(default_factory=dict)
     prompts: tuple[str, ...] = ()
+    needs_prompts: Callable[[Any], bool] = _never
     model_types: tuple[str, ...] = ()
+    guided: bool = False
 
     def options_for(self, stage: Stage) -> type[Any]:
         """The settings dataclass that its adapter takes in this stage."""
@@ -75,6 +86,7 @@ FAMILIES: dict[str, Family] = {
         stages=("matte",),
         extra="offline",
         options={"matte": ClosedFormOptions},
+        guided=True,
     ),
     "birefnet": Family(
         adapter="premask.models.birefnet:BirefnetMatter",
@@ -88,6 +100,7 @@ FAMILIES: dict[str, Family] = {
         extra="torch",
         options={"matte": VitMatteOptions},
         model_types=("vitmatte",),
+        guided=True,
     ),
     "segformer": Family(
         adapter="premask.models.segformer:SegformerFinder",
@@ -164,6 +177,7 @@ FAMILIES: dict[str, Family] = {
         extra="torch",
         options={"find": Sam3Options},
         prompts=("phrases", "exemplars"),
+        needs_prompts=_always,
         model_types=("sam3", "sam3_video", "sam3_lite_text"),
     ),
     "grounding-dino": Family(
@@ -172,6 +186,7 @@ FAMILIES: dict[str, Family] = {
         extra="torch",
         options={"find": GroundingDinoOptions},
         prompts=("phrases",),
+        needs_prompts=_always,
         model_types=("grounding-dino", "mm-grounding-dino"),
     ),
     "owlv2": Family(
@@ -180,6 +195,7 @@ FAMILIES: dict[str, Family] = {
         extra="torch",
         options={"find": Owlv2Options},
         prompts=("phrases", "exemplars"),
+        needs_prompts=_always,
         model_types=("owlv2",),
     ),
     "florence2": Family(
@@ -188,6 +204,7 @@ FAMILIES: dict[str, Family] = {
         extra="torch",
         options={"find": Florence2Options},
         prompts=("phrases",),
+        needs_prompts=Florence2Options.takes_phrases,
         model_types=("florence2",),
     ),
     "detr": Family(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from transformers.utils import logging as transformers_logging
 
 from premask.errors import InvalidSetting, MissingWeights
 from premask.images import Image
@@ -21,6 +24,9 @@ Result = TypeVar("Result")
 
 SIZE = "size_hw"
 """The tensor that holds an image's height and width among those of its embedding."""
+
+_LOADING = threading.Lock()
+"""Loading sets what holds for the whole process: torch's number type, how much is printed."""
 
 
 def device_of(name: str) -> torch.device:
@@ -103,14 +109,16 @@ def load_strictly(
     may be what matches `only_trained_with`.
     """
     settings = {"dtype": dtype_on(device), **settings}
-    model, report = model_class.from_pretrained(
-        folder,
-        local_files_only=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-        **settings,
-    )
+    with _LOADING, _silence():
+        model, report = model_class.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **settings,
+        )
     report["unexpected_keys"] = [
         key for key in report["unexpected_keys"] if not re.match(only_trained_with, key)
     ]
@@ -122,6 +130,21 @@ def load_strictly(
             "another architecture, or the file is incomplete: download them again."
         )
     return model.to(device).eval()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without transformers' bars and reports: `MissingWeights` says it in a sentence."""
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    # The public switch is the hub's as well, whose downloads shall have their bars.
+    transformers_logging._tqdm_active = False
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        transformers_logging._tqdm_active = bars
 
 
 def images_at_once(device: torch.device, most: int) -> int:

