@@ -72,6 +72,11 @@ def territories(masks: Sequence[Mask], radii: Sequence[int]) -> list[Territory]:
     ]
 
 
+def is_part(one: Mask, other: Mask) -> bool:
+    """Whether the smaller of the two lies mostly in the larger one."""
+    return int(one.shared([other])[0]) > PART * min(one.area, other.area)
+
+
 def settled(
     claims: Sequence[Claim], grounds: Sequence[Territory], *, by_distance: bool
 ) -> list[Alpha]:
@@ -96,7 +101,7 @@ def _rivals(masks: Sequence[Mask], reaches: Sequence[Mask]) -> list[list[int]]:
     """The numbers of the objects that may want the same pixels, for each object."""
     rivals: list[list[int]] = [[] for _ in masks]
     for one, other in combinations(range(len(masks)), 2):
-        if _meet(reaches[one], reaches[other]) and not _is_part(masks[one], masks[other]):
+        if _meet(reaches[one], reaches[other]) and not is_part(masks[one], masks[other]):
             rivals[one].append(other)
             rivals[other].append(one)
     return rivals
@@ -104,10 +109,6 @@ def _rivals(masks: Sequence[Mask], reaches: Sequence[Mask]) -> list[list[int]]:
 
 def _meet(one: Mask, other: Mask) -> bool:
     return bool(one.shared([other])[0])
-
-
-def _is_part(one: Mask, other: Mask) -> bool:
-    return int(one.shared([other])[0]) > PART * min(one.area, other.area)
 
 
 def _without(mask: Mask, others: Sequence[Mask]) -> Mask:

@@ -17,7 +17,7 @@ from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
 from premask.prompts import Hint, Phrase, Prompts
 from premask.recipes import Find, Outline, Recipe
-from premask.refine import refine
+from premask.refine import Refine, refine
 from premask.select import chosen
 from premask.tiling import Tiling, look_in_tiles
 
@@ -35,7 +35,7 @@ def run_stages(
         picked = [chosen(each, recipe.select) for each in subjects]
         return [refine_subjects(each, recipe.matte, recipe.refine) for each in picked]
     outlined = _found_and_outlined(images, prompts, recipe, pool)
-    refined = [refine(chosen(each, recipe.select), recipe.refine) for each in outlined]
+    refined = [_refined(chosen(each, recipe.select), recipe.refine) for each in outlined]
     if recipe.matte is None:
         return refined
     return matte_objects(images, refined, recipe.matte, pool)
@@ -54,6 +54,14 @@ def _found_and_outlined(
         look_in_tiles(image, each, tiling, look)
         for image, each in zip(images, prompts, strict=True)
     ]
+
+
+def _refined(annotations: Annotations, settings: Refine) -> Annotations:
+    """What refining leaves, in boxes that fit their masks."""
+    return tuple(
+        each if each.mask is None else replace(each, box_xyxy=each.mask.box_xyxy)
+        for each in refine(annotations, settings)
+    )
 
 
 def _require_usable(image: Image, prompts: Prompts, recipe: Recipe) -> None:
@@ -147,7 +155,8 @@ def _shaped(hint: Hint, shape: Shape, model: str) -> Hint:
 
 
 def _from_hint(hint: Hint) -> Annotation:
-    box: Box = hint.mask.box_xyxy if hint.mask is not None else hint.box_xyxy or (0, 0, 0, 0)
+    """An object with the box that was found; its mask may stick out of it until it is refined."""
+    box: Box = hint.box_xyxy or (hint.mask.box_xyxy if hint.mask is not None else (0, 0, 0, 0))
     return Annotation(
         label=hint.label,
         box_xyxy=box,

@@ -39,6 +39,18 @@ def test_without_models_no_pixels_are_needed() -> None:
     assert (only.track, only.mask, only.score) == (1, grow(large, 2), 0.5)
 
 
+def test_a_mask_is_cut_off_at_the_box_that_was_found_and_its_box_fits_it() -> None:
+    """The outline may stick out of the box, and so may what it grows to."""
+    found = Hint(label="cat", box_xyxy=(8, 8, 30, 30), mask=block(5, 10, 20, 20))
+    image = Image(name="gone.png", size_hw=SIZE)
+    for pixels, box in ((0, (8, 10, 20, 20)), (5, (8, 8, 25, 25))):
+        recipe = Recipe(name="pure", refine=Refine(grow=pixels, inside_box=True))
+        (labeled,) = label([Request(image=image, prompts=Prompts(objects=(found,)))], recipe)
+        (only,) = labeled.annotations
+        assert only.mask is not None
+        assert only.box_xyxy == only.mask.box_xyxy == box
+
+
 def test_many_rough_masks_in_one_image() -> None:
     """A person's rough mask is one object; known objects have one each."""
     rough = (block(2, 2, 20, 30), block(25, 5, 45, 35))

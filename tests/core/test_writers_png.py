@@ -111,6 +111,24 @@ def test_alpha_is_the_highest_of_all_objects() -> None:
     assert png.matte_from_png(make()) == Matte.from_array(alpha)
 
 
+def test_the_alphas_of_objects_that_touch_add_up() -> None:
+    """A seam is 191 + 64 of 255: no pale line may run between two people."""
+    row = np.array([[255, 191, 64, 0], [255, 191, 64, 0]], np.uint8)
+    touching = [matted(row), matted(row[:, ::-1])]
+    assert np.array_equal(png.alpha_map(touching, (2, 4)), np.full((2, 4), 255))
+
+
+def test_a_part_does_not_add_to_its_whole() -> None:
+    whole = np.array([[128, 255, 255, 100]], np.uint8)
+    part = np.array([[0, 0, 200, 90]], np.uint8)
+    assert np.array_equal(png.alpha_map([matted(part), matted(whole)], (1, 4)), whole)
+
+
+def matted(alpha: NDArray[np.uint8]) -> Annotation:
+    matte = Matte.from_array(alpha)
+    return Annotation(label="", box_xyxy=matte.box_xyxy, mask=matte.mask(), matte=matte)
+
+
 def test_classes_keep_their_numbers_from_image_to_image(tmp_path: Path) -> None:
     images = [labeled(LARGE), labeled(SMALL, LARGE, name="sub/b.jpg"), labeled(name="c.jpg")]
     png.write_class_maps(images, tmp_path, ["small"])

@@ -21,6 +21,7 @@ from premask.labels.ade20k import ade20k_number, ade20k_palette
 from premask.labels.numbering import Stems, number_new, numbered
 from premask.labels.palette import png_palette
 from premask.masks import Alpha, Mask, Matte, Size
+from premask.sharing import is_part
 
 Index = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -101,14 +102,32 @@ def ade20k_map(labeled: Labeled) -> Index:
 
 
 def alpha_map(annotations: Sequence[Annotation], size_hw: Size) -> Alpha:
-    """The highest alpha at each pixel (height, width) over all mattes, and masks that have none."""
+    """How much of each pixel (height, width) all mattes cover, and masks that have none.
+
+    The alphas of objects that touch add up; that of a part does not add to that of its whole.
+    """
     alpha = np.zeros(size_hw, np.uint8)
-    for annotation in annotations:
-        shape = annotation.matte or annotation.mask
-        if shape is not None:
-            inside = alpha[box_slices(shape.box_xyxy)]
-            np.maximum(inside, alpha_crop(shape), out=inside)
+    for layer in _layers(annotations):
+        covered = np.zeros(size_hw, np.uint8)
+        for shape in layer:
+            inside = covered[box_slices(shape.box_xyxy)]
+            inside[:] = np.minimum(alpha_crop(shape) + inside.astype(np.uint16), 255)
+        np.maximum(alpha, covered, out=alpha)
     return alpha
+
+
+def _layers(annotations: Sequence[Annotation]) -> list[Sequence[Mask | Matte]]:
+    """What is to be added up: the hard masks, and mattes of which none is a part of another."""
+    hard = [each.mask for each in annotations if each.matte is None and each.mask is not None]
+    layers: list[list[Matte]] = []
+    for matte in (each.matte for each in annotations if each.matte is not None):
+        for layer in layers:
+            if not any(is_part(matte.mask(), other.mask()) for other in layer):
+                layer.append(matte)
+                break
+        else:
+            layers.append([matte])
+    return [hard, *layers]
 
 
 def alpha_crop(shape: Mask | Matte) -> Alpha:
