@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from premask.annotations import Annotation, Labeled
 from premask.geometry import Box, IntBox, box_area, box_slices, pixel_box
+from premask.labels.png import alpha_map
 from premask.lettering import Colour, draw_tag, fitted, free_spot, tag_size_wh
 from premask.masks import HALF, Mask
 
@@ -51,9 +52,9 @@ def overlay(labeled: Labeled, *, max_side: int) -> PIL.Image.Image:
 
 def cutout_on_checkerboard(labeled: Labeled, *, max_side: int) -> PIL.Image.Image | None:
     """Show the objects alone, soft where they have mattes; None without any mask or matte."""
-    alpha = _joint_alpha(labeled)
-    if alpha is None:
+    if not any(each.mask or each.matte for each in labeled.annotations):
         return None
+    alpha = alpha_map(labeled.annotations, labeled.image.size_hw)
     size_wh = preview_size_wh(labeled.image.size_hw, max_side)
     objects = PIL.Image.fromarray(np.dstack((labeled.image.rgb, alpha))).resize(size_wh, SHRINK)
     board = _checkerboard(size_wh)
@@ -138,21 +139,6 @@ def _outline(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for down, right in _DISK:
         deep = deep & padded[down : down + height, right : right + width]
     return inside & ~deep
-
-
-def _joint_alpha(labeled: Labeled) -> NDArray[np.uint8] | None:
-    """The most that any object covers of each pixel (height, width)."""
-    alpha = np.zeros(labeled.image.size_hw, np.uint8)
-    found = False
-    for annotation in labeled.annotations:
-        shape = annotation.mask if annotation.matte is None else annotation.matte
-        if shape is None:
-            continue
-        found = True
-        region = alpha[box_slices(shape.box_xyxy)]
-        own = shape.crop()
-        np.maximum(region, own * np.uint8(255) if own.dtype == np.bool_ else own, out=region)
-    return alpha if found else None
 
 
 def _checkerboard(size_wh: tuple[int, int]) -> PIL.Image.Image:
