@@ -12,6 +12,10 @@ from dataclasses import dataclass
 REMEMBERED = 50
 LONGEST_TEXT = 500
 
+DROPPED_NAMES = 500
+OTHERS = "(others)"
+"""So many names of what was found without a label are told apart: some models make up their own."""
+
 REMEMBERED_PATHS = ("/setup", "/predict", "/webhook")
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0)
@@ -84,7 +88,9 @@ class Activity:
         """Count one prediction: `mode` is batch or interactive, `outcome` ok, failed, late, ..."""
         with self._guard:
             self._predictions[mode, outcome] += 1
-            self._dropped.update(dropped or {})
+            for name, count in (dropped or {}).items():
+                known = name in self._dropped or len(self._dropped) < DROPPED_NAMES
+                self._dropped[name if known else OTHERS] += count
 
     def trouble(self, what: str, reason: str) -> None:
         """Remember an error; one that comes again at once takes the place of the one before."""

@@ -19,7 +19,15 @@ from ml_backend.events import EventLog
 from ml_backend.guards import has_gone
 from ml_backend.label_config import LabelConfig, parse_label_config
 from ml_backend.predictor import Prediction, Predictor
-from ml_backend.protocol import NOT_LOOKED_AT, Json, PredictCall, Task, answer, failed_item
+from ml_backend.protocol import (
+    NOT_LOOKED_AT,
+    Json,
+    PredictCall,
+    Task,
+    answer,
+    failed_item,
+    prediction_json,
+)
 from ml_backend.settings import BackendSettings
 from ml_backend.work_queue import Lane, QueueFull, SharedWork
 from premask.errors import ModelFailed, PremaskError
@@ -81,7 +89,7 @@ class Answers:
         except ClientGone:
             for each in asked:
                 if each.result is not None:
-                    self.work.give_up(each.key)
+                    self.work.give_up(each.key, each.result)
             raise
         return answer([self._item(each, version) for each in asked])
 
@@ -111,8 +119,9 @@ class Answers:
     def _ask(self, task: Task, call: PredictCall, config: LabelConfig, version: str) -> _Asked:
         key = digest_of(json.dumps([task.id, task.data, version], sort_keys=True).encode())
         # Label Studio asks for one task when somebody opens it, and lets them wait.
-        lane = self.click_lane if len(call.tasks) == 1 else self.batch_lane
-        job = partial(self._label_task, call.project, task, config)
+        alone = len(call.tasks) == 1
+        lane = self.click_lane if alone else self.batch_lane
+        job = partial(self._label_task, call.project, task, config, alone=alone)
         try:
             return _Asked(key=key, result=self.work.ask(key, job, lane))
         except QueueFull:
@@ -120,7 +129,7 @@ class Answers:
 
     def _item(self, asked: _Asked, version: str) -> bytes:
         if asked.result is None or not asked.result.done():
-            self._activity.predicted("batch", "late" if asked.result else "refused")
+            self._activity.predicted("batch", "refused" if asked.result is None else "late")
             return NOTHING
         error = asked.result.exception()
         if error is not None:
@@ -135,9 +144,9 @@ class Answers:
         predict = partial(self._predictor.answer_click, task, asked, config)
         return self._counted("interactive", project, task, predict)
 
-    def _label_task(self, project: str, task: Task, config: LabelConfig) -> bytes:
+    def _label_task(self, project: str, task: Task, config: LabelConfig, *, alone: bool) -> bytes:
         """A failure may come when nobody waits any more, so it is reported here."""
-        predict = partial(self._predictor.label_task, task, config)
+        predict = partial(self._predictor.label_task, task, config, alone=alone)
         try:
             return self._counted("batch", project, task, predict)
         except Exception as error:
@@ -153,7 +162,7 @@ class Answers:
         """One prediction as JSON, counted and recorded."""
         try:
             prediction = predict()
-            body = json.dumps(prediction.content, allow_nan=False).encode()
+            body = prediction_json(prediction.content)
         except Exception:
             self._activity.predicted(mode, "failed")
             raise

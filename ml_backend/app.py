@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ml_backend.answers import ClientGone, TooLate
 from ml_backend.backend import Backend
-from ml_backend.guards import BasicAuth, RateLimit, TooLarge, limited_body
+from ml_backend.guards import BasicAuth, Intake, RateLimit, TooLarge, TooMuchAtOnce
 from ml_backend.metrics import CONTENT_TYPE
 from ml_backend.protocol import PredictCall, parse_json
 from ml_backend.reason import REASON_HEADER, reason_phrase
@@ -55,6 +55,7 @@ STATUS: dict[type[Exception], int] = {
     UnsupportedPrompt: 422,
     UnreadableImage: 422,
     QueueFull: 503,
+    TooMuchAtOnce: 503,
     TooLate: 504,
     ClientGone: CLIENT_GONE,
     ClientDisconnect: CLIENT_GONE,
@@ -64,6 +65,7 @@ STATUS: dict[type[Exception], int] = {
 _WORDS: dict[type[Exception], str] = {
     TooLarge: "The request is larger than max_request_megabytes allows.",
     QueueFull: "Too many clicks wait already; try again in a moment.",
+    TooMuchAtOnce: "Too many large requests come in already; try again in a moment.",
     TooLate: "The models are busy: the click waited until Label Studio would have given up.",
     ClientGone: "The client has gone, and what it asked for is not done.",
     ClientDisconnect: "The client has gone in the middle of its request.",
@@ -107,15 +109,17 @@ class _Routes:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._intake = Intake(backend.settings.max_request_megabytes)
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "UP"})
 
     async def setup(self, request: Request) -> Response:
-        return JSONResponse(self._backend.set_up(parse_json(await self._body(request))))
+        document = parse_json(await self._intake.body_of(request))
+        return JSONResponse(self._backend.set_up(document))
 
     async def predict(self, request: Request) -> Response:
-        call = PredictCall.parse(await self._body(request))
+        call = PredictCall.parse(await self._intake.body_of(request))
         answers = self._backend.answers
         answer = answers.whole_tasks if call.context is None else answers.click
         return Response(await answer(call, request), media_type="application/json")
@@ -124,7 +128,7 @@ class _Routes:
         return JSONResponse({"versions": self._backend.versions()})
 
     async def webhook(self, request: Request) -> Response:
-        body = await self._body(request)
+        body = await self._intake.body_of(request)
         if not body.lstrip().startswith(b"{"):
             raise InvalidRequest("An event must be one JSON object.")
         self._backend.events.webhook(body)
@@ -133,10 +137,12 @@ class _Routes:
     async def metrics(self, request: Request) -> Response:
         return Response(self._backend.metrics(), media_type=CONTENT_TYPE)
 
-    async def status(self, request: Request) -> Response:
+    # These two count corrections of years; as plain functions they run in a thread, and /health
+    # does not wait for them.
+    def status(self, request: Request) -> Response:
         return HTMLResponse(self._backend.status())
 
-    async def corrections(self, request: Request) -> Response:
+    def corrections(self, request: Request) -> Response:
         return PlainTextResponse(self._backend.events.corrections.csv(), media_type="text/csv")
 
     async def refuse(self, request: Request, error: Exception) -> Response:
@@ -156,9 +162,6 @@ class _Routes:
             self._backend.activity.trouble(what, reason)
         headers = {REASON_HEADER: reason_phrase(reason)} | _RETRY.get(status, {})
         return JSONResponse({"error": reason}, status, headers=headers)
-
-    async def _body(self, request: Request) -> bytes:
-        return await limited_body(request, self._backend.settings.max_request_megabytes)
 
 
 def _cause(error: Exception) -> Exception | None:

@@ -84,7 +84,9 @@ class Backend:
     def metrics(self) -> str:
         """Everything that is counted."""
         snapshot = self.activity.snapshot()
-        return exposition(snapshot, self.activity.started, self.gauges(), self.events.counts)
+        # A copy, as the thread of the events goes on counting.
+        events = dict(self.events.counts)
+        return exposition(snapshot, self.activity.started, self.gauges(), events)
 
     def status(self) -> str:
         """The page for people."""

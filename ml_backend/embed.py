@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 
+from ml_backend.batching import Batches
 from ml_backend.client import LabelStudioClient
 from ml_backend.images import TaskImages
 from ml_backend.label_config import LabelConfig
 from ml_backend.protocol import Json
+from ml_backend.work_queue import in_order
 from premask.errors import InvalidSetting, PremaskError
 from premask.images import Image
 from premask.models.capabilities import Restorer
 from premask.models.pool import ModelPool
-from premask.pipeline import Progress
+from premask.pipeline import BATCH_SIZE, Progress, explained
 from premask.recipes import Recipe
 
-FETCHED_AHEAD = 4
+WORKERS = 2 * BATCH_SIZE
+"""One batch is fetched while the model looks at the other one."""
+
+_Batches = Batches[Image, list[bool]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,16 +44,15 @@ class Warming:
 
     def run(self, show: Callable[[Progress], object]) -> None:
         """Embed every image with every model of the recipe that can keep what it sees."""
-        models = self._models()
+        batches = Batches(partial(self._embed, self._models()), size=BATCH_SIZE, calls=1)
         started, total = time.monotonic(), self.client.count(self.project)
-        for done, (task, fetching) in enumerate(self._fetched(), start=1):
-            try:
-                for image in fetching.result():
-                    self._embed(image, models)
-            except PremaskError as error:
-                self.failures[task] = str(error)
-            seconds, failed = time.monotonic() - started, len(self.failures)
-            show(Progress(done=done, failed=failed, total=max(total, done), seconds=seconds))
+        tasks = self.client.tasks(self.project)
+        work = in_order(partial(self._see, batches), tasks, workers=WORKERS, name="premask-embed")
+        with closing(work) as seeings:
+            for done, (task, seeing) in enumerate(seeings, start=1):
+                self._count(task["id"], seeing)
+                seconds, failed = time.monotonic() - started, len(self.failures)
+                show(Progress(done=done, failed=failed, total=max(total, done), seconds=seconds))
 
     def summary(self) -> list[str]:
         """What was done, and what was not, in sentences."""
@@ -68,27 +73,31 @@ class Warming:
             )
         return models
 
-    def _embed(self, image: Image, models: list[str]) -> None:
-        for model in models:
-            if self.pool.is_stored(model, image):
-                self.kept += 1
-            else:
-                self.pool.embed(model, [image])
-                self.made += 1
+    def _see(self, batches: _Batches, task: Json) -> list[bool]:
+        """Whether each embedding of the task's images was made only now."""
+        new: list[bool] = []
+        for name in self.config.images:
+            url = self.config.image_url(name, task["data"])
+            image = self.images.image(url, task_id=task["id"], keep=False)
+            try:
+                new += batches.result_of(image)
+            except Exception as error:
+                raise explained(error, image, self.recipe) from error
+        return new
 
-    def _fetched(self) -> Iterator[tuple[int, Future[list[Image]]]]:
-        """The images of each task; the next ones are fetched while the model works."""
-        tasks = self.client.tasks(self.project)
-        with ThreadPoolExecutor(FETCHED_AHEAD, "premask-fetch") as readers:
+    def _embed(self, models: Sequence[str], images: Sequence[Image]) -> list[list[bool]]:
+        """Which of these models had not seen each image yet; now they have."""
+        new = [[not self.pool.is_stored(model, each) for model in models] for each in images]
+        for place, model in enumerate(models):
+            unseen = [image for image, is_new in zip(images, new, strict=True) if is_new[place]]
+            self.pool.embed(model, unseen)
+        return new
 
-            def begin(task: Json) -> tuple[int, Future[list[Image]]]:
-                return task["id"], readers.submit(self._images_of, task)
-
-            waiting = [begin(task) for task in islice(tasks, FETCHED_AHEAD)]
-            while waiting:
-                yield waiting.pop(0)
-                waiting += [begin(task) for task in islice(tasks, 1)]
-
-    def _images_of(self, task: Json) -> list[Image]:
-        urls = [self.config.image_url(name, task["data"]) for name in self.config.images]
-        return [self.images.image(url, task_id=task["id"], keep=False) for url in urls]
+    def _count(self, task: int, seeing: Future[list[bool]]) -> None:
+        try:
+            new = seeing.result()
+        except PremaskError as error:
+            self.failures[task] = str(error)
+        else:
+            self.made += sum(new)
+            self.kept += len(new) - sum(new)

@@ -16,9 +16,16 @@ CLIENTS = 4096
 
 MEGABYTE = 2**20
 
+BODIES_AT_ONCE = 4
+"""So many of the largest size are read at a time; of ordinary ones, hundreds."""
+
 
 class TooLarge(Exception):
     """The body is longer than what is read."""
+
+
+class TooMuchAtOnce(Exception):
+    """The bodies that are being read are longer than what is read together."""
 
 
 class BasicAuth:
@@ -62,19 +69,34 @@ class RateLimit:
         return 0 if admitted else (1 - level) / per_second
 
 
-async def limited_body(request: Request, megabytes: int) -> bytes:
-    """The body, or `TooLarge` as soon as it is known to be."""
-    limit = megabytes * MEGABYTE
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit:
-        raise TooLarge
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limit:
+class Intake:
+    """Reads the bodies of requests, each within a limit, and all together within another one."""
+
+    def __init__(self, megabytes: int) -> None:
+        self._limit = megabytes * MEGABYTE
+        self._taken = 0
+
+    async def body_of(self, request: Request) -> bytes:
+        """The body; `TooLarge` or `TooMuchAtOnce` as soon as it is known to be."""
+        announced = request.headers.get("content-length", "0")
+        if announced.isdigit() and int(announced) > self._limit:
             raise TooLarge
-    return b"".join(chunks)
+        chunks, size = [], 0
+        try:
+            async for chunk in request.stream():
+                chunks.append(chunk)
+                size += len(chunk)
+                self._taken += len(chunk)
+                self._require_room(size)
+            return b"".join(chunks)
+        finally:
+            self._taken -= size
+
+    def _require_room(self, size: int) -> None:
+        if size > self._limit:
+            raise TooLarge
+        if self._taken > BODIES_AT_ONCE * self._limit:
+            raise TooMuchAtOnce
 
 
 async def has_gone(request: Request) -> None:

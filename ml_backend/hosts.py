@@ -43,7 +43,7 @@ class Hosts:
             if not (self._allows(host, port, address) or is_public(address)):
                 raise ForbiddenAddress(
                     f"'{host}' is {address}, which is not in the public internet. If that is meant "
-                    f"to be, allow it: PREMASK_ALLOWED_HOSTS={host}"
+                    f"to be, allow it: PREMASK_ALLOWED_HOSTS={host}:{port}"
                 )
         return addresses
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from ml_backend.batching import Batches
 from ml_backend.context import prompts_from_regions
 from ml_backend.fetch import ImageFetcher
 from ml_backend.images import Fetcher, TaskImages
@@ -15,7 +17,7 @@ from ml_backend.protocol import Json, Task
 from ml_backend.regions import regions_from_annotations, without_label
 from ml_backend.roles import Roles, understands_phrases
 from ml_backend.settings import BackendSettings
-from premask.annotations import Annotation
+from premask.annotations import Annotation, Labeled
 from premask.errors import UnsupportedPrompt
 from premask.images import Image
 from premask.labels.label_studio import prediction_from_regions
@@ -23,7 +25,7 @@ from premask.models.embedding_store import EmbeddingStore
 from premask.models.embeddings import EmbeddingCache
 from premask.models.places import embeddings_folder
 from premask.models.pool import ModelPool
-from premask.pipeline import explained
+from premask.pipeline import BATCH_SIZE, WORKERS, Request, explained, label
 from premask.prompts import Phrase, Prompts
 from premask.recipes import Recipe
 from premask.stages import run_stages
@@ -46,6 +48,7 @@ class Predictor:
         self.images = images
         # Loaded weights stay, whatever happens to their files: so do the names of predictions.
         self._fingerprints = {each: each.fingerprint for each in roles.recipes}
+        self._batches = Batches(self._labeled, size=BATCH_SIZE, calls=WORKERS)
 
     def version(self, config: LabelConfig) -> str:
         """What predictions for whole tasks of this project are called."""
@@ -60,14 +63,18 @@ class Predictor:
             )
         return self.roles.batch
 
-    def label_task(self, task: Task, config: LabelConfig) -> Prediction:
-        """Find what is to be found in all images of a task."""
+    def label_task(self, task: Task, config: LabelConfig, *, alone: bool = False) -> Prediction:
+        """Find what is to be found in all images of a task.
+
+        The model sees them together with those of other threads; `alone`, they wait for nobody.
+        """
         recipe = self.recipe_for_tasks()
+        annotate = partial(self._annotate, recipe=recipe) if alone else self._annotate_together
         draft = _Draft(config=config)
         for name in (name for name in config.images if config.outputs(name)):
             url = config.image_url(name, task.data)
             image = self.images.image(url, task_id=task.id, keep=False)
-            draft.add(self._annotate(image, _phrases(recipe, config, name), recipe), image, name)
+            draft.add(annotate(image, _phrases(recipe, config, name)), image, name)
         return draft.prediction(self._version(recipe, config))
 
     def answer_click(
@@ -92,6 +99,17 @@ class Predictor:
             return run_stages([image], [prompts], recipe, self.pool)[0]
         except Exception as error:
             raise explained(error, image, recipe) from error
+
+    def _annotate_together(self, image: Image, prompts: Prompts) -> tuple[Annotation, ...]:
+        """With the recipe for whole tasks, several images at a time."""
+        labeled = self._batches.result_of(Request(image=image, prompts=prompts))
+        if labeled.error is not None:
+            raise labeled.error
+        return labeled.annotations
+
+    def _labeled(self, requests: Sequence[Request]) -> list[Labeled]:
+        recipe = self.recipe_for_tasks()
+        return list(label(requests, recipe, pool=self.pool, batch_size=len(requests)))
 
 
 @dataclass(slots=True, kw_only=True)

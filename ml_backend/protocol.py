@@ -8,9 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from premask.errors import InvalidRequest
 
 Json = dict[str, Any]
+
+_DECIMALS = np.array([f"{value}," for value in range(256)], "S4").view(np.uint32)
+"""The four characters for each value of a byte, with zeros in the place of missing ones."""
 
 NOT_LOOKED_AT: tuple[Json, ...] = ()
 """For one task: saves no prediction, so that the next "Retrieve predictions" asks again.
@@ -40,8 +45,9 @@ class PredictCall:
     @classmethod
     def parse(cls, body: bytes) -> PredictCall:
         """The call that Label Studio sent."""
-        # The brushes of the tasks are not needed; one in the params is a person's prompt.
-        document = parse_json(without_run_lengths(body, body.rfind(b'"params"')))
+        # The brushes of the tasks are not needed; one in the params is a person's prompt. The colon
+        # tells the key from a label of that name.
+        document = parse_json(without_run_lengths(body, body.rfind(b'"params":')))
         tasks = document.get("tasks")
         params = document.get("params") or {}
         if not isinstance(tasks, list) or not isinstance(params, dict):
@@ -91,6 +97,33 @@ def without_run_lengths(body: bytes, end: int) -> bytes:
         kept.append(body[position : opening + 1])
         position = closing
     return b"".join([*kept, body[position:]])
+
+
+def prediction_json(prediction: Json) -> bytes:
+    """The prediction as JSON, its run lengths written by numpy.
+
+    Python's own writer takes ten times as long, and lets no other thread run meanwhile: for a
+    ragged mask at 1080p, 35 ms.
+    """
+    regions, brushes = [], []
+    for region in prediction["result"]:
+        if "rle" in region["value"]:
+            brushes.append(bytes(region["value"]["rle"]))
+            region = {**region, "value": {**region["value"], "rle": []}}
+        regions.append(region)
+    text = json.dumps({**prediction, "result": regions}, allow_nan=False).encode()
+    *heads, end = text.split(b'"rle": []')
+    parts = (
+        head + b'"rle": [' + _numbers(brush) + b"]"
+        for head, brush in zip(heads, brushes, strict=True)
+    )
+    return b"".join([*parts, end])
+
+
+def _numbers(data: bytes) -> bytes:
+    """Bytes as decimal numbers with commas in between."""
+    characters = _DECIMALS[np.frombuffer(data, np.uint8)].tobytes()
+    return characters.translate(None, b"\0")[:-1]
 
 
 def failed_item(reason: str, model_version: str) -> Json:

@@ -73,7 +73,9 @@ class BackendSettings:
     deadline_seconds: float = setting(
         90.0, "answer Label Studio with what is done by then; the rest continues", minimum=0.1
     )
-    batch_workers: int = setting(2, "tasks under way at once", minimum=1, maximum=64)
+    batch_workers: int = setting(
+        8, "tasks under way at once; the models see up to four together", minimum=1, maximum=64
+    )
     interactive_workers: int = setting(2, "clicks under way at once", minimum=1, maximum=64)
     max_waiting_tasks: int = setting(10_000, "tasks that may wait", minimum=1)
     max_waiting_clicks: int = setting(128, "clicks that may wait", minimum=1)

@@ -121,7 +121,8 @@ def _cell(text: str) -> str:
 
 def _projects(projects: Mapping[str, Project]) -> Iterable[tuple[str, str]]:
     for number, project in projects.items():
-        yield number, project.unusable or " ".join((f"{project.version}.", *project.report))
+        yield number, project.unusable or project.version
+        yield from (("", sentence) for sentence in project.report)
 
 
 def _numbers(gauges: Mapping[str, float]) -> Iterable[tuple[str, str]]:

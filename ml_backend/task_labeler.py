@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from ml_backend.bulk_writer import NewPrediction
 from ml_backend.label_config import LabelConfig
 from ml_backend.predictor import Prediction, Predictor
-from ml_backend.protocol import Json, Task
+from ml_backend.protocol import Json, Task, prediction_json
+from ml_backend.work_queue import in_order
 from premask.errors import PremaskError
-
-AHEAD = 2
-"""Tasks of each worker that wait for their turn to be written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +45,13 @@ class TaskLabeler:
 
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
         """One for each task."""
-        under_way: deque[tuple[int, Future[Prediction]]] = deque()
-        workers = ThreadPoolExecutor(self.workers, "premask-task")
-        try:
-            for each in tasks:
-                task = Task(id=each["id"], data=each["data"])
-                labeling = workers.submit(self.predictor.label_task, task, self.config)
-                under_way.append((each["id"], labeling))
-                if len(under_way) > AHEAD * self.workers:
-                    yield self._outcome(*under_way.popleft())
-            while under_way:
-                yield self._outcome(*under_way.popleft())
-        finally:
-            workers.shutdown(wait=True, cancel_futures=True)
+        work = in_order(self._label, tasks, workers=self.workers, name="premask-task")
+        with closing(work) as labelings:
+            for task, labeling in labelings:
+                yield self._outcome(task["id"], labeling)
+
+    def _label(self, task: Json) -> Prediction:
+        return self.predictor.label_task(Task(id=task["id"], data=task["data"]), self.config)
 
     def _outcome(self, task: int, labeling: Future[Prediction]) -> NewPrediction | FailedTask:
         try:
@@ -67,5 +59,5 @@ class TaskLabeler:
         except PremaskError as error:
             return FailedTask(task=task, error=error)
         self.dropped += prediction.dropped
-        content = {"task": task, **prediction.content}
-        return NewPrediction(task=task, content=json.dumps(content).encode())
+        content = prediction_json({"task": task, **prediction.content})
+        return NewPrediction(task=task, content=content)

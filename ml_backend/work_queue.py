@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+AHEAD = 2
+"""Items of each worker that are begun or done before somebody asks for them."""
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], *, workers: int, name: str
+) -> Generator[tuple[Item, Future[Result]], None, None]:
+    """Work on items in threads of this name; each item with its result, when its turn comes."""
+    under_way: deque[tuple[Item, Future[Result]]] = deque()
+    threads = ThreadPoolExecutor(workers, name)
+    try:
+        for each in items:
+            under_way.append((each, threads.submit(work, each)))
+            if len(under_way) > AHEAD * workers:
+                yield under_way.popleft()
+        while under_way:
+            yield under_way.popleft()
+    finally:
+        threads.shutdown(wait=True, cancel_futures=True)
 
 
 class QueueFull(Exception):
@@ -36,7 +57,8 @@ class Lane:
     @property
     def waiting(self) -> int:
         """Jobs that nobody works on yet."""
-        return max(0, len(self._open) - self.running)
+        with self._guard:
+            return sum(not (each.running() or each.done()) for each in self._open)
 
     def submit(self, job: Callable[[], Result]) -> Future[Result]:
         """A future that can be cancelled while the job waits; `QueueFull` if too many do."""
@@ -91,13 +113,15 @@ class SharedWork:
         with self._guard:
             self._kept.pop(key, None)
 
-    def give_up(self, key: str) -> None:
-        """One of those who asked has gone; a job that nobody waits for is not begun."""
+    def give_up(self, key: str, result: Future[bytes]) -> None:
+        """Who asked for this result has gone; a job that nobody waits for is not begun."""
         with self._guard:
-            if key not in self._under_way:
+            once = self._under_way.get(key)
+            # It may be another job by now, for somebody who asked after this one was done.
+            if once is None or once.future is not result:
                 return
             self._askers[key] -= 1
-            if not self._askers[key] and self._under_way[key].future.cancel():
+            if not self._askers[key] and result.cancel():
                 self._forget(key)
 
     def _ended(self, key: str, result: bytes | None) -> None:

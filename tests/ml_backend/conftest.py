@@ -62,7 +62,9 @@ class HeldPredictor:
         self.begun: list[int | None] = []
         held = self
 
-        def label_task(predictor: Predictor, task: Task, config: LabelConfig) -> Prediction:
+        def label_task(
+            predictor: Predictor, task: Task, config: LabelConfig, *, alone: bool = False
+        ) -> Prediction:
             return held.predict(task)
 
         def answer_click(

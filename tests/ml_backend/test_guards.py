@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from ml_backend.guards import BasicAuth, RateLimit
+from ml_backend.guards import MEGABYTE, BasicAuth, Intake, RateLimit, TooMuchAtOnce
 from ml_backend.redaction import Redaction
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import (
@@ -113,6 +116,43 @@ def test_a_request_that_is_too_large_is_refused(
     response = client.post(path, content=sent)
     assert response.status_code == 413
     assert "max_request_megabytes" in response.json()["error"]
+
+
+class Upload:
+    """A request whose body comes in two parts, with time for others in between."""
+
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, megabytes: int) -> None:
+        self._half = bytes(megabytes * MEGABYTE // 2)
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        yield self._half
+        await asyncio.sleep(0.01)
+        yield self._half
+
+
+def test_what_many_send_at_once_does_not_fill_the_memory() -> None:
+    intake = Intake(2)
+
+    async def sizes_of(uploads: int) -> list[int | type]:
+        requests: list[Any] = [Upload(2) for _ in range(uploads)]
+        read = await asyncio.gather(*map(intake.body_of, requests), return_exceptions=True)
+        return [len(each) if isinstance(each, bytes) else type(each) for each in read]
+
+    assert asyncio.run(sizes_of(4)) == [2 * MEGABYTE] * 4
+    refused = asyncio.run(sizes_of(9))
+    assert set(refused) == {2 * MEGABYTE, TooMuchAtOnce}
+    assert asyncio.run(sizes_of(4)) == [2 * MEGABYTE] * 4
+
+
+def test_who_sends_too_much_at_once_is_told_to_come_again(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_backend.guards.BODIES_AT_ONCE", 0)
+    refused = connect(recipe="click").post("/predict", json=payload("predict_batch"))
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert "large requests" in refused.json()["error"]
 
 
 @pytest.mark.parametrize(

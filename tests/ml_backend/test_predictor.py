@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -43,6 +43,12 @@ TWO_IMAGES = """
 AsksOf = list[tuple[str, Prompts]]
 
 
+def replace_stages(monkeypatch: pytest.MonkeyPatch, stages: Callable[..., Any]) -> None:
+    """Let these take the place of the models, for one image and for several."""
+    for caller in ("ml_backend.predictor", "premask.pipeline"):
+        monkeypatch.setattr(f"{caller}.run_stages", stages)
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> AsksOf:
     """What the stages are asked; no model is loaded, and each finds one cat and one cow."""
@@ -58,7 +64,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> AsksOf:
         )
         return [found for _ in images]
 
-    monkeypatch.setattr("ml_backend.predictor.run_stages", run_stages)
+    replace_stages(monkeypatch, run_stages)
     monkeypatch.setattr(ModelPool, "get", lambda pool, name: None)
     return asks
 
@@ -140,7 +146,7 @@ def test_a_model_that_fails_is_named_with_its_image(
     def broken(*arguments: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("ml_backend.predictor.run_stages", broken)
+    replace_stages(monkeypatch, broken)
     client = connect(recipe="faces")
     (item,) = results(client, predict_call("/a.png"))
     assert "'faces' failed on '/a.png': RuntimeError: out of memory" in item["error"]

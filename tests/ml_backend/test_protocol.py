@@ -12,6 +12,7 @@ from ml_backend.protocol import (
     PredictCall,
     answer,
     failed_item,
+    prediction_json,
     without_run_lengths,
 )
 from premask.errors import InvalidRequest
@@ -268,7 +269,7 @@ def test_brushes_of_the_task_are_skipped_and_those_of_a_person_are_not() -> None
     call["tasks"][0]["annotations"] = [{"result": [brush, {"value": {"rle": []}}, brush]}]
     for separators in ((", ", ": "), (",", ":")):
         body = json.dumps(call, separators=separators).encode()
-        short = without_run_lengths(body, body.rfind(b'"params"'))
+        short = without_run_lengths(body, body.rfind(b'"params":'))
         read = json.loads(short)
         assert len(short) < len(body) - 2000
         kept = read["tasks"][0]["annotations"][0]["result"]
@@ -290,6 +291,24 @@ def test_texts_with_brackets_survive() -> None:
         '/"rle": [1, 2].png',
         '"params"',
     ]
+
+
+def test_a_stroke_survives_labels_that_look_like_keys() -> None:
+    stroke = {"value": {"rle": [1, 2], "brushlabels": ["params"]}, "type": "brushlabels"}
+    call = predict_call("/a.png", context=clicked(stroke))
+    assert PredictCall.parse(json.dumps(call).encode()).context == clicked(stroke)
+
+
+def test_a_prediction_in_json_is_what_pythons_own_writer_makes_of_it() -> None:
+    rles: list[list[int]] = [list(range(256)), [], [0], [255, 10, 9, 100, 99]]
+    regions = [{"id": "é", "value": {"rle": rle, "brushlabels": ['"rle": []']}} for rle in rles]
+    box = {"id": "b", "value": {"x": 0.1}, "score": 0.5}
+    prediction: Json = {"model_version": "v", "result": [*regions, box], "score": 0.5}
+    assert json.loads(prediction_json(prediction)) == prediction
+    assert prediction["result"][0]["value"]["rle"] == list(range(256))
+    assert json.loads(prediction_json({"task": 1, "result": []})) == {"task": 1, "result": []}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        prediction_json({"result": [], "score": float("nan")})
 
 
 def test_items_are_joined_to_one_answer() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from itertools import islice
 
 import pytest
 
-from ml_backend.work_queue import Lane, QueueFull, SharedWork
+from ml_backend.work_queue import AHEAD, Lane, QueueFull, SharedWork, in_order
 
 SOON = 10
 
@@ -125,9 +127,9 @@ def test_a_job_that_nobody_waits_for_is_not_begun(lane: Lane, busy: Gate) -> Non
     work, job = SharedWork(kept_bytes=100), Gate()
     future = work.ask("key", job, lane)
     work.ask("key", job, lane)
-    work.give_up("key")
+    work.give_up("key", future)
     assert not future.cancelled()
-    work.give_up("key")
+    work.give_up("key", future)
     assert future.cancelled()
     busy.may_end.set()
     is_free(lane)
@@ -136,14 +138,20 @@ def test_a_job_that_nobody_waits_for_is_not_begun(lane: Lane, busy: Gate) -> Non
     assert work.ask("key", job, lane).result(SOON) == b"done"
 
 
-def test_giving_up_what_is_there_already_cancels_nobody(lane: Lane, busy: Gate) -> None:
-    work, job = SharedWork(kept_bytes=100), Gate()
-    work.give_up("key")
-    future = work.ask("key", job, lane)
-    assert not future.cancelled()
-    work.ask("key", job, lane)
-    work.give_up("key")
-    assert not future.cancelled()
+def test_giving_up_an_older_result_cancels_nobody(lane: Lane) -> None:
+    work = SharedWork(kept_bytes=100)
+    older = work.ask("key", lambda: b"done", lane)
+    older.result(SOON)
+    work.collect("key")
+    gate = Gate()
+    lane.submit(gate)
+    newer = work.ask("key", lambda: b"again", lane)
+    work.ask("key", lambda: b"again", lane)
+    work.give_up("key", older)
+    work.give_up("key", newer)
+    assert not newer.cancelled()
+    gate.may_end.set()
+    assert newer.result(SOON) == b"again"
 
 
 def test_a_task_that_somebody_opens_overtakes_the_batch_that_it_waits_in(
@@ -182,3 +190,19 @@ def test_a_closed_lane_finishes_what_is_under_way_and_drops_the_rest(
     busy.may_end.set()
     closing.join(SOON)
     assert waiting.cancelled()
+
+
+def test_items_come_in_order_with_some_worked_on_ahead() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.01 * (item % 2))
+        return -item
+
+    items = iter(range(100))
+    working = in_order(work, items, workers=2, name="test")
+    found = [(item, result.result()) for item, result in islice(working, 10)]
+    assert found == [(item, -item) for item in range(10)]
+    working.close()
+    assert max(begun) < next(items) == 10 + 2 * AHEAD

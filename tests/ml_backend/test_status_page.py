@@ -6,10 +6,12 @@ import html
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ml_backend.activity import REMEMBERED, Activity
+from ml_backend.activity import DROPPED_NAMES, OTHERS, REMEMBERED, Activity
+from ml_backend.backend import Backend
 from ml_backend.metrics import exposition
 from ml_backend.model_loading import ModelLoading
 from ml_backend.projects import Project, Projects
@@ -77,6 +79,35 @@ def test_errors_and_requests_are_bounded_and_repeated_ones_take_one_place() -> N
     assert len(snapshot.troubles[0].reason) == 500
     assert snapshot.troubles[1].reason == str(REMEMBERED + 9)
     assert snapshot.troubles[2].reason == str(REMEMBERED + 8)
+
+
+def test_names_without_a_label_are_bounded() -> None:
+    activity = Activity()
+    for number in range(DROPPED_NAMES + 10):
+        activity.predicted("batch", "ok", {f"thing {number}": 2})
+    activity.predicted("batch", "ok", {"thing 3": 1})
+    dropped = activity.snapshot().dropped
+    assert len(dropped) == DROPPED_NAMES + 1
+    assert (dropped["thing 3"], dropped[OTHERS]) == (3, 20)
+
+
+def test_health_is_answered_while_the_page_is_made(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(backend: Backend) -> str:
+        begun.set()
+        return "page" if may_end.wait(10) else "late"
+
+    monkeypatch.setattr(Backend, "status", slow)
+    client = connect(recipe="click")
+    with ThreadPoolExecutor(1) as person:
+        page = person.submit(client.get, "/status")
+        assert begun.wait(10)
+        assert client.get("/health").json() == {"status": "UP"}
+        may_end.set()
+        assert page.result().text == "page"
 
 
 def test_who_only_asks_how_we_are_is_counted_but_not_shown(connect: Connect) -> None:

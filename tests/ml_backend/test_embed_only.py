@@ -1,0 +1,163 @@
+"""push --embed-only with a real SAM 2: afterwards, no first click on an image looks at it."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from ml_backend import push
+from ml_backend.context import regions_by_image
+from ml_backend.label_config import parse_label_config
+from ml_backend.predictor import predictor_from_settings
+from ml_backend.protocol import Task
+from tests.ml_backend.fake_label_studio import CONFIG, FakeLabelStudio, settings_for
+from tests.ml_backend.label_studio_calls import clicked, keypoint
+from tests.ml_backend.local_server import LocalServer, serving
+from tests.tiny import TinyModels
+
+ROOT = Path(__file__).parents[2]
+PHOTOS = 6
+
+
+def photo(seed: int) -> bytes:
+    file = io.BytesIO()
+    rgb = np.random.default_rng(seed).integers(0, 255, (64, 96, 3)).astype(np.uint8)
+    PIL.Image.fromarray(rgb).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def fake() -> FakeLabelStudio:
+    made = FakeLabelStudio()
+    for number in range(PHOTOS):
+        made.add_upload(f"{number}.png", photo(number))
+    return made
+
+
+@pytest.fixture
+def server(fake: FakeLabelStudio) -> Iterator[LocalServer]:
+    with serving(fake.routes()) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREMASK_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    return TinyModels(tmp_path)["sam2"]
+
+
+def settings(url: str, model: str) -> Any:
+    return settings_for(
+        url, recipe="click", recipe_settings=(f"outline.model={model}",), device="cpu"
+    )
+
+
+def embed_only(url: str, model: str) -> int:
+    parser = argparse.ArgumentParser()
+    push.add_arguments(parser)
+    options = parser.parse_args(["--project", "1", "--embed-only"])
+    return push.run(options, settings(url, model))
+
+
+def count_looks() -> list[int]:
+    """How many images the network gets at each look, from now on."""
+    from premask.models.sam2 import Sam2Network
+
+    looks: list[int] = []
+    look = Sam2Network.encode
+
+    def counted(network: Sam2Network, pixels: Any) -> Any:
+        looks.append(len(pixels))
+        return look(network, pixels)
+
+    setattr(Sam2Network, "encode", counted)  # noqa: B010 - mypy lets nobody assign to a method
+    return looks
+
+
+def click_in_this_process(url: str, model: str, *images: str) -> None:
+    """What a server that has just started does for a click on each of these images."""
+    looks, config = count_looks(), parse_label_config(CONFIG)
+    predictor = predictor_from_settings(settings(url, model))
+    asked = regions_by_image(clicked(keypoint(30, 20, label="face")), config)
+    for number, image in enumerate(images):
+        predictor.answer_click(Task(id=number, data={"image": image}), asked, config)
+        print(sum(looks))
+
+
+def looks_after_clicks(url: str, model: str, *images: str) -> list[str]:
+    """How often a new process has looked at images after each of these clicks."""
+    module = f"tests.ml_backend.{Path(__file__).stem}"
+    call = f"click_in_this_process(*{(url, model, *images)!r})"
+    finished = subprocess.run(
+        [sys.executable, "-c", f"from {module} import *; {call}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"plugin{os.pathsep}."},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return finished.stdout.split()
+
+
+def test_the_first_click_of_a_new_process_looks_at_no_image_that_was_embedded(
+    fake: FakeLabelStudio, server: LocalServer, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from premask.models.sam2 import Sam2Network
+
+    monkeypatch.setattr(Sam2Network, "encode", Sam2Network.encode)
+    looks = count_looks()
+    assert embed_only(server.url, model) == 0
+    assert sum(looks) == PHOTOS
+    fake.add_upload("new.png", photo(PHOTOS))
+    paths = ["/data/upload/1/0.png", "/data/upload/1/5.png", "/data/upload/1/new.png"]
+    assert looks_after_clicks(server.url, model, *paths) == ["0", "0", "1"]
+
+
+def test_images_are_embedded_several_at_a_time(
+    server: LocalServer, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from premask.models.embeddings import EmbeddingCache
+
+    sizes: list[int] = []
+    embed = EmbeddingCache.embed
+
+    def counted(cache: EmbeddingCache, key: str, model: Any, images: Any) -> Any:
+        sizes.append(len(images))
+        return embed(cache, key, model, images)
+
+    monkeypatch.setattr(EmbeddingCache, "embed", counted)
+    assert embed_only(server.url, model) == 0
+    assert sum(sizes) == PHOTOS
+    assert max(sizes) > 1
+
+
+def test_a_model_that_breaks_on_images_is_reported_for_each_of_them(
+    server: LocalServer,
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from premask.models.sam2 import Sam2Network
+
+    def broken(network: Any, pixels: Any) -> Any:
+        raise RuntimeError("a kernel was not found")
+
+    monkeypatch.setattr(Sam2Network, "encode", broken)
+    assert embed_only(server.url, model) == 1
+    shown = capsys.readouterr().out
+    assert shown.count("a kernel was not found") == PHOTOS
+    assert "0 embeddings made" in shown
