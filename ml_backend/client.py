@@ -13,12 +13,11 @@ from urllib.parse import urlencode
 
 from ml_backend.access import Access
 from ml_backend.network import Times
+from ml_backend.protocol import Json
 from ml_backend.settings import BackendSettings
 from premask.errors import LabelStudioFailed
 
 log = logging.getLogger(__name__)
-
-Json = dict[str, Any]
 
 TIMES = Times(connect=10.0, read=300.0, total=600.0)
 """Label Studio answers a bulk import when all of it is in its database, and not before."""

@@ -79,11 +79,12 @@ class EventLog:
     def _offer(self, reader: Reader, event: bytes) -> None:
         with self._guard:
             fits = self._bytes + len(event) <= WAITING_BYTES
-            self._bytes += len(event) if fits else 0
+            if fits:
+                self._bytes += len(event)
+            else:
+                self.counts["dropped"] += 1
         if fits:
             self._waiting.put((reader, event))
-        else:
-            self.counts["dropped"] += 1
 
     def _work(self) -> None:
         for line in _lines(self._previous, self._path):

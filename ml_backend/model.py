@@ -43,7 +43,7 @@ class PremaskModel(LabelStudioMLBase):
 
 def _item(task: Task, config: LabelConfig) -> Any:
     predictor = shared_predictor()
-    if predictor.roles.batch is None:
+    if predictor.roles.batch is None or not any(map(config.outputs, config.images)):
         return NOT_LOOKED_AT
     try:
         return predictor.label_task(task, config).content

@@ -15,7 +15,7 @@ from ml_backend.label_config import LabelConfig
 from ml_backend.model_version import model_version
 from ml_backend.protocol import Json, Task
 from ml_backend.regions import regions_from_annotations, without_label
-from ml_backend.roles import Roles, understands_phrases
+from ml_backend.roles import Roles, looks_for_labels
 from ml_backend.settings import BackendSettings
 from premask.annotations import Annotation, Labeled
 from premask.errors import UnsupportedPrompt
@@ -146,7 +146,7 @@ def pool_from_settings(settings: BackendSettings) -> ModelPool:
 
 def _phrases(recipe: Recipe, config: LabelConfig, image: str) -> Prompts:
     """The labels as phrases, unless the recipe understands none or brings its own."""
-    if recipe.find is None or recipe.find.phrases or not understands_phrases(recipe):
+    if not looks_for_labels(recipe):
         return Prompts()
     return Prompts(
         phrases=tuple(

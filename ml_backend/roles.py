@@ -68,5 +68,10 @@ def understands_phrases(recipe: Recipe) -> bool:
     return recipe.find is not None and "phrases" in checkpoint_of(recipe.find.model).kind.prompts
 
 
+def looks_for_labels(recipe: Recipe) -> bool:
+    """Whether the labels of a project are its phrases: it takes some, and brings none itself."""
+    return understands_phrases(recipe) and recipe.find is not None and not recipe.find.phrases
+
+
 def _configured(name: str, settings: tuple[str, ...]) -> Recipe:
     return recipe_of(name).with_settings(settings_from_flags(settings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ml_backend.label_config import Control, LabelConfig, ignored_tags
-from ml_backend.roles import Roles, understands_phrases
+from ml_backend.roles import Roles, looks_for_labels, understands_phrases
 
 CLICKS = {
     "keypoint": "clicks",
@@ -42,7 +42,7 @@ def _batch(config: LabelConfig, roles: Roles) -> str:
     if roles.batch is None:
         name = roles.interactive.name
         return f"Whole tasks: not labelled, because '{name}' answers clicks only."
-    if understands_phrases(roles.batch) and roles.batch.find and not roles.batch.find.phrases:
+    if looks_for_labels(roles.batch):
         labels = [label for image in config.images for label in config.labels(image)]
         phrases = dict.fromkeys(phrase for label in labels for phrase in label.phrases)
         return f"Whole tasks: '{roles.batch.name}' looks for {', '.join(phrases)}."

@@ -9,7 +9,7 @@ from ml_backend.roles import Roles
 from ml_backend.settings import read_settings
 from ml_backend.setup_report import setup_report
 from premask.errors import InvalidRequest, InvalidSetting, UnusableLabelConfig
-from premask.recipes import Recipe, recipe_of
+from premask.recipes import recipe_of
 from tests.ml_backend.label_studio_calls import CONFIG
 
 MIXTURE = """
@@ -42,11 +42,6 @@ def roles(batch: str | None = "subject") -> Roles:
 
 def report(config: str, served_by: Roles | None = None) -> str:
     return " ".join(setup_report(parse_label_config(config), config, served_by or roles()))
-
-
-def words_recipe() -> Recipe:
-    """A recipe that looks for what it is told in words; it is never run."""
-    return Recipe(name="words", find=recipe_of("faces").find)
 
 
 def one_tool(labels: str, tool: str = "BrushLabels", attributes: str = "") -> LabelConfig:
@@ -182,14 +177,13 @@ def test_the_report_says_who_answers_what() -> None:
     assert "not labelled, because 'click' answers clicks only" in report(CONFIG, roles(None))
 
 
-def test_the_report_names_the_phrases_of_a_recipe_that_understands_words(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("ml_backend.setup_report.understands_phrases", lambda recipe: recipe.find)
-    told = report(MIXTURE, Roles(batch=words_recipe(), interactive=recipe_of("click")))
-    assert "'words' looks for Cat, dog, puppy, Ball, Indoor, cat." in told
-    assert "answered by 'words'" in report(
-        CONFIG, Roles(batch=words_recipe(), interactive=recipe_of("click"))
+def test_the_report_names_the_phrases_of_a_recipe_that_understands_words() -> None:
+    owl = Roles(batch=recipe_of("owl"), interactive=recipe_of("click"))
+    assert "'owl' looks for Cat, dog, puppy, Ball, Indoor, cat." in report(MIXTURE, owl)
+    assert "answered by 'owl'" in report(CONFIG, owl)
+    own_words = recipe_of("owl").with_settings({"find.phrases": "a cat"})
+    assert "labelled by 'owl'" in report(
+        MIXTURE, Roles(batch=own_words, interactive=owl.interactive)
     )
 
 

@@ -23,6 +23,7 @@ from premask.models.torch_runtime import (
     TorchEmbedding,
     dtype_on,
     embedding_from_bytes,
+    images_at_once,
     in_batches,
     load_strictly,
     network_input,
@@ -83,12 +84,14 @@ class PromptableSegmenter:
     def __init__(self, network: PromptNetwork) -> None:
         self._network = network
         self._lock = threading.Lock()
+        # On a CPU one by one, so that a click need not wait for the images of others.
+        self._images_at_once = images_at_once(network.device, IMAGES_AT_ONCE)
         on_cpu = network.device.type == "cpu"
         self._objects_at_once = OBJECTS_AT_ONCE_ON_CPU if on_cpu else OBJECTS_AT_ONCE
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the network remembers of each image, on its device."""
-        return in_batches(self._embedded, images, IMAGES_AT_ONCE)
+        return in_batches(self._embedded, images, self._images_at_once)
 
     def restore(self, data: bytes) -> TorchEmbedding:
         """An embedding from its bytes; ValueError for bytes that are none."""
