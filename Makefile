@@ -47,8 +47,9 @@ test: $(VENV)/.test ## run the tests
 	@$(WEIGHTS) $(BIN)/premask models download u2netp
 	$(WEIGHTS) $(BIN)/python -m pytest --ignore tests/e2e
 
-$(VENV)/.e2e: pyproject.toml $(VENV)/.test
+$(VENV)/.e2e: pyproject.toml tests/install_label_studio.py $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --group e2e
+	$(BIN)/python tests/install_label_studio.py
 	@touch $@
 
 test-e2e: $(VENV)/.e2e ## the same in a real browser (needs Chromium)
@@ -71,7 +72,8 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	@touch $@
 
 serve: $(VENV)/.serve ## answer Label Studio on port 9090
-	$(BIN)/python -m ml_backend --port 9090
+	@$(WEIGHTS) $(BIN)/premask models download u2netp
+	$(WEIGHTS) $(BIN)/python -m ml_backend --port 9090
 
 docs: $(VENV)/.check ## make the tables in README.md anew
 	$(BIN)/cog -P -r README.md
@@ -81,4 +83,4 @@ format: $(VENV)/.check ## let ruff put the code into shape
 	$(BIN)/ruff format .
 
 clean: ## remove what the other verbs made
-	rm -rf $(VENV) $(OUT) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-label-studio $(OUT) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

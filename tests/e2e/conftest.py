@@ -1,14 +1,9 @@
-"""FiftyOne's App with the plugin, a browser that looks at it, and a dataset of real photos."""
+"""A browser; FiftyOne's App with the plugin for it to look at, and a dataset of real photos."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks.photos import copy_photos
+from tests.e2e.programs import CHECKOUT, free_port, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-CHECKOUT = Path(__file__).parents[2]
-START_SECONDS = 120
 
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -58,35 +51,10 @@ def app_url(photo_dataset: Any, u2netp_weights: Path, tmp_path: Path) -> Iterato
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     (plugins / "premask").symlink_to(CHECKOUT, target_is_directory=True)
-    fiftyone, port = Path(sys.executable).with_name("fiftyone"), str(_free_port())
+    fiftyone, port = Path(sys.executable).with_name("fiftyone"), str(free_port())
     arguments = ["--port", port, "--address", "127.0.0.1", "--remote", "--wait", "-1"]
+    command = [fiftyone, "app", "launch", photo_dataset.name, *arguments]
     url = f"http://127.0.0.1:{port}/datasets/{photo_dataset.name}"
-    with (tmp_path / "app.log").open("wb") as log:
-        app = subprocess.Popen(
-            [fiftyone, "app", "launch", photo_dataset.name, *arguments],
-            env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)},
-            stdout=log,
-            stderr=log,
-        )
-    with app:
-        _wait_for(url, app, tmp_path / "app.log")
+    environment = {"FIFTYONE_PLUGINS_DIR": str(plugins)}
+    with running(command, url, tmp_path / "app.log", environment):
         yield url
-        app.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and app.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.5)
-    app.kill()
-    pytest.fail(f"The App did not start within {START_SECONDS} s:\n{log.read_text()[-2000:]}")

@@ -1,0 +1,168 @@
+"""Label Studio's pages as a person uses them; each `look` leaves a picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from tests.e2e.programs import until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page, ViewportSize
+
+Json = dict[str, Any]
+
+PICTURES = Path(__file__).parents[2] / "test-artifacts"
+MILLISECONDS = 60_000
+VIEWPORT: ViewportSize = {"width": 1400, "height": 1100}
+"""So high that nothing has to scroll, and the photo stays where it is."""
+
+SOON = 60
+ASKED = "**/interactive-annotating"
+
+
+class Editor:
+    """The Data Manager of a project, and the editor of its tasks."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self._url = page, url
+        page.set_default_timeout(MILLISECONDS)
+        page.set_viewport_size(VIEWPORT)
+
+    def log_in(self, email: str, password: str) -> None:
+        self._go("/user/login/")
+        self.page.fill("input[name=email]", email)
+        self.page.fill("input[name=password]", password)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url(lambda url: "/user/login" not in url, wait_until="domcontentloaded")
+
+    def retrieve_predictions(self, project: int, expected: int) -> None:
+        """For all tasks, as the Data Manager's menu does."""
+        self._go(f"/projects/{project}/data")
+        self.page.get_by_label("Select all rows").check()
+        self.page.get_by_label("Tasks Actions").click()
+        self.page.get_by_text("Retrieve Predictions").click()
+        self.page.get_by_test_id("dialog-ok-button").click()
+        self.page.get_by_text(f"Predictions: {expected}", exact=True).wait_for()
+
+    def open_task(self, project: int, task: int) -> None:
+        self._go(f"/projects/{project}/data?task={task}")
+        self.page.get_by_test_id("bottombar-auto-annotation-toggle").wait_for(state="attached")
+        self._proposed.wait_for()
+        self._show_at_its_size()
+
+    def show_prediction(self) -> None:
+        self._proposed.click()
+        self._show_at_its_size()
+
+    def copy_prediction(self) -> None:
+        """As an annotation of one's own."""
+        before = self._own.count()
+        self._proposed.locator(".lsf-annotation-button__trigger").click()
+        self.page.get_by_text("Duplicate Annotation").click()
+        self._own.nth(before).wait_for()
+
+    def start_over(self) -> None:
+        """An annotation with nothing in it."""
+        self.page.get_by_label("Create an annotation").click()
+        self.page.get_by_text("Labeled regions will appear here").wait_for()
+        self._show_at_its_size()
+
+    def annotate_automatically(self) -> None:
+        self.page.locator(".lsf-dynamic-preannotations label").get_by_text(
+            "Auto-Annotation", exact=True
+        ).click()
+
+    def choose_smart_points(self) -> None:
+        """Not the label alone: that chooses the tool that asks nobody."""
+        self.page.locator(".lsf-toolbar button.lsf-tool_smart:not([aria-label])").hover()
+        self.page.locator(".lsf-toolbar__smart").get_by_label("key-point-tool").click()
+        self.page.mouse.move(0, 0)
+
+    def click(self, label: str, xy: tuple[int, int], *, negative: bool = False) -> list[Json]:
+        """Into a pixel of the photo; gives the regions that the backend was asked about."""
+        # Label Studio 1.23 forgets the label after each click. The points' own is the last.
+        self.page.locator(".lsf-label").get_by_text(label, exact=True).last.click()
+        canvas = self.page.locator(".konvajs-content")
+        return self._asked(
+            lambda: canvas.click(
+                position={"x": xy[0], "y": xy[1]}, modifiers=["Alt"] if negative else []
+            )
+        )
+
+    def write(self, words: str) -> list[Json]:
+        """Into the field for words; gives the regions that the backend was asked about."""
+        self.page.get_by_test_id("textarea-input").fill(words)
+        return self._asked(self.page.get_by_test_id("textarea-add-button").click)
+
+    def accept(self) -> None:
+        self.page.get_by_test_id("bottombar-accept-suggestions-button").click()
+        self.page.get_by_test_id("bottombar-auto-accept-toggle").wait_for(state="attached")
+
+    def submit(self) -> None:
+        self.page.get_by_test_id("bottombar-submit-button").click()
+        self.page.get_by_test_id("bottombar-update-button").wait_for()
+
+    def open_status(self, backend: str, row: str) -> None:
+        """The backend's own page, as soon as it has this row: events take a moment."""
+        wanted = self.page.get_by_role("row", name=row)
+
+        def comes() -> int:
+            self.page.goto(f"{backend}/status")
+            return wanted.count()
+
+        assert until(comes, SOON)
+
+    def photo(self) -> NDArray[np.uint8]:
+        """What is on the screen where the photo is: (height, width, 3)."""
+        box = self._image.bounding_box()
+        with PIL.Image.open(io.BytesIO(self.page.screenshot(clip=box))) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def look(self, name: str) -> None:
+        PICTURES.mkdir(exist_ok=True)
+        self.page.screenshot(path=PICTURES / f"ls-{name}.png")
+
+    def _go(self, path: str) -> None:
+        self.page.goto(self._url + path, wait_until="domcontentloaded")
+
+    @property
+    def _proposed(self) -> Locator:
+        """The tab of the prediction, which is called by its model's version."""
+        return self._tabs.filter(has_text="premask-")
+
+    @property
+    def _own(self) -> Locator:
+        """The tabs of people's annotations."""
+        return self._tabs.filter(has_not_text="premask-")
+
+    @property
+    def _tabs(self) -> Locator:
+        return self.page.locator(".lsf-annotation-button")
+
+    @property
+    def _image(self) -> Locator:
+        return self.page.locator('img[alt="image"]')
+
+    def _show_at_its_size(self) -> None:
+        """One pixel of the photo is one of the screen, and nothing lies over it."""
+
+        def shown() -> object:
+            self.page.keyboard.press("Shift+2")
+            return self._image.evaluate("image => image.width && image.width == image.naturalWidth")
+
+        assert until(shown, SOON)
+        self.page.mouse.move(0, 0)
+
+    def _asked(self, act: Callable[[], object]) -> list[Json]:
+        with self.page.expect_response(ASKED) as answer:
+            act()
+        sent: Any = answer.value.request.post_data_json
+        regions: list[Json] = sent["context"]["result"]
+        return regions

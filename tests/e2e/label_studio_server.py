@@ -1,0 +1,92 @@
+"""A Label Studio of the tests' own, as people start it, and its API in the hands of its owner."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.e2e.programs import free_port, running
+from tests.install_label_studio import EMPTY, TO_ITSELF, label_studio
+
+Json = dict[str, Any]
+
+EMAIL, PASSWORD = "owner@example.com", "correct-horse-1"
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+BUSY_SECONDS = 120
+
+
+class LabelStudio:
+    """A server that runs; each project is a new one."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        headers = {"Authorization": f"Token {TOKEN}"}
+        self._api = httpx2.Client(base_url=url, headers=headers, timeout=BUSY_SECONDS)
+
+    def new_project(self, label_config: str) -> int:
+        project = {"title": "premask", "label_config": label_config}
+        return int(self._answer("POST", "/api/projects/", json=project)["id"])
+
+    def upload(self, project: int, photos: Sequence[Path]) -> list[int]:
+        """The numbers of the tasks, one a photo."""
+        for photo in photos:
+            files = {"file": (photo.name, photo.read_bytes())}
+            self._answer("POST", f"/api/projects/{project}/import", files=files)
+        tasks = self._answer("GET", "/api/tasks/", params={"project": project})["tasks"]
+        return sorted(task["id"] for task in tasks)
+
+    def connect(self, project: int, backend_url: str) -> None:
+        """What *Settings, Model* does, with interactive preannotations on."""
+        backend = {"project": project, "url": backend_url, "title": "premask"}
+        self._answer("POST", "/api/ml/", json={**backend, "is_interactive": True})
+
+    def personal_token(self) -> str:
+        """As *Account & Settings* makes it; there can be one."""
+        return str(self._answer("POST", "/api/token/", json={})["token"])
+
+    def task(self, number: int) -> Json:
+        """With its annotations and predictions."""
+        task: Json = self._answer("GET", f"/api/tasks/{number}/")
+        return task
+
+    def _answer(self, method: str, path: str, **content: Any) -> Any:
+        answer = self._api.request(method, path, **content)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json()
+
+    def close(self) -> None:
+        self._api.close()
+
+
+@contextmanager
+def running_label_studio(folder: Path) -> Iterator[LabelStudio]:
+    """Everything it keeps lies in the folder."""
+    shutil.copytree(EMPTY, folder, dirs_exist_ok=True)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    options = ["--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
+    owner = ["--username", EMAIL, "--password", PASSWORD, "--user-token", TOKEN]
+    environment = {
+        **TO_ITSELF,
+        "LABEL_STUDIO_BASE_DATA_DIR": str(folder),
+        "LABEL_STUDIO_HOST": url,
+        # The two that the README names: the backend is in a private network.
+        "LABEL_STUDIO_ML_BLOCK_LOCAL_IP": "false",
+        "LABEL_STUDIO_SSRF_PROTECTION_ENABLED": "false",
+    }
+    command: list[str | Path] = [
+        label_studio(),
+        "start",
+        *options,
+        *owner,
+        "--enable-legacy-api-token",
+    ]
+    with running(command, f"{url}/health", folder / "label-studio.log", environment):
+        server = LabelStudio(url)
+        yield server
+        server.close()

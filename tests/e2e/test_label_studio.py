@@ -1,0 +1,209 @@
+"""A person in Label Studio takes what is proposed, clicks, writes, and pulls the very masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import premask
+from benchmarks.photos import PHOTOS, copy_photos
+from premask.annotations import Annotation
+from premask.geometry import pixels_of_percent
+from premask.images import read_image
+from premask.prompts import Phrase, Point, Prompts
+from premask.recipes import Recipe, recipe_of
+from tests.e2e.label_studio_backend import access, pulled, running_backend
+from tests.e2e.label_studio_editor import Editor
+from tests.e2e.label_studio_server import EMAIL, PASSWORD, TOKEN, LabelStudio, running_label_studio
+from tests.e2e.programs import until
+from tests.tiny import TinyModels
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Json = dict[str, Any]
+
+CONFIG = """
+<View>
+  <Image name="image" value="$image"/>
+  <BrushLabels name="brush" toName="image">
+    <Label value="{label}" background="#ff00ff"/>
+  </BrushLabels>
+  <RectangleLabels name="box" toName="image" smart="true" smartOnly="true">
+    <Label value="{label}"/>
+  </RectangleLabels>
+  <KeyPointLabels name="point" toName="image" smart="true" smartOnly="true">
+    <Label value="{label}"/>
+  </KeyPointLabels>
+  <TextArea name="words" toName="image" smart="true" maxSubmissions="1" showSubmitButton="true"/>
+</View>
+"""
+"""As in the README; what is drawn is of a colour that no photo has."""
+
+ASTRONAUT, CAT, COFFEE = (
+    PHOTOS.index(f"{name}.png") for name in ("astronaut", "chelsea", "coffee")
+)
+DRAWN_SECONDS = 20
+DOTS = 200
+"""So many pixels are hidden by the marks of two clicks."""
+
+
+@pytest.fixture(scope="module")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudio]:
+    with running_label_studio(tmp_path_factory.mktemp("label-studio")) as server:
+        yield server
+
+
+@pytest.fixture
+def editor(page: Page, label_studio: LabelStudio) -> Editor:
+    editor = Editor(page, label_studio.url)
+    editor.log_in(EMAIL, PASSWORD)
+    return editor
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    return copy_photos(tmp_path / "photos")
+
+
+def test_a_person_takes_over_what_was_proposed(
+    label_studio: LabelStudio,
+    editor: Editor,
+    photos: list[Path],
+    u2netp_weights: object,
+    tmp_path: Path,
+) -> None:
+    environment = access(label_studio.url, label_studio.personal_token())
+    with running_backend(tmp_path, environment, "--recipe", "subject") as backend:
+        project = label_studio.new_project(CONFIG.format(label="subject"))
+        task = label_studio.upload(project, photos)[CAT]
+        label_studio.connect(project, backend)
+        editor.retrieve_predictions(project, len(photos))
+        editor.look("1-retrieved")
+
+        editor.open_task(project, task)
+        editor.show_prediction()
+        expected = annotated(photos[CAT], recipe_of("subject"))
+        assert_drawn(editor, photos[CAT], expected)
+        editor.look("2-prediction")
+
+        editor.copy_prediction()
+        editor.submit()
+        editor.look("3-submitted")
+        editor.open_status(backend, row="subject 1 0 0 0")
+        editor.look("4-status")
+    said = label_studio.task(task)
+    assert brush_of(said["annotations"]) == brush_of(said["predictions"])
+    assert_same(the_pulled(project, tmp_path, environment), expected)
+
+
+def test_a_person_clicks_and_takes_the_mask(
+    label_studio: LabelStudio, editor: Editor, photos: list[Path], tmp_path: Path
+) -> None:
+    environment = access(label_studio.url, TOKEN)
+    flags = ("--recipe", "faces", "--interactive-recipe", "click")
+    with running_backend(tmp_path, environment, *flags) as backend:
+        project = label_studio.new_project(CONFIG.format(label="suit"))
+        (task,) = label_studio.upload(project, [photos[ASTRONAUT]])
+        label_studio.connect(project, backend)
+        editor.open_task(project, task)
+        editor.start_over()
+        editor.annotate_automatically()
+        editor.choose_smart_points()
+        first = points_of(editor.click("suit", (250, 330)))
+        both = points_of(editor.click("suit", (55, 190), negative=True))
+        expected = annotated(photos[ASTRONAUT], recipe_of("click"), both)
+        assert_drawn(editor, photos[ASTRONAUT], expected, besides=DOTS)
+        editor.look("5-clicked")
+        editor.accept()
+        assert_drawn(editor, photos[ASTRONAUT], expected)
+        editor.submit()
+        editor.look("6-submitted")
+    assert [(point.x, point.y, point.positive) for point in both.points] == [
+        (250, 330, True),
+        (55, 190, False),
+    ]
+    assert expected.mask != annotated(photos[ASTRONAUT], recipe_of("click"), first).mask
+    assert_same(the_pulled(project, tmp_path, environment), expected)
+
+
+def test_what_a_person_writes_is_looked_for(
+    label_studio: LabelStudio, editor: Editor, photos: list[Path], tmp_path: Path
+) -> None:
+    model = TinyModels(tmp_path / "models")["sam3"]
+    settings = {"find.model": model, "find.threshold": 0.0, "select.top": 1}
+    recipe = recipe_of("sam3").with_settings(settings)
+    flags = [f"--set={name}={value}" for name, value in settings.items()]
+    environment = access(label_studio.url, TOKEN)
+    with running_backend(tmp_path, environment, "--recipe", "sam3", *flags) as backend:
+        project = label_studio.new_project(CONFIG.format(label="spoon"))
+        (task,) = label_studio.upload(project, [photos[COFFEE]])
+        label_studio.connect(project, backend)
+        editor.open_task(project, task)
+        editor.start_over()
+        editor.annotate_automatically()
+        asked = editor.write("a silver spoon")
+        expected = annotated(photos[COFFEE], recipe, phrase("a silver spoon"))
+        editor.accept()
+        assert_drawn(editor, photos[COFFEE], expected)
+        editor.look("7-words")
+        editor.submit()
+    assert [each["value"]["text"] for each in asked] == [["a silver spoon"]]
+    assert expected.mask != annotated(photos[COFFEE], recipe, phrase("spoon")).mask
+    assert_same(the_pulled(project, tmp_path, environment), expected)
+
+
+def annotated(photo: Path, recipe: Recipe, prompts: Prompts | None = None) -> Annotation:
+    """What premask itself finds."""
+    ((found,),) = (each.annotations for each in premask.label([photo], recipe, prompts=prompts))
+    return found
+
+
+def phrase(text: str) -> Prompts:
+    return Prompts(phrases=(Phrase(text=text, label="spoon"),))
+
+
+def points_of(regions: list[Json]) -> Prompts:
+    """What was clicked, in pixels of the photo."""
+    points = []
+    for region in regions:
+        size_hw = (region["original_height"], region["original_width"])
+        x, y = pixels_of_percent((region["value"]["x"], region["value"]["y"]), size_hw)
+        points.append(Point(x=x, y=y, positive=region["is_positive"], label="suit"))
+    return Prompts(points=tuple(points))
+
+
+def assert_drawn(editor: Editor, photo: Path, annotation: Annotation, *, besides: int = 0) -> None:
+    """Each pixel that is the object's for sure looks otherwise than in the photo, and no other."""
+    assert annotation.mask is not None
+    rgb = read_image(photo).rgb
+    hard = np.where(annotation.mask.to_array(), 255, 0)
+    alpha = hard if annotation.matte is None else annotation.matte.to_array()
+
+    def is_drawn() -> bool:
+        changed = (editor.photo() != rgb).any(axis=2)
+        missing, wrong = (~changed & (alpha == 255)).sum(), (changed & (alpha == 0)).sum()
+        return bool(missing == 0 and wrong <= besides)
+
+    assert until(is_drawn, DRAWN_SECONDS)
+
+
+def brush_of(said: list[Json]) -> Json:
+    """The value of the only region of the only annotation or prediction."""
+    ((region,),) = (each["result"] for each in said)
+    value: Json = region["value"]
+    return value
+
+
+def the_pulled(project: int, folder: Path, environment: dict[str, str]) -> Annotation:
+    ((found,),) = (each.annotations for each in pulled(project, folder / "pulled", environment))
+    return found
+
+
+def assert_same(one: Annotation, other: Annotation) -> None:
+    """The same class, and the same in every pixel."""
+    assert (one.label, one.mask, one.matte) == (other.label, other.mask, other.matte)
