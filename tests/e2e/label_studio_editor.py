@@ -79,10 +79,10 @@ class Editor:
             "Auto-Annotation", exact=True
         ).click()
 
-    def choose_smart_points(self) -> None:
-        """Not the label alone: that chooses the tool that asks nobody."""
+    def choose_smart(self, tool: str) -> None:
+        """`key-point-tool` or `rectangle-tool`; the label alone chooses one that asks nobody."""
         self.page.locator(".lsf-toolbar button.lsf-tool_smart:not([aria-label])").hover()
-        self.page.locator(".lsf-toolbar__smart").get_by_label("key-point-tool").click()
+        self.page.locator(".lsf-toolbar__smart").get_by_label(tool).click()
         self.page.mouse.move(0, 0)
 
     def click(self, label: str, xy: tuple[int, int], *, negative: bool = False) -> list[Json]:
@@ -93,6 +93,16 @@ class Editor:
         return self._asked(
             lambda: canvas.click(
                 position={"x": xy[0], "y": xy[1]}, modifiers=["Alt"] if negative else []
+            )
+        )
+
+    def draw_box(self, label: str, box_xyxy: tuple[int, int, int, int]) -> list[Json]:
+        """Around pixels of the photo; gives the regions that the backend was asked about."""
+        self.page.locator(".lsf-label").get_by_text(label, exact=True).nth(1).click()
+        canvas, (x0, y0, x1, y1) = self.page.locator(".konvajs-content"), box_xyxy
+        return self._asked(
+            lambda: canvas.drag_to(
+                canvas, source_position={"x": x0, "y": y0}, target_position={"x": x1, "y": y1}
             )
         )
 

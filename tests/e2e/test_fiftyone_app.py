@@ -102,6 +102,7 @@ def test_a_person_labels_looks_and_takes_it_back(app: App, photo_dataset: Any) -
     app.open_panel("premask runs")
     app.panel.get_by_text("finished").first.wait_for()
     app.look("panel")
+    assert right_edge(app.panel.locator("table").first) <= right_edge(app.panel)
 
     app.press(app.panel, "Undo")
     app.form.get_by_text("Removes 5 annotations from 5 images").wait_for()
@@ -122,6 +123,12 @@ def assert_drawn(before: NDArray[np.int16], after: NDArray[np.int16], sample: An
     assert (changed & mask).sum() > 0.9 * mask.sum()
     # Outside, there are the box and the name of the class.
     assert (changed & ~mask).sum() < 0.15 * mask.size
+
+
+def right_edge(element: Locator) -> float:
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"]
 
 
 def labels_in(dataset: Any) -> int:

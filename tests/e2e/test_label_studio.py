@@ -12,9 +12,9 @@ import pytest
 import premask
 from benchmarks.photos import PHOTOS, copy_photos
 from premask.annotations import Annotation
-from premask.geometry import pixels_of_percent
+from premask.geometry import pixels_of_percent, snapped
 from premask.images import read_image
-from premask.prompts import Phrase, Point, Prompts
+from premask.prompts import BoxPrompt, Phrase, Point, Prompts
 from premask.recipes import Recipe, recipe_of
 from tests.e2e.label_studio_backend import access, pulled, running_backend
 from tests.e2e.label_studio_editor import Editor
@@ -47,6 +47,7 @@ CONFIG = """
 ASTRONAUT, CAT, COFFEE = (
     PHOTOS.index(f"{name}.png") for name in ("astronaut", "chelsea", "coffee")
 )
+CUP = (165, 12, 415, 290)
 DRAWN_SECONDS = 20
 DOTS = 200
 """So many pixels are hidden by the marks of two clicks."""
@@ -113,7 +114,7 @@ def test_a_person_clicks_and_takes_the_mask(
         editor.open_task(project, task)
         editor.start_over()
         editor.annotate_automatically()
-        editor.choose_smart_points()
+        editor.choose_smart("key-point-tool")
         first = points_of(editor.click("suit", (250, 330)))
         both = points_of(editor.click("suit", (55, 190), negative=True))
         expected = annotated(photos[ASTRONAUT], recipe_of("click"), both)
@@ -128,6 +129,33 @@ def test_a_person_clicks_and_takes_the_mask(
         (55, 190, False),
     ]
     assert expected.mask != annotated(photos[ASTRONAUT], recipe_of("click"), first).mask
+    assert_same(the_pulled(project, tmp_path, environment), expected)
+
+
+def test_a_person_draws_a_box(
+    label_studio: LabelStudio,
+    editor: Editor,
+    photos: list[Path],
+    u2netp_weights: object,
+    tmp_path: Path,
+) -> None:
+    environment = access(label_studio.url, TOKEN)
+    flags = ("--recipe", "subject", "--interactive-recipe", "click")
+    with running_backend(tmp_path, environment, *flags) as backend:
+        project = label_studio.new_project(CONFIG.format(label="cup"))
+        (task,) = label_studio.upload(project, [photos[COFFEE]])
+        label_studio.connect(project, backend)
+        editor.open_task(project, task)
+        editor.start_over()
+        editor.annotate_automatically()
+        editor.choose_smart("rectangle-tool")
+        drawn = box_of(*editor.draw_box("cup", CUP))
+        expected = annotated(photos[COFFEE], recipe_of("click"), drawn)
+        editor.look("8-boxed")
+        editor.accept()
+        assert_drawn(editor, photos[COFFEE], expected)
+        editor.submit()
+    assert [each.box_xyxy for each in drawn.boxes] == [CUP]
     assert_same(the_pulled(project, tmp_path, environment), expected)
 
 
@@ -175,6 +203,15 @@ def points_of(regions: list[Json]) -> Prompts:
         x, y = pixels_of_percent((region["value"]["x"], region["value"]["y"]), size_hw)
         points.append(Point(x=x, y=y, positive=region["is_positive"], label="suit"))
     return Prompts(points=tuple(points))
+
+
+def box_of(region: Json) -> Prompts:
+    """What was drawn, in pixels of the photo."""
+    value, size_hw = region["value"], (region["original_height"], region["original_width"])
+    x, y = pixels_of_percent((value["x"], value["y"]), size_hw)
+    width, height = pixels_of_percent((value["width"], value["height"]), size_hw)
+    box = (snapped(x), snapped(y), snapped(x + width), snapped(y + height))
+    return Prompts(boxes=(BoxPrompt(box_xyxy=box, label="cup"),))
 
 
 def assert_drawn(editor: Editor, photo: Path, annotation: Annotation, *, besides: int = 0) -> None:
