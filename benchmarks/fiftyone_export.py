@@ -12,7 +12,13 @@ from typing import Any
 
 from pycocotools.coco import COCO
 
-from benchmarks.fiftyone_samples import found_in_images, labels_of, start_fiftyone, unlabeled
+from benchmarks.fiftyone_samples import (
+    found_in_images,
+    labels_of,
+    new_run,
+    start_fiftyone,
+    unlabeled,
+)
 from benchmarks.memory import peak_bytes
 from benchmarks.table import Row, ratio_of
 from premask.annotations import Annotation
@@ -138,7 +144,7 @@ def _import_rows(fo: Any, dataset: Any, folder: Path, found: Found) -> Iterator[
 
     def own() -> None:
         field = next(fields)
-        import_masks(dataset, path, label_field=field)
+        import_masks(dataset, path, new_run(dataset, folder), label_field=field)
         results["ours"] = dataset, field
 
     def theirs() -> None:

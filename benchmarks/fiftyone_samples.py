@@ -53,6 +53,22 @@ def unlabeled(fo: Any, folder: Path) -> Any:
     return dataset
 
 
+def new_run(dataset: Any, folder: Path, fields: dict[str, str] | None = None) -> Any:
+    """A run for the dataset's history."""
+    from operators.runs import Run, new_name
+
+    return Run(
+        name=new_name(),
+        dataset=dataset.name,
+        operator="benchmark",
+        recipe="faces",
+        settings="",
+        params={},
+        fields=fields or {},
+        folder=str(folder),
+    )
+
+
 def _object(random: np.random.Generator, number: int) -> Annotation:
     (y, x), (ry, rx) = random.integers((0, 0), SIZE_HW), random.integers(8, 90, 2)
     rows, columns = np.mgrid[: SIZE_HW[0], : SIZE_HW[1]]

@@ -11,6 +11,7 @@ from benchmarks.fiftyone_samples import (
     SIZE_HW,
     found_in_images,
     labels_of,
+    new_run,
     start_fiftyone,
     unlabeled,
 )
@@ -71,7 +72,8 @@ class Ours:
         from operators import labeling
 
         label = pipeline.label if self._reads_images else self._label
-        work = labeling.Work(self._job(dataset), self._run(dataset), lambda: False)
+        run = new_run(dataset, self._folder, {"found": "detections"})
+        work = labeling.Work(self._job(dataset), run, lambda: False)
         with (
             mock.patch.object(pipeline, "run_stages", self._run_stages),
             mock.patch.object(labeling, "label", label),
@@ -81,25 +83,11 @@ class Ours:
         assert dataset.count("found.detections.mask") == sum(map(len, self._found))
 
     def _job(self, dataset: Any) -> Any:
-        from operators.labeling import Job
+        from operators.planning import Job
         from operators.writing import outputs_of
 
         outputs = outputs_of(["detections"], "found")
         return Job(dataset=dataset, samples=dataset, recipe=recipe_of("faces"), outputs=outputs)
-
-    def _run(self, dataset: Any) -> Any:
-        from operators import runs
-
-        return runs.Run(
-            name=runs.new_name(),
-            dataset=dataset.name,
-            operator="benchmark",
-            recipe="faces",
-            settings="",
-            params={},
-            fields={"found": "detections"},
-            folder=str(self._folder),
-        )
 
     def _run_stages(self, images: Sequence[Image], *_: Any) -> list[tuple[Annotation, ...]]:
         return [tuple(self._found[int(Path(each.name).stem)]) for each in images]

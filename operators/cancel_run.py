@@ -26,13 +26,12 @@ class CancelRun(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """A choice of the runs that are under way."""
         inputs = types.Object()
-        names = runs.list_runs(ctx.dataset)
-        under_way = [name for name in names if runs.load(ctx.dataset, name).state == "running"]
         view = types.RadioGroup(label="Runs under way")
-        for name in under_way:
-            view.add_choice(name, label=name)
-        if under_way:
-            inputs.enum("run_id", under_way, default=under_way[-1], required=True, view=view)
+        for run in runs.history(ctx.dataset):
+            if run.state == "running":
+                view.add_choice(run.name, label=f"{run.title}: {run.summary} so far")
+        if under_way := view.values():
+            inputs.enum("run_id", under_way, default=under_way[0], required=True, view=view)
         else:
             inputs.view("none", types.Notice(label="No run of premask is under way."))
         return types.Property(inputs, view=types.View(label="Cancel labeling"))

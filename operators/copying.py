@@ -9,8 +9,10 @@ import fiftyone as fo
 
 from premask.annotations import Annotation, Labeled
 from premask.labels.fiftyone import detection_from_annotation
+from premask.labels.fiftyone_reading import SIGNS
 
 from .source_labels import Original
+from .storing import Document
 from .writing import OUTPUTS, Output, Place
 
 _OWN = {
@@ -21,14 +23,14 @@ _OWN = {
     "mask",
     "mask_path",
     "points",
-    "positive",
     "closed",
     "filled",
+    *SIGNS,
 }
 """What a label says about itself, not about the object. Tags are what a person said about it."""
 
 
-def _copies(labeled: Labeled, place: Place) -> list[Any]:
+def _copies(labeled: Labeled, place: Place) -> list[Document]:
     return [
         place.label(fo.Detection, _fields(each, number, labeled, place))
         for number, each in enumerate(labeled.annotations)

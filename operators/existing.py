@@ -9,8 +9,9 @@ from typing import Any, Literal
 from premask.annotations import Annotation, Labeled
 from premask.select import apart_from
 
-from .provenance import KEY, attribute, is_untouched
+from .provenance import IMAGE, KEY, Look, is_replaceable, look_at
 from .reading import SampleLabels, read_labels
+from .storing import Document
 from .writing import Output, Place
 
 SKIP, ADD, REPLACE = "skip", "add", "replace"
@@ -35,43 +36,55 @@ class Policy:
         """The labels that stay."""
         if self.name != REPLACE:
             return list(labels)
-        return [label for label in labels if not is_untouched(label)]
+        return [label for label in labels if not is_replaceable(label)]
+
+
+REPLACING = Policy(name=REPLACE)
+"""What holds, whatever was chosen, for labels that show another image than there is now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """What one sample has in the field, as far as that decides whether to look at it."""
 
-    key: str | None
+    look: Look
     is_filled: bool
     is_replaceable: bool
 
-    def need(self, key: str, policy: Policy) -> Need:
-        """Whether to look: not twice with the same settings, nor where labels are in the way."""
-        if self.key == key:
+    def need(self, look: Look) -> Need:
+        """Whether to look: not twice in the same way, nor where labels are in the way."""
+        if self.look == look:
             return "done"
-        if self.is_filled and (policy.name == SKIP or not self.is_replaceable):
-            return "left alone"
-        return "wanted"
+        return "left alone" if self.is_filled and not self.is_replaceable else "wanted"
 
 
-def held(samples: Any, field: str, output: Output, policy: Policy) -> dict[str, Held]:
-    """What each sample has in the field, by the sample's id."""
-    if output.member is None:
-        whole = dict(zip(*samples.values(["id", field]), strict=True))
-        return {
-            sample_id: Held(
-                key=attribute(label, KEY),
-                is_filled=label is not None,
-                is_replaceable=not policy.kept([label] if label else []),
-            )
-            for sample_id, label in whole.items()
-        }
-    # Only the names of what is in a list: its masks may be large.
-    paths = ["id", f"{field}.{KEY}", f"{field}.{output.member}.id"]
+def held(
+    samples: Any, field: str, output: Output, policy: Policy, images: Mapping[str, str | None]
+) -> dict[str, Held]:
+    """What each sample has in the field, by its id; `images` are the versions there are now."""
+    # Only the names of labels: their masks may be large.
+    names = ".".join(filter(None, (field, output.member, "id")))
+    paths = ["id", f"{field}.{KEY}", f"{field}.{IMAGE}", names]
+    rows = list(zip(*samples.values(paths), strict=True))
+    looks = {sample_id: Look(key=key or "", image=image) for sample_id, key, image, _ in rows}
+    filled = {sample_id for sample_id, _, _, labels in rows if labels}
+    replaceable = filled
+    if output.member is None or policy.name == SKIP:
+        outdated = {each for each in filled if looks[each].is_outdated(images[each])}
+        doubtful = filled if policy.name == REPLACE else outdated
+        replaceable = _without_a_person_s(samples, field, output, doubtful)
     return {
-        sample_id: Held(key=key, is_filled=bool(labels), is_replaceable=True)
-        for sample_id, key, labels in zip(*samples.values(paths), strict=True)
+        name: Held(look=look, is_filled=name in filled, is_replaceable=name in replaceable)
+        for name, look in looks.items()
+    }
+
+
+def _without_a_person_s(samples: Any, field: str, output: Output, ids: set[str]) -> set[str]:
+    """Those of the samples in which all labels may be replaced."""
+    return {
+        sample_id
+        for sample_id, holder in holders_of(samples.select(list(ids)), field).items()
+        if not REPLACING.kept(output.labels_of(holder))
     }
 
 
@@ -88,7 +101,7 @@ class Merger:
     @classmethod
     def over(cls, samples: Any, field: str, output: Output, policy: Policy) -> Merger:
         """Read what the samples have now."""
-        holders = dict(zip(*samples.values(["id", field]), strict=True))
+        holders = holders_of(samples, field)
         filled = [sample_id for sample_id, each in holders.items() if output.labels_of(each)]
         return cls(
             field=field,
@@ -98,17 +111,19 @@ class Merger:
             known=_known(samples, field, filled) if output.member else {},
         )
 
-    def merged(self, sample_id: str, labeled: Labeled, place: Place, key: str) -> Merged | None:
+    def merged(self, sample_id: str, labeled: Labeled, place: Place, look: Look) -> Merged | None:
         """What the sample is to have in the field; None if what it has leaves no room."""
         existing, labeled = self.holders[sample_id], self.output.part(labeled, place)
-        kept = self.policy.kept(self.output.labels_of(existing))
-        if kept and self.output.member is None:
+        is_outdated = look_at(existing).is_outdated(look.image)
+        kept = (REPLACING if is_outdated else self.policy).kept(self.output.labels_of(existing))
+        if kept and (self.output.member is None or self.policy.name == SKIP):
             return None
         fresh = apart_from(labeled.annotations, self._read(sample_id, kept), self.policy.overlap)
         new = self.output.labels(replace(labeled, annotations=fresh), place)
-        holder = self.output.holder_of([*kept, *new], existing)
-        place.stamp.on_holder(holder, key, new=existing is None)
-        return Merged(holder=holder, count=len(fresh))
+        labels = [*(each.to_dict() for each in kept), *new]
+        holder = self.output.holder_of(labels, existing)
+        signature = place.stamp.on_holder(look, new=existing is None)
+        return Merged(holder=holder | signature, count=len(fresh))
 
     def _read(self, sample_id: str, labels: Sequence[Any]) -> list[Annotation]:
         """These labels of the sample as annotations, or the reason why they can't be read."""
@@ -126,8 +141,13 @@ class Merger:
 class Merged:
     """What goes into the field of a sample, and how many annotations are new in it."""
 
-    holder: Any
+    holder: Document
     count: int
+
+
+def holders_of(samples: Any, field: str) -> dict[str, Any]:
+    """What each sample has in the field, by its id."""
+    return dict(zip(*samples.values(["id", field]), strict=True))
 
 
 def _known(samples: Any, field: str, filled: Sequence[str]) -> dict[str, SampleLabels]:

@@ -13,6 +13,7 @@ from premask.errors import PremaskError
 from premask.labels.formats import FORMATS, formats_of
 
 from .calling import call
+from .counts import counted
 from .exporting import Exported, export_masks
 from .forms import refuse, text_choices
 from .outcomes import add_choices, options, said, watcher, with_failures
@@ -104,6 +105,7 @@ def _add_inputs(inputs: types.Object, ctx: Any, samples: Any) -> None:
 
 def _summary(exported: Exported) -> str:
     mattes = f", {exported.mattes:,} of them with a matte" if exported.mattes else ""
-    counted = f"{exported.annotations:,} annotations{mattes} in {exported.images:,} images."
+    found = f"{counted(exported.annotations, 'annotation')}{mattes}"
+    sentence = f"{found} in {counted(exported.images, 'image')}."
     files = "".join(f"\n- {path}" for path in exported.written)
-    return with_failures(counted, exported.failures) + f"\n\nWritten:\n{files}"
+    return with_failures(sentence, exported.failures) + f"\n\nWritten:\n{files}"

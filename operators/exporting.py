@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ from premask.inputs import common_folder
 from premask.labels.formats import DatasetFormat, ImageFormat, formats_of
 from premask.labels.numbering import Stems
 
+from .outcomes import Watcher
 from .reading import label_names, read_labels
-
-Watcher = Callable[[int, int], object]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,10 +9,13 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from .calling import call
+from .counts import counted
 from .forms import text_choices
 from .importing import Imported, import_masks
+from .label_form import add_storage
 from .outcomes import options, said, watcher, with_failures
 from .reading import readable_fields
+from .runner import new_run
 from .targets import add_target, images_of
 
 MANY = 20_000
@@ -39,6 +42,8 @@ class ImportMasks(foo.Operator):
         inputs = types.Object()
         if (samples := add_target(inputs, ctx, "Import for")) is not None:
             _add_inputs(inputs, samples)
+            # Mattes may come, and they lie on disk.
+            add_storage(inputs, ctx, ["detections", "heatmap"])
         return types.Property(inputs, view=types.View(label="Import COCO masks"))
 
     def resolve_execution_options(self, ctx: Any) -> foo.ExecutionOptions:
@@ -47,12 +52,15 @@ class ImportMasks(foo.Operator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Write the labels; the result says how many, and which images have no sample."""
+        path = ctx.params["path"]
         imported = import_masks(
             images_of(ctx),
-            ctx.params["path"],
+            path,
+            new_run(ctx, self.uri, settings=f"path = {path}"),
             label_field=ctx.params["label_field"],
             image_folder=ctx.params.get("image_folder") or None,
             append=bool(ctx.params.get("append")),
+            masks_on_disk=bool(ctx.params.get("masks_on_disk")),
             on_progress=watcher(ctx),
         )
         if not ctx.delegated:
@@ -71,6 +79,8 @@ class ImportMasks(foo.Operator):
         label_field: str = "ground_truth",
         image_folder: str | None = None,
         append: bool = False,
+        masks_on_disk: bool = False,
+        folder: str | None = None,
         delegate: bool = False,
     ) -> Any:
         """Import into a dataset or a view; the result's `result` counts what was written."""
@@ -79,6 +89,8 @@ class ImportMasks(foo.Operator):
             "label_field": label_field,
             "image_folder": str(image_folder or ""),
             "append": append,
+            "masks_on_disk": masks_on_disk,
+            "folder": folder,
         }
         return call(self, samples, params, delegate=delegate)
 
@@ -102,7 +114,8 @@ def _add_inputs(inputs: types.Object, samples: Any) -> None:
 
 
 def _summary(imported: Imported) -> str:
-    sentence = f"{imported.annotations:,} annotations in {imported.images:,} images"
+    found = counted(imported.annotations, "annotation")
+    sentence = f"{found} in {counted(imported.images, 'image')}"
     extras = {
         "new samples": imported.new_samples,
         "were there before": imported.duplicates,

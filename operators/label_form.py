@@ -13,12 +13,13 @@ from fiftyone.operators import types
 
 from premask.errors import InvalidSetting, PremaskError, UnsupportedPrompt
 from premask.labels.formats import FORMATS
+from premask.pipeline import require_prompts
 from premask.recipes import Recipe, built_in_recipes
 
 from .existing import POLICIES, SKIP, Policy
 from .forms import Params, add_recipe, recipe_from_params, refuse, text_choices
-from .labeling import Job
 from .phrases import Phrases, classes_of, understands_phrases
+from .planning import Job
 from .targets import add_target, images_of
 from .writing import OUTPUTS, outputs_of, require_fitting
 
@@ -135,6 +136,8 @@ def _phrases(ctx: Any, recipe: Recipe, field: str) -> Phrases:
             f"The recipe '{recipe.name}' can't be told what to look for. Leave the phrases away, "
             "or use a recipe that finds what you name."
         )
+    if not phrases.field:
+        require_prompts(recipe, phrases.shared)
     return phrases
 
 

@@ -9,7 +9,7 @@ from fiftyone.operators import types
 
 from .exporting import export_masks
 from .label_form import Defaults, add_inputs, job_from_params
-from .labeling import Job
+from .planning import Job
 from .runner import Runner
 from .targets import all_images
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import fiftyone as fo
 from fiftyone import ViewField
 
+from premask.annotations import Labeled
 from premask.errors import PremaskError
 from premask.masks import Size
 
@@ -17,6 +20,26 @@ from .reading import image_size
 
 class NoSample(PremaskError):
     """An image that belongs to no sample, or to several."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SortedOut:
+    """The images of samples, by the samples' ids; of files that no sample shows; and the others."""
+
+    placed: dict[str, Labeled] = field(default_factory=dict)
+    new: dict[Path, Labeled] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def sorted_out(samples: Any, labeled: Sequence[Labeled], folder: Path | None) -> SortedOut:
+    """Where each image belongs; with a folder, names are paths below it."""
+    known, found = SamplesByPath(samples), SortedOut()
+    for each in labeled:
+        try:
+            _sort(each, samples, known, folder, found)
+        except PremaskError as error:
+            found.failures[each.image.name] = str(error)
+    return found
 
 
 class SamplesByPath:
@@ -58,6 +81,42 @@ class SamplesByPath:
 
     def _is_at(self, sample_id: str, wanted: tuple[str, ...]) -> bool:
         return _parts(self._paths[sample_id]) == wanted
+
+
+def _sort(
+    labeled: Labeled, samples: Any, known: SamplesByPath, folder: Path | None, found: SortedOut
+) -> None:
+    name = labeled.image.name
+    sample_id = known.of_file(folder / name) if folder else known.of_name(name)
+    if sample_id is not None:
+        _require_first(sample_id, found.placed)
+        _require_size(labeled, known.size_hw(sample_id))
+        found.placed[sample_id] = labeled
+    elif folder:
+        path = _new_file(samples, folder / name)
+        _require_first(path, found.new)
+        _require_size(labeled, image_size(str(path), None))
+        found.new[path] = labeled
+
+
+def _new_file(samples: Any, path: Path) -> Path:
+    if not isinstance(samples, fo.Dataset):
+        raise NoSample("no sample of this view shows this file; import into the dataset")
+    if not path.is_file():
+        raise NoSample(f"there is no file {path}")
+    return path.absolute()
+
+
+def _require_first(owner: Any, taken: Container[Any]) -> None:
+    if owner in taken:
+        raise NoSample("another image of this file belongs to the same sample")
+
+
+def _require_size(labeled: Labeled, size_hw: Size) -> None:
+    if labeled.image.size_hw != tuple(size_hw):
+        raise NoSample(
+            f"its masks have the size {labeled.image.size_hw}, but the image has {tuple(size_hw)}"
+        )
 
 
 def _parts(path: str) -> tuple[str, ...]:

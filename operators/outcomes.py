@@ -15,6 +15,8 @@ from premask.errors import PremaskError
 from .targets import images_of
 
 Choices = Mapping[str, str]
+Watcher = Callable[[int, int], object]
+"""Is told how many are done, of how many."""
 
 _REPORT_SECONDS = 1.0
 _FAILURES_SHOWN = 10
@@ -36,7 +38,7 @@ def options(ctx: Any, many: int) -> foo.ExecutionOptions:
     )
 
 
-def watcher(ctx: Any) -> Callable[[int, int], None]:
+def watcher(ctx: Any) -> Watcher:
     """What tells the App, once a second, how many of all images are done."""
     reported = time.monotonic()
 

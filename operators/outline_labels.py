@@ -8,25 +8,30 @@ from typing import Any, ClassVar
 from fiftyone.operators import types
 
 from premask.errors import InvalidSetting
+from premask.labels.fiftyone_reading import NEGATIVE
 from premask.recipes import Recipe, built_in_recipes
 
 from .forms import Params, add_recipe, recipe_from_params
-from .labeling import Job
+from .planning import Job
+from .reading import label_kind
 from .runner import Runner
-from .source_form import Source, add_source, add_target_fields, source_job
+from .source_form import Source, add_source, add_target_fields, source_field, source_job
 from .source_labels import HINTS
 
 _RECIPE = "click"
 
 _SOURCE = Source(kinds=HINTS, suffix="_outlined")
 
+_CLICKS = types.Notice(
+    label="Each keypoint is one object",
+    description="A list of 1 and 0 in its attribute 'positive' (or 'sam_labels', as FiftyOne's own "
+    "SAM reads it) says which of its points are on the object; without one, all are. Points of a "
+    f"keypoint with the label '{NEGATIVE}' are on none of the objects.",
+)
+
 
 class OutlineLabels(Runner):
-    """Each label keeps its class, its attributes and, if it has one, its confidence.
-
-    All points of a keypoint are on one object; where the keypoint has a list `positive`, only those
-    that it says. The points of a keypoint with the label 'negative' are on none of the objects.
-    """
+    """Each label keeps its class, its attributes and, if it has one, its confidence."""
 
     own_name: ClassVar[str] = "outline_labels"
     label: ClassVar[str] = "Outline labels"
@@ -35,7 +40,10 @@ class OutlineLabels(Runner):
     def resolve_input(self, ctx: Any) -> types.Property:
         """The form."""
         inputs = types.Object()
-        if add_source(inputs, ctx, _SOURCE) is not None:
+        samples = add_source(inputs, ctx, _SOURCE)
+        if samples is not None:
+            if label_kind(samples, source_field(ctx, _SOURCE)).startswith("Keypoint"):
+                inputs.view("clicks", _CLICKS)
             add_recipe(inputs, ctx.params, _recipes(), _RECIPE)
             add_target_fields(inputs, ctx, _SOURCE)
         return types.Property(inputs, view=types.View(label=self.label))

@@ -22,6 +22,11 @@ class Phrases:
     def __bool__(self) -> bool:
         return bool(self.texts or self.field)
 
+    @property
+    def shared(self) -> Prompts:
+        """What to look for in all samples."""
+        return _prompts(self.texts)
+
     def of(self, samples: Any) -> dict[str, Prompts]:
         """What to look for in each sample, by its id; each phrase once."""
         ids = samples.values("id")

@@ -18,7 +18,10 @@ import numpy as np
 RUN = "premask_run"
 RECIPE = "premask_recipe"
 KEY = "premask_key"
-"""Recipe, settings and phrases with which a sample was looked at; same key, same labels."""
+"""Recipe, settings and phrases with which a sample was looked at."""
+
+IMAGE = "premask_image"
+"""The file that was looked at, as `version_of` names it."""
 
 _SEAL = "premask_seal"
 _MADE = "premask_made"
@@ -26,23 +29,51 @@ _CONTENT = ("label", "bounding_box", "points", "mask", "mask_path", "map", "map_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a sample is looked at, and at which version of its image; same look, same labels.
+
+    Without a version, pixels play no part.
+    """
+
+    key: str
+    image: str | None
+
+    def is_outdated(self, image: str | None) -> bool:
+        """Whether the file is another one by now."""
+        return None not in (self.image, image) and self.image != image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What a run leaves on everything that it writes."""
+    """What a run leaves on everything that it writes; what is imported was made by no recipe."""
 
     run: str
-    recipe: str
+    recipe: str | None = None
 
     def on_label(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a label, signed and sealed."""
+        """What a label of these fields says of itself: signature and seal."""
         seal = _seal({name: fields.get(name) for name in _CONTENT})
-        return {**fields, RUN: self.run, RECIPE: self.recipe, _SEAL: seal}
+        made_by = {RUN: self.run, RECIPE: self.recipe} if self.recipe else {RUN: self.run}
+        return made_by | {_SEAL: seal}
 
-    def on_holder(self, holder: Any, key: str, *, new: bool) -> Any:
-        """What holds the labels of a sample: it was looked at."""
-        holder[RUN], holder[KEY] = self.run, key
-        if new:
-            holder[_MADE] = True
-        return holder
+    def on_holder(self, look: Look | None, *, new: bool) -> dict[str, Any]:
+        """What that says of itself which holds the labels of a sample: whether somebody looked."""
+        looked = {RUN: self.run, KEY: look.key, IMAGE: look.image} if look else {}
+        return looked | {RUN: self.run, _MADE: True} if new else looked
+
+
+def version_of(filepath: str) -> str:
+    """Size and date of a file: its digest would cost reading all images before any is labeled."""
+    try:
+        status = Path(filepath).stat()
+    except (OSError, ValueError):
+        return "gone"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def look_at(holder: Any) -> Look:
+    """How and when somebody looked last, as far as that is known."""
+    return Look(key=attribute(holder, KEY) or "", image=attribute(holder, IMAGE))
 
 
 def run_of(label: Any) -> str | None:
@@ -52,11 +83,19 @@ def run_of(label: Any) -> str | None:
 
 
 def is_untouched(label: Any) -> bool:
-    """Whether premask wrote the label, and nobody has changed or tagged it since."""
+    """Whether a run wrote the label, and nobody has changed or tagged it since."""
     if run_of(label) is None or attribute(label, "tags"):
         return False
     content = {name: attribute(label, name) for name in _CONTENT}
     return bool(attribute(label, _SEAL) == _seal(content))
+
+
+def is_replaceable(label: Any) -> bool:
+    """Whether a recipe made the label, and nobody has changed or tagged it since.
+
+    What was imported may be a person's work.
+    """
+    return attribute(label, RECIPE) is not None and is_untouched(label)
 
 
 def is_made(holder: Any) -> bool:
@@ -64,12 +103,9 @@ def is_made(holder: Any) -> bool:
     return bool(attribute(holder, _MADE))
 
 
-def forget(holder: Any) -> Any:
-    """Nobody looked."""
-    for name in (RUN, KEY, _MADE):
-        if attribute(holder, name) is not None:
-            holder[name] = None
-    return holder
+def forgotten(holder: Mapping[str, Any]) -> dict[str, Any]:
+    """The holder as if nobody had looked."""
+    return {name: holder[name] for name in holder if name not in (RUN, KEY, IMAGE)}
 
 
 def attribute(label: Any, name: str) -> Any:

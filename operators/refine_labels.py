@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from premask.recipes import Recipe
 
+from .counts import counted
 from .pure_stages import REFINE
 from .source_form import Source
 from .source_labels import SHAPES
@@ -28,6 +29,6 @@ class RefineLabels(StageOperator):
         """What came of the trial, in a sentence."""
         dropped = trial.labels - trial.kept
         return (
-            f"Changes {trial.changed:,} and drops {dropped:,} of {trial.labels:,} labels "
-            f"{trial.where}"
+            f"Changes {trial.changed:,} and drops {dropped:,} of "
+            f"{counted(trial.labels, 'label')} {trial.where}"
         )

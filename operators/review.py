@@ -11,6 +11,7 @@ from fiftyone.operators import types
 from premask.errors import PremaskError
 
 from .calling import call
+from .counts import counted
 from .outcomes import said
 from .reviewing import ACCEPTED, REJECTED, review_labels, review_samples
 from .targets import images_of
@@ -46,7 +47,7 @@ class Accept(foo.Operator):
         """Tag what is selected."""
         count, what = self._review(ctx)
         ctx.ops.reload_samples()
-        return {"count": count, "summary": f"{count:,} {what} {self.verdict}."}
+        return {"count": count, "summary": f"{counted(count, what)} {self.verdict}."}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         """How many were tagged."""
@@ -60,10 +61,10 @@ class Accept(foo.Operator):
         fields = ctx.params.get("label_fields")
         if ctx.selected_labels:
             selected = ctx.dataset.select_labels(labels=ctx.selected_labels)
-            return review_labels(selected, self.verdict), "labels"
+            return review_labels(selected, self.verdict), "label"
         if fields:
-            return review_labels(images_of(ctx), self.verdict, fields), "labels"
-        return review_samples(_samples_of(ctx), self.verdict), "samples"
+            return review_labels(images_of(ctx), self.verdict, fields), "label"
+        return review_samples(_samples_of(ctx), self.verdict), "sample"
 
 
 class Reject(Accept):

@@ -9,6 +9,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from .calling import call
+from .counts import counted
 from .outcomes import add_choice, options, said, watcher, with_failures
 from .reading import readable_fields
 from .reviewing import FIELDS, MEASURES, SCORE, Queue, review_queue
@@ -89,7 +90,7 @@ class ReviewQueue(foo.Operator):
 
 
 def _summary(queue: Queue) -> str:
-    sentence = f"{queue.samples:,} samples to review in the view '{queue.view}'"
+    sentence = f"{counted(queue.samples, 'sample')} to review in the view '{queue.view}'"
     if queue.unmeasured:
-        sentence += f", {queue.unmeasured:,} have no label with such a value"
+        sentence += f", {queue.unmeasured:,} without a label that has such a value"
     return with_failures(f"{sentence}.", queue.failures)

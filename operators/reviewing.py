@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +14,8 @@ from premask.errors import InvalidSetting
 from premask.metrics import disagreement, doubt_of_edges, doubt_of_scores
 
 from .calling import dataset_of
+from .outcomes import Watcher
 from .reading import read_labels
-
-Watcher = Callable[[int, int], object]
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 

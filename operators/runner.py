@@ -16,7 +16,8 @@ from premask.terminal import progress_words
 from . import runs
 from .calling import call, dataset_of
 from .label_form import folder_from_params, is_long
-from .labeling import Job, Work
+from .labeling import Work
+from .planning import Job
 
 
 class Runner(foo.Operator):
@@ -61,7 +62,8 @@ class Runner(foo.Operator):
     def execute(self, ctx: Any) -> Iterator[Any]:
         """Label, show how far it got, and say how it went."""
         job = self.job(ctx)
-        run = self._started(ctx, job)
+        fields = {field: output.name for field, output in job.outputs.items()}
+        run = new_run(ctx, self.uri, fields, recipe=job.recipe.name, settings=str(job.recipe))
         try:
             yield from self._steps(ctx, job, run)
         except Exception as error:
@@ -93,20 +95,27 @@ class Runner(foo.Operator):
         if run.state == "finished":
             self.finish(ctx, job, work.ids)
 
-    def _started(self, ctx: Any, job: Job) -> runs.Run:
-        name = ctx.params.get("run_id") or runs.new_name()
-        run = runs.Run(
-            name=name,
-            dataset=job.dataset.name,
-            operator=self.uri,
-            recipe=job.recipe.name,
-            settings=str(job.recipe),
-            params={key: value for key, value in ctx.params.items() if key != "run_id"},
-            fields={field: output.name for field, output in job.outputs.items()},
-            folder=str(folder_from_params(ctx) / name),
-        )
-        runs.start(job.dataset, run)
-        return run
+
+def new_run(
+    ctx: Any,
+    operator: str,
+    fields: Mapping[str, str] | None = None,
+    *,
+    recipe: str = "",
+    settings: str,
+) -> runs.Run:
+    """A run of an operator as the form, or the call, asks for it; it is in no history yet."""
+    name = ctx.params.get("run_id") or runs.new_name()
+    return runs.Run(
+        name=name,
+        dataset=ctx.dataset.name,
+        operator=operator,
+        recipe=recipe,
+        settings=settings,
+        params={key: value for key, value in ctx.params.items() if key != "run_id"},
+        fields=dict(fields or {}),
+        folder=str(folder_from_params(ctx) / name),
+    )
 
 
 def _told(ctx: Any, message: str, variant: str) -> Iterator[Any]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from premask.errors import PremaskError
+
+from .counts import counted
 
 METHOD = "premask"
 
@@ -23,9 +27,9 @@ _LAST = 50
 class Run:
     """One run: what was asked for, and how far it got.
 
-    `params` start it again. Its own files lie below `folder`. `state` is running, finished,
-    cancelled, failed or undone. `failures` has the reasons by path. The dataset did not have
-    `new_fields` and `new_targets` before.
+    `params` start it again. What was imported has no `recipe`. Its own files lie below `folder`.
+    `state` is running, finished, cancelled, failed or undone. `failures` has the reasons by path.
+    The dataset did not have `new_fields`, `new_targets` and so many `new_samples` before.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Run:
     error: str = ""
     new_fields: list[str] = field(default_factory=list)
     new_targets: dict[str, dict[str, str]] = field(default_factory=dict)
+    new_samples: int = 0
 
     def fail(self, path: str, reason: str) -> None:
         """Count an image that failed, and name it, unless there are very many."""
@@ -56,22 +61,27 @@ class Run:
             self.failures[path] = reason
 
     @property
+    def work(self) -> str:
+        """What ran, for a person."""
+        return self.recipe or "COCO import"
+
+    @property
     def title(self) -> str:
         """What ran when, for a person."""
-        return f"{self.recipe}, {time.strftime('%Y-%m-%d %H:%M', time.localtime(self.started))}"
+        return f"{self.work}, {time.strftime('%Y-%m-%d %H:%M', time.localtime(self.started))}"
 
     @property
     def summary(self) -> str:
         """One sentence for a person."""
-        parts = [f"{self.annotations} annotations in {self.labeled} images"]
+        parts = [f"{counted(self.annotations, 'annotation')} in {counted(self.labeled, 'image')}"]
         if self.reused:
-            parts.append(f"{self.reused} were done before")
+            parts.append(f"{self.reused:,} done before")
         if self.left_alone:
-            parts.append(f"{self.left_alone} have labels and were left alone")
+            parts.append(f"{self.left_alone:,} left alone, because of their labels")
         if self.failures:
             path, reason = next(iter(self.failures.items()))
             named = reason if path in reason else f"'{path}': {reason}"
-            parts.append(f"{self.failed} failed, such as {named}")
+            parts.append(f"{self.failed:,} failed, such as {named}")
         return "; ".join(parts)
 
 
@@ -82,13 +92,32 @@ def new_name() -> str:
     return f"premask_{day}_{int(now % 1 * 1e6):06}_{secrets.token_hex(2)}"
 
 
-def start(dataset: Any, run: Run) -> None:
-    """Put the run into the dataset's history."""
+@contextmanager
+def recorded(dataset: Any, run: Run) -> Iterator[None]:
+    """Put the run into the dataset's history, and how it ended."""
     dataset.register_run(run.name, _config(dataset, run))
+    try:
+        yield
+        if run.state == "running":
+            run.state = "finished"
+    except (GeneratorExit, KeyboardInterrupt):
+        run.state = "cancelled"
+        raise
+    except BaseException as error:
+        run.state, run.error = "failed", str(error)
+        raise
+    finally:
+        note(dataset, run)
+
+
+def note(dataset: Any, run: Run) -> None:
+    """How far the run got by now."""
+    run.seconds = time.time() - run.started
+    save(dataset, run)
 
 
 def save(dataset: Any, run: Run) -> None:
-    """How far the run got."""
+    """What has become of the run."""
     dataset.update_run_config(run.name, _config(dataset, run))
 
 

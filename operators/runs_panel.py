@@ -11,6 +11,7 @@ from fiftyone.operators import types
 from fiftyone.operators.panel import Panel, PanelConfig
 
 from . import runs
+from .counts import counted
 from .forms import filled_in
 from .label_samples import LabelSamples
 from .tallies import BINS, Tally, label_field_of, labels_of_run, tally
@@ -22,12 +23,14 @@ _FAILURES_SHOWN = 100
 
 _COLUMNS = {
     "when": "Started",
-    "recipe": "Recipe",
+    "work": "Recipe",
     "state": "State",
     "images": "Images",
     "annotations": "Labels",
-    "seconds": "Seconds",
 }
+
+# FiftyOne 1.22 makes tables wider than a panel of half the screen.
+_NARROW = {"table": {"sx": {"minWidth": 0}}}
 
 
 class RunsPanel(Panel):
@@ -69,7 +72,7 @@ class RunsPanel(Panel):
     def run_again(self, ctx: Any) -> None:
         """Open the form as it was; what is labeled with these settings is not looked at again."""
         run = _chosen(ctx)
-        params = filled_in({**run.params, "recipe": run.recipe})
+        params = filled_in({**run.params, "recipe": run.recipe}) if run.recipe else run.params
         ctx.prompt(run.operator, params=params, on_success=self.refresh)
 
     def undo(self, ctx: Any) -> None:
@@ -118,7 +121,7 @@ class RunsPanel(Panel):
         ctx.panel.set_data("failures", [{"image": name, "why": why} for name, why in failures])
 
     def _add_history(self, panel: types.Object) -> None:
-        table = types.TableView(on_click_row=self.choose)
+        table = types.TableView(on_click_row=self.choose, componentsProps=_NARROW)
         for key, words in _COLUMNS.items():
             table.add_column(key, label=words)
         panel.list("history", types.Object(), view=table)
@@ -127,7 +130,8 @@ class RunsPanel(Panel):
         panel.md(_details(run), name="details")
         self._add_actions(panel, run, has_labels="classes" in plots)
         if run.failures:
-            table = types.TableView(label=f"{run.failed:,} images failed")
+            label = f"{counted(run.failed, 'image')} failed"
+            table = types.TableView(label=label, componentsProps=_NARROW)
             table.add_column("image", label="Image")
             table.add_column("why", label="Why")
             panel.list("failures", types.Object(), view=table)
@@ -157,11 +161,10 @@ def _row(run: runs.Run) -> dict[str, Any]:
     return {
         "name": run.name,
         "when": time.strftime("%b %d %H:%M", time.localtime(run.started)),
-        "recipe": run.recipe,
-        "state": run.state,
+        "work": run.work,
+        "state": f"{run.state}, {run.seconds:,.1f}\N{NO-BREAK SPACE}s",
         "images": f"{run.labeled:,}" + (f", {run.failed:,} failed" if run.failed else ""),
         "annotations": f"{run.annotations:,}",
-        "seconds": round(run.seconds, 1),
     }
 
 
@@ -174,7 +177,7 @@ def _details(run: runs.Run) -> str:
     fields = ", ".join(f"`{field}` ({kind})" for field, kind in run.fields.items())
     lines = [
         f"**{run.title}**: {how}",
-        f"{run.summary}, in {run.seconds:,.1f} seconds",
+        f"{run.seconds:,.1f} seconds: {run.summary}",
         f"Field: {fields}",
         *(f"`{line}`" for line in _settings(run)),
     ]

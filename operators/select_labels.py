@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from premask.recipes import Recipe
 
+from .counts import counted
 from .pure_stages import SELECT
 from .source_form import Source
 from .source_labels import SHAPES
@@ -24,4 +25,4 @@ class SelectLabels(StageOperator):
 
     def told(self, trial: Trial) -> str:
         """What came of the trial, in a sentence."""
-        return f"Keeps {trial.kept:,} of {trial.labels:,} labels {trial.where}"
+        return f"Keeps {trial.kept:,} of {counted(trial.labels, 'label')} {trial.where}"

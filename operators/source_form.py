@@ -14,7 +14,7 @@ from premask.recipes import Recipe
 from .copying import COPIES, REMAINING
 from .forms import Params, refuse
 from .label_form import add_policy, add_storage, policy_from_params
-from .labeling import Job
+from .planning import Job
 from .source_labels import SourceLabels, require_source, source_fields
 from .targets import add_target, images_of
 from .writing import Output, require_fitting
@@ -57,7 +57,10 @@ def add_source(inputs: types.Object, ctx: Any, source: Source) -> Any | None:
 def add_target_fields(inputs: types.Object, ctx: Any, source: Source) -> None:
     """Where the new labels go, and what happens to those that are there."""
     field = source_field(ctx, source)
-    words = f"A new one, or one that has labels already; '{field}' itself stays as it is"
+    words = (
+        f"A new one, or one that has labels already. '{field}' itself stays as it is: its labels "
+        "may be a person's, and what a run wrote can be undone"
+    )
     chosen = inputs.str(
         "label_field", default=f"{field}{source.suffix}", label="Field", description=words
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fiftyone import ViewField
@@ -11,7 +11,7 @@ from fiftyone import ViewField
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting, PremaskError
 from premask.images import Image
-from premask.labels.fiftyone_reading import hint_from_annotation
+from premask.labels.fiftyone_reading import hint_from_annotation, hints_from_clicks
 from premask.prompts import Hint, Point, Prompts
 
 from .reading import SampleLabels, label_kind, member_path, read_labels, readable_fields
@@ -21,9 +21,6 @@ SHAPES = ("Detections", "Polylines", "Detection", "Polyline")
 
 HINTS = (*SHAPES, "Keypoints", "Keypoint")
 """Labels that say where one object is."""
-
-NEGATIVE = "negative"
-"""The label of a keypoint whose points are on none of the objects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +93,8 @@ def require_source(samples: Any, field: str, kinds: Sequence[str]) -> None:
 
 
 def _hints(originals: Sequence[Original], clicks: Sequence[tuple[Point, ...]]) -> Iterator[Hint]:
-    """One for each object; of keypoints, the negative ones hold for all others."""
-    if not clicks:
-        for track, each in enumerate(originals):
-            if each.annotation is not None:
-                yield hint_from_annotation(each.annotation, track)
-        return
-    beside = [replace(p, positive=False) for c in clicks for p in c if p.label == NEGATIVE]
-    for track, points in enumerate(clicks):
-        if points and points[0].label != NEGATIVE:
-            yield Hint(label=points[0].label, points=(*points, *beside), track=track)
+    """One for each object."""
+    yield from hints_from_clicks(clicks)
+    for track, each in enumerate(originals):
+        if each.annotation is not None:
+            yield hint_from_annotation(each.annotation, track)

@@ -12,7 +12,7 @@ from premask.errors import PremaskError
 from premask.recipes import Recipe
 
 from .forms import add_stage, recipe_from_params
-from .labeling import Job
+from .planning import Job
 from .runner import Runner
 from .source_form import Source, add_source, add_target_fields, source_from_params, source_job
 from .trying import Trial, try_out

@@ -9,6 +9,7 @@ from premask.annotations import Annotation
 from premask.recipes import Recipe
 from premask.stages import run_stages
 
+from .counts import counted
 from .pool import model_pool
 from .source_labels import Asked, SourceLabels
 
@@ -33,8 +34,8 @@ class Trial:
     def where(self) -> str:
         """How much was looked at, in words."""
         if self.looked_at == self.samples:
-            return f"in all {self.samples:,} samples with labels"
-        return f"in {self.looked_at:,} of the {self.samples:,} samples, which were looked at"
+            return f"in {counted(self.samples, 'sample')} with labels: all there are"
+        return f"in {self.looked_at:,} of {counted(self.samples, 'sample')} with labels"
 
     def add(self, asked: Asked, made: tuple[Annotation, ...]) -> None:
         """Count one sample."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .provenance import forget, is_made, is_untouched, run_of
+from .existing import holders_of
+from .provenance import forgotten, is_made, is_untouched, run_of
 from .runs import list_runs, load, save
+from .storing import Document
 from .targets import all_images
 from .writing import OUTPUTS, Output
 
@@ -46,15 +48,15 @@ def _undo_field(dataset: Any, field: str, output: Output, name: str, undone: Und
     """Take the run's labels out of a field; the result is the files that are still in use."""
     used: set[Path] = set()
     for samples in _samples_of(dataset, field, output, name):
-        holders = dict(zip(*samples.values(["id", field]), strict=True))
-        for sample_id, holder in holders.items():
+        remaining: dict[str, Document | None] = {}
+        for sample_id, holder in holders_of(samples, field).items():
             ours = [each for each in output.labels_of(holder) if run_of(each) == name]
             changed = [each for each in ours if not is_untouched(each)]
             used |= set(_files(changed))
             undone.kept += len(changed)
             undone.removed += len(ours) - len(changed)
-            holders[sample_id] = _without(holder, output, name)
-        dataset.set_values(field, holders, key_field="id")
+            remaining[sample_id] = _without(holder, output, name)
+        dataset.set_values(field, remaining, key_field="id", validate=False)
     return used
 
 
@@ -67,15 +69,16 @@ def _samples_of(dataset: Any, field: str, output: Output, name: str) -> Iterator
         yield samples.select(ids[first : first + _AT_ONCE])
 
 
-def _without(holder: Any, output: Output, name: str) -> Any:
+def _without(holder: Any, output: Output, name: str) -> Document | None:
     """What the holder is without the run's labels; None if it was made for them."""
     kept = [
         each for each in output.labels_of(holder) if run_of(each) != name or not is_untouched(each)
     ]
     if not kept and (output.member is None or is_made(holder)):
         return None
-    remaining = output.holder_of(kept, holder)
-    return forget(remaining) if output.member and run_of(remaining) == name else remaining
+    looked_last = run_of(holder) == name
+    remaining = output.holder_of([each.to_dict() for each in kept], holder)
+    return forgotten(remaining) if output.member and looked_last else remaining
 
 
 def _drop_unused(dataset: Any, fields: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from fiftyone.operators import types
 
 from . import runs
 from .calling import call
+from .counts import counted
 from .undo import Undone, undo
 
 
@@ -64,12 +65,17 @@ def _consequence(run: runs.Run) -> types.View:
             description="Cancel it first, unless its process is gone: then undo what it wrote.",
         )
     return types.Notice(
-        label=f"Removes {run.annotations:,} annotations from {run.labeled:,} images",
+        label=f"Removes {counted(run.annotations, 'annotation')} "
+        f"from {counted(run.labeled, 'image')}",
         description="Labels that somebody has changed or tagged since then stay. What the run "
-        "replaced does not come back.",
+        f"replaced does not come back.{_staying(run)}",
     )
 
 
+def _staying(run: runs.Run) -> str:
+    return f" It added {counted(run.new_samples, 'sample')}: these stay." if run.new_samples else ""
+
+
 def _summary(undone: Undone) -> str:
-    kept = f"; {undone.kept:,} stay, because somebody has changed them" if undone.kept else ""
-    return f"{undone.removed:,} labels removed{kept}."
+    kept = f", {counted(undone.kept, 'label')} kept that somebody has changed"
+    return f"{counted(undone.removed, 'label')} removed{kept if undone.kept else ''}."

@@ -21,6 +21,7 @@ from premask.labels.fiftyone import (
 
 from .provenance import Stamp
 from .source_labels import Original
+from .storing import Document
 
 
 class MapTargets:
@@ -68,16 +69,20 @@ class Place:
     stamp: Stamp
     originals: Sequence[Original] = ()
 
-    def label(self, label_type: Any, fields: Mapping[str, Any]) -> Any:
-        """A label of these fields that says who made it."""
-        return label_type(**self.stamp.on_label(fields))
+    def label(self, label_type: Any, fields: Mapping[str, Any]) -> Document:
+        """A label of these fields that says who made it, as the database has it.
+
+        As a label, FiftyOne 1.22 would take as long for what it does not know as for the rest.
+        """
+        document: Document = label_type(**fields).to_dict()
+        return document | self.stamp.on_label(fields)
 
     def file(self, ending: str = "") -> Path:
         """A PNG of this sample."""
         return self.folder / f"{self.stem}{ending}.png"
 
 
-Maker = Callable[[Labeled, Place], Sequence[Any]]
+Maker = Callable[[Labeled, Place], Sequence[Document]]
 
 
 def _all_of(labeled: Labeled, place: Place) -> Labeled:
@@ -104,16 +109,17 @@ class Output:
             return []
         return list(holder[self.member]) if self.member else [holder]
 
-    def holder_of(self, labels: Sequence[Any], existing: Any) -> Any:
+    def holder_of(self, labels: Sequence[Document], existing: Any) -> Document:
         """What a sample has in the field: these labels, and whatever else the holder knows."""
         if self.member is None:
-            return next(iter(labels), None)
+            return labels[0]
         holder = existing or self.label_type()
-        holder[self.member] = list(labels)
-        return holder
+        holder[self.member] = []
+        document: Document = holder.to_dict()
+        return document | {self.member: list(labels)}
 
 
-def _detections(labeled: Labeled, place: Place) -> list[Any]:
+def _detections(labeled: Labeled, place: Place) -> list[Document]:
     paths = [
         place.file(f"_{number}") if place.on_disk else None
         for number in range(len(labeled.annotations))
@@ -124,26 +130,26 @@ def _detections(labeled: Labeled, place: Place) -> list[Any]:
     ]
 
 
-def _boxes(labeled: Labeled, place: Place) -> list[Any]:
+def _boxes(labeled: Labeled, place: Place) -> list[Document]:
     boxes = (replace(each, mask=None, matte=None) for each in labeled.annotations)
     size_hw = labeled.image.size_hw
     return [place.label(fo.Detection, detection_from_annotation(b, size_hw)) for b in boxes]
 
 
-def _polylines(labeled: Labeled, place: Place) -> list[Any]:
+def _polylines(labeled: Labeled, place: Place) -> list[Document]:
     outlined = (each for each in labeled.annotations if each.mask is None or each.mask.area)
     size_hw = labeled.image.size_hw
     return [place.label(fo.Polyline, polyline_from_annotation(o, size_hw)) for o in outlined]
 
 
-def _segmentation(labeled: Labeled, place: Place) -> list[Any]:
+def _segmentation(labeled: Labeled, place: Place) -> list[Document]:
     numbers = place.targets.extended(place.field, labeled.annotations)
     size_hw = labeled.image.size_hw
     fields = segmentation_from_annotations(labeled.annotations, size_hw, numbers, place.file())
     return [place.label(fo.Segmentation, fields | {"source": _sources(labeled.annotations)})]
 
 
-def _heatmap(labeled: Labeled, place: Place) -> list[Any]:
+def _heatmap(labeled: Labeled, place: Place) -> list[Document]:
     fields = heatmap_from_annotations(labeled.annotations, labeled.image.size_hw, place.file())
     return [place.label(fo.Heatmap, fields | {"source": _sources(labeled.annotations)})]
 

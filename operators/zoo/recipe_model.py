@@ -16,6 +16,7 @@ from premask.labels.fiftyone import annotation_from_detection, detection_from_an
 from premask.labels.fiftyone_reading import (
     annotation_from_polyline,
     hint_from_annotation,
+    hints_from_clicks,
     points_from_keypoint,
 )
 
@@ -35,6 +36,11 @@ class RecipeModel(Model, SamplesMixin):
     def media_type(self) -> str:
         """What it is applied to."""
         return "image"
+
+    @property
+    def config(self) -> None:
+        """Nothing to set a threshold of confidence in: FiftyOne 1.22 then drops labels itself."""
+        return
 
     @property
     def ragged_batches(self) -> bool:
@@ -85,15 +91,16 @@ def _detections(labeled: Labeled) -> fo.Detections:
 
 
 def _hints(labels: Any, size_hw: tuple[int, int]) -> Iterator[Hint]:
-    """One for each label."""
+    """One for each object."""
+    clicks = []
     for each in _listed(labels):
         fields = {name: each[name] for name in each.field_names}
         if isinstance(each, fo.Keypoint):
-            points = points_from_keypoint(fields, size_hw)
-            yield Hint(label=each.label or "", points=points)
+            clicks.append(points_from_keypoint(fields, size_hw))
         else:
             read = annotation_from_polyline if "points" in fields else annotation_from_detection
             yield hint_from_annotation(read(fields, size_hw))
+    yield from hints_from_clicks(clicks)
 
 
 def _listed(labels: Any) -> list[Any]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import http.server
 import importlib
 import sys
+import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,11 +33,38 @@ Operator = Callable[..., Any]
 @pytest.fixture(scope="session")
 def plugin(fo: Any, fiftyone_folder: Path) -> Iterator[Any]:
     """`fiftyone.operators`, with the checkout linked into FiftyOne's plugins folder."""
-    link = fiftyone_folder / "plugins" / "premask"
+    # Before FiftyOne 1.14, a folder of the core's own name would hide it.
+    link = fiftyone_folder / "plugins" / "premask-plugin"
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(CHECKOUT, target_is_directory=True)
     yield importlib.import_module("fiftyone.operators")
     link.unlink()
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def archive_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The repository, as its host packs it."""
+    folder = tmp_path_factory.mktemp("archive")
+    with zipfile.ZipFile(folder / "premask.zip", "w") as archive:
+        for path in _packed():
+            archive.write(path, Path("premask-main", path.relative_to(CHECKOUT)))
+    handler = functools.partial(Silent, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/premask.zip"
+        server.shutdown()
+
+
+def _packed() -> Iterator[Path]:
+    """What an installation needs."""
+    yield from (CHECKOUT / name for name in ("fiftyone.yml", "pyproject.toml", "README.md"))
+    for folder in ("operators", "plugin"):
+        yield from (p for p in (CHECKOUT / folder).rglob("*") if "__pycache__" not in p.parts)
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +94,9 @@ def operator(plugin: Any) -> Operator:
 @pytest.fixture
 def part(plugin: Any) -> Callable[[str], Any]:
     """Get a module of the plugin by its name, as FiftyOne has loaded it."""
-    plugin.get_operator("@premask/premask/label_samples")
-    return lambda name: sys.modules[f"fiftyone.plugins.orgs.premask.premask.{name}"]
+    operator = plugin.get_operator("@premask/premask/label_samples")
+    package = type(operator).__module__.rpartition(".")[0]
+    return lambda name: sys.modules[f"{package}.{name}"]
 
 
 class Finder:

@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,27 @@ def export_masks(fo: Any) -> Any:
 
 
 @pytest.fixture
-def import_masks(fo: Any) -> Any:
-    return importlib.import_module("operators.importing").import_masks
+def import_masks(fo: Any, tmp_path: Path) -> Any:
+    """Import, without the operator."""
+    importing, runs = (
+        importlib.import_module(f"operators.{name}") for name in ("importing", "runs")
+    )
+
+    def imported(samples: Any, path: Path, *, label_field: str, **options: Any) -> Any:
+        name = runs.new_name()
+        run = runs.Run(
+            name=name,
+            dataset=importing.dataset_of(samples).name,
+            operator="test",
+            recipe="",
+            settings="",
+            params={},
+            fields={},
+            folder=str(tmp_path / "runs" / name),
+        )
+        return importing.import_masks(samples, path, run, label_field=label_field, **options)
+
+    return imported
 
 
 @pytest.fixture
@@ -352,7 +372,7 @@ def test_the_operators_do_it_from_python(
     view = photo_dataset.limit(2)
     exported = operator("export_masks")(view, label_fields=["hand"], folder=tmp_path).result
     assert (exported["images"], exported["annotations"]) == (2, 1)
-    assert "1 annotations in 2 images" in exported["summary"]
+    assert "1 annotation in 2 images" in exported["summary"]
     imported = operator("import_masks")(
         photo_dataset, path=tmp_path / "coco.json", label_field="again"
     ).result
@@ -382,3 +402,82 @@ def test_the_forms_offer_what_is_there(form: Any, fo: Any, empty: Any) -> None:
     field = form("import_masks", empty)["label_field"]
     assert [each["value"] for each in field["view"]["choices"]] == ["found"]
     assert "summary" in form("import_masks", empty, results={"summary": "done"})
+
+
+@pytest.fixture
+def imported(operator: Any, empty: Any, tmp_path: Path) -> Any:
+    """Import a mask, and one with a matte, by the operator; the run."""
+    path = coco_file(tmp_path, {"x/a.png": [ring()], "x/b.png": [soft()]})
+
+    def run(**options: Any) -> Any:
+        known = set(empty.list_runs())
+        operator("import_masks")(empty, path=path, label_field="found", **options)
+        empty.reload()
+        (name,) = set(empty.list_runs(method="premask")) - known
+        return importlib.import_module("operators.runs").load(empty, name)
+
+    return run
+
+
+def test_an_import_is_in_the_history_and_can_be_undone(
+    imported: Any, operator: Any, empty: Any, tmp_path: Path
+) -> None:
+    run = imported(folder=str(tmp_path / "files"))
+    assert (run.state, run.labeled, run.annotations, run.failed) == ("finished", 2, 2, 0)
+    assert run.title.startswith("COCO import, ")
+    assert run.fields == {"found": "detections", "found_heatmap": "heatmap"}
+    assert Path(empty.values("found_heatmap.map_path")[1]).is_relative_to(tmp_path / "files")
+    done = operator("undo_run")(empty, run.name).result
+    assert done["removed"] == 3
+    empty.reload()
+    assert not {"found", "found_heatmap"} & set(empty.get_field_schema())
+    assert not list((tmp_path / "files").rglob("*.png"))
+
+
+def test_undone_imports_leave_a_person_s_labels(
+    imported: Any, operator: Any, fo: Any, empty: Any
+) -> None:
+    sample = empty.first()
+    sample["found"] = detections(fo, [replace(ring(), label="hand")], SIZE)
+    sample.save()
+    before = sample.found.to_dict()
+    run = imported(append=True)
+    assert run.new_fields == ["found_heatmap"]
+    operator("undo_run")(empty, run.name)
+    empty.reload()
+    empty.clear_cache()
+    assert empty.first().found.to_dict() == before
+    assert empty.values("found")[1:] == [None, None]
+
+
+def test_imported_masks_may_lie_on_disk(imported: Any, empty: Any, tmp_path: Path) -> None:
+    imported(masks_on_disk=True, folder=str(tmp_path / "files"))
+    (label,) = empty.values("found.detections")[0]
+    assert label.mask is None
+    assert Path(label.mask_path).is_relative_to(tmp_path / "files")
+    assert label.get_mask().any()
+
+
+def test_what_was_imported_is_never_replaced(imported: Any, operator: Any, empty: Any) -> None:
+    """A person may have drawn it."""
+    imported()
+    before = [each and each.to_dict()["detections"] for each in empty.values("found")]
+    run = operator("label_samples")(
+        empty, recipe="faces", label_field="found", existing="replace"
+    ).result
+    assert run["labeled"] == 3
+    empty.reload()
+    after = [each.to_dict()["detections"] for each in empty.values("found")]
+    assert after == [before[0], before[1], []]
+
+
+def test_samples_that_an_import_added_stay_and_undo_says_so(
+    imported: Any, operator: Any, form: Any, empty: Any, tmp_path: Path
+) -> None:
+    saved_image(tmp_path, "y/x/a.png", SIZE)
+    run = imported(image_folder=str(tmp_path / "y"))
+    assert (run.new_samples, run.failed) == (1, 1)
+    assert "It added 1 sample: these stay" in str(form("undo_run", empty)["consequence"])
+    operator("undo_run")(empty, run.name)
+    empty.reload()
+    assert len(empty) == 4

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 
 import premask
 from premask.errors import InvalidSetting, UnwritableOutput
 from premask.labels.fiftyone import annotation_from_detection
+from tests.tiny import TinyModels
 
 Label = Callable[..., Any]
 Part = Callable[[str], Any]
@@ -255,6 +257,73 @@ def test_replace_writes_premask_s_own_map_anew(
     assert new.get_mask()[10, 60]
 
 
+@pytest.fixture
+def replaced(photo_dataset: Any, tmp_path: Path) -> Callable[[], None]:
+    """Put another picture under the path of the first photo."""
+    path = tmp_path / "astronaut.png"
+    first = photo_dataset.first()
+    path.write_bytes(Path(first.filepath).read_bytes())
+    first.filepath = str(path)
+    first.save()
+
+    def replace() -> None:
+        PIL.Image.new("RGB", (256, 256), "gray").save(path)
+
+    return replace
+
+
+@pytest.mark.parametrize("write", ["detections", "segmentation"])
+@pytest.mark.parametrize("existing", ["skip", "add", "replace"])
+def test_another_image_under_the_same_path_is_labeled_anew(
+    photo_dataset: Any,
+    label: Label,
+    finder: Any,
+    replaced: Callable[[], None],
+    write: str,
+    existing: str,
+) -> None:
+    """What shows the image before goes, whatever else the settings leave alone."""
+    finder.find("astronaut", (3, 4, 60, 70))
+    first = label(write=[write], existing=existing)
+    replaced()
+    finder.find("astronaut", (100, 100, 150, 150), label="other")
+    second = label(write=[write], existing=existing)
+    assert (second["labeled"], second["reused"]) == (1, 2)
+    held = photo_dataset.first().subject
+    runs = [each.premask_run for each in getattr(held, "detections", [held])]
+    assert runs == [second["name"]] != [first["name"]]
+    assert label(write=[write], existing=existing)["reused"] == 3
+
+
+def test_of_another_image_a_person_s_labels_stay_too(
+    fo: Any, photo_dataset: Any, label: Label, finder: Any, replaced: Callable[[], None]
+) -> None:
+    finder.find("astronaut", (3, 4, 60, 70), (100, 100, 150, 150))
+    label()
+    first = photo_dataset.first()
+    first.subject.detections[0].label = "corrected"
+    first.save()
+    replaced()
+    run = label()
+    assert (run["left_alone"], run["reused"]) == (1, 2)
+    assert len(finder.looked_at) == 3
+    run = label(existing="add")
+    after = photo_dataset.first().subject.detections
+    assert [each.label for each in after] == ["corrected", "thing"]
+    assert [each.premask_run == run["name"] for each in after] == [False, True]
+
+
+def test_an_image_that_is_gone_keeps_its_labels(
+    photo_dataset: Any, label: Label, finder: Any, replaced: Callable[[], None]
+) -> None:
+    finder.find("astronaut", (3, 4, 60, 70))
+    label()
+    Path(photo_dataset.first().filepath).unlink()
+    run = label()
+    assert (run["failed"], run["reused"]) == (1, 2)
+    assert len(photo_dataset.first().subject.detections) == 1
+
+
 def test_labels_that_a_view_hides_are_not_lost(
     fo: Any, photo_dataset: Any, label: Label, finder: Any
 ) -> None:
@@ -329,6 +398,15 @@ def test_phrases_and_classes_reach_the_model(
     asked = [[phrase.text for phrase in prompts.phrases] for prompts in finder.prompts]
     assert asked == [["red car", "bus"]] * 3
     assert label(phrases=["red car"])["reused"] == 0  # other phrases are another question
+
+
+def test_a_recipe_that_needs_words_says_so_before_there_is_a_run(
+    photo_dataset: Any, label: Label, tmp_path: Path
+) -> None:
+    settings = {"find.model": TinyModels(tmp_path)["owlv2"]}
+    with pytest.raises(Exception, match="looks for what you name"):
+        label(recipe="owl", settings=settings)
+    assert not photo_dataset.list_runs()
 
 
 def test_phrases_for_a_deaf_recipe_are_an_error(label: Label) -> None:

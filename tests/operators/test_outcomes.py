@@ -52,3 +52,12 @@ def test_the_first_failures_are_named_and_the_others_counted(outcomes: Any) -> N
     assert lines[0] == "Done. 12 failed:"
     assert lines[-2:] == ["- 9.jpg: broken", "- and 2 more"]
     assert outcomes.with_failures("Done.", {}) == "Done."
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 labels"), (1, "1 label"), (2000, "2,000 labels")]
+)
+def test_one_is_not_several(fo: Any, count: int, words: str) -> None:
+    from operators.counts import counted
+
+    assert counted(count, "label") == words

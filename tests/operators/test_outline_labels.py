@@ -84,11 +84,17 @@ def test_each_box_gets_its_mask_and_stays_what_it_is(
     assert (run["labeled"], run["annotations"], run["failed"]) == (1, 2, 0)
 
 
-def test_points_on_and_beside_an_object(fo: Any, photo_dataset: Any, outline: Operator) -> None:
-    """A list `positive` goes with the points; a keypoint 'negative' is beside all objects."""
+@pytest.mark.parametrize(
+    "signs",
+    [{"positive": [True, True, False]}, {"sam_labels": [1, 1, 0]}, {"sam2_labels": [1, 1, 0]}],
+)
+def test_points_on_and_beside_an_object(
+    fo: Any, photo_dataset: Any, outline: Operator, signs: dict[str, Any]
+) -> None:
+    """A list goes with the points; a keypoint 'negative' is beside all objects."""
     points = [(110 / 256, 60 / 256), (float("nan"), float("nan")), (40 / 256, 40 / 256)]
     labels = [
-        fo.Keypoint(label="face", points=points, positive=[True, True, False], reviewer="Ann"),
+        fo.Keypoint(label="face", points=points, reviewer="Ann", **signs),
         fo.Keypoint(label="negative", points=[(200 / 256, 150 / 256)]),
     ]
     put(photo_dataset, "clicks", fo.Keypoints(keypoints=labels))
@@ -101,6 +107,26 @@ def test_points_on_and_beside_an_object(fo: Any, photo_dataset: Any, outline: Op
     (face,) = photo_dataset.first().clicks_outlined.detections
     assert [read(face).mask] == expected(photo_dataset, Hint(label="face", points=clicks))
     assert (face.label, face.reviewer) == ("face", "Ann")
+    assert not set(signs) & set(face.field_names)
+
+
+def test_points_of_which_not_all_are_said_to_be_on_or_beside_are_refused(
+    fo: Any, photo_dataset: Any, outline: Operator
+) -> None:
+    points = [(0.5, 0.5), (0.4, 0.5)]
+    keypoint = fo.Keypoint(label="face", points=points, positive=[False])
+    put(photo_dataset, "clicks", fo.Keypoints(keypoints=[keypoint]))
+    (reason,) = outline(field="clicks")["failures"].values()
+    assert "2 points, but says of 1 whether" in reason
+
+
+def test_the_form_says_what_points_mean(fo: Any, photo_dataset: Any, form: Operator) -> None:
+    put(photo_dataset, "truth", fo.Detections(detections=[box(fo, "face", FACE)]))
+    put(photo_dataset, "dots", fo.Keypoints(keypoints=[]))
+    assert "clicks" not in form("outline_labels", photo_dataset)
+    fields = form("outline_labels", photo_dataset, {"source_field": "dots"})
+    assert "'sam_labels'" in fields["clicks"]["view"]["description"]
+    assert "'dots' itself stays as it is" in fields["label_field"]["view"]["description"]
 
 
 def test_coarse_masks_of_one_image_are_all_outlined(

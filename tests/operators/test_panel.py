@@ -63,7 +63,8 @@ def test_the_newest_run_is_first_and_open(
     label(label_field="other")
     panel.send("on_load")
     newest, oldest = panel.data["history"]
-    assert (newest["recipe"], newest["state"]) == ("subject", "finished")
+    assert newest["work"] == "subject"
+    assert newest["state"].startswith("finished, ")
     assert (newest["images"], newest["annotations"]) == ("2, 1 failed", "2")
     assert (oldest["images"], oldest["annotations"]) == ("3", "2")
     assert set(newest) - {"name"} == {
@@ -165,7 +166,7 @@ def test_undo_asks_and_removes(
     photo_dataset.reload()
     assert not photo_dataset.has_field("subject")
     panel.send("refresh")
-    assert panel.data["history"][0]["state"] == "undone"
+    assert panel.data["history"][0]["state"].startswith("undone, ")
     assert list(panel.shown["actions"]["type"]["properties"]) == ["again"]
     assert "none" in form("undo_run", photo_dataset)
 
@@ -179,7 +180,7 @@ def test_undo_tells_what_it_keeps(
     first.subject.detections[0].label = "corrected"
     first.save()
     done = operator("undo_run")(photo_dataset, run_id=name).result
-    assert done["summary"] == "1 labels removed; 1 stay, because somebody has changed them."
+    assert done["summary"] == "1 label removed, 1 label kept that somebody has changed."
 
 
 def test_undo_warns_of_a_run_that_has_not_ended(
@@ -190,3 +191,18 @@ def test_undo_warns_of_a_run_that_has_not_ended(
     run.state = "running"
     part("runs").save(photo_dataset, run)
     assert form("undo_run", photo_dataset)["consequence"]["view"]["name"] == "Warning"
+
+
+def test_an_import_is_listed_and_can_be_repeated(
+    panel: OpenPanel, photo_dataset: Any, operator: Operator, tmp_path: Path
+) -> None:
+    path = tmp_path / "coco.json"
+    path.write_text('{"images": [], "annotations": [], "categories": []}')
+    operator("import_masks")(photo_dataset, path=path, label_field="found")
+    panel.send("on_load")
+    assert panel.data["history"][0]["work"] == "COCO import"
+    assert f"path = {path}" in panel.shown["details"]["default"]
+    panel.send("run_again")
+    prompt = panel.asked["prompt_user_for_operation"]
+    assert prompt["operator_uri"] == "@premask/premask/import_masks"
+    assert prompt["params"]["path"] == str(path)

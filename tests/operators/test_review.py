@@ -153,7 +153,7 @@ def test_a_verdict_on_labels_is_only_theirs(reviewing: Any, dataset: Any) -> Non
 def test_the_operator_saves_the_view(operator: Any, form: Any, dataset: Any) -> None:
     result = operator("review_queue")(dataset, label_field="found", name="mine").result
     assert (result["view"], result["doubt_field"], result["samples"]) == ("mine", "mine_doubt", 2)
-    assert "2 samples to review in the view 'mine', 2 have no label" in result["summary"]
+    assert "2 samples to review in the view 'mine', 2 without a label" in result["summary"]
     dataset.reload()
     assert names(dataset.load_saved_view("mine")) == ["b.png", "a.png"]
     assert "other_field" in form("review_queue", dataset, {"by": "fields"})

@@ -28,14 +28,15 @@ premask.pipeline.run_stages = run_stages
 """
 RUN = f"""
 label_samples = foo.get_operator("{URI}")
-sys.modules["fiftyone.plugins.orgs.premask.premask.labeling"]._WRITE_SECONDS = 0
+package = type(label_samples).__module__.rpartition(".")[0]
+sys.modules[package + ".labeling"]._WRITE_SECONDS = 0
 run = label_samples(fo.load_dataset(sys.argv[1])).result
 """
 
 QUEUED = f"""
 from fiftyone.operators.delegated import DelegatedOperationService
-foo.get_operator("{URI}")
-sys.modules["fiftyone.plugins.orgs.premask.premask.labeling"]._WRITE_SECONDS = 0
+package = type(foo.get_operator("{URI}")).__module__.rpartition(".")[0]
+sys.modules[package + ".labeling"]._WRITE_SECONDS = 0
 DelegatedOperationService().execute_queued_operations(limit=1)
 """
 
@@ -241,6 +242,20 @@ def test_a_run_is_cancelled_from_another_process(
     plugin.execute_operator("@premask/premask/cancel_run", dataset=many, params=params)
     assert process.communicate()[0].splitlines()[-1] == "cancelled"
     assert 0 < labeled_in(many) < 24
+
+
+def test_runs_under_way_are_named_as_people_know_them(
+    photo_dataset: Any, operator: Operator, finder: Any, part: Callable[[str], Any], form: Any
+) -> None:
+    name = operator("label_samples")(photo_dataset).result["name"]
+    assert "none" in form("cancel_run", photo_dataset)
+    photo_dataset.reload()
+    run = part("runs").load(photo_dataset, name)
+    run.state = "running"
+    part("runs").save(photo_dataset, run)
+    (choice,) = form("cancel_run", photo_dataset)["run_id"]["view"]["choices"]
+    assert choice["value"] == name
+    assert choice["label"] == f"{run.title}: 0 annotations in 3 images so far"
 
 
 def test_it_runs_in_the_background(

@@ -115,6 +115,20 @@ def test_an_empty_field_of_a_person_stays_empty(
     assert photo_dataset.values("subject")[1:] == [None, None]
 
 
+def test_runs_can_be_undone_in_any_order(
+    photo_dataset: Any, label: Label, finder: Any, undo: Any
+) -> None:
+    before = state(photo_dataset)
+    finder.find("astronaut", (3, 4, 60, 70))
+    first = label()
+    finder.find("astronaut", (100, 100, 150, 150))
+    second = label(existing="add", settings={"refine.grow": 1})
+    undo(second["name"])
+    assert len(photo_dataset.first().subject.detections) == 1
+    undo(first["name"])
+    assert state(photo_dataset) == before
+
+
 def test_after_an_undo_nothing_counts_as_done(
     photo_dataset: Any, label: Label, finder: Any, undo: Any
 ) -> None:

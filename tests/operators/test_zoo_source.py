@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import importlib
 import shutil
-import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,26 +15,6 @@ from operators.zoo_manifest import MANIFEST, text
 from premask.labels.fiftyone import annotation_from_detection
 
 CHECKOUT = Path(__file__).parents[2]
-
-
-class Silent(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def archive_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The repository, as its host packs it."""
-    folder = tmp_path_factory.mktemp("archive")
-    with zipfile.ZipFile(folder / "premask.zip", "w") as archive:
-        for path in (CHECKOUT / "operators").rglob("*"):
-            if "__pycache__" not in path.parts:
-                archive.write(path, Path("premask-main", path.relative_to(CHECKOUT)))
-    handler = functools.partial(Silent, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/premask.zip"
-        server.shutdown()
 
 
 @pytest.fixture
@@ -84,11 +60,15 @@ def test_prompts_come_from_a_field(fo: Any, zoo: Any, photo_dataset: Any) -> Non
     first, second, _ = photo_dataset
     place = [80 / 256, 20 / 256, 65 / 256, 95 / 256]
     first["hints"] = fo.Detections(detections=[fo.Detection(label="face", bounding_box=place)])
-    points = [(0.5, 0.5), (0.4, 0.5)]
+    points, beside = [(0.5, 0.5), (0.4, 0.5)], [(0.9, 0.9)]
     second["hints"] = fo.Detections()
     first.save()
     second.save()
-    first["clicks"] = fo.Keypoints(keypoints=[fo.Keypoint(label="face", points=points)])
+    keypoints = [
+        fo.Keypoint(label="face", points=points),
+        fo.Keypoint(label="negative", points=beside),
+    ]
+    first["clicks"] = fo.Keypoints(keypoints=keypoints)
     first.save()
     model = zoo.load_zoo_model("premask/click")
     for field in ("hints", "clicks"):
@@ -99,6 +79,33 @@ def test_prompts_come_from_a_field(fo: Any, zoo: Any, photo_dataset: Any) -> Non
     (expected,) = premask.label([first.filepath], "click", prompts=prompts)
     assert masks(photo_dataset, "hints_out") == [[expected.annotations[0].mask], [], []]
     assert photo_dataset.values("clicks_out.detections.label") == [["face"], [], []]
+
+
+@pytest.mark.parametrize(("threshold", "labels"), [(None, ["subject"]), (0.3, [])])
+def test_fiftyone_s_own_operator_applies_a_recipe(
+    zoo: Any, photo_dataset: Any, threshold: float | None, labels: list[str]
+) -> None:
+    """The calls of its plugin @voxel51/zoo 1.3.2, which no package registry has.
+
+    With a threshold, FiftyOne drops what has no score.
+    """
+    models = importlib.import_module("fiftyone.zoo.models")
+    assert "premask/subject" in {each.name for each in models._list_zoo_models()}
+    chosen, params = zoo.get_zoo_model("premask/subject"), {"settings": {"refine.grow": 2}}
+    assert isinstance(chosen, zoo.RemoteZooModel)
+    chosen.parse_parameters(None, params)
+    photo_dataset.apply_model(
+        zoo.load_zoo_model("premask/subject", **params),
+        label_field="zoo",
+        confidence_thresh=threshold,
+        store_logits=False,
+        batch_size=2,
+        num_workers=0,
+        skip_failures=False,
+        output_dir=None,
+        rel_dir=None,
+    )
+    assert photo_dataset.values("zoo.detections.label") == [labels] * 3
 
 
 def test_fiftyone_s_own_operator_asks_for_phrases(zoo: Any) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from premask.annotations import Annotation
+from premask.errors import InvalidMask
 from premask.geometry import Box, hull, snapped
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.fiftyone import stretched
@@ -22,6 +22,13 @@ from premask.masks import Alpha, Mask, Matte, Size
 from premask.prompts import Hint, Point
 
 Pixels = NDArray[Any]
+
+NEGATIVE = "negative"
+"""The label of a keypoint whose points are on none of the objects."""
+
+SIGNS = ("positive", "sam_labels", "sam2_labels")
+"""Attributes of a keypoint that say of each point whether it is on the object; FiftyOne's own SAM
+reads the last two."""
 
 
 def annotation_from_polyline(fields: Mapping[str, Any], size_hw: Size) -> Annotation:
@@ -94,18 +101,27 @@ def matte_from_heatmap(values: Pixels, limits: Sequence[float] | None, size_hw: 
 
 
 def points_from_keypoint(fields: Mapping[str, Any], size_hw: Size) -> tuple[Point, ...]:
-    """Read a keypoint's points as clicks on one object, but for those that are missing (NaN).
-
-    Its attribute `positive`, if it has one, says of each point whether it is on the object.
-    """
+    """Read a keypoint's points as clicks on one object, but for those that are missing (NaN)."""
     label, points = fields.get("label") or "", fields.get("points") or ()
-    signs = chain(fields.get("positive") or (), repeat(True))
-    known = [pair for pair in zip(points, signs, strict=False) if all(map(math.isfinite, pair[0]))]
+    signs = next((fields[name] for name in SIGNS if fields.get(name)), [True] * len(points))
+    if len(signs) != len(points):
+        raise InvalidMask(
+            f"it has {len(points)} points, but says of {len(signs)} whether they are on the object"
+        )
+    known = [pair for pair in zip(points, signs, strict=True) if all(map(math.isfinite, pair[0]))]
     places = _pixel_points([point for point, _ in known], size_hw)
     return tuple(
         Point(x=x, y=y, positive=bool(positive), label=label)
         for (x, y), (_, positive) in zip(places, known, strict=True)
     )
+
+
+def hints_from_clicks(clicks: Sequence[Sequence[Point]]) -> Iterator[Hint]:
+    """One hint for each keypoint that has points; the negative ones hold for all others."""
+    beside = [replace(p, positive=False) for each in clicks for p in each if p.label == NEGATIVE]
+    for track, points in enumerate(clicks):
+        if points and points[0].label != NEGATIVE:
+            yield Hint(label=points[0].label, points=(*points, *beside), track=track)
 
 
 def with_mattes(annotations: Sequence[Annotation], alpha: Matte) -> tuple[Annotation, ...]:
