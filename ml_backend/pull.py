@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_backend.client import LabelStudioClient
 from ml_backend.fetch import ImageFetcher
 from ml_backend.label_config import images_of
-from ml_backend.labeled_tasks import Choice, Json, Names, Said, Tally, annotations_of, size_of
+from ml_backend.labeled_tasks import Choice, Names, Said, Tally, annotations_of, size_of
 from ml_backend.settings import BackendSettings
+from ml_backend.work_queue import in_order
 from premask.annotations import Labeled
 from premask.errors import InvalidMask, PremaskError
 from premask.images import Image, read_image
@@ -26,6 +28,9 @@ from premask.terminal import ProgressLine, printable
 
 PAGE = 10
 """Whole tasks at a time: each may hold megabytes of brushes."""
+
+FETCHERS = 4
+"""Images that are fetched at once, where any must be."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +77,18 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     return 1 if pull.failures else 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """An image of the task that is the `number`th, and what was said of it."""
+
+    number: int
+    task: int
+    chosen: Sequence[Said]
+    image: str
+    url: str
+    name: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Pull:
     """One run: tasks are read once, page by page, into a journal; formats are written from it."""
@@ -111,29 +128,40 @@ class Pull:
 
     def _read_all(self, journal: Journal, show: Callable[[Progress], object]) -> None:
         started, total = time.monotonic(), self.client.count(self.project)
+        work = in_order(self._labeled, self._wanted(), workers=FETCHERS, name="premask-pull")
+        with closing(work) as labeling:
+            for wanted, labeled in labeling:
+                self._keep(labeled.result(), journal)
+                done, seconds = wanted.number, time.monotonic() - started
+                failed = len(self.failures)
+                show(Progress(done=done, failed=failed, total=max(total, done), seconds=seconds))
+
+    def _wanted(self) -> Iterator[_Wanted]:
+        """The images of which somebody said something, task by task."""
         images = images_of(self.client.project(self.project)["label_config"])
         tasks = self.client.tasks(self.project, size=PAGE, whole=True)
-        for done, task in enumerate(tasks, start=1):
+        for number, task in enumerate(tasks, start=1):
             chosen = self.choice.chosen(task)
             self._tally.note(task, self.choice, chosen)
-            for image in images if chosen else ():
-                self._keep(self._labeled(task, chosen, image, images[image]), journal)
-            seconds, failed = time.monotonic() - started, len(self.failures)
-            show(Progress(done=done, failed=failed, total=max(total, done), seconds=seconds))
+            for image, value in images.items() if chosen else ():
+                url = str(task["data"].get(value.lstrip("$"), ""))
+                name = self._names.of(url, task["id"])
+                yield _Wanted(
+                    number=number, task=task["id"], chosen=chosen, image=image, url=url, name=name
+                )
 
-    def _labeled(self, task: Json, chosen: Sequence[Said], image: str, value: str) -> Labeled:
+    def _labeled(self, wanted: _Wanted) -> Labeled:
         """One image of a task; its pixels are fetched only if its size or a format needs them."""
-        url = str(task["data"].get(value.lstrip("$"), ""))
-        name = self._names.of(url, task["id"])
         try:
-            size_hw = size_of(chosen, image)
-            picture = Image(name=name, size_hw=size_hw or (0, 0))
+            size_hw = size_of(wanted.chosen, wanted.image)
+            picture = Image(name=wanted.name, size_hw=size_hw or (0, 0))
             if size_hw is None or self._image_formats():
-                picture = read_image(self.fetcher.image_bytes(url, task_id=task["id"]), name)
+                data = self.fetcher.image_bytes(wanted.url, task_id=wanted.task)
+                picture = read_image(data, wanted.name)
                 _require_same_size(size_hw, picture.size_hw)
-            return Labeled(image=picture, annotations=annotations_of(chosen, image))
+            return Labeled(image=picture, annotations=annotations_of(wanted.chosen, wanted.image))
         except PremaskError as error:
-            return Labeled(image=Image.unread(name), error=error)
+            return Labeled(image=Image.unread(wanted.name), error=error)
 
     def _keep(self, labeled: Labeled, journal: Journal) -> None:
         name = labeled.image.name
