@@ -15,6 +15,8 @@ MODULES = (
     "clicks",
     "phrases",
     "sam2_recipe",
+    "parsers",
+    "mattes",
     "fiftyone_write",
     "fiftyone_export",
     "label_studio",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,16 @@ def ratio_of(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int) -
     Both run in turns, and the median of the pairs counts: a busy machine slows both of a pair.
     """
     return statistics.median(_seconds(theirs) / _seconds(ours) for _ in range(repeats))
+
+
+def in_a_thread(work: Callable[[], Any]) -> Callable[[], Any]:
+    """The same work where label() does it: OpenMP waits there without taking the other's core."""
+
+    def in_its_own() -> None:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(work).result()
+
+    return in_its_own
 
 
 def print_table(rows: Iterable[Row]) -> None:

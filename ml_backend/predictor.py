@@ -25,7 +25,7 @@ from premask.models.embedding_store import EmbeddingStore
 from premask.models.embeddings import EmbeddingCache
 from premask.models.places import embeddings_folder
 from premask.models.pool import ModelPool
-from premask.pipeline import BATCH_SIZE, WORKERS, Request, explained, label
+from premask.pipeline import BATCH_SIZE, WORKERS, Request, explained, label, require_prompts
 from premask.prompts import Phrase, Prompts
 from premask.recipes import Recipe
 from premask.stages import run_stages
@@ -63,6 +63,16 @@ class Predictor:
             )
         return self.roles.batch
 
+    def prompts_for_tasks(self, config: LabelConfig) -> dict[str, Prompts]:
+        """What whole tasks are asked, by image tag; raises where the recipe needs more words."""
+        recipe = self.recipe_for_tasks()
+        asked = {
+            name: _phrases(recipe, config, name) for name in config.images if config.outputs(name)
+        }
+        for prompts in asked.values():
+            require_prompts(recipe, prompts)
+        return asked
+
     def label_task(self, task: Task, config: LabelConfig, *, alone: bool = False) -> Prediction:
         """Find what is to be found in all images of a task.
 
@@ -71,10 +81,10 @@ class Predictor:
         recipe = self.recipe_for_tasks()
         annotate = partial(self._annotate, recipe=recipe) if alone else self._annotate_together
         draft = _Draft(config=config)
-        for name in (name for name in config.images if config.outputs(name)):
+        for name, prompts in self.prompts_for_tasks(config).items():
             url = config.image_url(name, task.data)
             image = self.images.image(url, task_id=task.id, keep=False)
-            draft.add(annotate(image, _phrases(recipe, config, name)), image, name)
+            draft.add(annotate(image, prompts), image, name)
         return draft.prediction(self._version(recipe, config))
 
     def answer_click(

@@ -40,6 +40,7 @@ class TaskLabeler:
 
     def prepare(self) -> None:
         """Load the models: what they lack is one error now, and not one for each task."""
+        self.predictor.prompts_for_tasks(self.config)
         for model in self.predictor.recipe_for_tasks().models:
             self.predictor.pool.get(model)
 

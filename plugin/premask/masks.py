@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from premask.rle import (
     counts_to_string,
     crop_to_counts,
     is_shortest,
+    map_to_counts,
     plane_counts_to_alpha,
     planes_box,
     require_size,
@@ -261,6 +262,21 @@ class Matte:
         x0, y0, x1, y1 = self.box_xyxy
         height, width = self.size_hw
         return f"Matte(({x0}, {y0}, {x1}, {y1}) of {width} x {height})"
+
+
+def masks_by_number(
+    numbers: NDArray[np.integer], wanted: Collection[int] | None = None
+) -> dict[int, Mask]:
+    """The mask of each wanted number in a map (height, width), by default of all; ascending.
+
+    One pass, however many numbers there are.
+    """
+    size_hw = (numbers.shape[0], numbers.shape[1])
+    return {
+        number: Mask(size_hw=size_hw, counts=counts_to_string(counts))
+        for number, counts in map_to_counts(numbers).items()
+        if wanted is None or number in wanted
+    }
 
 
 def _require_inside(crop: NDArray[Any], xy: tuple[int, int], size_hw: Size) -> None:

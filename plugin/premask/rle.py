@@ -43,6 +43,20 @@ def alpha_to_plane_counts(
     return [_counts_between(edges[flips & (1 << bit) != 0], size_hw) for bit in range(8)]
 
 
+def map_to_counts(numbers: NDArray[np.integer]) -> dict[int, Counts]:
+    """Run lengths of the pixels of each number in a map (height, width), in ascending order."""
+    size_hw = (numbers.shape[0], numbers.shape[1])
+    starts = _run_starts(numbers)
+    columns, rows = np.divmod(starts, size_hw[0])
+    values, spans = numbers[rows, columns], np.stack([starts, np.append(starts[1:], numbers.size)])
+    order = np.argsort(values, kind="stable")
+    found, first = np.unique(values[order], return_index=True)
+    return {
+        int(number): _counts_between(spans[:, runs].T.ravel(), size_hw)
+        for number, runs in zip(found, np.split(order, first[1:]), strict=True)
+    }
+
+
 def plane_counts_to_alpha(
     planes: Sequence[Counts], size_hw: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
@@ -164,6 +178,15 @@ def _edges(
     row, column = np.divmod(where, crop_width)
     positions: Counts = (column + xy[0]) * height + row + xy[1]
     return positions, flips.ravel()[where]
+
+
+def _run_starts(numbers: NDArray[np.integer]) -> Counts:
+    """Where the number changes down the columns, and where a column begins, in order."""
+    height, width = require_size((numbers.shape[0], numbers.shape[1]))
+    changes = np.ones((height, width), np.bool_)
+    np.not_equal(numbers[1:], numbers[:-1], out=changes[1:])
+    rows, columns = np.divmod(np.flatnonzero(changes), width)
+    return np.sort(columns * height + rows)
 
 
 def _counts_between(edges: Counts, size_hw: tuple[int, int]) -> Counts:

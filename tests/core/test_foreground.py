@@ -5,6 +5,7 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 
+from premask import foreground
 from premask.foreground import estimate_foreground
 
 Rgb = NDArray[np.uint8]
@@ -83,6 +84,13 @@ def test_an_object_far_from_the_corner_gets_the_same_colours(cat: Rgb, cup: Rgb)
     inner = estimate_foreground(wide, wide_alpha)[300 : 300 + SIZE, 300 : 300 + SIZE]
     # The box side reaches beyond the photo, so colours may differ, but not by much.
     assert np.abs(inner[soft].astype(int) - estimate_foreground(seen, alpha)[soft]).mean() < 3
+
+
+def test_the_colours_do_not_depend_on_the_tiles(cat: Rgb, monkeypatch: pytest.MonkeyPatch) -> None:
+    alpha = soft_disc(16)
+    in_one = estimate_foreground(cat, alpha)
+    monkeypatch.setattr(foreground, "TILE", 50)
+    assert np.array_equal(estimate_foreground(cat, alpha), in_one)
 
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 300), (300, 2)])

@@ -148,6 +148,16 @@ def test_what_would_make_every_task_fail_is_one_error(
     assert not [path for path in server.paths() if path.startswith("/data/")]
 
 
+def test_a_project_without_words_is_no_question_for_a_recipe_that_needs_some(
+    fake: FakeLabelStudio, server: LocalServer
+) -> None:
+    fake.config = """<View><Image name="image" value="$image"/>
+        <RectangleLabels name="box" toName="image"/></View>"""
+    with pytest.raises(UnsupportedPrompt, match="looks for what you name"):
+        pushed(settings(server, recipe="dino"))
+    assert not [path for path in server.paths() if path.startswith("/data/")]
+
+
 # --- --embed-only
 
 

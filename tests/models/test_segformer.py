@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from transformers import AutoModelForSemanticSegmentation, SegformerImageProcessor
 
@@ -159,15 +161,51 @@ def test_instances_are_an_option(finder: SegformerFinder, images: list[Image]) -
     assert sum(part.mask.area for part in parts if part.mask is not None) == whole.mask.area
 
 
-@pytest.mark.parametrize("size_hw", [(70, 90), (7, 9), (1, 300)])
-def test_few_classes_at_a_time_give_the_same_map(
-    size_hw: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("size_hw", [(70, 90), (7, 9), (1, 300), (13, 17)])
+def test_classes_that_can_not_win_are_left_out_and_not_missed(
+    size_hw: tuple[int, int], antialias: bool
 ) -> None:
-    scores = torch.randn(11, 13, 17, generator=torch.Generator().manual_seed(0))
-    at_once = class_map(scores, size_hw)
-    monkeypatch.setattr(class_maps, "BYTES", 4 * size_hw[0] * size_hw[1] * 2)
-    np.testing.assert_array_equal(class_map(scores, size_hw), at_once)
-    assert len(np.unique(at_once)) > 5
+    """Two that win, two that nearly do, and many that never do."""
+    scores = torch.randn(40, 13, 17, generator=torch.Generator().manual_seed(0))
+    scores[[7, 20]] += 4
+    scores[[3, 33]] += 2.5
+    full = F.interpolate(scores[None], size_hw, mode="bilinear", antialias=antialias)[0]
+    numbers = class_map(scores, size_hw, antialias=antialias)
+    np.testing.assert_array_equal(numbers, full.argmax(dim=0).numpy())
+    assert len(np.unique(numbers)) > 1
+
+
+def test_only_classes_that_may_win_are_enlarged(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    enlarged = class_maps.enlarged
+
+    def noted(scores: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
+        looked_at.append(float(scores.max()))
+        return enlarged(scores, *args, **options)
+
+    monkeypatch.setattr(class_maps, "enlarged", noted)
+    scores = torch.arange(20.0)[:, None, None] + torch.rand(20, 8, 8)
+    class_map(scores, (30, 30))
+    assert looked_at == [float(scores[19].max())]
+
+
+def test_where_many_places_become_one_a_class_may_win_that_wins_nowhere_before() -> None:
+    one, other = torch.full((2, 4), 5.0), torch.full((2, 4), 5.0)
+    one[:, -1] = other[:, 0] = -50
+    scores = torch.stack([one, other, torch.full((2, 4), 4.0)])
+    assert class_map(scores, (2, 1), antialias=True).tolist() == [[2], [2]]
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 8), (6, 8, 1), (1, 3, 3)])
+def test_maps_of_one_row_one_column_or_one_class(shape: tuple[int, int, int]) -> None:
+    scores = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    full = F.interpolate(scores[None], (20, 30), mode="bilinear")[0]
+    np.testing.assert_array_equal(class_map(scores, (20, 30)), full.argmax(dim=0).numpy())
+
+
+def test_equal_classes_are_the_first_of_them() -> None:
+    assert not class_map(torch.ones(5, 4, 4), (9, 9)).any()
 
 
 def test_halves_are_close(

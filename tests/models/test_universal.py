@@ -214,7 +214,7 @@ def test_a_contestant_that_keeps_too_little_gets_nothing() -> None:
     scores, numbers = torch.tensor([0.9, 0.8, 0.4]), torch.tensor([1, 2, 3])
 
     def areas(visible: float) -> list[tuple[int, int]]:
-        segments = contested(lambda some: strengths[some], scores, numbers, (2, 10), visible)
+        segments = contested(lambda index: strengths[index].clone(), scores, numbers, visible)
         return [(each.number, each.mask.area) for each in segments]
 
     assert areas(0.8) == [(1, 12)]

@@ -20,12 +20,13 @@ from premask.geometry import box_slices
 from premask.labels.ade20k import ade20k_number, ade20k_palette
 from premask.labels.numbering import Stems, number_new, numbered
 from premask.labels.palette import png_palette
-from premask.masks import Alpha, Mask, Matte, Size
+from premask.masks import Alpha, Mask, Matte, Size, masks_by_number
 from premask.sharing import is_part
 
 Index = NDArray[np.uint8] | NDArray[np.uint16]
 
 LEGEND_NAME = "classes.json"
+PILLOWS_OWN = -1
 
 
 def write_class_maps(
@@ -158,7 +159,7 @@ def masks_from_png(data: bytes) -> dict[int, Mask]:
 
 def masks_from_index(index: NDArray[Any]) -> dict[int, Mask]:
     """The mask of each number but 0 in a map (height, width) of classes or objects."""
-    return {int(value): Mask.from_array(index == value) for value in np.unique(index) if value}
+    return {number: mask for number, mask in masks_by_number(index).items() if number}
 
 
 def png_from_index(index: Index, palette: bytes | None = None) -> bytes:
@@ -177,10 +178,10 @@ def png_from_gray(gray: Index) -> bytes:
     return png_bytes(PIL.Image.fromarray(gray))
 
 
-def png_bytes(picture: PIL.Image.Image) -> bytes:
-    """The file of a picture."""
+def png_bytes(picture: PIL.Image.Image, *, strategy: int = PILLOWS_OWN) -> bytes:
+    """The file of a picture; `strategy` is one of zlib's, of which some suit photos."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", compress_type=strategy)
     return buffer.getvalue()
 
 

@@ -141,7 +141,7 @@ def _in_place(alpha: Alpha | None, box: IntBox | None, size_hw: Size) -> Alpha:
 def _alpha(activation: torch.Tensor, size_hw: Size) -> Alpha:
     """Activation (1, 1, h, w), 0 to 1, as alpha of this size."""
     resized = F.interpolate(activation, size_hw, mode="bilinear", antialias=True)[0, 0]
-    alpha = (resized * 255).round().to(torch.uint8)
+    alpha = resized.mul_(255).round_().to(torch.uint8)
     return np.asarray(alpha.cpu().numpy())
 
 

@@ -91,9 +91,9 @@ class EomtNetwork:
         """The objects; they may overlap."""
         scores, numbers = answer.classes[0, :, :-1].max(dim=-1)
         for index in (scores >= options.threshold).nonzero()[:, 0].tolist():
-            logits = self._at_full_size(answer.masks[0, index : index + 1], look.size_hw)
-            score = float(scores[index] * mean_inside(logits)[0])
-            mask = Mask.from_array((logits[0] > 0).cpu().numpy())
+            logits = self._at_full_size(answer.masks[0, index], look.size_hw)
+            score = float(scores[index] * mean_inside(logits[None])[0])
+            mask = Mask.from_array((logits > 0).cpu().numpy())
             if mask.area and score >= options.threshold:
                 yield Segment(number=int(numbers[index]), score=score, mask=mask)
 
@@ -101,18 +101,18 @@ class EomtNetwork:
         """Objects and areas, no two of which overlap."""
         scores, numbers, masks = confident(answer, options.threshold)
 
-        def likely(some: slice) -> torch.Tensor:
-            return self._at_full_size(masks[some], look.size_hw).sigmoid()
+        def likely(index: int) -> torch.Tensor:
+            return self._at_full_size(masks[index], look.size_hw).sigmoid()
 
-        def strengths(some: slice) -> torch.Tensor:
-            return likely(some) * scores[some, None, None]
+        def strengths(index: int) -> torch.Tensor:
+            return likely(index) * scores[index]
 
-        return contested(strengths, scores, numbers, look.size_hw, options.visible, own=likely)
+        return contested(strengths, scores, numbers, options.visible, own=likely)
 
-    def _at_full_size(self, masks: torch.Tensor, size_hw: Size) -> torch.Tensor:
-        """Masks (n, h, w) of the padded square as masks of the image."""
+    def _at_full_size(self, mask: torch.Tensor, size_hw: Size) -> torch.Tensor:
+        """A mask (h, w) of the padded square as one of the image."""
         height, width = self._resized(size_hw)
-        return enlarged(masks[:, :height, :width], size_hw)
+        return enlarged(mask[:height, :width], size_hw)
 
     def _resized(self, size_hw: Size) -> Size:
         """Height and width that the image has in the network's squares."""

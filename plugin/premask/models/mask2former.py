@@ -90,8 +90,7 @@ class Mask2FormerNetwork:
         """Objects and areas, no two of which overlap."""
         scores, numbers, masks = confident(answer, options.threshold)
 
-        def strengths(some: slice) -> torch.Tensor:
-            likely = enlarged(masks[some].sigmoid(), look.size_hw)
-            return likely * scores[some, None, None]
+        def strengths(index: int) -> torch.Tensor:
+            return enlarged(masks[index].sigmoid(), look.size_hw) * scores[index]
 
-        return contested(strengths, scores, numbers, look.size_hw, options.visible)
+        return contested(strengths, scores, numbers, options.visible)

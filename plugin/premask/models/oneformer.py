@@ -106,7 +106,7 @@ def _contested(
     look: Look,
     options: UniversalOptions,
 ) -> Iterator[Segment]:
-    def strengths(some: slice) -> torch.Tensor:
-        return enlarged(masks[some], look.size_hw, antialias=True) * scores[some, None, None]
+    def strengths(index: int) -> torch.Tensor:
+        return enlarged(masks[index], look.size_hw, antialias=True) * scores[index]
 
-    return contested(strengths, scores, numbers, look.size_hw, options.visible)
+    return contested(strengths, scores, numbers, options.visible)

@@ -172,25 +172,23 @@ def best_pairs(answer: Answer) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
 
 
 def contested(
-    strengths: Callable[[slice], torch.Tensor],
+    strengths: Callable[[int], torch.Tensor],
     scores: torch.Tensor,
     numbers: torch.Tensor,
-    size_hw: Size,
     visible: float,
-    own: Callable[[slice], torch.Tensor] | None = None,
+    own: Callable[[int], torch.Tensor] | None = None,
 ) -> Iterator[Segment]:
     """Each pixel to the strongest; who keeps too little of what it is strong at gets nothing.
 
-    `strengths` makes those of some of the contestants (k, height, width), each weighed by its
-    score. With `own`, the same unweighed, what a contestant is strong at follows from that, and
-    it gets no more.
+    `strengths` makes those of one contestant (height, width), weighed by its score. With `own`, the
+    same unweighed, what a contestant is strong at follows from that, and it gets no more.
     """
     if not len(scores):
         return
-    owners = winners(strengths, len(scores), size_hw)
+    owners = winners(strengths, len(scores))
     for index, (score, number) in enumerate(zip(scores.tolist(), numbers.tolist(), strict=True)):
         won = owners == index
-        strong = (own or strengths)(slice(index, index + 1))[0] >= MASK_THRESHOLD
+        strong = (own or strengths)(index) >= MASK_THRESHOLD
         kept = won & strong if own else won
         if strong.any() and kept.any() and float(won.sum() / strong.sum()) > visible:
             yield Segment(number=number, score=score, mask=Mask.from_array(kept.cpu().numpy()))
