@@ -15,7 +15,7 @@ from ml_backend.label_config import LabelConfig
 from ml_backend.model_version import model_version
 from ml_backend.protocol import Json, Task
 from ml_backend.regions import regions_from_annotations, without_label
-from ml_backend.roles import Roles, looks_for_labels
+from ml_backend.roles import Roles
 from ml_backend.settings import BackendSettings
 from premask.annotations import Annotation, Labeled
 from premask.errors import UnsupportedPrompt
@@ -156,7 +156,7 @@ def pool_from_settings(settings: BackendSettings) -> ModelPool:
 
 def _phrases(recipe: Recipe, config: LabelConfig, image: str) -> Prompts:
     """The labels as phrases, unless the recipe understands none or brings its own."""
-    if not looks_for_labels(recipe):
+    if not recipe.needs_prompts:
         return Prompts()
     return Prompts(
         phrases=tuple(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from ml_backend.settings import BackendSettings
 from premask.errors import InvalidSetting, UnsupportedPrompt
 from premask.flags import settings_from_flags
-from premask.models.catalog import checkpoint_of
 from premask.prompts import Prompts
 from premask.recipes import Recipe, built_in_recipes, recipe_of
 
@@ -48,9 +47,9 @@ class Roles:
         if not prompts.phrases:
             return self.interactive
         for recipe in (self.interactive, *self.recipes):
-            if understands_phrases(recipe):
+            if recipe.understands_phrases:
                 return recipe
-        capable = [each.name for each in built_in_recipes().values() if understands_phrases(each)]
+        capable = [each.name for each in built_in_recipes().values() if each.understands_phrases]
         raise UnsupportedPrompt(
             f"No recipe of this server ({', '.join(each.name for each in self.recipes)}) "
             "understands words. Start it with --interactive-recipe and a recipe that does"
@@ -61,16 +60,6 @@ class Roles:
 def needs_clicks(recipe: Recipe) -> bool:
     """Whether somebody has to say where."""
     return recipe.find is None and recipe.outline is not None
-
-
-def understands_phrases(recipe: Recipe) -> bool:
-    """Whether it looks for what it is told in words."""
-    return recipe.find is not None and "phrases" in checkpoint_of(recipe.find.model).kind.prompts
-
-
-def looks_for_labels(recipe: Recipe) -> bool:
-    """Whether the labels of a project are its phrases: it takes some, and brings none itself."""
-    return understands_phrases(recipe) and recipe.find is not None and not recipe.find.phrases
 
 
 def _configured(name: str, settings: tuple[str, ...]) -> Recipe:

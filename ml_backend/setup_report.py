@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ml_backend.label_config import Control, LabelConfig, ignored_tags
-from ml_backend.roles import Roles, looks_for_labels, understands_phrases
+from ml_backend.roles import Roles
 
 CLICKS = {
     "keypoint": "clicks",
@@ -42,7 +42,7 @@ def _batch(config: LabelConfig, roles: Roles) -> str:
     if roles.batch is None:
         name = roles.interactive.name
         return f"Whole tasks: not labelled, because '{name}' answers clicks only."
-    if looks_for_labels(roles.batch):
+    if roles.batch.needs_prompts:
         labels = [label for image in config.images for label in config.labels(image)]
         phrases = dict.fromkeys(phrase for label in labels for phrase in label.phrases)
         return f"Whole tasks: '{roles.batch.name}' looks for {', '.join(phrases)}."
@@ -64,7 +64,7 @@ def _interactive(config: LabelConfig, roles: Roles) -> Iterator[str]:
             'name="clicks" toName="..." smart="true"> with the same labels.'
         )
     for each in (each for each in smart if each.kind == "text"):
-        able = [recipe.name for recipe in roles.recipes if understands_phrases(recipe)]
+        able = [recipe.name for recipe in roles.recipes if recipe.understands_phrases]
         yield f"Words in {_shown(each)}: " + (
             f"answered by '{able[0]}'."
             if able

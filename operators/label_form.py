@@ -18,7 +18,7 @@ from premask.recipes import Recipe, built_in_recipes
 
 from .existing import POLICIES, SKIP, Policy
 from .forms import Params, add_recipe, recipe_from_params, refuse, text_choices
-from .phrases import Phrases, classes_of, understands_phrases
+from .phrases import Phrases, classes_of
 from .planning import Job
 from .targets import add_target, images_of
 from .writing import OUTPUTS, outputs_of, require_fitting
@@ -42,7 +42,7 @@ def add_inputs(inputs: types.Object, ctx: Any, defaults: Defaults) -> None:
     recipe = add_recipe(inputs, ctx.params, _recipes(), defaults.recipe)
     if images is None or recipe is None:
         return
-    if understands_phrases(recipe):
+    if recipe.understands_phrases:
         _add_phrases(inputs, ctx)
     _add_output(inputs, ctx, recipe, defaults)
     add_policy(inputs, ctx.params)
@@ -131,7 +131,7 @@ def _phrases(ctx: Any, recipe: Recipe, field: str) -> Phrases:
             )
         texts += classes
     phrases = Phrases(texts=texts, field=params.get("phrases_field") or "")
-    if phrases and not understands_phrases(recipe):
+    if phrases and not recipe.understands_phrases:
         raise UnsupportedPrompt(
             f"The recipe '{recipe.name}' can't be told what to look for. Leave the phrases away, "
             "or use a recipe that finds what you name."

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from premask.errors import InvalidSetting
-from premask.models.catalog import checkpoint_of
 from premask.prompts import Phrase, Prompts
-from premask.recipes import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +45,6 @@ class Phrases:
                 f"The field '{self.field}' holds {type(value).__name__}, not phrases. Choose one "
                 "with texts, such as 'caption', 'tags' or 'ground_truth.detections.label'."
             )
-
-
-def understands_phrases(recipe: Recipe) -> bool:
-    """Whether the recipe can be told what to look for."""
-    return recipe.find is not None and "phrases" in checkpoint_of(recipe.find.model).kind.prompts
 
 
 def classes_of(dataset: Any, field: str) -> tuple[str, ...]:

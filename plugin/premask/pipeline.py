@@ -93,11 +93,9 @@ def label(
 
 def require_prompts(recipe: Recipe, prompts: Prompts) -> None:
     """Raise `UnsupportedPrompt` if the recipe looks for what is named, and nothing is."""
-    if recipe.find is None or recipe.find.phrases:
-        return
-    kind = checkpoint_of(recipe.find.model).kind
-    if kind.needs_prompts(recipe.find.options):
-        required_phrases(prompts, exemplars="exemplars" in kind.prompts)
+    if recipe.find is not None and recipe.needs_prompts:
+        understood = checkpoint_of(recipe.find.model).kind.prompts
+        required_phrases(prompts, exemplars="exemplars" in understood)
 
 
 def _request(image: ImageSource | Request, prompts: Prompts) -> Request:

@@ -100,6 +100,18 @@ class Recipe:
         stages = (getattr(self, stage) for stage in MODEL_STAGES)
         return tuple(dict.fromkeys(stage.model for stage in stages if stage is not None))
 
+    @property
+    def understands_phrases(self) -> bool:
+        """Whether models of its find stage's family can be told what to look for."""
+        return self.find is not None and "phrases" in checkpoint_of(self.find.model).kind.prompts
+
+    @property
+    def needs_prompts(self) -> bool:
+        """Whether it finds nothing unless it is told what to look for, and brings no phrases."""
+        if self.find is None or self.find.phrases:
+            return False
+        return checkpoint_of(self.find.model).kind.needs_prompts(self.find.options)
+
     def settings(self) -> dict[str, Setting]:
         """All settings, as `stage.name`, with this recipe's values as their defaults."""
         return {

@@ -97,6 +97,20 @@ def test_a_recipe_that_understands_no_words_gets_none(connect: Connect, asked: A
     assert "premask_dropped_objects_total 1" in client.get("/metrics").text
 
 
+@pytest.mark.parametrize(
+    ("recipe", "settings"),
+    [("yolo", []), ("florence", ["find.task=object-detection"])],
+)
+def test_a_recipe_that_needs_no_words_gets_none(
+    connect: Connect, asked: AsksOf, recipe: str, settings: list[str]
+) -> None:
+    """Others of its family understand some, but weights of fixed classes refuse them."""
+    results(
+        connect(recipe=recipe, recipe_settings=settings), predict_call("/a.png", config=PHRASED)
+    )
+    assert asked == [(recipe, Prompts())]
+
+
 @pytest.mark.parametrize("settings", [{"recipe": "dino"}, {"interactive_recipe": "dino"}])
 def test_words_go_to_the_recipe_that_understands_them(
     connect: Connect, asked: AsksOf, settings: dict[str, Any]

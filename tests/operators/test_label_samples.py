@@ -14,6 +14,7 @@ import pytest
 import premask
 from premask.errors import InvalidSetting, UnwritableOutput
 from premask.labels.fiftyone import annotation_from_detection
+from premask.recipes import Recipe
 from tests.tiny import TinyModels
 
 Label = Callable[..., Any]
@@ -387,9 +388,9 @@ def test_phrases_are_typed_and_read_from_any_field_with_texts(fo: Any, photo_dat
 
 
 def test_phrases_and_classes_reach_the_model(
-    photo_dataset: Any, label: Label, finder: Any, part: Part, monkeypatch: pytest.MonkeyPatch
+    photo_dataset: Any, label: Label, finder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(part("label_form"), "understands_phrases", lambda recipe: True)
+    monkeypatch.setattr(Recipe, "understands_phrases", True)
     with pytest.raises(Exception, match="knows no classes"):
         label(dataset_classes=True)
     photo_dataset.default_classes = ["bus"]
