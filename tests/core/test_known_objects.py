@@ -85,5 +85,5 @@ def test_a_recipe_file_names_a_model(tmp_path_factory: pytest.TempPathFactory) -
 def test_points_of_a_keypoint_may_be_negative() -> None:
     """What is missing (NaN) has a place in the list, too."""
     points = [(0.5, 0.5), (float("nan"), float("nan")), (0.1, 0.1), (0.2, 0.2)]
-    fields = {"label": "cat", "points": points, "positive": [True, True, False]}
+    fields = {"label": "cat", "points": points, "positive": [True, True, False, True]}
     assert [each.positive for each in points_from_keypoint(fields, SIZE)] == [True, False, True]

@@ -127,9 +127,17 @@ def test_a_negative_point_is_no_positive_one(
     assert pixels_apart(yes.mask, no.mask) > 10 * TIES
 
 
+@pytest.mark.parametrize(("at_once", "batches"), [(None, [1, 1, 1]), (2, [2, 1])])
 def test_an_image_is_encoded_once_whatever_is_asked(
-    segmenter: PromptableSegmenter, images: list[Image], monkeypatch: pytest.MonkeyPatch
+    segmenter: PromptableSegmenter,
+    images: list[Image],
+    at_once: int | None,
+    batches: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """One by one on a CPU, where others wait; several at once on a GPU."""
+    if at_once is not None:
+        monkeypatch.setattr(segmenter, "_images_at_once", at_once)
     encode, seen = segmenter._network.encode, list[int]()
 
     def counted(pixels: torch.Tensor) -> Any:
@@ -140,7 +148,7 @@ def test_an_image_is_encoded_once_whatever_is_asked(
     embeddings = segmenter.embed(images)
     for _ in range(2):
         segmenter.segment(embeddings, [[clicked(click(*CLICK))]] * 3, NoOptions())
-    assert seen == [3]
+    assert seen == batches
 
 
 def test_two_threads_do_not_mix(segmenter: PromptableSegmenter, images: list[Image]) -> None:
