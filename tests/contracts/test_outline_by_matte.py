@@ -29,16 +29,6 @@ HEAD = BoxPrompt(box_xyxy=(85, 20, 145, 100), label="head")
 SUIT = BoxPrompt(box_xyxy=(20, 90, 220, 250), label="suit")
 
 
-@pytest.fixture(scope="module")
-def pool(u2netp_weights: object) -> ModelPool:
-    return ModelPool(device="cpu")
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
-    return TinyModels(tmp_path_factory.mktemp("tiny"))
-
-
 @pytest.mark.parametrize(("outline", "matte"), PAIRS)
 def test_it_is_exact_beyond_the_band_and_adds_up_to_one(
     outline: str,

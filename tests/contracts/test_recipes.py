@@ -26,16 +26,6 @@ FACE = Prompts(boxes=(BoxPrompt(box_xyxy=(170, 60, 280, 220), label="face"),))
 WORDS = Prompts(phrases=(Phrase(text="a face"), Phrase(text="flag")))
 
 
-@pytest.fixture(scope="module")
-def pool(u2netp_weights: object) -> ModelPool:
-    return ModelPool(device="cpu")
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
-    return TinyModels(tmp_path_factory.mktemp("tiny"))
-
-
 def run(recipe: Recipe, photo: NDArray[np.uint8], pool: ModelPool) -> Labeled:
     (labeled,) = label([photo], recipe, prompts=prompts_for(recipe), pool=pool)
     return labeled

@@ -128,7 +128,8 @@ def _layers(annotations: Sequence[Annotation]) -> list[Sequence[Mask | Matte]]:
                 break
         else:
             layers.append([matte])
-    return [hard, *layers]
+    found: list[Sequence[Mask | Matte]] = [hard, *layers]
+    return [each for each in found if each]
 
 
 def alpha_crop(shape: Mask | Matte) -> Alpha:
