@@ -13,12 +13,12 @@ from benchmarks.memory import peak_bytes
 from benchmarks.photos import copy_photos
 from benchmarks.table import Row, ratio_of
 from premask.images import read_image
-from premask.inputs import collect_inputs
 from premask.labels.formats import formats_of
 from premask.models.options import NoOptions
 from premask.models.pool import ModelPool
-from premask.recipes import recipe_of
-from premask.runs import Job, run
+from premask.recipes.recipe import recipe_of
+from premask.runs.inputs import collect_inputs
+from premask.runs.run import Job, run
 
 IMAGES = 24
 REPEATS = 5

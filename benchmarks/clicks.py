@@ -18,9 +18,9 @@ from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model, Sam2Processo
 
 from benchmarks.table import Row, ratio_of
 from premask.images import Image, read_image
+from premask.models.families.sam2 import Sam2Network
 from premask.models.options import NoOptions
-from premask.models.promptable import PromptableSegmenter
-from premask.models.sam2 import Sam2Network
+from premask.models.parts.promptable import PromptableSegmenter
 from premask.prompts import Hint, Point
 
 XY = (500.0, 400.0)

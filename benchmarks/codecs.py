@@ -122,8 +122,8 @@ def feathered_disc(size_hw: tuple[int, int]) -> Alpha:
 def soft_photo(size_hw: tuple[int, int], blur: float, contrast: float) -> Alpha:
     """What is bright in a photo, with edges as soft as a matting model's."""
     photo = PIL.Image.fromarray(skimage.data.camera()).resize(size_hw[::-1])
-    grey = scipy.ndimage.gaussian_filter(np.asarray(photo, np.float64), blur * size_hw[0])
-    return np.clip(128 + contrast * (grey - 128), 0, 255).astype(np.uint8)
+    gray = scipy.ndimage.gaussian_filter(np.asarray(photo, np.float64), blur * size_hw[0])
+    return np.clip(128 + contrast * (gray - 128), 0, 255).astype(np.uint8)
 
 
 def png_bytes(alpha: Alpha) -> bytes:

@@ -55,7 +55,7 @@ def unlabeled(fo: Any, folder: Path) -> Any:
 
 def new_run(dataset: Any, folder: Path, fields: dict[str, str] | None = None) -> Any:
     """A run for the dataset's history."""
-    from operators.runs import Run, new_name
+    from operators.dataset.history import Run, new_name
 
     return Run(
         name=new_name(),

@@ -16,10 +16,10 @@ from benchmarks.fiftyone_samples import (
     unlabeled,
 )
 from benchmarks.table import Row, ratio_of
-from premask import pipeline
 from premask.annotations import Annotation, Labeled
 from premask.images import Image
-from premask.recipes import recipe_of
+from premask.recipes.recipe import recipe_of
+from premask.runs import pipeline
 
 Found = list[list[Annotation]]
 Writer = Callable[[Any], None]
@@ -69,7 +69,7 @@ class Ours:
         self._folder, self._found, self._reads_images = folder, found, reads_images
 
     def __call__(self, dataset: Any) -> None:
-        from operators import labeling
+        from operators.work import labeling
 
         label = pipeline.label if self._reads_images else self._label
         run = new_run(dataset, self._folder, {"found": "detections"})
@@ -83,8 +83,8 @@ class Ours:
         assert dataset.count("found.detections.mask") == sum(map(len, self._found))
 
     def _job(self, dataset: Any) -> Any:
-        from operators.planning import Job
-        from operators.writing import outputs_of
+        from operators.dataset.writing import outputs_of
+        from operators.work.planning import Job
 
         outputs = outputs_of(["detections"], "found")
         return Job(dataset=dataset, samples=dataset, recipe=recipe_of("faces"), outputs=outputs)

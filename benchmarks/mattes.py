@@ -30,17 +30,17 @@ from benchmarks.photos import copy_photos
 from benchmarks.table import Row, in_a_thread, ratio_of
 from premask.annotations import Annotation
 from premask.images import Image, read_image
-from premask.inputs import collect_inputs
 from premask.labels.formats import formats_of
 from premask.masks import Mask
-from premask.matting import matte_objects
-from premask.models.birefnet_network import BiRefNet
-from premask.models.birefnet_swin import SwinShape
+from premask.models.families.birefnet.network import BiRefNet
+from premask.models.families.birefnet.swin import SwinShape
 from premask.models.options import BirefnetOptions, ClosedFormOptions, VitMatteOptions
 from premask.models.pool import ModelPool
-from premask.recipes import Matte, recipe_of
-from premask.refine import grow, shrink
-from premask.runs import Job, run
+from premask.recipes.matting import matte_objects
+from premask.recipes.recipe import Matte, recipe_of
+from premask.runs.inputs import collect_inputs
+from premask.runs.run import Job, run
+from premask.shaping.refine import grow, shrink
 
 SIZES_WH = ((1920, 1080), (4000, 3000))
 PHOTOS = 4

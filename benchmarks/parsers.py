@@ -25,8 +25,8 @@ from benchmarks.annotate import make_images
 from benchmarks.networks import share_of_time
 from benchmarks.table import Row, in_a_thread, ratio_of
 from premask.models.pool import ModelPool
-from premask.pipeline import label
-from premask.recipes import recipe_of
+from premask.recipes.recipe import recipe_of
+from premask.runs.pipeline import label
 
 IMAGES = 4
 REPEATS = 3

@@ -14,8 +14,8 @@ from transformers import Owlv2Config, Owlv2ForObjectDetection, Owlv2ImageProcess
 
 from benchmarks.table import Row, ratio_of
 from premask.images import read_image
+from premask.models.families.owlv2 import Owlv2Finder
 from premask.models.options import Owlv2Options
-from premask.models.owlv2 import Owlv2Finder
 from premask.prompts import Phrase, Prompts
 from tests.tiny_models.tokenizers import clip_tokenizer
 

@@ -16,9 +16,9 @@ from benchmarks.annotate import make_images
 from benchmarks.table import Row, ratio_of
 from premask.models.embeddings import EmbeddingCache
 from premask.models.pool import ModelPool
-from premask.pipeline import label
 from premask.prompts import BoxPrompt, Prompts
-from premask.recipes import recipe_of
+from premask.recipes.recipe import recipe_of
+from premask.runs.pipeline import label
 
 IMAGES = 6
 REPEATS = 3

@@ -12,8 +12,8 @@ from typing import Any
 
 from ml_backend.settings import flag_settings, read_settings
 from premask.errors import MissingDependency, PremaskError
-from premask.flags import EXIT_CODES
-from premask.terminal import printable
+from premask.terminal.flags import EXIT_CODES
+from premask.terminal.screen import printable
 
 COMMANDS = {
     "serve": "answer Label Studio as an ML backend (default)",

@@ -8,11 +8,11 @@ from typing import Any
 
 from label_studio_ml.model import LabelStudioMLBase
 
-from ml_backend.context import regions_by_image
-from ml_backend.label_config import LabelConfig, parse_label_config
-from ml_backend.predictor import Predictor, predictor_from_settings
-from ml_backend.protocol import NOT_LOOKED_AT, Json, Task, failed_item, task_from_json
+from ml_backend.predict.predictor import Predictor, predictor_from_settings
+from ml_backend.project.clicks import regions_by_image
+from ml_backend.project.label_config import LabelConfig, parse_label_config
 from ml_backend.settings import read_settings
+from ml_backend.studio.protocol import NOT_LOOKED_AT, Json, Task, failed_item, task_from_json
 from premask.errors import PremaskError
 
 

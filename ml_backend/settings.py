@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from premask.errors import InvalidSetting
-from premask.models.places import home
+from premask.models.weights.paths import home
 from premask.settings import Setting, checked, require_known, setting, settings_of
 from premask.toml import TomlError, parse_toml
 

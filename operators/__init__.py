@@ -14,21 +14,21 @@ def register(plugin: Any) -> None:
 def offered(listed: list[str]) -> tuple[Any, ...]:
     """All operators; where the core is not installed, stand-ins that say how to install it."""
     try:
-        from .cancel_run import CancelRun
-        from .cut_out import CutOut
-        from .evaluate import Evaluate
-        from .export_masks import ExportMasks
-        from .import_masks import ImportMasks
-        from .label_samples import LabelSamples
-        from .models import Models
-        from .outline_labels import OutlineLabels
-        from .refine_labels import RefineLabels
-        from .review import Accept, Reject
-        from .review_queue import ReviewQueue
-        from .runs_panel import RunsPanel
-        from .select_labels import SelectLabels
-        from .semantic_map import SemanticMap
-        from .undo_run import UndoRun
+        from .menu.cancel_run import CancelRun
+        from .menu.cut_out import CutOut
+        from .menu.evaluate_masks import Evaluate
+        from .menu.export_masks import ExportMasks
+        from .menu.import_masks import ImportMasks
+        from .menu.label_samples import LabelSamples
+        from .menu.model_list import Models
+        from .menu.outline_labels import OutlineLabels
+        from .menu.refine_labels import RefineLabels
+        from .menu.review_queue import ReviewQueue
+        from .menu.runs_panel import RunsPanel
+        from .menu.select_labels import SelectLabels
+        from .menu.semantic_map import SemanticMap
+        from .menu.undo_run import UndoRun
+        from .menu.verdicts import Accept, Reject
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(__name__):
             raise

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from premask.models.catalog import checkpoint_of
-from premask.recipes import Recipe, built_in_recipes
+from premask.recipes.recipe import Recipe, built_in_recipes
 
 MANIFEST = Path(__file__).parent / "zoo" / "manifest.json"
 

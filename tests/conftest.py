@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def u2netp_weights() -> Path:
     """The real weights; `make test` puts them there."""
     from premask.models.catalog import checkpoint_of
-    from premask.models.weights import installed_weights
+    from premask.models.weights.installed import installed_weights
 
     path = installed_weights(checkpoint_of("u2netp"))
     assert path is not None

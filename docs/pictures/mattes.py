@@ -12,17 +12,17 @@ import skimage.data
 from numpy.typing import NDArray
 
 from premask import Annotation, BoxPrompt, Labeled, Prompts, label
-from premask.draw import cutout_on_checkerboard, overlay
-from premask.foreground import estimate_foreground
 from premask.geometry import IntBox
 from premask.images import Image, Rgb
 from premask.labels.cutout import on_color
 from premask.labels.png import alpha_map
 from premask.masks import Mask
-from premask.matting import matte_objects
 from premask.models.pool import ModelPool
-from premask.recipes import recipe_of
-from premask.refine import Refine
+from premask.recipes.matting import matte_objects
+from premask.recipes.recipe import recipe_of
+from premask.report.draw import cutout_on_checkerboard, overlay
+from premask.shaping.foreground import estimate_foreground
+from premask.shaping.refine import Refine
 
 HERE = Path(__file__).parent
 GREEN = (60, 160, 90)
@@ -96,13 +96,13 @@ def _two_people(pool: ModelPool) -> list[Picture]:
 def _montage(person: Labeled) -> tuple[list[Mask], Rgb]:
     """The same person twice before a wall, and which pixels are mostly whose."""
     alpha = alpha_map(person.annotations, person.image.size_hw)
-    colours = estimate_foreground(person.image.rgb, alpha)
+    colors = estimate_foreground(person.image.rgb, alpha)
     height, width = person.image.size_hw
     wall = PIL.Image.fromarray(skimage.data.brick()).convert("RGB").resize((width + STEP, height))
     behind, in_front = (np.zeros((height, width + STEP, 1)) for _ in range(2))
     behind[:, :width, 0], in_front[:, STEP:, 0] = alpha / 255, alpha[:, ::-1] / 255
     left, right = np.zeros((2, height, width + STEP, 3))
-    left[:, :width], right[:, STEP:] = colours, colours[:, ::-1]
+    left[:, :width], right[:, STEP:] = colors, colors[:, ::-1]
     scene = np.asarray(wall) * (1 - behind) + left * behind
     scene = scene * (1 - in_front) + right * in_front
     masks = [Mask.from_array(part[..., 0] >= 0.5) for part in (behind * (1 - in_front), in_front)]

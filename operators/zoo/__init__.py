@@ -10,7 +10,7 @@ from fiftyone.operators import types
 
 from premask import Phrase, Prompts, Recipe, recipe_of
 from premask.models.catalog import checkpoint_of
-from premask.models.weights import download, located_weights
+from premask.models.weights.installed import download, located_weights
 
 from .recipe_model import RecipeModel
 

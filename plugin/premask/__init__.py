@@ -5,9 +5,9 @@ from premask.errors import PremaskError
 from premask.images import Image, read_image
 from premask.masks import Mask, Matte
 from premask.models.pool import ModelPool
-from premask.pipeline import Progress, Request, label
 from premask.prompts import BoxPrompt, Exemplar, Hint, Phrase, Point, Prompts
-from premask.recipes import Recipe, built_in_recipes, recipe_of
+from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of
+from premask.runs.pipeline import Progress, Request, label
 from premask.version import __version__
 
 __all__ = [

@@ -157,12 +157,12 @@ def _as_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def _eight_bit(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """16-bit and float grey values to 8 bits: the upper byte, or the range from least to most."""
-    grey = np.asarray(picture)
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and 255 < grey.max() < 65536):
-        return PIL.Image.fromarray((grey.astype(np.uint32) >> 8).astype(np.uint8))
-    low, high = float(grey.min()), float(grey.max())
+    """16-bit and float gray values to 8 bits: the upper byte, or the range from least to most."""
+    gray = np.asarray(picture)
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and 255 < gray.max() < 65536):
+        return PIL.Image.fromarray((gray.astype(np.uint32) >> 8).astype(np.uint8))
+    low, high = float(gray.min()), float(gray.max())
     if picture.mode == "I" and low >= 0 and high <= 255:
-        return PIL.Image.fromarray(grey.astype(np.uint8))
-    scaled = (grey - low) * (255 / (high - low) if high > low else 0)
+        return PIL.Image.fromarray(gray.astype(np.uint8))
+    scaled = (gray - low) * (255 / (high - low) if high > low else 0)
     return PIL.Image.fromarray(scaled.astype(np.uint8))

@@ -19,7 +19,7 @@ from premask.models.capabilities import Embedder, Restorer
 from premask.models.catalog import checkpoint_of, known_models
 from premask.models.pool import ModelPool
 from premask.models.registry import FAMILIES, Stage
-from premask.models.weights import installed_weights
+from premask.models.weights.installed import installed_weights
 from premask.prompts import BoxPrompt, Hint, Phrase, Prompts
 from premask.settings import settings_of
 from tests.tiny import LOOSE, TinyModels, hub_families
@@ -240,7 +240,7 @@ def without_one_weight(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", known_models())
-def test_every_entry_has_a_family_a_licence_and_a_home(name: str) -> None:
+def test_every_entry_has_a_family_a_license_and_a_home(name: str) -> None:
     entry = known_models()[name]
     assert entry.family in FAMILIES
     assert entry.license

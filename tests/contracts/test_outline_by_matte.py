@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from premask.annotations import Annotation
 from premask.models.pool import ModelPool
 from premask.models.registry import FAMILIES
-from premask.pipeline import label
 from premask.prompts import BoxPrompt, Prompts
-from premask.recipes import recipe_of
-from premask.refine import grow, shrink
+from premask.recipes.recipe import recipe_of
+from premask.runs.pipeline import label
 from premask.settings import settings_of
+from premask.shaping.refine import grow, shrink
 from tests.tiny import LOOSE, TinyModels, hub_families
 
 NAMES = {"u2net": "u2netp", "closed-form": "closed-form", "grabcut": "grabcut"}

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from premask.annotations import Annotation, Labeled
 from premask.models.catalog import catalog, checkpoint_of
 from premask.models.pool import ModelPool
-from premask.pipeline import label
 from premask.prompts import BoxPrompt, Phrase, Prompts
-from premask.recipes import MODEL_STAGES, Recipe, built_in_recipes, recipe_of
+from premask.recipes.recipe import MODEL_STAGES, Recipe, built_in_recipes, recipe_of
+from premask.runs.pipeline import label
 from premask.settings import Setting
 from tests.tiny import LOOSE, TinyModels, hub_families
 

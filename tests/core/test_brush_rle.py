@@ -126,7 +126,7 @@ def test_any_header_and_any_blocks_are_read_as_the_sdk_reads_them(
     np.testing.assert_array_equal(brush_rle.decode(data, (pixels, 1))[:, 0], expected)
 
 
-def test_a_colour_painted_in_the_browser_gives_its_alpha() -> None:
+def test_a_color_painted_in_the_browser_gives_its_alpha() -> None:
     alpha = circle(150, 150).astype(np.uint8) * 127
     rgba = np.stack([alpha // 2, alpha // 3, alpha // 5, alpha], axis=-1)
     data = blocks_to_bytes(literals(rgba.ravel().tolist()), rgba.size)

@@ -1,4 +1,4 @@
-"""Ellipses of Label Studio: the pixels whose centres lie inside, however they are turned."""
+"""Ellipses of Label Studio: the pixels whose centers lie inside, however they are turned."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_pixels_of_an_ellipse(
     turn = math.radians(degrees)
     for row in range(SIZE[0]):
         for column in range(SIZE[1]):
-            # Turn the pixel's centre back, as the screen turned the ellipse: y grows downwards.
+            # Turn the pixel's center back, as the screen turned the ellipse: y grows downwards.
             right, below = column + 0.5 - x, row + 0.5 - y
             along = right * math.cos(-turn) - below * math.sin(-turn)
             aside = right * math.sin(-turn) + below * math.cos(-turn)

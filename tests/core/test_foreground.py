@@ -5,8 +5,8 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 
-from premask import foreground
-from premask.foreground import estimate_foreground
+from premask.shaping import foreground
+from premask.shaping.foreground import estimate_foreground
 
 Rgb = NDArray[np.uint8]
 SIZE = 240
@@ -34,10 +34,10 @@ def composite(front: Rgb, back: Rgb, alpha: NDArray[np.uint8]) -> Rgb:
     return np.asarray(np.rint(weight * front + (1 - weight) * back), np.uint8)
 
 
-def halo(colours: Rgb, truth: Rgb, alpha: NDArray[np.uint8]) -> float:
+def halo(colors: Rgb, truth: Rgb, alpha: NDArray[np.uint8]) -> float:
     """Sum of absolute differences of what is seen of the object, in units of white."""
     weight = alpha[..., np.newaxis] / 255
-    return float((weight * np.abs(colours.astype(int) - truth)).sum() / 255)
+    return float((weight * np.abs(colors.astype(int) - truth)).sum() / 255)
 
 
 @pytest.mark.parametrize(("softness", "share"), [(2, 0.6), (16, 0.75), (40, 0.8)])
@@ -50,16 +50,16 @@ def test_the_background_goes_out_of_the_edge(
     assert halo(estimated, cat, alpha) < share * halo(seen, cat, alpha)
 
 
-def test_plain_colours_come_back_to_a_few_levels() -> None:
+def test_plain_colors_come_back_to_a_few_levels() -> None:
     red, blue = (
-        np.full((SIZE, SIZE, 3), colour, np.uint8) for colour in ((200, 30, 20), (0, 0, 255))
+        np.full((SIZE, SIZE, 3), color, np.uint8) for color in ((200, 30, 20), (0, 0, 255))
     )
     alpha = soft_disc(8)
     estimated = estimate_foreground(composite(red, blue, alpha), alpha)
     assert np.abs(estimated[alpha > 60].astype(int) - red[alpha > 60]).max() <= 12
 
 
-def test_colours_of_opaque_and_of_clear_pixels_are_the_images_own(cat: Rgb) -> None:
+def test_colors_of_opaque_and_of_clear_pixels_are_the_images_own(cat: Rgb) -> None:
     alpha = soft_disc(16)
     estimated = estimate_foreground(cat, alpha)
     known = (alpha == 0) | (alpha == 255)
@@ -74,7 +74,7 @@ def test_a_hard_alpha_changes_nothing_and_shares_nothing(cat: Rgb, level: int) -
     assert not np.shares_memory(estimated, cat)
 
 
-def test_an_object_far_from_the_corner_gets_the_same_colours(cat: Rgb, cup: Rgb) -> None:
+def test_an_object_far_from_the_corner_gets_the_same_colors(cat: Rgb, cup: Rgb) -> None:
     alpha = soft_disc(16)
     seen = composite(cat, cup, alpha)
     wide, wide_alpha = np.zeros((900, 900, 3), np.uint8), np.zeros((900, 900), np.uint8)
@@ -82,11 +82,11 @@ def test_an_object_far_from_the_corner_gets_the_same_colours(cat: Rgb, cup: Rgb)
     wide_alpha[300 : 300 + SIZE, 300 : 300 + SIZE] = alpha
     soft = (alpha > 0) & (alpha < 255)
     inner = estimate_foreground(wide, wide_alpha)[300 : 300 + SIZE, 300 : 300 + SIZE]
-    # The box side reaches beyond the photo, so colours may differ, but not by much.
+    # The box side reaches beyond the photo, so colors may differ, but not by much.
     assert np.abs(inner[soft].astype(int) - estimate_foreground(seen, alpha)[soft]).mean() < 3
 
 
-def test_the_colours_do_not_depend_on_the_tiles(cat: Rgb, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_colors_do_not_depend_on_the_tiles(cat: Rgb, monkeypatch: pytest.MonkeyPatch) -> None:
     alpha = soft_disc(16)
     in_one = estimate_foreground(cat, alpha)
     monkeypatch.setattr(foreground, "TILE", 50)

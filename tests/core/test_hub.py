@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from premask.errors import DownloadFailed, MissingWeights
-from premask.models import hub
 from premask.models.catalog import Checkpoint, HubWeights, checkpoint_of
-from premask.models.weights import (
+from premask.models.weights import hub
+from premask.models.weights.installed import (
     download,
     download_size,
     installed_weights,

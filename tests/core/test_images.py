@@ -107,9 +107,9 @@ def test_cmyk_jpeg_and_tiff() -> None:
 
 
 def test_sixteen_bit_tiff_keeps_its_upper_byte() -> None:
-    grey = np.arange(256, dtype=np.uint16).reshape(16, 16) << 8
-    rgb = read(saved(PIL.Image.fromarray(grey), "TIFF"))
-    assert np.array_equal(rgb[..., 0], grey >> 8)
+    gray = np.arange(256, dtype=np.uint16).reshape(16, 16) << 8
+    rgb = read(saved(PIL.Image.fromarray(gray), "TIFF"))
+    assert np.array_equal(rgb[..., 0], gray >> 8)
 
 
 def bomb(width: int, height: int) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from premask.errors import UnreadableImage
-from premask.inputs import collect_inputs
+from premask.runs.inputs import collect_inputs
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from premask.errors import InvalidRecipe, UnsupportedPrompt
 from premask.images import Image
 from premask.labels.fiftyone_reading import points_from_keypoint
 from premask.masks import Mask
-from premask.pipeline import Request, label
 from premask.prompts import Hint, Prompts
-from premask.recipes import Recipe, recipes_from_file
-from premask.refine import Refine, grow
-from premask.select import Select
+from premask.recipes.recipe import Recipe, recipes_from_file
+from premask.runs.pipeline import Request, label
+from premask.shaping.refine import Refine, grow
+from premask.shaping.select import Select
 
 SIZE = (40, 50)
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from premask.annotations import Annotation
 from premask.images import Image
 from premask.masks import Alpha, Mask
-from premask.matting import matte_objects, matte_subjects, refine_subjects
 from premask.models.pool import ModelPool
-from premask.recipes import Matte
-from premask.refine import Refine, grow, shrink
+from premask.recipes.matting import matte_objects, matte_subjects, refine_subjects
+from premask.recipes.recipe import Matte
+from premask.shaping.refine import Refine, grow, shrink
 
 PHOTO = Image.from_rgb(np.full((60, 80, 3), 7, np.uint8), name="photo")
 SETTINGS = Matte(model="u2netp", reach=0.1)

@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from premask.errors import InvalidMask
-from premask.masks import Mask, Matte
-from premask.metrics import (
+from premask.evaluation.metrics import (
     Agreement,
     boundary,
     boundary_iou,
@@ -20,6 +19,7 @@ from premask.metrics import (
     sad,
     stability,
 )
+from premask.masks import Mask, Matte
 from tests.golden.dataset import adversarial_masks
 
 

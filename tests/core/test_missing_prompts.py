@@ -13,14 +13,14 @@ import pytest
 from premask.cli import main
 from premask.errors import UnsupportedPrompt
 from premask.images import Image
-from premask.inputs import Input
 from premask.labels.formats import formats_of
-from premask.models.phrases import required_phrases
+from premask.models.parts.phrases import required_phrases
 from premask.models.pool import ModelPool
-from premask.pipeline import Request, label, require_prompts
 from premask.prompts import Exemplar, Hint, Phrase, Prompts
-from premask.recipes import recipe_of
-from premask.runs import Job, run
+from premask.recipes.recipe import recipe_of
+from premask.runs.inputs import Input
+from premask.runs.pipeline import Request, label, require_prompts
+from premask.runs.run import Job, run
 
 CAT = Prompts(phrases=(Phrase(text="a cat"),))
 SHOWN = Prompts(exemplars=(Exemplar(box_xyxy=(0, 0, 2, 2)),))

@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from premask.errors import MissingDependency, MissingWeights, UnsupportedPrompt
 from premask.images import Image, read_image
 from premask.masks import HALF, Mask
-from premask.models import closed_form, trimap
-from premask.models.closed_form import ClosedFormMatter
-from premask.models.grabcut import GrabcutSegmenter
-from premask.models.haar import HaarDetector
+from premask.models.families import closed_form
+from premask.models.families.closed_form import ClosedFormMatter
+from premask.models.families.grabcut import GrabcutSegmenter
+from premask.models.families.haar import HaarDetector
+from premask.models.families.u2net import U2netMatter
 from premask.models.options import ClosedFormOptions, GrabcutOptions, HaarOptions, NoOptions
-from premask.models.u2net import U2netMatter
+from premask.models.parts import trimap
 from premask.prompts import Hint, Point, Prompts
 
 FACE = (177, 66, 274, 163)
-GREY = (128, 128, 128)
+GRAY = (128, 128, 128)
 ODD_SIZES = [(1, 1), (1, 500), (500, 1), (2, 2), (3000, 4), (7, 5)]
 
 
@@ -57,8 +58,8 @@ def coffee() -> Image:
     return read_image(skimage.data.coffee())
 
 
-def plain(size_hw: tuple[int, int], colour: tuple[int, int, int] = GREY) -> Image:
-    return read_image(np.full((*size_hw, 3), colour, np.uint8))
+def plain(size_hw: tuple[int, int], color: tuple[int, int, int] = GRAY) -> Image:
+    return read_image(np.full((*size_hw, 3), color, np.uint8))
 
 
 def noise(size_hw: tuple[int, int]) -> Image:
@@ -73,7 +74,7 @@ def disc(size: int = 120, radius: float = 30, softness: float = 1) -> NDArray[np
 
 
 def painted(alpha: NDArray[np.float64]) -> Image:
-    """Red on a green that varies a little, so that there are colours to learn."""
+    """Red on a green that varies a little, so that there are colors to learn."""
     spread = np.random.default_rng(0).integers(-12, 12, (*alpha.shape, 3))
     weight = alpha[..., np.newaxis]
     rgb = weight * (200, 40, 30) + (1 - weight) * (40, 140, 60) + spread
@@ -304,9 +305,9 @@ def test_u2net_mask_is_the_matte_at_half(u2net: U2netMatter, woman: Image) -> No
     assert len(np.unique(alpha)) > 100
 
 
-@pytest.mark.parametrize("colour", [GREY, (0, 0, 0), (255, 255, 255), (10, 50, 200)])
-def test_u2net_invents_no_subject(u2net: U2netMatter, colour: tuple[int, int, int]) -> None:
-    image = plain((300, 400), colour)
+@pytest.mark.parametrize("color", [GRAY, (0, 0, 0), (255, 255, 255), (10, 50, 200)])
+def test_u2net_invents_no_subject(u2net: U2netMatter, color: tuple[int, int, int]) -> None:
+    image = plain((300, 400), color)
     assert u2net.find([image], [Prompts()], NoOptions()) == [[]]
     assert not u2net.matte([image], [None], NoOptions())[0].any()
 
@@ -435,9 +436,9 @@ def paper_laplacian(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
     for y in range(1, height - 1):
         for x in range(1, width - 1):
             window = [(y + dy) * width + x + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-            colours = rgb.reshape(-1, 3)[window]
-            off = colours - colours.mean(axis=0)
-            spread = np.cov(colours.T, bias=True) + closed_form.EPSILON / 9 * np.eye(3)
+            colors = rgb.reshape(-1, 3)[window]
+            off = colors - colors.mean(axis=0)
+            spread = np.cov(colors.T, bias=True) + closed_form.EPSILON / 9 * np.eye(3)
             alike = off @ np.linalg.inv(spread) @ off.T
             laplacian[np.ix_(window, window)] += np.eye(9) - (1 + alike) / 9
     return laplacian
@@ -473,16 +474,16 @@ def test_core_of_everything_is_everything() -> None:
     assert trimap.core(np.ones((9, 12), np.bool_), 50).all()
 
 
-def test_a_click_reaches_as_far_as_its_colour() -> None:
-    colours = np.zeros((20, 40, 3))
-    colours[5:15, 5:15] = 50
-    region = trimap.nearer_by_colour(colours, np.array([[10, 10]]), np.zeros((0, 2), np.int64))
-    assert np.array_equal(region, colours[..., 0] == 50)
+def test_a_click_reaches_as_far_as_its_color() -> None:
+    colors = np.zeros((20, 40, 3))
+    colors[5:15, 5:15] = 50
+    region = trimap.nearer_by_color(colors, np.array([[10, 10]]), np.zeros((0, 2), np.int64))
+    assert np.array_equal(region, colors[..., 0] == 50)
 
 
 def test_a_click_reaches_to_half_way_from_its_opposite() -> None:
-    colours = np.zeros((41, 41, 3))
-    region = trimap.nearer_by_colour(colours, np.array([[20, 20]]), np.array([[20, 24]]))
+    colors = np.zeros((41, 41, 3))
+    region = trimap.nearer_by_color(colors, np.array([[20, 20]]), np.array([[20, 24]]))
     assert region[20, 18:26].tolist() == [True] * 4 + [False] * 4
 
 

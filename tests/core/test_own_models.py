@@ -9,8 +9,8 @@ import pytest
 
 from premask.errors import InvalidSetting, MissingWeights, UnknownModel, UnknownSetting
 from premask.models.catalog import LocalWeights, checkpoint_of, known_models
-from premask.models.weights import installed_weights, weights_identity
-from premask.recipes import recipe_of
+from premask.models.weights.installed import installed_weights, weights_identity
+from premask.recipes.recipe import recipe_of
 
 
 @pytest.fixture

@@ -22,12 +22,12 @@ from premask.errors import (
 from premask.images import Image, Rgb
 from premask.masks import Alpha, Mask
 from premask.models.pool import ModelPool
-from premask.pipeline import Progress, Request, label
 from premask.prompts import BoxPrompt, Phrase, Prompts
-from premask.recipes import recipe_of
+from premask.recipes.recipe import recipe_of
+from premask.runs.pipeline import Progress, Request, label
 
 WRONG = 13
-"""The grey value on which the fake model fails."""
+"""The gray value on which the fake model fails."""
 
 
 class FakeMatter:

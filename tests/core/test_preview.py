@@ -14,19 +14,25 @@ import pytest
 from numpy.typing import NDArray
 
 from premask.annotations import Annotation, Labeled
-from premask.draw import colours, cutout_on_checkerboard, label_colour, overlay, preview_size_wh
 from premask.errors import PremaskError
 from premask.images import Image
-from premask.lettering import draw_tag, fitted, font_for, free_spot
 from premask.masks import Mask, Matte
-from premask.preview import ContactSheet, contact_sheet, preview
-from premask.report import write_report
+from premask.report.draw import (
+    colors,
+    cutout_on_checkerboard,
+    label_color,
+    overlay,
+    preview_size_wh,
+)
+from premask.report.html_report import write_report
+from premask.report.lettering import draw_tag, fitted, font_for, free_spot
+from premask.report.preview import ContactSheet, contact_sheet, preview
 
-GREY = 90
+GRAY = 90
 
 
 def photo(height: int, width: int, name: str = "a.png") -> Image:
-    return Image.from_rgb(np.full((height, width, 3), GREY, np.uint8), name=name)
+    return Image.from_rgb(np.full((height, width, 3), GRAY, np.uint8), name=name)
 
 
 def object_of(pixels: NDArray[np.bool_], label: str = "", score: float | None = None) -> Annotation:
@@ -53,7 +59,7 @@ def edge_of(x0: int, y0: int, x1: int, y1: int, shape: tuple[int, ...]) -> NDArr
 
 
 def changed(picture: PIL.Image.Image) -> NDArray[np.bool_]:
-    return np.asarray((np.asarray(picture) != GREY).any(axis=2))
+    return np.asarray((np.asarray(picture) != GRAY).any(axis=2))
 
 
 def labeled(*annotations: Annotation, size: tuple[int, int] = (80, 100)) -> Labeled:
@@ -80,10 +86,10 @@ def test_the_outline_is_two_solid_pixels_and_the_inside_is_translucent() -> None
     pixels = np.zeros((80, 100), np.bool_)
     pixels[20:60, 30:70] = True
     row = np.asarray(overlay(labeled(object_of(pixels, "")), max_side=100))[40, 28:74]
-    solid = (row == label_colour("")).all(axis=1)
+    solid = (row == label_color("")).all(axis=1)
     assert np.flatnonzero(solid).tolist() == [2, 3, 40, 41]
     inside = row[4:40].astype(int)
-    assert (inside != GREY).any(axis=1).all()
+    assert (inside != GRAY).any(axis=1).all()
     assert len(np.unique(inside, axis=0)) == 1
 
 
@@ -112,7 +118,7 @@ def test_a_line_far_thinner_than_a_preview_pixel_stays_visible() -> None:
     pixels[400, 100:900] = True
     item = Annotation(label="", box_xyxy=(0, 0, 0, 0), mask=Mask.from_array(pixels))
     picture = np.asarray(overlay(labeled(item, size=(800, 1000)), max_side=100))
-    drawn = (picture == label_colour("")).all(axis=2)
+    drawn = (picture == label_color("")).all(axis=2)
     assert np.argwhere(drawn).tolist() == [[40, x] for x in range(10, 90)]
 
 
@@ -130,7 +136,7 @@ def test_a_small_object_is_drawn_on_top_of_a_large_one_whatever_their_order() ->
     small[30:34, 40:44] = True
     items = (object_of(small, "small"), object_of(np.ones((80, 100), np.bool_), "large"))
     picture = overlay(labeled(*items), max_side=100)
-    assert picture.getpixel((42, 31)) == label_colour("small")
+    assert picture.getpixel((42, 31)) == label_color("small")
 
 
 def test_labels_lie_inside_the_picture_and_do_not_cover_each_other() -> None:
@@ -180,9 +186,9 @@ def test_any_label_can_be_drawn_beside_its_box(label: str) -> None:
     assert columns.max() < 200
 
 
-def test_the_text_of_a_tag_can_be_read_on_every_colour() -> None:
+def test_the_text_of_a_tag_can_be_read_on_every_color() -> None:
     for number in range(60):
-        ground = label_colour(str(number), number)
+        ground = label_color(str(number), number)
         picture = PIL.Image.new("RGB", (60, 21))
         draw_tag(picture, "HHH", 16, (0, 0, 60, 21), ground)
         seen = np.unique(np.asarray(picture).reshape(-1, 3), axis=0)
@@ -194,9 +200,9 @@ def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
     return (bright + 0.05) / (dark + 0.05)
 
 
-def luminance(colour: tuple[int, int, int]) -> float:
+def luminance(color: tuple[int, int, int]) -> float:
     linear = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.array(colour) / 255
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in np.array(color) / 255
     ]
     return float(np.dot((0.2126, 0.7152, 0.0722), linear))
 
@@ -220,18 +226,18 @@ def test_plain_text_looks_the_same_on_every_machine(text: str) -> None:
     assert font.getname()[0] == "Aileron"
 
 
-def test_neighbours_of_one_label_differ_in_brightness() -> None:
-    bright = [luminance(label_colour("coin", nth)) for nth in range(20)]
+def test_neighbors_of_one_label_differ_in_brightness() -> None:
+    bright = [luminance(label_color("coin", nth)) for nth in range(20)]
     assert np.abs(np.diff(bright)).min() > 0.03
 
 
-def test_colours_are_the_labels_own_and_differ_between_objects() -> None:
+def test_colors_are_the_labels_own_and_differ_between_objects() -> None:
     forty = [Annotation(label="coin", box_xyxy=(0, 0, 1, 1)) for _ in range(40)]
-    both = colours([*forty, Annotation(label="cat", box_xyxy=(0, 0, 1, 1))])
+    both = colors([*forty, Annotation(label="cat", box_xyxy=(0, 0, 1, 1))])
     assert len(set(both)) == 41
-    assert both[0] == label_colour("coin")
-    assert both[-1] == label_colour("cat")
-    assert label_colour("cat") == (43, 99, 238)  # the same in every run
+    assert both[0] == label_color("coin")
+    assert both[-1] == label_color("cat")
+    assert label_color("cat") == (43, 99, 238)  # the same in every run
 
 
 def test_a_cutout_shows_objects_at_full_strength_and_the_board_elsewhere() -> None:
@@ -326,8 +332,8 @@ def test_preview_writes_a_report_and_a_sheet_of_each_folder(
         passes.append(folder)
         return many(2)
 
-    monkeypatch.setattr("premask.preview.results_of", results)
-    monkeypatch.setattr("premask.preview.read_state", lambda folder: {"recipe": "[subject]"})
+    monkeypatch.setattr("premask.report.preview.results_of", results)
+    monkeypatch.setattr("premask.report.preview.read_state", lambda folder: {"recipe": "[subject]"})
     report, sheet = preview([tmp_path])
     assert passes == [tmp_path]  # images are decoded once for both
     assert len(Page(report).all("article")) == 2

@@ -13,7 +13,7 @@ from premask.errors import (
     UnknownRecipe,
     UnknownSetting,
 )
-from premask.recipes import Recipe, built_in_recipes, recipe_of, recipes_from_file
+from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of, recipes_from_file
 
 MINE = """
 [mine]

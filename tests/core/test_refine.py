@@ -13,7 +13,7 @@ from scipy import ndimage
 from premask.annotations import Annotation
 from premask.errors import InvalidMask
 from premask.masks import Mask, Matte
-from premask.refine import (
+from premask.shaping.refine import (
     Refine,
     clipped,
     closed,

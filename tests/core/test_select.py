@@ -14,7 +14,8 @@ from premask.annotations import Annotation
 from premask.errors import InvalidMask
 from premask.geometry import Box, box_area, shared_areas
 from premask.masks import Mask
-from premask.select import (
+from premask.settings import settings_of
+from premask.shaping.select import (
     Select,
     apart_from,
     at,
@@ -29,7 +30,6 @@ from premask.select import (
     with_labels,
     without_duplicates,
 )
-from premask.settings import settings_of
 
 SIZE = (100, 120)
 
@@ -316,7 +316,7 @@ def test_pixels_are_compared_only_where_boxes_meet(monkeypatch: pytest.MonkeyPat
         return shared(mask, others)
 
     monkeypatch.setattr(Mask, "shared", counted)
-    # The boxes that were found all meet; the boxes of the pixels meet one neighbour each.
+    # The boxes that were found all meet; the boxes of the pixels meet one neighbor each.
     masks = [rectangle(x, 0, x + 6, 6) for x in (0, 5, 40, 45, 80, 85)]
     objects = [outlined("cat", (0, 0, 120, 100), mask) for mask in masks]
     assert without_duplicates(objects, 0.5, by="mask") == tuple(objects)

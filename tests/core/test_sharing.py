@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from premask.geometry import grow_box, pixel_box
 from premask.masks import Alpha, Mask
-from premask.refine import grow, shrink
-from premask.sharing import Claim, Territory, settled, territories
+from premask.shaping.refine import grow, shrink
+from premask.shaping.sharing import Claim, Territory, settled, territories
 
 SIZE_HW = (48, 64)
 WHOLE = (0, 0, SIZE_HW[1], SIZE_HW[0])

@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from premask.pipeline import Progress
-from premask.terminal import ProgressLine
+from premask.runs.pipeline import Progress
+from premask.terminal.screen import ProgressLine
 
 
 class Terminal(io.StringIO):
@@ -19,7 +19,7 @@ def progress(done: int) -> Progress:
 
 def test_a_terminal_has_one_line_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter(range(100))
-    monkeypatch.setattr("premask.terminal.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("premask.terminal.screen.time.monotonic", lambda: next(now))
     terminal = Terminal()
     line = ProgressLine(terminal)
     for done in (1, 2, 3):
@@ -36,7 +36,7 @@ def test_a_terminal_has_one_line_that_moves(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_log_file_is_not_flooded(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0.0, 10.0, 31.0, 31.0, 40.0, 62.0, 62.0])
-    monkeypatch.setattr("premask.terminal.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("premask.terminal.screen.time.monotonic", lambda: next(times))
     log = io.StringIO()
     line = ProgressLine(log, log_seconds=30)
     for done in (1, 2, 2, 3):

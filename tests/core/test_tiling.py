@@ -14,10 +14,10 @@ from premask.annotations import Annotation
 from premask.geometry import Box
 from premask.images import Image
 from premask.masks import Mask
-from premask.pipeline import label
 from premask.prompts import Prompts
-from premask.recipes import recipe_of
-from premask.tiling import Sighting, Tiling, look_in_tiles, merged, tiles
+from premask.recipes.recipe import recipe_of
+from premask.recipes.tiling import Sighting, Tiling, look_in_tiles, merged, tiles
+from premask.runs.pipeline import label
 
 TILING = Tiling(side=100, overlap=0.25, whole=False)
 
@@ -84,7 +84,7 @@ def test_the_mask_of_an_object_across_tiles_is_exact() -> None:
     assert found.mask == Mask.from_array(image.rgb[..., 0] > 0)
 
 
-def test_neighbours_stay_apart() -> None:
+def test_neighbors_stay_apart() -> None:
     boxes = [(60, 60, 95, 140), (95, 60, 140, 140)]
     assert looked(picture(*boxes)) == boxes
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from premask.errors import DownloadFailed, MissingDependency, MissingWeights
-from premask.models import weights
 from premask.models.catalog import Checkpoint, PackagedWeights, checkpoint_of
+from premask.models.weights import installed as weights
 
 DATA = b"these are weights"
 PACKAGED = PackagedWeights(

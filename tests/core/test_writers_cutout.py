@@ -116,7 +116,7 @@ def test_objects_stay_untouched(background: Callable[[Labeled], Rgb]) -> None:
     assert (result[~inside] != image.rgb[~inside]).any(axis=-1).mean() > 0.95
 
 
-def test_the_background_is_the_colour_and_edges_have_no_halo() -> None:
+def test_the_background_is_the_color_and_edges_have_no_halo() -> None:
     found, alpha = soft_disc()
     image = Image.from_rgb(red_on_blue(alpha), name="a")
     result = on_color(Labeled(image=image, annotations=(found,)), (250, 200, 0))

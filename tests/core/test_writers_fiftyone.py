@@ -203,7 +203,7 @@ def test_classes_keep_the_numbers_that_they_have(fo: Any, tmp_path: Path) -> Non
     np.testing.assert_array_equal(fo.Segmentation(**fields).get_mask(), array * np.uint16(301))
 
 
-def test_targets_that_are_colours_are_refused() -> None:
+def test_targets_that_are_colors_are_refused() -> None:
     with pytest.raises(InvalidSetting, match="Choose another field"):
         extended_targets({"#ff0000": "cat"}, ())
 

@@ -153,7 +153,7 @@ def test_a_broken_png_is_an_invalid_mask(data: bytes) -> None:
 
 def test_a_photo_is_no_mask() -> None:
     photo = png.png_bytes(PIL.Image.new("RGB", (2, 2)))
-    with pytest.raises(InvalidMask, match=r"has colours \(RGB\)"):
+    with pytest.raises(InvalidMask, match=r"has colors \(RGB\)"):
         png.mask_from_png(photo)
 
 
@@ -172,7 +172,7 @@ def test_a_photo_is_no_mask() -> None:
         ("unicorn", 0, (0, 0, 0)),
     ],
 )
-def test_ade20ks_classes_have_the_colours_that_controlnet_expects(
+def test_ade20ks_classes_have_the_colors_that_controlnet_expects(
     label: str, number: int, rgb: tuple[int, int, int]
 ) -> None:
     (make,) = png.ade20k_files(labeled(block(label, slice(0, 2), slice(0, 2))), "a").values()
@@ -189,7 +189,7 @@ def test_what_is_no_class_of_ade20k_hides_none() -> None:
     assert Mask.from_array(index == 1) == wall.mask
 
 
-def test_ade20k_has_150_classes_and_two_of_one_colour() -> None:
+def test_ade20k_has_150_classes_and_two_of_one_color() -> None:
     colors = [tuple(ade20k_palette()[at : at + 3]) for at in range(0, 3 * 151, 3)]
     assert len(colors) == 151
     assert len(set(colors)) == 150

@@ -15,7 +15,7 @@ from premask.annotations import Annotation
 from premask.geometry import pixels_of_percent, snapped
 from premask.images import read_image
 from premask.prompts import BoxPrompt, Phrase, Point, Prompts
-from premask.recipes import Recipe, recipe_of
+from premask.recipes.recipe import Recipe, recipe_of
 from tests.e2e.label_studio_backend import access, pulled, running_backend
 from tests.e2e.label_studio_editor import Editor
 from tests.e2e.label_studio_server import EMAIL, PASSWORD, TOKEN, LabelStudio, running_label_studio
@@ -42,7 +42,7 @@ CONFIG = """
   <TextArea name="words" toName="image" smart="true" maxSubmissions="1" showSubmitButton="true"/>
 </View>
 """
-"""As in the README; what is drawn is of a colour that no photo has."""
+"""As in the README; what is drawn is of a color that no photo has."""
 
 ASTRONAUT, CAT, COFFEE = (
     PHOTOS.index(f"{name}.png") for name in ("astronaut", "chelsea", "coffee")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ml_backend.app import create_app
-from ml_backend.backend import Backend
-from ml_backend.label_config import LabelConfig
-from ml_backend.predictor import Prediction, Predictor
-from ml_backend.protocol import Task
+from ml_backend.predict.predictor import Prediction, Predictor
+from ml_backend.project.label_config import LabelConfig
+from ml_backend.server.app import create_app
+from ml_backend.server.backend import Backend
 from ml_backend.settings import read_settings
+from ml_backend.studio.protocol import Task
 from tests.ml_backend.label_studio_calls import MemoryFetcher, disks_png
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ml_backend.addresses import Origin, image_address, image_name, shown
+from ml_backend.studio.addresses import Origin, image_address, image_name, shown
 from premask.errors import InvalidSetting, UnreadableImage
 
 HERE = Origin.of("https://labels.example.com")

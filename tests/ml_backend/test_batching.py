@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.batching import Batches
+from ml_backend.predict.batching import Batches
 from premask.annotations import Annotation
 from premask.images import Image
 from tests.ml_backend.conftest import SOON, Connect
@@ -91,7 +91,7 @@ class Stages:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[list[str]] = []
         self.may_end = threading.Event()
-        for caller in ("ml_backend.predictor", "premask.pipeline"):
+        for caller in ("ml_backend.predict.predictor", "premask.runs.pipeline"):
             monkeypatch.setattr(f"{caller}.run_stages", self.run)
 
     def run(self, images: Sequence[Image], *_: object) -> list[tuple[Annotation, ...]]:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from ml_backend import bulk_writer
-from ml_backend.bulk_writer import NewPrediction
-from ml_backend.client import LabelStudioClient
-from ml_backend.push import Push
-from ml_backend.task_labeler import FailedTask
+from ml_backend.commands import bulk_writer
+from ml_backend.commands.bulk_writer import NewPrediction
+from ml_backend.commands.push import Push
+from ml_backend.commands.task_labeler import FailedTask
+from ml_backend.studio.client import LabelStudioClient
 from premask.errors import LabelStudioFailed, UnreadableImage
 from tests.ml_backend.fake_label_studio import FakeLabelStudio, settings_for
 from tests.ml_backend.local_server import Asked, LocalServer, serving
@@ -48,7 +48,7 @@ class OneRegion:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ml_backend.client.PATIENCE_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("ml_backend.studio.client.PATIENCE_SECONDS", (0.0, 0.0))
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from ml_backend import push
-from ml_backend.context import regions_by_image
-from ml_backend.label_config import parse_label_config
-from ml_backend.predictor import predictor_from_settings
-from ml_backend.protocol import Task
+from ml_backend.commands import push
+from ml_backend.predict.predictor import predictor_from_settings
+from ml_backend.project.clicks import regions_by_image
+from ml_backend.project.label_config import parse_label_config
+from ml_backend.studio.protocol import Task
 from tests.ml_backend.fake_label_studio import CONFIG, FakeLabelStudio, settings_for
 from tests.ml_backend.label_studio_calls import clicked, keypoint
 from tests.ml_backend.local_server import LocalServer, serving
@@ -75,7 +75,7 @@ def embed_only(url: str, model: str) -> int:
 
 def count_looks() -> list[int]:
     """How many images the network gets at each look, from now on."""
-    from premask.models.sam2 import Sam2Network
+    from premask.models.families.sam2 import Sam2Network
 
     looks: list[int] = []
     look = Sam2Network.encode
@@ -116,7 +116,7 @@ def looks_after_clicks(url: str, model: str, *images: str) -> list[str]:
 def test_the_first_click_of_a_new_process_looks_at_no_image_that_was_embedded(
     fake: FakeLabelStudio, server: LocalServer, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from premask.models.sam2 import Sam2Network
+    from premask.models.families.sam2 import Sam2Network
 
     monkeypatch.setattr(Sam2Network, "encode", Sam2Network.encode)
     looks = count_looks()
@@ -151,7 +151,7 @@ def test_a_model_that_breaks_on_images_is_reported_for_each_of_them(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from premask.models.sam2 import Sam2Network
+    from premask.models.families.sam2 import Sam2Network
 
     def broken(network: Any, pixels: Any) -> Any:
         raise RuntimeError("a kernel was not found")

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-import ml_backend.events
-from ml_backend.corrections import Corrections, Proposal, verdict
-from ml_backend.events import EventLog
+import ml_backend.server.events
+from ml_backend.server.corrections import Corrections, Proposal, verdict
+from ml_backend.server.events import EventLog
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import (
     Json,
@@ -95,9 +95,9 @@ def test_the_newest_verdict_on_an_annotation_counts() -> None:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ml_backend.corrections.TASKS", 2)
-    monkeypatch.setattr("ml_backend.corrections.ANNOTATIONS", 2)
-    monkeypatch.setattr("ml_backend.corrections.REGIONS_OF_A_TASK", 2)
+    monkeypatch.setattr("ml_backend.server.corrections.TASKS", 2)
+    monkeypatch.setattr("ml_backend.server.corrections.ANNOTATIONS", 2)
+    monkeypatch.setattr("ml_backend.server.corrections.REGIONS_OF_A_TASK", 2)
     corrections = Corrections()
     for number in range(4):
         corrections.propose(
@@ -251,7 +251,7 @@ def test_a_damaged_journal_costs_its_damaged_lines_only(open_log: OpenLog, tmp_p
 def test_a_long_journal_becomes_the_previous_one(
     open_log: OpenLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ml_backend.events, "JOURNAL_BYTES", 300)
+    monkeypatch.setattr(ml_backend.server.events, "JOURNAL_BYTES", 300)
     log, _ = open_log()
     for _ in range(40):
         send(log, "start_training")
@@ -270,7 +270,7 @@ def test_a_full_disk_is_reported_and_stops_nothing(open_log: OpenLog, tmp_path: 
 
 
 def test_events_do_not_fill_the_memory(open_log: OpenLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ml_backend.events, "WAITING_BYTES", 10)
+    monkeypatch.setattr(ml_backend.server.events, "WAITING_BYTES", 10)
     log, _ = open_log()
     send(log, "start_training")
     assert log.counts["dropped"] == 1

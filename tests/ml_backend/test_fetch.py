@@ -21,12 +21,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from ml_backend.access import Access
-from ml_backend.addresses import Origin
-from ml_backend.fetch import ImageFetcher
-from ml_backend.hosts import Hosts
-from ml_backend.network import Network, Times
 from ml_backend.settings import BackendSettings
+from ml_backend.studio.access import Access
+from ml_backend.studio.addresses import Origin
+from ml_backend.studio.fetch import ImageFetcher
+from ml_backend.studio.hosts import Hosts
+from ml_backend.studio.network import Network, Times
 from premask.errors import UnreadableImage
 from tests.ml_backend.local_server import Asked, LocalServer, Route, serving
 

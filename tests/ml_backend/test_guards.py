@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ml_backend.guards import MEGABYTE, BasicAuth, Intake, RateLimit, TooMuchAtOnce
-from ml_backend.redaction import Redaction
+from ml_backend.server.guards import MEGABYTE, BasicAuth, Intake, RateLimit, TooMuchAtOnce
+from ml_backend.server.redaction import Redaction
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import (
     PAYLOADS,
@@ -82,7 +82,7 @@ def test_a_bucket_is_emptied_and_fills_again() -> None:
 
 
 def test_clients_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ml_backend.guards.CLIENTS", 3)
+    monkeypatch.setattr("ml_backend.server.guards.CLIENTS", 3)
     limit = RateLimit(1, lambda: 0.0)
     assert [limit.wait_seconds(client) for client in "abcda"] == [0] * 5
     assert limit.wait_seconds("d") > 0
@@ -149,7 +149,7 @@ def test_what_many_send_at_once_does_not_fill_the_memory() -> None:
 def test_who_sends_too_much_at_once_is_told_to_come_again(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ml_backend.guards.BODIES_AT_ONCE", 0)
+    monkeypatch.setattr("ml_backend.server.guards.BODIES_AT_ONCE", 0)
     refused = connect(recipe="click").post("/predict", json=payload("predict_batch"))
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert "large requests" in refused.json()["error"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ml_backend.addresses import Origin
-from ml_backend.hosts import ForbiddenAddress, Hosts, is_public
+from ml_backend.studio.addresses import Origin
+from ml_backend.studio.hosts import ForbiddenAddress, Hosts, is_public
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "1.1.1.1", "2606:4700:4700::1111"])
@@ -71,7 +71,7 @@ def test_what_is_not_allowed(allowed: str) -> None:
         hosts("10.0.0.7", allowed=(allowed,)).addresses_of("minio", 9000)
 
 
-def test_label_studio_itself_may_be_inside_but_not_its_neighbours() -> None:
+def test_label_studio_itself_may_be_inside_but_not_its_neighbors() -> None:
     inside = hosts("10.0.0.7", origin=Origin.of("http://labels:8080"))
     assert inside.addresses_of("labels", 8080)
     for host, port in (("labels", 8081), ("database", 8080)):

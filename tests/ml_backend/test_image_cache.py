@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.image_cache import TORN_SECONDS, ImageCache, cache_key
+from ml_backend.studio.image_cache import TORN_SECONDS, ImageCache, cache_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,7 +128,7 @@ def test_a_full_disk_costs_only_speed(
 WRITER = """
 import sys
 from pathlib import Path
-from ml_backend.image_cache import ImageCache, cache_key
+from ml_backend.studio.image_cache import ImageCache, cache_key
 cache = ImageCache(Path(sys.argv[1]), 4_000_000)
 for turn in range(300):
     number = turn % 20

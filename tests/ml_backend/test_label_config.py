@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ml_backend.label_config import LabelConfig, ignored_tags, parse_label_config
-from ml_backend.roles import Roles
+from ml_backend.predict.roles import Roles
+from ml_backend.project.label_config import LabelConfig, ignored_tags, parse_label_config
+from ml_backend.server.setup_report import setup_report
 from ml_backend.settings import read_settings
-from ml_backend.setup_report import setup_report
 from premask.errors import InvalidRequest, InvalidSetting, UnusableLabelConfig
-from premask.recipes import recipe_of
+from premask.recipes.recipe import recipe_of
 from tests.ml_backend.label_studio_calls import CONFIG
 
 MIXTURE = """
@@ -170,11 +170,11 @@ def test_tags_that_are_left_to_people_are_named() -> None:
 
 def test_the_report_says_who_answers_what() -> None:
     told = report(CONFIG)
-    assert "labelled by 'subject'" in told
+    assert "labeled by 'subject'" in told
     assert "Answered by 'click': clicks (<KeyPointLabels name=\"kp\">), boxes (" in told
     assert 'Words in <TextArea name="prompt">: not answered' in told
     assert "Nobody can click" in report(MIXTURE.replace(' smart="true"', ""))
-    assert "not labelled, because 'click' answers clicks only" in report(CONFIG, roles(None))
+    assert "not labeled, because 'click' answers clicks only" in report(CONFIG, roles(None))
 
 
 def test_the_report_names_the_phrases_of_a_recipe_that_understands_words() -> None:
@@ -182,7 +182,7 @@ def test_the_report_names_the_phrases_of_a_recipe_that_understands_words() -> No
     assert "'owl' looks for Cat, dog, puppy, Ball, Indoor, cat." in report(MIXTURE, owl)
     assert "answered by 'owl'" in report(CONFIG, owl)
     own_words = recipe_of("owl").with_settings({"find.phrases": "a cat"})
-    assert "labelled by 'owl'" in report(
+    assert "labeled by 'owl'" in report(
         MIXTURE, Roles(batch=own_words, interactive=owl.interactive)
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.predictor import predictor_from_settings
+from ml_backend.predict.predictor import predictor_from_settings
 from ml_backend.settings import read_settings
 from tests.ml_backend.label_studio_calls import (
     Json,

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.backend import Backend
-from ml_backend.reason import LONGEST, reason_phrase, with_reason
-from ml_backend.serve import server_of
+from ml_backend.commands.serve import server_of
+from ml_backend.server.backend import Backend
+from ml_backend.server.reason import LONGEST, reason_phrase, with_reason
 from ml_backend.settings import read_settings
 from tests.ml_backend.conftest import HeldPredictor
 from tests.ml_backend.label_studio_calls import MemoryFetcher, payload, predict_call, until

@@ -11,7 +11,7 @@ from premask.annotations import Annotation
 from premask.images import Image
 from premask.models.pool import ModelPool
 from premask.prompts import Phrase, Prompts
-from premask.recipes import Recipe
+from premask.recipes.recipe import Recipe
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import (
     clicked,
@@ -45,7 +45,7 @@ AsksOf = list[tuple[str, Prompts]]
 
 def replace_stages(monkeypatch: pytest.MonkeyPatch, stages: Callable[..., Any]) -> None:
     """Let these take the place of the models, for one image and for several."""
-    for caller in ("ml_backend.predictor", "premask.pipeline"):
+    for caller in ("ml_backend.predict.predictor", "premask.runs.pipeline"):
         monkeypatch.setattr(f"{caller}.run_stages", stages)
 
 
@@ -134,7 +134,7 @@ def test_a_click_without_anything_asked_runs_nothing(connect: Connect, asked: As
     assert (item["result"], asked) == ([], [])
 
 
-def test_each_image_of_a_task_is_labelled(connect: Connect, asked: AsksOf) -> None:
+def test_each_image_of_a_task_is_labeled(connect: Connect, asked: AsksOf) -> None:
     call = predict_call("", config=TWO_IMAGES, data={"first": "/a.png", "second": "/b.png"})
     (item,) = results(connect(recipe="faces"), call)
     assert [each["to_name"] for each in item["result"]] == ["left", "right"]

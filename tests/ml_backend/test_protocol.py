@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ml_backend.protocol import (
+from ml_backend.studio.protocol import (
     NOT_LOOKED_AT,
     PredictCall,
     answer,
@@ -136,15 +136,17 @@ def test_the_version_changes_with_the_recipe_its_settings_and_the_labels(connect
     assert version(subject) == version(connect(recipe="subject"))
     assert len({version(subject), version(grown), version(connect(recipe="faces"))}) == 3
     fewer = CONFIG.replace('<Label value="Dog"/>', "")
-    coloured = CONFIG.replace('value="Cat"', 'value="Cat" background="#FF0000"')
-    assert version(subject, fewer) != version(subject) == version(subject, coloured)
+    colored = CONFIG.replace('value="Cat"', 'value="Cat" background="#FF0000"')
+    assert version(subject, fewer) != version(subject) == version(subject, colored)
 
 
 def test_the_version_changes_with_the_weights(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = version(connect(recipe="subject"))
-    monkeypatch.setattr("premask.recipes.weights_identity", lambda checkpoint: "other weights")
+    monkeypatch.setattr(
+        "premask.recipes.recipe.weights_identity", lambda checkpoint: "other weights"
+    )
     assert version(connect(recipe="subject")) != before
 
 
@@ -258,7 +260,7 @@ def test_an_unforeseen_error_shows_no_traceback(
     def broken(*arguments: object) -> None:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr("ml_backend.backend.parse_label_config", broken)
+    monkeypatch.setattr("ml_backend.server.backend.parse_label_config", broken)
     response = connect().post("/setup", json=payload("setup"))
     assert (response.status_code, response.json()) == (500, {"error": "RuntimeError('a mistake')"})
 

@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from ml_backend import pull
+from ml_backend.commands import pull
 from premask.annotations import Annotation
 from premask.errors import UnknownFormat
 from premask.labels.coco import read_coco

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 import premask
-from ml_backend import push
-from ml_backend.predictor import pool_from_settings
+from ml_backend.commands import push
+from ml_backend.predict.predictor import pool_from_settings
 from ml_backend.settings import BackendSettings
 from premask.errors import (
     InvalidSetting,
@@ -90,7 +90,7 @@ def test_a_finished_project_needs_no_model_and_no_image(
 ) -> None:
     assert pushed(settings(server)) == 0
     fake.files.clear()
-    monkeypatch.setattr("premask.models.haar.HaarDetector.find", None)
+    monkeypatch.setattr("premask.models.families.haar.HaarDetector.find", None)
     assert pushed(settings(server)) == 0
     assert "0 predictions written" in capsys.readouterr().out
 

@@ -10,7 +10,7 @@ from itertools import islice
 
 import pytest
 
-from ml_backend.work_queue import AHEAD, Lane, QueueFull, SharedWork, in_order
+from ml_backend.predict.work_queue import AHEAD, Lane, QueueFull, SharedWork, in_order
 
 SOON = 10
 

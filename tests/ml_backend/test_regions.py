@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from ml_backend.label_config import parse_label_config
-from ml_backend.regions import regions_from_annotations, without_label
+from ml_backend.project.label_config import parse_label_config
+from ml_backend.project.regions import regions_from_annotations, without_label
 from premask.annotations import Annotation
 from premask.labels import brush_rle
 from premask.labels.label_studio import annotations_from_regions

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ml_backend.activity import DROPPED_NAMES, OTHERS, REMEMBERED, Activity
-from ml_backend.backend import Backend
-from ml_backend.metrics import exposition
-from ml_backend.model_loading import ModelLoading
-from ml_backend.projects import Project, Projects
-from ml_backend.status_page import Status, status_page
+from ml_backend.predict.model_loading import ModelLoading
+from ml_backend.server.activity import DROPPED_NAMES, OTHERS, REMEMBERED, Activity
+from ml_backend.server.backend import Backend
+from ml_backend.server.metrics import exposition
+from ml_backend.server.projects import Project, Projects
+from ml_backend.server.status_page import Status, status_page
 from premask.errors import MissingWeights
 from premask.models.pool import ModelPool
 from tests.ml_backend.conftest import Connect
@@ -145,7 +145,7 @@ def test_metrics_are_what_prometheus_reads() -> None:
 def test_a_project_is_news_once_and_the_oldest_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ml_backend.projects.PROJECTS", 2)
+    monkeypatch.setattr("ml_backend.server.projects.PROJECTS", 2)
     projects = Projects()
     assert projects.note("1", Project(version="a"))
     assert not projects.note("1", Project(version="a"))

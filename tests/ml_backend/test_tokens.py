@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ml_backend.fetch import ImageFetcher
 from ml_backend.settings import BackendSettings
-from ml_backend.tokens import LegacyToken, PersonalToken, token_of
+from ml_backend.studio.fetch import ImageFetcher
+from ml_backend.studio.tokens import LegacyToken, PersonalToken, token_of
 from premask.errors import InvalidSetting, LabelStudioFailed, PremaskError
 from tests.ml_backend.local_server import Asked, LocalServer, Route, serving
 
@@ -92,7 +92,7 @@ def in_threads(count: int, work: Callable[[], object]) -> None:
 
 def test_access_is_bought_anew_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     shop, clock = Shop(lifetime=300), [1e6]
-    monkeypatch.setattr("ml_backend.tokens.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("ml_backend.studio.tokens.time.monotonic", lambda: clock[0])
     token = PersonalToken(PERSONAL, shop.refresh)
     for seconds, sold in ((0, 1), (200, 1), (75, 2), (100, 2)):
         clock[0] += seconds
@@ -104,7 +104,7 @@ def test_access_that_hardly_lives_is_used_for_half_its_life(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shop, clock = Shop(lifetime=20), [1e6]
-    monkeypatch.setattr("ml_backend.tokens.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("ml_backend.studio.tokens.time.monotonic", lambda: clock[0])
     token = PersonalToken(PERSONAL, shop.refresh)
     for seconds, sold in ((0, 1), (9, 1), (2, 2)):
         clock[0] += seconds

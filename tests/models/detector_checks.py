@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 def photos() -> list[Image]:
-    """Five real photos; the first two share a size, the last is thinner than a colour is deep."""
+    """Five real photos; the first two share a size, the last is thinner than a color is deep."""
     astronaut = skimage.data.astronaut()
     views = [
         astronaut,
@@ -104,13 +104,13 @@ def distances(found: Sequence[Hint], expected: Sequence[Hint]) -> Floats:
 
 
 def finest_step(found: Sequence[Hint], beyond: float) -> float:
-    """The smallest difference of two centres' x or y beyond so many pixels.
+    """The smallest difference of two centers' x or y beyond so many pixels.
 
     bfloat16 has 128 numbers between the middle of an image and its end.
     """
     boxes = _boxes(found)
-    centres = np.unique((boxes[:, :2] + boxes[:, 2:]) / 2)
-    steps = np.diff(centres[centres > beyond])
+    centers = np.unique((boxes[:, :2] + boxes[:, 2:]) / 2)
+    steps = np.diff(centers[centers > beyond])
     return float(steps[steps > 1e-4].min())
 
 

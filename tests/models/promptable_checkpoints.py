@@ -15,7 +15,7 @@ from premask.images import Image, read_image
 from premask.masks import Mask
 from premask.models.capabilities import Outline
 from premask.models.options import NoOptions
-from premask.models.promptable import PromptableSegmenter
+from premask.models.parts.promptable import PromptableSegmenter
 from premask.models.registry import build
 from premask.prompts import Hint, Point
 from tests.tiny_models import edgetam, sam, sam2, sam3_tracker, sam_hq

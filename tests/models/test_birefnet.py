@@ -16,10 +16,10 @@ from torchvision import transforms
 from premask.errors import InvalidSetting, MissingWeights, UnsafeWeights
 from premask.images import Image
 from premask.masks import Mask
-from premask.models import birefnet
-from premask.models.birefnet import BirefnetMatter, network_size
-from premask.models.birefnet_network import BiRefNet, shape_of
-from premask.models.birefnet_swin import SwinShape
+from premask.models.families.birefnet import matter as birefnet
+from premask.models.families.birefnet.matter import BirefnetMatter, network_size
+from premask.models.families.birefnet.network import BiRefNet, shape_of
+from premask.models.families.birefnet.swin import SwinShape
 from premask.models.options import BirefnetOptions
 from premask.prompts import Prompts
 from tests.models.detector_checks import assert_threads_do_not_mix, drop_a_weight, photos
@@ -104,7 +104,7 @@ def test_alpha_is_what_the_documented_steps_give(
     (alpha,) = matter.matte([images[index]], [None], SMALL)
     expected = documented(folder, images[index])
     assert expected.std() > 5
-    # Pillow and torch resize a few pixels to neighbouring values; the mean is that of rounding.
+    # Pillow and torch resize a few pixels to neighboring values; the mean is that of rounding.
     np.testing.assert_allclose(alpha, expected, rtol=0, atol=2.1)
     assert np.abs(alpha - expected).mean() < 0.27
 

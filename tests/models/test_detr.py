@@ -20,10 +20,10 @@ from transformers import (
 from premask.errors import MissingWeights
 from premask.images import Image
 from premask.masks import Mask
-from premask.models import torch_runtime
-from premask.models.detections import hints_of
-from premask.models.detr import DetrFinder
+from premask.models.families.detr import DetrFinder
 from premask.models.options import DetrOptions
+from premask.models.parts import torch_runtime
+from premask.models.parts.detections import hints_of
 from premask.prompts import Prompts
 from tests.models.detector_checks import (
     assert_differ,

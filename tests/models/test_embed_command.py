@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from premask.cli import main
-from premask.models.promptable import PromptableSegmenter
+from premask.models.parts.promptable import PromptableSegmenter
 from tests.tiny_models import sam2
 
 

@@ -11,8 +11,8 @@ import pytest
 from premask.errors import InvalidSetting
 from premask.images import Image
 from premask.masks import Mask
-from premask.models.eomt import eomt_finder
-from premask.models.universal import UniversalFinder
+from premask.models.families.eomt import eomt_finder
+from premask.models.parts.query_segmentation import UniversalFinder
 from premask.prompts import Hint, Prompts
 from tests.models.detector_checks import assert_same, assert_same_but_for_rounding
 from tests.models.universal_checks import (

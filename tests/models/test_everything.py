@@ -15,10 +15,10 @@ from transformers import SamImageProcessor, pipeline
 
 from premask.images import read_image
 from premask.masks import Mask
-from premask.models.everything import find_everything
-from premask.models.mask_logits import Canvas
 from premask.models.options import EverythingOptions
-from premask.models.sam_prompts import ObjectPrompt
+from premask.models.parts.everything import find_everything
+from premask.models.parts.mask_logits import Canvas
+from premask.models.parts.sam_prompts import ObjectPrompt
 from premask.prompts import Hint, Prompts
 from tests.models.promptable_checkpoints import TIES, TINY, load, photos, pixels_apart
 
@@ -33,8 +33,8 @@ def blobs(prompts: Sequence[ObjectPrompt]) -> tuple[torch.Tensor, torch.Tensor]:
     places = torch.tensor([each.points_xy[0] for each in prompts]) * LOW / 128
     rows, columns = torch.meshgrid(torch.arange(LOW), torch.arange(LOW), indexing="ij")
     # Clicks of one cell mean the same object, so there are duplicates to drop.
-    centres = (places / 6).round() * 6
-    away = torch.hypot(rows - centres[:, 1, None, None], columns - centres[:, 0, None, None])
+    centers = (places / 6).round() * 6
+    away = torch.hypot(rows - centers[:, 1, None, None], columns - centers[:, 0, None, None])
     phase = places @ torch.tensor([1.7, 2.9])
     wobble = torch.sin(phase)
     logits = torch.stack([(radius + wobble[:, None, None]) - away for radius in (3, 5, 9)], dim=1)

@@ -15,9 +15,8 @@ from transformers import Florence2ForConditionalGeneration, Florence2Processor
 from premask.errors import MissingWeights, UnsupportedPrompt
 from premask.images import Image
 from premask.labels.coco_rle import mask_from_segmentation
-from premask.models import florence2_answers, torch_runtime
-from premask.models.florence2 import TASKS, Florence2Finder
-from premask.models.florence2_answers import (
+from premask.models.families.florence2 import answers as florence2_answers
+from premask.models.families.florence2.answers import (
     Region,
     asked_phrase,
     boxes_in,
@@ -25,7 +24,9 @@ from premask.models.florence2_answers import (
     region_hints,
     regions_in,
 )
+from premask.models.families.florence2.finder import TASKS, Florence2Finder
 from premask.models.options import Florence2Options
+from premask.models.parts import torch_runtime
 from premask.prompts import Hint, Phrase, Prompts
 from premask.settings import settings_of
 from tests.models.detector_checks import (

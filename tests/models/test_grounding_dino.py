@@ -16,10 +16,10 @@ from transformers import (
 
 from premask.errors import MissingWeights, UnsupportedPrompt
 from premask.images import Image
-from premask.models import torch_runtime
-from premask.models.detections import hints_of
-from premask.models.grounding_dino import GroundingDinoFinder
+from premask.models.families.grounding_dino import GroundingDinoFinder
 from premask.models.options import GroundingDinoOptions
+from premask.models.parts import torch_runtime
+from premask.models.parts.detections import hints_of
 from premask.prompts import Hint, Phrase, Prompts
 from tests.models.detector_checks import (
     asking,

@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 
 from premask.masks import Mask
-from premask.models.mask_logits import (
+from premask.models.parts.mask_logits import (
     Canvas,
     logits_from_mask,
     mask_and_stability,

@@ -9,7 +9,7 @@ import pytest
 from premask.errors import UnsupportedPrompt
 from premask.images import Image
 from premask.models.capabilities import Embedder
-from premask.models.florence2 import TASKS
+from premask.models.families.florence2.finder import TASKS
 from premask.models.options import Florence2Options
 from premask.models.pool import ModelPool
 from premask.models.registry import FAMILIES

@@ -11,11 +11,11 @@ from transformers import Owlv2ForObjectDetection, Owlv2Processor
 
 from premask.errors import MissingWeights, UnsupportedPrompt
 from premask.images import Image
-from premask.models import owlv2 as adapter
-from premask.models import torch_runtime
-from premask.models.detections import hints_of
+from premask.models.families import owlv2 as adapter
+from premask.models.families.owlv2 import Owlv2Finder
 from premask.models.options import Owlv2Options
-from premask.models.owlv2 import Owlv2Finder
+from premask.models.parts import torch_runtime
+from premask.models.parts.detections import hints_of
 from premask.prompts import Exemplar, Hint, Phrase, Prompts
 from tests.models.detector_checks import (
     Found,

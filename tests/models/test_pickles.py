@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from premask.errors import MissingWeights, UnsafeWeights
-from premask.models.pickles import TENSORS, imported_names, kind_of, require_known
+from premask.models.weights.pickles import TENSORS, imported_names, kind_of, require_known
 
 COMMAND = f"{sys.executable} -c \"open('ran', 'w')\""
 
@@ -157,7 +157,7 @@ def test_torchscript_is_refused(tmp_path: Path) -> None:
 def test_a_pickle_that_unpacks_to_gigabytes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("premask.models.pickles.LARGEST", 1000)
+    monkeypatch.setattr("premask.models.weights.pickles.LARGEST", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02N." + b" " * 10**6)
     with pytest.raises(UnsafeWeights, match="unpacks to 1,000,004 bytes"):
@@ -206,6 +206,6 @@ def test_models_of_ultralytics_are_recognized_by_their_names(tmp_path: Path) -> 
 
 
 def test_scanning_needs_no_torch() -> None:
-    program = "import sys, premask.models.pickles; assert 'torch' not in sys.modules"
+    program = "import sys, premask.models.weights.pickles; assert 'torch' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "plugin")}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)

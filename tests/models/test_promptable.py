@@ -13,12 +13,12 @@ import torch
 from premask.errors import MissingWeights, UnsupportedPrompt
 from premask.images import Image
 from premask.masks import Mask
-from premask.models import promptable
 from premask.models.capabilities import Outline, Restorer, Reusable
-from premask.models.mask_logits import Canvas
 from premask.models.options import NoOptions
-from premask.models.promptable import PromptableSegmenter
-from premask.models.sam_prompts import prompt_of
+from premask.models.parts import promptable
+from premask.models.parts.mask_logits import Canvas
+from premask.models.parts.promptable import PromptableSegmenter
+from premask.models.parts.sam_prompts import prompt_of
 from premask.prompts import Hint
 from tests.models.detector_checks import drop_a_weight
 from tests.models.promptable_checkpoints import (

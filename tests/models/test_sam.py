@@ -13,9 +13,9 @@ from transformers import SamHQModel, SamHQProcessor, SamModel, SamProcessor
 from premask.images import Image
 from premask.masks import Mask
 from premask.models.capabilities import Outline
-from premask.models.mask_logits import logits_from_mask
 from premask.models.options import SamHqOptions
-from premask.models.promptable import PromptableSegmenter
+from premask.models.parts.mask_logits import logits_from_mask
+from premask.models.parts.promptable import PromptableSegmenter
 from premask.prompts import Hint
 from tests.models.promptable_checkpoints import (
     BESIDE,

@@ -23,8 +23,8 @@ from premask.errors import MissingWeights
 from premask.images import Image
 from premask.masks import Mask
 from premask.models.capabilities import Outline
-from premask.models.mask_logits import logits_from_mask
-from premask.models.promptable import PromptableSegmenter
+from premask.models.parts.mask_logits import logits_from_mask
+from premask.models.parts.promptable import PromptableSegmenter
 from premask.models.registry import FAMILIES
 from premask.prompts import Hint
 from tests.models.promptable_checkpoints import (

@@ -17,12 +17,12 @@ from transformers import Sam2Config, Sam2Model
 from premask.errors import MissingWeights, UnsafeWeights
 from premask.images import Image
 from premask.masks import Mask
-from premask.models import sam2_official
 from premask.models.capabilities import Outline
-from premask.models.mask_logits import logits_from_mask
+from premask.models.families import sam2_official
+from premask.models.families.sam2_official import CONFIGURATIONS, STABLE_MASKS, Sam2OfficialNetwork
 from premask.models.options import EverythingOptions, NoOptions
-from premask.models.promptable import PromptableSegmenter
-from premask.models.sam2_official import CONFIGURATIONS, STABLE_MASKS, Sam2OfficialNetwork
+from premask.models.parts.mask_logits import logits_from_mask
+from premask.models.parts.promptable import PromptableSegmenter
 from premask.prompts import Hint, Prompts
 from tests.models.detector_checks import assert_threads_do_not_mix
 from tests.models.promptable_checkpoints import (

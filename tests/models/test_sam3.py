@@ -21,10 +21,10 @@ from transformers import (
 from premask.errors import MissingWeights, UnsupportedPrompt
 from premask.images import Image
 from premask.masks import Mask
-from premask.models import promptable
+from premask.models.families.sam3 import Sam3Finder
 from premask.models.options import Sam3Options
-from premask.models.sam3 import Sam3Finder
-from premask.models.torch_runtime import TorchEmbedding
+from premask.models.parts import promptable
+from premask.models.parts.torch_runtime import TorchEmbedding
 from premask.prompts import Exemplar, Hint, Phrase, Prompts
 from tests.models.detector_checks import (
     asking,

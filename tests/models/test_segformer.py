@@ -16,11 +16,11 @@ from transformers import AutoModelForSemanticSegmentation, SegformerImageProcess
 from premask.errors import MissingWeights, UnknownCategory
 from premask.images import Image
 from premask.masks import Mask
-from premask.models import class_maps
-from premask.models.categories import wanted_classes
-from premask.models.class_maps import class_hints, class_map
+from premask.models.families.segformer import SegformerFinder
 from premask.models.options import SegformerOptions
-from premask.models.segformer import SegformerFinder
+from premask.models.parts import class_maps
+from premask.models.parts.categories import wanted_classes
+from premask.models.parts.class_maps import class_hints, class_map
 from premask.prompts import Hint, Prompts
 from tests.models.detector_checks import (
     assert_differ,
@@ -212,7 +212,9 @@ def test_halves_are_close(
     folder: Path, finder: SegformerFinder, images: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = found(finder, images[0], *tiny.NAMES)
-    monkeypatch.setattr("premask.models.torch_runtime.dtype_on", lambda device: torch.bfloat16)
+    monkeypatch.setattr(
+        "premask.models.parts.torch_runtime.dtype_on", lambda device: torch.bfloat16
+    )
     close = found(SegformerFinder(weights=folder, device="cpu"), images[0], *tiny.NAMES)
     same = [
         one.mask.intersection(other.mask).area

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="pip install 'premask[torch]'")
 from transformers import SegformerForSemanticSegmentation  # noqa: E402
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
-from premask.models.torch_runtime import (  # noqa: E402
+from premask.models.parts.torch_runtime import (  # noqa: E402
     TorchEmbedding,
     device_of,
     dtype_on,

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from premask.errors import MissingWeights, UnknownCategory
 from premask.images import Image
-from premask.models.oneformer import oneformer_finder
+from premask.models.families.oneformer import oneformer_finder
 from premask.models.options import EomtOptions, UniversalOptions
-from premask.models.universal import UniversalFinder, contested
+from premask.models.parts.query_segmentation import UniversalFinder, contested
 from premask.prompts import Prompts
 from tests.models.detector_checks import (
     assert_same,
@@ -232,7 +232,9 @@ def test_halves_are_close(
 ) -> None:
     options = loose(name, "semantic")
     exact = found(finders[name], images[0], options)
-    monkeypatch.setattr("premask.models.torch_runtime.dtype_on", lambda device: torch.bfloat16)
+    monkeypatch.setattr(
+        "premask.models.parts.torch_runtime.dtype_on", lambda device: torch.bfloat16
+    )
     close = found(finders[name], images[0], options)
     assert_agree(exact, close, share=0.9)
     assert exact != close

@@ -15,10 +15,10 @@ from transformers import VitMatteForImageMatting, VitMatteImageProcessor
 from premask.errors import MissingWeights, UnsupportedPrompt
 from premask.images import Image
 from premask.masks import Mask
+from premask.models.families.vitmatte import VitMatteMatter
+from premask.models.families.vitmatte import _shrunk as shrunk
 from premask.models.options import VitMatteOptions
-from premask.models.trimap import core
-from premask.models.vitmatte import VitMatteMatter
-from premask.models.vitmatte import _shrunk as shrunk
+from premask.models.parts.trimap import core
 from tests.models.detector_checks import drop_a_weight, photos
 from tests.tiny_models import vitmatte as tiny
 
@@ -42,9 +42,9 @@ def images() -> list[Image]:
     return photos()
 
 
-def disc(size_hw: tuple[int, int], centre_xy: tuple[int, int], radius: float) -> Mask:
+def disc(size_hw: tuple[int, int], center_xy: tuple[int, int], radius: float) -> Mask:
     y, x = np.ogrid[: size_hw[0], : size_hw[1]]
-    return Mask.from_array((x - centre_xy[0]) ** 2 + (y - centre_xy[1]) ** 2 <= radius**2)
+    return Mask.from_array((x - center_xy[0]) ** 2 + (y - center_xy[1]) ** 2 <= radius**2)
 
 
 def trimap_of(mask: NDArray[np.bool_], radius: float) -> NDArray[np.uint8]:
@@ -66,12 +66,12 @@ def documented(
     return np.asarray(alphas[0, 0, : rgb.shape[0], : rgb.shape[1]])
 
 
-@pytest.mark.parametrize("centre_xy", [(250, 260), (480, 500)])
+@pytest.mark.parametrize("center_xy", [(250, 260), (480, 500)])
 def test_the_band_is_what_the_library_says(
-    folder: Path, matter: VitMatteMatter, images: list[Image], centre_xy: tuple[int, int]
+    folder: Path, matter: VitMatteMatter, images: list[Image], center_xy: tuple[int, int]
 ) -> None:
     """On a crop around the object, with odd sides, and at the image's corner."""
-    mask = disc((512, 512), centre_xy, 60)
+    mask = disc((512, 512), center_xy, 60)
     (alpha,) = matter.matte(images[:1], [mask], BAND)
     x0, y0, x1, y1 = mask.box_xyxy
     margin = max(math.ceil(0.15 * max(x1 - x0, y1 - y0)), 2 * 12 + 2)

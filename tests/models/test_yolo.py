@@ -16,9 +16,9 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 from premask.errors import MissingWeights, UnsafeWeights, UnsupportedPrompt
 from premask.images import Image
 from premask.masks import Mask
+from premask.models.families.yolo.checkpoints import read_model
+from premask.models.families.yolo.finder import YoloFinder
 from premask.models.options import YoloOptions
-from premask.models.yolo import YoloFinder
-from premask.models.yolo_checkpoints import read_model
 from premask.prompts import Exemplar, Hint, Phrase, Prompts
 from tests.models.detector_checks import (
     asking,
@@ -193,7 +193,7 @@ def test_questions_share_no_batch(finders: dict[str, YoloFinder], images: list[I
 
 
 def test_red_is_red(folder: Path, images: list[Image]) -> None:
-    """A network that sees one colour only answers to that one."""
+    """A network that sees one color only answers to that one."""
     model = read_model(folder / "yolov8.pt")
     with torch.no_grad():
         model.model[0].conv.weight[:, 1:] = 0
@@ -205,7 +205,7 @@ def test_red_is_red(folder: Path, images: list[Image]) -> None:
     as_seen = find(finder, Image.from_rgb(rgb, name="only red"))
     assert_same(as_seen, find(finder, images[0]))
     rgb[..., 0] = 200
-    assert_differ(as_seen, find(finder, Image.from_rgb(rgb, name="grey")))
+    assert_differ(as_seen, find(finder, Image.from_rgb(rgb, name="gray")))
 
 
 def test_the_options_are_heard(finders: dict[str, YoloFinder], images: list[Image]) -> None:
@@ -359,7 +359,7 @@ from pathlib import Path
 import numpy as np
 from premask.images import read_image
 from premask.models.options import YoloOptions
-from premask.models.yolo import YoloFinder
+from premask.models.families.yolo.finder import YoloFinder
 from premask.prompts import Prompts
 finder = YoloFinder(weights=Path({str(folder / "yolo11-seg.pt")!r}), device="cpu")
 image = read_image(np.full((90, 70, 3), 99, np.uint8))

@@ -22,11 +22,11 @@ from transformers import (
 
 from premask.images import Image
 from premask.masks import Mask
-from premask.models.eomt import eomt_finder
-from premask.models.mask2former import mask2former_finder
-from premask.models.oneformer import oneformer_finder
+from premask.models.families.eomt import eomt_finder
+from premask.models.families.mask2former import mask2former_finder
+from premask.models.families.oneformer import oneformer_finder
 from premask.models.options import EomtOptions, UniversalOptions
-from premask.models.universal import UniversalFinder
+from premask.models.parts.query_segmentation import UniversalFinder
 from premask.prompts import Hint, Prompts
 from tests.models.detector_checks import photos
 from tests.tiny_models import eomt, mask2former, oneformer

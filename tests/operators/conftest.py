@@ -140,7 +140,7 @@ def filled(label: str, box: tuple[int, int, int, int], size_hw: tuple[int, int])
 def finder(monkeypatch: pytest.MonkeyPatch, u2netp_weights: Path) -> Finder:
     """What stands for the models."""
     finder = Finder()
-    monkeypatch.setattr("premask.pipeline.run_stages", finder.run_stages)
+    monkeypatch.setattr("premask.runs.pipeline.run_stages", finder.run_stages)
     return finder
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting
+from premask.evaluation.metrics import boundary_iou, mse, sad
 from premask.labels.fiftyone import heatmap_from_annotations
 from premask.masks import Mask, Matte
-from premask.metrics import boundary_iou, mse, sad
 from tests.operators.mask_samples import annotation_of, detections, saved_image, soft_annotation
 
 SIZE = (40, 60)
@@ -31,7 +31,7 @@ def disc(x: float, label: str = "cat", **fields: Any) -> Annotation:
 
 @pytest.fixture
 def evaluation(fo: Any) -> Any:
-    return importlib.import_module("operators.evaluation")
+    return importlib.import_module("operators.work.evaluating")
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ SIZE = (13, 17)
 
 @pytest.fixture
 def export_masks(fo: Any) -> Any:
-    return importlib.import_module("operators.exporting").export_masks
+    return importlib.import_module("operators.work.exporting").export_masks
 
 
 @pytest.fixture
@@ -414,7 +414,7 @@ def imported(operator: Any, empty: Any, tmp_path: Path) -> Any:
         operator("import_masks")(empty, path=path, label_field="found", **options)
         empty.reload()
         (name,) = set(empty.list_runs(method="premask")) - known
-        return importlib.import_module("operators.runs").load(empty, name)
+        return importlib.import_module("operators.dataset.history").load(empty, name)
 
     return run
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from premask.errors import InvalidSetting, UnknownRecipe, UnknownSetting
-from premask.recipes import Recipe, built_in_recipes, recipe_of
+from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of
 from premask.settings import Setting
 
 RECIPES = list(built_in_recipes().values())
@@ -18,7 +18,7 @@ RECIPES = list(built_in_recipes().values())
 
 @pytest.fixture(scope="session")
 def forms(fo: Any) -> Any:
-    from operators import forms
+    from operators.forms import recipe_form as forms
 
     return forms
 

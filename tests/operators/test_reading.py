@@ -33,7 +33,7 @@ SIZE = (13, 17)
 @pytest.fixture
 def reading(fo: Any) -> Any:
     """The module under test; it imports FiftyOne."""
-    return importlib.import_module("operators.reading")
+    return importlib.import_module("operators.dataset.reading")
 
 
 @pytest.fixture

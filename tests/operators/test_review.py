@@ -12,7 +12,7 @@ import pytest
 
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting
-from premask.metrics import stability
+from premask.evaluation.metrics import stability
 from tests.operators.mask_samples import annotation_of, detections, saved_image
 
 SIZE = (40, 60)
@@ -31,7 +31,7 @@ def line() -> Annotation:
 
 @pytest.fixture
 def reviewing(fo: Any) -> Any:
-    return importlib.import_module("operators.reviewing")
+    return importlib.import_module("operators.work.doubt")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ LIMIT = 16 * 2**20
 
 @pytest.fixture
 def store(fo: Any) -> Any:
-    return importlib.import_module("operators.storing").store
+    return importlib.import_module("operators.dataset.bulk_store").store
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def full(photo_dataset: Any, monkeypatch: pytest.MonkeyPatch, u2netp_weights: Pa
             for each in images
         ]
 
-    monkeypatch.setattr("premask.pipeline.run_stages", noise)
+    monkeypatch.setattr("premask.runs.pipeline.run_stages", noise)
     return photo_dataset
 
 

@@ -19,12 +19,12 @@ URI = "@premask/premask/label_samples"
 STUB = """
 import sys, time
 import fiftyone as fo, fiftyone.operators as foo
-import premask.pipeline
+import premask.runs.pipeline
 from tests.operators.conftest import filled
 def run_stages(images, prompts, recipe, pool):
     time.sleep(float(sys.argv[2]))
     return [(filled("thing", (3, 4, 60, 70), image.size_hw),) for image in images]
-premask.pipeline.run_stages = run_stages
+premask.runs.pipeline.run_stages = run_stages
 """
 RUN = f"""
 label_samples = foo.get_operator("{URI}")

@@ -20,7 +20,7 @@ def undo(part: Callable[[str], Any], photo_dataset: Any) -> Callable[[str], Any]
     part("label_samples")
 
     def undone(name: str) -> Any:
-        from operators.undo import undo
+        from operators.work.undoing import undo
 
         result = undo(photo_dataset, name)
         photo_dataset.clear_cache()
@@ -150,7 +150,7 @@ def test_mask_targets_stay_while_somebody_needs_them(
 
 
 def test_the_history_remembers(photo_dataset: Any, label: Label, finder: Any, undo: Any) -> None:
-    from operators import runs
+    from operators.dataset import history as runs
 
     finder.find("astronaut", (3, 4, 60, 70))
     name = label(settings={"refine.grow": 2})["name"]

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from premask.models.birefnet_network import BiRefNet
-from premask.models.birefnet_swin import SwinShape
+from premask.models.families.birefnet.network import BiRefNet
+from premask.models.families.birefnet.swin import SwinShape
 
 SHAPE = SwinShape(width=8, depths=(2, 1, 1, 1), heads=(1, 2, 2, 2), window=4)
 

@@ -9,7 +9,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from premask.models.sam2_official import CONFIGURATIONS
+from premask.models.families.sam2_official import CONFIGURATIONS
 from tests.tiny_models.perturb import perturb
 
 SIDE = 128

@@ -9,7 +9,7 @@ import torch
 import yaml
 from transformers import CLIPConfig, CLIPModel
 
-from premask.models.ultralytics_library import tasks
+from premask.models.families.yolo.library import tasks
 from tests.tiny_models.perturb import perturb
 from tests.tiny_models.tokenizers import clip_tokenizer
 

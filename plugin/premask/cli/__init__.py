@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from premask.cli import annotate, embed, models, recipes
-from premask.doctor import diagnosis
+from premask.cli.doctor import diagnosis
 from premask.errors import PremaskError
-from premask.flags import EXIT_CODES
-from premask.terminal import printable
+from premask.terminal.flags import EXIT_CODES
+from premask.terminal.screen import printable
 from premask.version import __version__
 
 
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _preview(options: argparse.Namespace) -> int:
     # Drawing libraries are only loaded for drawing.
-    from premask.preview import preview
+    from premask.report.preview import preview
 
     for path in preview(options.folders):
         print(path)

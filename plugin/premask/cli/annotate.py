@@ -7,14 +7,14 @@ from pathlib import Path
 
 from premask.cli.embed import add_store, pool_from
 from premask.cli.models import fetch
-from premask.flags import EXIT_CODES, Commands, prompts_from_flags, settings_from_flags
-from premask.inputs import collect_inputs
 from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.models.catalog import checkpoint_of
-from premask.pipeline import require_prompts
-from premask.recipes import recipe_of
-from premask.runs import Job, Outcome, run, start_over
-from premask.terminal import ProgressLine, duration, printable, table
+from premask.recipes.recipe import recipe_of
+from premask.runs.inputs import collect_inputs
+from premask.runs.pipeline import require_prompts
+from premask.runs.run import Job, Outcome, run, start_over
+from premask.terminal.flags import EXIT_CODES, Commands, prompts_from_flags, settings_from_flags
+from premask.terminal.screen import ProgressLine, duration, printable, table
 
 ROWS = 20
 

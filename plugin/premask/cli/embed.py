@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from premask.flags import Commands
-from premask.inputs import collect_inputs
 from premask.models.embedding_store import EmbeddingStore
 from premask.models.embeddings import EmbeddingCache
-from premask.models.places import embeddings_folder
 from premask.models.pool import ModelPool
-from premask.terminal import ProgressLine, printable
-from premask.warming import warm
+from premask.models.weights.paths import embeddings_folder
+from premask.runs.inputs import collect_inputs
+from premask.runs.warming import warm
+from premask.terminal.flags import Commands
+from premask.terminal.screen import ProgressLine, printable
 
 
 def add(commands: Commands) -> None:

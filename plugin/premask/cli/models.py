@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from premask.flags import Commands
 from premask.models.catalog import Checkpoint, checkpoint_of, known_models
-from premask.models.facts import licence, megabytes, place, size
-from premask.models.weights import download, download_size, located_weights
-from premask.terminal import table
+from premask.models.weights.installed import download, download_size, located_weights
+from premask.models.weights.model_card import license_terms, megabytes, place, size
+from premask.terminal.flags import Commands
+from premask.terminal.screen import table
 
 
 def add(commands: Commands) -> None:
@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
 
 
 def fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
-    """Say what comes, and under which licence, before it comes."""
+    """Say what comes, and under which license, before it comes."""
     path = located_weights(checkpoint)
     if checkpoint.weights is None:
         print(f"{checkpoint.name} needs no weights.")
@@ -35,17 +35,17 @@ def fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
         print(f"{checkpoint.name} is here already: {path}")
     else:
         amount = megabytes(download_size(checkpoint))
-        terms = f"licence {licence(checkpoint)}"
+        terms = f"license {license_terms(checkpoint)}"
         print(f"Getting {checkpoint.name}: {amount}, {terms} ...", flush=True)
         print(f"{checkpoint.name} is here: {download(checkpoint, source)}")
 
 
 def _list(options: argparse.Namespace) -> int:
     rows = (
-        (each.name, " ".join(each.stages), licence(each), size(each), place(each), each.help)
+        (each.name, " ".join(each.stages), license_terms(each), size(each), place(each), each.help)
         for each in known_models().values()
     )
-    print(table(rows, ("model", "stages", "licence", "size", "weights", "what it does")))
+    print(table(rows, ("model", "stages", "license", "size", "weights", "what it does")))
     return 0
 
 
@@ -56,7 +56,7 @@ def _show(options: argparse.Namespace) -> int:
         ("family", each.family),
         ("stages", ", ".join(each.stages)),
         ("listens to", ", ".join(each.kind.prompts) or "nothing"),
-        ("licence", licence(each)),
+        ("license", license_terms(each)),
         ("comes from", each.homepage or "you"),
         ("parameters", each.parameters or "not stated"),
         ("sees", each.input or "not stated"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from premask.flags import Commands
-from premask.recipes import built_in_recipes, recipe_of
-from premask.terminal import table
+from premask.recipes.recipe import built_in_recipes, recipe_of
+from premask.terminal.flags import Commands
+from premask.terminal.screen import table
 
 
 def add(commands: Commands) -> None:

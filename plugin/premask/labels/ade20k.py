@@ -1,4 +1,4 @@
-"""ADE20K's 150 classes: the number and the colour of each, by any of its names."""
+"""ADE20K's 150 classes: the number and the color of each, by any of its names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ade20k_number(label: str) -> int:
 
 
 def ade20k_palette() -> bytes:
-    """The colours of an indexed PNG, three bytes each, as ControlNet expects them; 0 is black."""
+    """The colors of an indexed PNG, three bytes each, as ControlNet expects them; 0 is black."""
     return bytes(3) + b"".join(bytes.fromhex(color[1:]) for color in _colors().values())
 
 

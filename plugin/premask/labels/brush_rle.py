@@ -126,7 +126,7 @@ def _packed(header: bytes, codes: Bits, widths: Bits) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Blocks:
-    """Neighbouring blocks: where their words are in the stream, and their values in the image."""
+    """Neighboring blocks: where their words are in the stream, and their values in the image."""
 
     runs: NDArray[np.bool_]
     words: Bits

@@ -14,12 +14,12 @@ from scipy.ndimage import uniform_filter
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask
 from premask.files import LazyFiles
-from premask.foreground import estimate_foreground
 from premask.geometry import box_slices, grow_box, pixel_box
 from premask.images import Rgb
 from premask.labels.palette import Color
 from premask.labels.png import alpha_map, png_bytes
 from premask.masks import Alpha
+from premask.shaping.foreground import estimate_foreground
 
 WHITE: Color = (255, 255, 255)
 
@@ -56,7 +56,7 @@ def cutout(
 ) -> NDArray[np.uint8]:
     """Red, green, blue and alpha (h, w, 4) of one object, on its box grown by `padding` pixels.
 
-    The background is taken out of the colours of soft edges. What is cut away is black: nobody can
+    The background is taken out of the colors of soft edges. What is cut away is black: nobody can
     turn it visible again.
     """
     shape = annotation.matte or annotation.mask
@@ -74,7 +74,7 @@ def cutout(
 
 
 def on_color(labeled: Labeled, color: Color = WHITE) -> Rgb:
-    """All objects (height, width, 3) on one colour, without the old background in soft edges."""
+    """All objects (height, width, 3) on one color, without the old background in soft edges."""
     alpha = _alpha(labeled)
     foreground = estimate_foreground(labeled.image.rgb, alpha)
     return _blended(foreground, np.array(color, np.uint8), alpha)
@@ -115,7 +115,7 @@ def _blurred_background(rgb: Rgb, alpha: Alpha) -> Rgb:
 
 
 def _blurred(rgba: NDArray[np.float32], window: int) -> Rgb:
-    """Mean colours around each pixel (h, w, 3), each counting by its alpha."""
+    """Mean colors around each pixel (h, w, 3), each counting by its alpha."""
     share = rgba[..., 3:]
     weighted = np.concatenate((rgba[..., :3] * share, share), axis=-1)
     for _ in range(3):  # three box filters are nearly a Gaussian, and cost the same at any width

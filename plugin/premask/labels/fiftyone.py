@@ -62,7 +62,7 @@ def polyline_from_annotation(annotation: Annotation, size_hw: Size) -> Fields:
 
 
 def annotation_from_detection(fields: Mapping[str, Any], size_hw: Size) -> Annotation:
-    """Read a detection; its mask is an array (h, w), a picture (h, w, colours), or None."""
+    """Read a detection; its mask is an array (h, w), a picture (h, w, colors), or None."""
     box_xyxy = _pixel_box(fields["bounding_box"], size_hw)
     mask = None
     if fields.get("mask") is not None:
@@ -87,7 +87,7 @@ def segmentation_from_annotations(
 ) -> Fields:
     """Write the class map as PNG; fields for `fiftyone.Segmentation(**fields)`.
 
-    The PNG is grey: FiftyOne takes the colours of a palette for the values. Categories are numbered
+    The PNG is gray: FiftyOne takes the colors of a palette for the values. Categories are numbered
     from 1, or have numbers already.
     """
     index = class_map(annotations, size_hw, categories)
@@ -124,7 +124,7 @@ def extended_targets(
     """
     if any(str(target).startswith("#") for target in targets):
         raise InvalidSetting(
-            "The mask targets of this field are colours, but premask writes numbers. Choose "
+            "The mask targets of this field are colors, but premask writes numbers. Choose "
             "another field."
         )
     numbers = {int(number): name for number, name in targets.items()}
@@ -183,7 +183,7 @@ def _placed_mask(mask: ArrayLike, box_xyxy: Box, size_hw: Size) -> Mask:
 
 
 def stretched(pixels: NDArray[Any], shape: Size) -> NDArray[Any]:
-    """Pixels (h, w) in another shape by nearest neighbours, so that every edge stays one."""
+    """Pixels (h, w) in another shape by nearest neighbors, so that every edge stays one."""
     rows = (np.arange(shape[0]) * 2 + 1) * pixels.shape[0] // (2 * shape[0])
     columns = (np.arange(shape[1]) * 2 + 1) * pixels.shape[1] // (2 * shape[1])
     return np.asarray(pixels[np.ix_(rows, columns)])

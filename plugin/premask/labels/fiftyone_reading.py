@@ -66,9 +66,9 @@ def hint_from_annotation(annotation: Annotation, track: int | None = None) -> Hi
 def annotations_from_class_map(
     index: Pixels, targets: Mapping[Any, str], size_hw: Size, source: Sequence[str] = ()
 ) -> tuple[Annotation, ...]:
-    """One annotation a class of a map (h, w), or of colours (h, w, 3); 0 and black are nothing.
+    """One annotation a class of a map (h, w), or of colors (h, w, 3); 0 and black are nothing.
 
-    `targets` names the values, or the colours as '#rrggbb'. As in FiftyOne, what they don't name is
+    `targets` names the values, or the colors as '#rrggbb'. As in FiftyOne, what they don't name is
     nothing, and without any a value is its own name.
     """
     if index.ndim == 3:
@@ -166,7 +166,7 @@ def _box_of(shapes: Sequence[Sequence[tuple[float, float]]]) -> Box:
 
 
 def _number(target: Any) -> int:
-    """A value, or a colour as 0xrrggbb; the database keeps both as texts."""
+    """A value, or a color as 0xrrggbb; the database keeps both as texts."""
     text = str(target)
     return int(text[1:], 16) if text.startswith("#") else int(text)
 

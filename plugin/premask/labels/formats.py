@@ -113,7 +113,7 @@ _IMAGE_FORMATS = (
     ),
     ImageFormat(
         name="ade20k",
-        help="one indexed PNG an image in the colours of ADE20K that ControlNet expects; other "
+        help="one indexed PNG an image in the colors of ADE20K that ControlNet expects; other "
         "classes than its 150 are black",
         folder_name="ade20k",
         encode=png.ade20k_files,
@@ -126,7 +126,7 @@ _IMAGE_FORMATS = (
     ),
     ImageFormat(
         name="png-alpha",
-        help="one grey PNG an image: how much of each pixel belongs to any object",
+        help="one gray PNG an image: how much of each pixel belongs to any object",
         folder_name="alpha",
         encode=png.alpha_files,
     ),

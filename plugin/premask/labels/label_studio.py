@@ -1,4 +1,4 @@
-"""Annotations <-> Label Studio: regions, tasks, and the labelling configuration for them."""
+"""Annotations <-> Label Studio: regions, tasks, and the labeling configuration for them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONFIG_NAME = "label_config.xml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tags:
-    """The names that a labelling configuration gives to its image and to its tools."""
+    """The names that a labeling configuration gives to its image and to its tools."""
 
     image: str = "image"
     brush: str = "brush"
@@ -124,7 +124,7 @@ def annotations_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[Anno
 
 
 def label_config(labels: Sequence[str], tags: Tags = DEFAULT_TAGS) -> str:
-    """A labelling configuration (XML) for the regions of these labels."""
+    """A labeling configuration (XML) for the regions of these labels."""
     tools = {
         "BrushLabels": tags.brush,
         "RectangleLabels": tags.rectangle,
@@ -200,7 +200,7 @@ def _percent_box(box_xyxy: Box, size_hw: Size) -> Json:
 
 
 def _percent_ellipse(box_xyxy: Box, size_hw: Size) -> Json:
-    """Label Studio has its centre, and its radii as shares of the image's width and height."""
+    """Label Studio has its center, and its radii as shares of the image's width and height."""
     box = _percent_box(box_xyxy, size_hw)
     across, down = box["width"] / 2, box["height"] / 2
     return {
@@ -270,7 +270,7 @@ def _polygon_shape(value: Mapping[str, Any], size_hw: Size) -> Shape:
 
 
 def _ellipse_shape(value: Mapping[str, Any], size_hw: Size) -> Shape:
-    """Pixels whose centres lie inside; Label Studio turns an ellipse clockwise around its own."""
+    """Pixels whose centers lie inside; Label Studio turns an ellipse clockwise around its own."""
     x, y = pixels_of_percent((value["x"], value["y"]), size_hw)
     across, down = pixels_of_percent((value["radiusX"], value["radiusY"]), size_hw)
     if across <= 0 or down <= 0:

@@ -1,4 +1,4 @@
-"""One colour an index, far from its neighbours: the colour map of PASCAL VOC, with black as 0."""
+"""One color an index, far from its neighbors: the color map of PASCAL VOC, with black as 0."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ Color = tuple[int, int, int]
 
 
 def color(index: int) -> Color:
-    """The colour (red, green, blue) of an index.
+    """The color (red, green, blue) of an index.
 
     >>> color(0), color(1), color(2)
     ((0, 0, 0), (128, 0, 0), (0, 128, 0))
@@ -15,7 +15,7 @@ def color(index: int) -> Color:
 
 
 def hex_color(index: int) -> str:
-    """The colour as it is written in HTML and XML.
+    """The color as it is written in HTML and XML.
 
     >>> hex_color(1)
     '#800000'
@@ -25,7 +25,7 @@ def hex_color(index: int) -> str:
 
 
 def png_palette() -> bytes:
-    """The 256 colours of an indexed PNG, three bytes each."""
+    """The 256 colors of an indexed PNG, three bytes each."""
     return bytes(value for index in range(256) for value in color(index))
 
 

@@ -21,7 +21,7 @@ from premask.labels.ade20k import ade20k_number, ade20k_palette
 from premask.labels.numbering import Stems, number_new, numbered
 from premask.labels.palette import png_palette
 from premask.masks import Alpha, Mask, Matte, Size, masks_by_number
-from premask.sharing import is_part
+from premask.shaping.sharing import is_part
 
 Index = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -50,7 +50,7 @@ def instance_files(labeled: Labeled, stem: str) -> LazyFiles:
 
 
 def ade20k_files(labeled: Labeled, stem: str) -> LazyFiles:
-    """One map an image, in ADE20K's numbers and colours; 0 is what is none of its classes."""
+    """One map an image, in ADE20K's numbers and colors; 0 is what is none of its classes."""
     return {f"{stem}.png": lambda: png_from_index(ade20k_map(labeled), ade20k_palette())}
 
 
@@ -139,7 +139,7 @@ def alpha_crop(shape: Mask | Matte) -> Alpha:
 
 
 def png_from_mask(mask: Mask) -> bytes:
-    """A grey PNG of 0 and 255."""
+    """A gray PNG of 0 and 255."""
     return png_from_gray(mask.to_array().view(np.uint8) * np.uint8(255))
 
 
@@ -149,7 +149,7 @@ def mask_from_png(data: bytes) -> Mask:
 
 
 def matte_from_png(data: bytes) -> Matte:
-    """A grey PNG as alpha."""
+    """A gray PNG as alpha."""
     return Matte.from_array(_pixels(data))
 
 
@@ -166,7 +166,7 @@ def masks_from_index(index: NDArray[Any]) -> dict[int, Mask]:
 def png_from_index(index: Index, palette: bytes | None = None) -> bytes:
     """A PNG with a palette, by default PASCAL VOC's.
 
-    Beyond 255 numbers it has 16 bits of grey, without colours.
+    Beyond 255 numbers it has 16 bits of gray, without colors.
     """
     picture = PIL.Image.fromarray(index)
     if index.dtype == np.uint8:
@@ -175,7 +175,7 @@ def png_from_index(index: Index, palette: bytes | None = None) -> bytes:
 
 
 def png_from_gray(gray: Index) -> bytes:
-    """A grey PNG of an array (height, width), of 8 or 16 bits as the array is."""
+    """A gray PNG of an array (height, width), of 8 or 16 bits as the array is."""
     return png_bytes(PIL.Image.fromarray(gray))
 
 
@@ -212,5 +212,5 @@ def _pixels(data: bytes) -> NDArray[Any]:
     except Exception as error:
         raise InvalidMask(f"This mask is no PNG that can be read ({error}).") from error
     if pixels.ndim != 2:
-        raise InvalidMask(f"This PNG has colours ({picture.mode}); a mask has one number a pixel.")
+        raise InvalidMask(f"This PNG has colors ({picture.mode}); a mask has one number a pixel.")
     return pixels

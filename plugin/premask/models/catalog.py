@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from premask.errors import InvalidSetting, UnknownModel
-from premask.models.local import family_of, is_path, local_path
-from premask.models.places import own_catalog
 from premask.models.registry import FAMILIES, Family, Stage
+from premask.models.weights.local_weights import family_of, is_path, local_path
+from premask.models.weights.paths import own_catalog
 from premask.settings import checked, require_known, setting, settings_of
 from premask.toml import TomlError, parse_toml
 

@@ -30,9 +30,9 @@ class HaarOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrabcutOptions:
-    """Graph cuts between two colour models."""
+    """Graph cuts between two color models."""
 
-    iterations: int = setting(3, "how often the colours are learnt again", minimum=1, maximum=20)
+    iterations: int = setting(3, "how often the colors are learnt again", minimum=1, maximum=20)
     margin: float = setting(
         0.25, "how far around the object to look, as a share of its size", minimum=0, maximum=2
     )

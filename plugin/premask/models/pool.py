@@ -11,7 +11,7 @@ from premask.images import Image
 from premask.models.catalog import checkpoint_of
 from premask.models.embeddings import EmbeddingCache
 from premask.models.registry import build
-from premask.models.weights import installed_weights, weights_identity
+from premask.models.weights.installed import installed_weights, weights_identity
 
 
 class ModelPool:

@@ -1,0 +1,195 @@
+"""python -m ml_backend pull: a project's annotations and predictions, in any of the formats."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ml_backend.predict.work_queue import in_order
+from ml_backend.project.label_config import images_of
+from ml_backend.project.task_reading import Choice, Names, Said, Tally, annotations_of, size_of
+from ml_backend.settings import BackendSettings
+from ml_backend.studio.client import LabelStudioClient
+from ml_backend.studio.fetch import ImageFetcher
+from premask.annotations import Labeled
+from premask.errors import InvalidMask, PremaskError
+from premask.images import Image, read_image
+from premask.labels.formats import DatasetFormat, Format, ImageFormat, formats_of
+from premask.labels.numbering import Stems
+from premask.masks import Size
+from premask.runs.journal import Journal
+from premask.runs.pipeline import Progress
+from premask.runs.run import STATE
+from premask.terminal.screen import ProgressLine, printable
+
+PAGE = 10
+"""Whole tasks at a time: each may hold megabytes of brushes."""
+
+FETCHERS = 4
+"""Images that are fetched at once, where any must be."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this command."""
+    add = parser.add_argument
+    add("--project", type=int, required=True, metavar="N", help="the project's number")
+    add("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    add("--format", default="coco", metavar="F,...", help="as of premask annotate (default: coco)")
+    kinds = parser.add_mutually_exclusive_group()
+    for kind, meaning in {
+        "annotations": "what people submitted (default)",
+        "predictions": "what models proposed",
+        "both": "what people submitted, and predictions where nobody has",
+    }.items():
+        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=meaning)
+    add(
+        "--annotator",
+        choices=("latest", "all", "ground-truth"),
+        default="latest",
+        help="whose annotation counts where there are several (default: the one updated last)",
+    )
+    add("--model-version", metavar="V", help="whose predictions (default: the newest of each task)")
+    parser.set_defaults(kind="annotations")
+
+
+def run(options: argparse.Namespace, settings: BackendSettings) -> int:
+    """Pull a project; the exit code is 1 where some images failed."""
+    pull = Pull(
+        client=LabelStudioClient.from_settings(settings),
+        fetcher=ImageFetcher(settings),
+        project=options.project,
+        choice=Choice(
+            kind=options.kind, annotator=options.annotator, model_version=options.model_version
+        ),
+        folder=options.out,
+        formats=formats_of(options.format.split(",")),
+    )
+    line = ProgressLine()
+    try:
+        written = pull.run(line)
+    finally:
+        line.end()
+    print("\n".join([*pull.summary(), *map(str, written)]))
+    return 1 if pull.failures else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """An image of the task that is the `number`th, and what was said of it."""
+
+    number: int
+    task: int
+    chosen: Sequence[Said]
+    image: str
+    url: str
+    name: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Pull:
+    """One run: tasks are read once, page by page, into a journal; formats are written from it."""
+
+    client: LabelStudioClient
+    fetcher: ImageFetcher
+    project: int
+    choice: Choice
+    folder: Path
+    formats: list[Format]
+    failures: dict[str, PremaskError] = field(default_factory=dict)
+    _tally: Tally = field(default_factory=Tally)
+    _found: list[tuple[str, int]] = field(default_factory=list)
+    _labels: set[str] = field(default_factory=set)
+    _names: Names = field(default_factory=Names)
+    _stems: Stems = field(default_factory=Stems)
+
+    def run(self, show: Callable[[Progress], object]) -> list[Path]:
+        """Read all tasks, write all formats; says where the results are."""
+        path = self.folder / STATE / "pulled.jsonl"
+        path.unlink(missing_ok=True)
+        with Journal(path) as journal:
+            self._read_all(journal, show)
+            written = list(self._write_all(journal))
+        path.unlink()
+        return written
+
+    def summary(self) -> list[str]:
+        """What came out, and what did not, in sentences."""
+        counts = [count for _, count in self._found]
+        lines = [f"failed: {printable(name)}: {error}" for name, error in self.failures.items()]
+        lines.append(
+            f"{sum(counts)} objects in {len(counts)} images ({counts.count(0)} of them looked at "
+            f"and empty; {len(self.failures)} failed)"
+        )
+        return [*lines, *self._tally.sentences(self.choice)]
+
+    def _read_all(self, journal: Journal, show: Callable[[Progress], object]) -> None:
+        started, total = time.monotonic(), self.client.count(self.project)
+        work = in_order(self._labeled, self._wanted(), workers=FETCHERS, name="premask-pull")
+        with closing(work) as labeling:
+            for wanted, labeled in labeling:
+                self._keep(labeled.result(), journal)
+                done, seconds = wanted.number, time.monotonic() - started
+                failed = len(self.failures)
+                show(Progress(done=done, failed=failed, total=max(total, done), seconds=seconds))
+
+    def _wanted(self) -> Iterator[_Wanted]:
+        """The images of which somebody said something, task by task."""
+        images = images_of(self.client.project(self.project)["label_config"])
+        tasks = self.client.tasks(self.project, size=PAGE, whole=True)
+        for number, task in enumerate(tasks, start=1):
+            chosen = self.choice.chosen(task)
+            self._tally.note(task, self.choice, chosen)
+            for image, value in images.items() if chosen else ():
+                url = str(task["data"].get(value.lstrip("$"), ""))
+                name = self._names.of(url, task["id"])
+                yield _Wanted(
+                    number=number, task=task["id"], chosen=chosen, image=image, url=url, name=name
+                )
+
+    def _labeled(self, wanted: _Wanted) -> Labeled:
+        """One image of a task; its pixels are fetched only if its size or a format needs them."""
+        try:
+            size_hw = size_of(wanted.chosen, wanted.image)
+            picture = Image(name=wanted.name, size_hw=size_hw or (0, 0))
+            if size_hw is None or self._image_formats():
+                data = self.fetcher.image_bytes(wanted.url, task_id=wanted.task)
+                picture = read_image(data, wanted.name)
+                _require_same_size(size_hw, picture.size_hw)
+            return Labeled(image=picture, annotations=annotations_of(wanted.chosen, wanted.image))
+        except PremaskError as error:
+            return Labeled(image=Image.unread(wanted.name), error=error)
+
+    def _keep(self, labeled: Labeled, journal: Journal) -> None:
+        name = labeled.image.name
+        if labeled.error is not None:
+            self.failures[name] = labeled.error
+            return
+        stem = self._stems.of(name)
+        for form in self._image_formats():
+            form.write(labeled, self.folder / form.folder_name, stem)
+        journal.add(str(len(self._found)), labeled)
+        self._found.append((name, len(labeled.annotations)))
+        self._labels.update(each.label for each in labeled.annotations)
+
+    def _write_all(self, journal: Journal) -> Iterator[Path]:
+        for form in self.formats:
+            if isinstance(form, DatasetFormat):
+                labeled = (journal.get(str(n), name) for n, (name, _) in enumerate(self._found))
+                yield from form.write(labeled, self.folder / form.file_name, sorted(self._labels))
+            else:
+                yield self.folder / form.folder_name
+
+    def _image_formats(self) -> list[ImageFormat]:
+        return [form for form in self.formats if isinstance(form, ImageFormat)]
+
+
+def _require_same_size(drawn_hw: Size | None, size_hw: Size) -> None:
+    if drawn_hw not in (None, size_hw):
+        raise InvalidMask(
+            f"The image is {size_hw[1]} x {size_hw[0]}, but its regions were drawn on one of "
+            f"{drawn_hw[1]} x {drawn_hw[0]}: it was replaced since."
+        )

@@ -1,0 +1,174 @@
+"""python -m ml_backend push: label a whole project through the API; goes on where it was."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ml_backend.commands.bulk_writer import BulkWriter, NewPrediction, with_version, without_version
+from ml_backend.commands.embed import Warming
+from ml_backend.commands.task_labeler import FailedTask, TaskLabeler
+from ml_backend.predict.images import TaskImages
+from ml_backend.predict.predictor import Predictor, pool_from_settings
+from ml_backend.predict.roles import Roles
+from ml_backend.project.label_config import parse_label_config
+from ml_backend.settings import BackendSettings
+from ml_backend.studio.client import LabelStudioClient
+from ml_backend.studio.fetch import ImageFetcher
+from ml_backend.studio.protocol import Json
+from premask.runs.pipeline import Progress
+from premask.terminal.screen import ProgressLine, printable
+
+OWN = "premask"
+"""How premask's model versions begin; predictions of anybody else are never touched."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of this command, beside those of the settings."""
+    add = parser.add_argument
+    add("--project", type=int, required=True, metavar="N", help="the project's number")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--replace",
+        action="store_true",
+        help="then delete the predictions that premask made of the same tasks before, with "
+        "whatever recipe; nobody else's, and no annotations",
+    )
+    instead.add_argument(
+        "--embed-only",
+        action="store_true",
+        help="label nothing, but look at each image once, so that the first click is fast",
+    )
+
+
+def run(options: argparse.Namespace, settings: BackendSettings) -> int:
+    """Push a project; the exit code is 1 where some tasks failed."""
+    work = _work(options, settings)
+    line = ProgressLine()
+    try:
+        work.run(line)
+    finally:
+        line.end()
+    print("\n".join(map(printable, work.summary())))
+    return 1 if work.failures else 0
+
+
+def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warming:
+    client, project = LabelStudioClient.from_settings(settings), options.project
+    config = parse_label_config(client.project(project)["label_config"])
+    images = TaskImages(ImageFetcher(settings), memory_bytes=0)
+    roles, pool = Roles.from_settings(settings), pool_from_settings(settings)
+    if options.embed_only:
+        return Warming(
+            client=client,
+            project=project,
+            config=config,
+            images=images,
+            pool=pool,
+            recipe=roles.interactive,
+        )
+    labeler = TaskLabeler(
+        predictor=Predictor(roles, pool, images), config=config, workers=settings.batch_workers
+    )
+    return Push(client=client, project=project, labeler=labeler, replace=options.replace)
+
+
+class Labeler(Protocol):
+    """Labels tasks, in order; it may work ahead."""
+
+    @property
+    def model_version(self) -> str:
+        """What its predictions are called: the same name means the same predictions."""
+        ...
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How often what was found had no label in the project."""
+        ...
+
+    def prepare(self) -> None:
+        """Raise what would make every task fail."""
+        ...
+
+    def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
+        """One for each task."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Push:
+    """One run. What was done is remembered in Label Studio alone, by the model version."""
+
+    client: LabelStudioClient
+    project: int
+    labeler: Labeler
+    replace: bool = False
+    kept: int = 0
+    written: int = 0
+    deleted: int = 0
+    failures: dict[int, str] = field(default_factory=dict)
+
+    def run(self, show: Callable[[Progress], object]) -> None:
+        """Label the tasks that have no prediction of this version."""
+        started, version = time.monotonic(), self.labeler.model_version
+        missing = [without_version(version)]
+        total = self.client.count(self.project)
+        self.kept = total - self.client.count(self.project, missing)
+        if self.kept < total:
+            self.labeler.prepare()
+        tasks = self.client.tasks(self.project, missing)
+        with BulkWriter(self.client, self.project, version, self._fail) as writer:
+            for done, each in enumerate(self.labeler.predictions(tasks), start=self.kept + 1):
+                if isinstance(each, FailedTask):
+                    self._fail(each.task, str(each.error))
+                else:
+                    writer.add(each)
+                show(self._progress(done, total, time.monotonic() - started))
+        self.written = writer.written
+        if self.replace:
+            self._delete_older()
+
+    def summary(self) -> list[str]:
+        """What was done, and what was not, in sentences."""
+        lines = [f"failed: task {task}: {reason}" for task, reason in self.failures.items()]
+        for label, count in self.labeler.dropped.items():
+            lines.append(f"found, but the project has no label for it: {count} x {label}")
+        lines.append(
+            f"{self.written} predictions written as '{self.labeler.model_version}', "
+            f"{self.kept} kept from before, {len(self.failures)} tasks failed"
+        )
+        if self.replace:
+            lines.append(f"{self.deleted} older predictions of premask deleted")
+        return lines
+
+    def _delete_older(self) -> None:
+        """Of the tasks that have a prediction of this version now."""
+        version = self.labeler.model_version
+        for task in self.client.tasks(self.project, [with_version(version)]):
+            if task["total_predictions"] > 1:
+                for number in _outdated(self.client.predictions(task["id"]), version):
+                    self.client.delete_prediction(number)
+                    self.deleted += 1
+
+    def _fail(self, task: int, reason: str) -> None:
+        self.failures[task] = reason
+
+    def _progress(self, done: int, total: int, seconds: float) -> Progress:
+        failed = len(self.failures)
+        return Progress(
+            done=done, failed=failed, total=max(total, done), seconds=seconds, reused=self.kept
+        )
+
+
+def _outdated(predictions: Iterable[Json], version: str) -> list[int]:
+    """Those of other versions of premask, and all but the newest of this one."""
+    own = [each for each in predictions if _is_own(str(each["model_version"]))]
+    newest = max(each["id"] for each in own if each["model_version"] == version)
+    return [each["id"] for each in own if each["id"] != newest]
+
+
+def _is_own(version: str) -> bool:
+    return version == OWN or version.startswith(f"{OWN}-")

@@ -1,0 +1,1 @@
+"""From a task to a prediction: recipes, batching, images, the work queue."""

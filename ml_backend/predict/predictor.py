@@ -1,0 +1,167 @@
+"""One task, or one click -> one prediction. Shared by the server, `push` and label-studio-ml."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from ml_backend.predict.batching import Batches
+from ml_backend.predict.images import Fetcher, TaskImages
+from ml_backend.predict.model_version import model_version
+from ml_backend.predict.roles import Roles
+from ml_backend.project.clicks import prompts_from_regions
+from ml_backend.project.label_config import LabelConfig
+from ml_backend.project.regions import regions_from_annotations, without_label
+from ml_backend.settings import BackendSettings
+from ml_backend.studio.fetch import ImageFetcher
+from ml_backend.studio.protocol import Json, Task
+from premask.annotations import Annotation, Labeled
+from premask.errors import UnsupportedPrompt
+from premask.images import Image
+from premask.labels.label_studio import prediction_from_regions
+from premask.models.embedding_store import EmbeddingStore
+from premask.models.embeddings import EmbeddingCache
+from premask.models.pool import ModelPool
+from premask.models.weights.paths import embeddings_folder
+from premask.prompts import Phrase, Prompts
+from premask.recipes.recipe import Recipe
+from premask.recipes.stages import run_stages
+from premask.runs.pipeline import BATCH_SIZE, WORKERS, Request, explained, label, require_prompts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What Label Studio gets, and how much of what was found has no label there."""
+
+    content: Json
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class Predictor:
+    """The recipes and the models of one server. It keeps nothing of a request."""
+
+    def __init__(self, roles: Roles, pool: ModelPool, images: TaskImages) -> None:
+        self.roles = roles
+        self.pool = pool
+        self.images = images
+        # Loaded weights stay, whatever happens to their files: so do the names of predictions.
+        self._fingerprints = {each: each.fingerprint for each in roles.recipes}
+        self._batches = Batches(self._labeled, size=BATCH_SIZE, calls=WORKERS)
+
+    def version(self, config: LabelConfig) -> str:
+        """What predictions for whole tasks of this project are called."""
+        return self._version(self.roles.batch or self.roles.interactive, config)
+
+    def recipe_for_tasks(self) -> Recipe:
+        """The recipe that labels whole tasks, if there is one."""
+        if self.roles.batch is None:
+            raise UnsupportedPrompt(
+                f"The recipe '{self.roles.interactive.name}' answers clicks only. Start with "
+                "--recipe and one that finds objects itself, such as subject."
+            )
+        return self.roles.batch
+
+    def prompts_for_tasks(self, config: LabelConfig) -> dict[str, Prompts]:
+        """What whole tasks are asked, by image tag; raises where the recipe needs more words."""
+        recipe = self.recipe_for_tasks()
+        asked = {
+            name: _phrases(recipe, config, name) for name in config.images if config.outputs(name)
+        }
+        for prompts in asked.values():
+            require_prompts(recipe, prompts)
+        return asked
+
+    def label_task(self, task: Task, config: LabelConfig, *, alone: bool = False) -> Prediction:
+        """Find what is to be found in all images of a task.
+
+        The model sees them together with those of other threads; `alone`, they wait for nobody.
+        """
+        recipe = self.recipe_for_tasks()
+        annotate = partial(self._annotate, recipe=recipe) if alone else self._annotate_together
+        draft = _Draft(config=config)
+        for name, prompts in self.prompts_for_tasks(config).items():
+            url = config.image_url(name, task.data)
+            image = self.images.image(url, task_id=task.id, keep=False)
+            draft.add(annotate(image, prompts), image, name)
+        return draft.prediction(self._version(recipe, config))
+
+    def answer_click(
+        self, task: Task, asked: Mapping[str, Sequence[Json]], config: LabelConfig
+    ) -> Prediction:
+        """Do what a person asks for in the images of a task; `asked` are regions by image tag."""
+        draft, recipe = _Draft(config=config), self.roles.interactive
+        for name, regions in asked.items():
+            url = config.image_url(name, task.data)
+            image = self.images.image(url, task_id=task.id, keep=True)
+            prompts = prompts_from_regions(regions, image.size_hw, config, name)
+            if prompts != Prompts():
+                recipe = self.roles.recipe_for(prompts)
+                draft.add(self._annotate(image, prompts, recipe), image, name)
+        return draft.prediction(self._version(recipe, config))
+
+    def _version(self, recipe: Recipe, config: LabelConfig) -> str:
+        return model_version(recipe.name, self._fingerprints[recipe], config)
+
+    def _annotate(self, image: Image, prompts: Prompts, recipe: Recipe) -> tuple[Annotation, ...]:
+        try:
+            return run_stages([image], [prompts], recipe, self.pool)[0]
+        except Exception as error:
+            raise explained(error, image, recipe) from error
+
+    def _annotate_together(self, image: Image, prompts: Prompts) -> tuple[Annotation, ...]:
+        """With the recipe for whole tasks, several images at a time."""
+        labeled = self._batches.result_of(Request(image=image, prompts=prompts))
+        if labeled.error is not None:
+            raise labeled.error
+        return labeled.annotations
+
+    def _labeled(self, requests: Sequence[Request]) -> list[Labeled]:
+        recipe = self.recipe_for_tasks()
+        return list(label(requests, recipe, pool=self.pool, batch_size=len(requests)))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Draft:
+    """The regions of one task's images, as they come."""
+
+    config: LabelConfig
+    regions: list[Json] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, annotations: Sequence[Annotation], image: Image, name: str) -> None:
+        controls = self.config.outputs(name)
+        self.regions += regions_from_annotations(annotations, image.size_hw, controls, name)
+        self.dropped += without_label(annotations, controls)
+
+    def prediction(self, version: str) -> Prediction:
+        content = prediction_from_regions(self.regions, model_version=version)
+        return Prediction(content=content, dropped=self.dropped)
+
+
+def predictor_from_settings(settings: BackendSettings, fetcher: Fetcher | None = None) -> Predictor:
+    """The predictor of one process; by default it fetches images as Label Studio serves them."""
+    memory_bytes = settings.image_megabytes * 2**20
+    images = TaskImages(fetcher or ImageFetcher(settings), memory_bytes=memory_bytes)
+    return Predictor(Roles.from_settings(settings), pool_from_settings(settings), images)
+
+
+def pool_from_settings(settings: BackendSettings) -> ModelPool:
+    """The models of one process, with what `push --embed-only` left on disk for them."""
+    limit = settings.embedding_megabytes * 2**20
+    store = EmbeddingStore(embeddings_folder(), limit_bytes=limit) if limit else None
+    return ModelPool(device=settings.device, embeddings=EmbeddingCache(store=store))
+
+
+def _phrases(recipe: Recipe, config: LabelConfig, image: str) -> Prompts:
+    """The labels as phrases, unless the recipe understands none or brings its own."""
+    if not recipe.needs_prompts:
+        return Prompts()
+    return Prompts(
+        phrases=tuple(
+            Phrase(text=text, label=label.name)
+            for label in config.labels(image)
+            for text in label.phrases
+        )
+    )

@@ -1,0 +1,1 @@
+"""What a project's label config means: tags, clicks, regions, what people drew."""

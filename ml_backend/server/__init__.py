@@ -1,0 +1,1 @@
+"""The HTTP server: routes, answers, guards, metrics, pages, webhook events."""

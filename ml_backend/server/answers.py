@@ -1,0 +1,188 @@
+"""Answers to /predict: whole tasks until a deadline, and clicks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+
+from ml_backend.predict.predictor import Prediction, Predictor
+from ml_backend.predict.work_queue import Lane, QueueFull, SharedWork
+from ml_backend.project.clicks import regions_by_image
+from ml_backend.project.label_config import LabelConfig, parse_label_config
+from ml_backend.server.activity import Activity
+from ml_backend.server.events import EventLog
+from ml_backend.server.guards import has_gone
+from ml_backend.settings import BackendSettings
+from ml_backend.studio.protocol import (
+    NOT_LOOKED_AT,
+    Json,
+    PredictCall,
+    Task,
+    answer,
+    failed_item,
+    prediction_json,
+)
+from premask.errors import ModelFailed, PremaskError
+from premask.images import digest_of
+
+log = logging.getLogger("premask.label_studio")
+
+NOTHING = json.dumps(NOT_LOOKED_AT).encode()
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class TooLate(Exception):
+    """A click waited until Label Studio was about to give up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One task of a call: where its result will be, if it found a place in the queue."""
+
+    key: str
+    result: Future[bytes] | None
+
+
+class Answers:
+    """The queues before the models. People who wait in front of a screen have one of their own."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        settings: BackendSettings,
+        activity: Activity,
+        events: EventLog,
+    ) -> None:
+        self.batch_lane = Lane(
+            "batch", workers=settings.batch_workers, max_waiting=settings.max_waiting_tasks
+        )
+        self.click_lane = Lane(
+            "click", workers=settings.interactive_workers, max_waiting=settings.max_waiting_clicks
+        )
+        self.work = SharedWork(kept_bytes=settings.kept_megabytes * 2**20)
+        self._predictor = predictor
+        self._deadline_seconds = settings.deadline_seconds
+        self._activity = activity
+        self._events = events
+
+    async def whole_tasks(self, call: PredictCall, request: Request) -> bytes:
+        """One item for each task; one that isn't ready is left out, and goes on in its queue."""
+        config = parse_label_config(call.label_config)
+        if self._predictor.roles.batch is None or not any(map(config.outputs, config.images)):
+            return answer([NOTHING] * len(call.tasks))
+        version = self._predictor.version(config)
+        asked = [self._ask(task, call, config, version) for task in call.tasks]
+        results = [each.result for each in asked if each.result is not None]
+        try:
+            await _until_done(results, request, self._deadline_seconds)
+        except ClientGone:
+            for each in asked:
+                if each.result is not None:
+                    self.work.give_up(each.key, each.result)
+            raise
+        return answer([self._item(each, version) for each in asked])
+
+    async def click(self, call: PredictCall, request: Request) -> bytes:
+        """The answer to what a person did; an error is the whole answer, for there is one task."""
+        numbers = ", ".join(str(task.id) for task in call.tasks)
+        request.state.what = f"click on task {numbers} of project {call.project}"
+        config = parse_label_config(call.label_config)
+        asked = regions_by_image(call.context or {}, config)
+        results = [
+            self.click_lane.submit(partial(self._answer_click, call.project, task, asked, config))
+            for task in call.tasks
+        ]
+        try:
+            if not await _until_done(results, request, self._deadline_seconds):
+                raise TooLate
+            return answer([each.result() for each in results])
+        finally:
+            for each in results:
+                each.cancel()
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self.click_lane.close()
+        self.batch_lane.close()
+
+    def _ask(self, task: Task, call: PredictCall, config: LabelConfig, version: str) -> _Asked:
+        key = digest_of(json.dumps([task.id, task.data, version], sort_keys=True).encode())
+        # Label Studio asks for one task when somebody opens it, and lets them wait.
+        alone = len(call.tasks) == 1
+        lane = self.click_lane if alone else self.batch_lane
+        job = partial(self._label_task, call.project, task, config, alone=alone)
+        try:
+            return _Asked(key=key, result=self.work.ask(key, job, lane))
+        except QueueFull:
+            return _Asked(key=key, result=None)
+
+    def _item(self, asked: _Asked, version: str) -> bytes:
+        if asked.result is None or not asked.result.done():
+            self._activity.predicted("batch", "refused" if asked.result is None else "late")
+            return NOTHING
+        error = asked.result.exception()
+        if error is not None:
+            item = failed_item(self._activity.hide(str(error)), version)
+            return json.dumps(item).encode()
+        self.work.collect(asked.key)
+        return asked.result.result()
+
+    def _answer_click(
+        self, project: str, task: Task, asked: Mapping[str, Sequence[Json]], config: LabelConfig
+    ) -> bytes:
+        predict = partial(self._predictor.answer_click, task, asked, config)
+        return self._counted("interactive", project, task, predict)
+
+    def _label_task(self, project: str, task: Task, config: LabelConfig, *, alone: bool) -> bytes:
+        """A failure may come when nobody waits any more, so it is reported here."""
+        predict = partial(self._predictor.label_task, task, config, alone=alone)
+        try:
+            return self._counted("batch", project, task, predict)
+        except Exception as error:
+            what = f"task {task.id} of project {project}"
+            known = isinstance(error, PremaskError) and not isinstance(error, ModelFailed)
+            log.error("%s: not labeled: %s", what, error, exc_info=not known)
+            self._activity.trouble(what, str(error))
+            raise
+
+    def _counted(
+        self, mode: str, project: str, task: Task, predict: Callable[[], Prediction]
+    ) -> bytes:
+        """One prediction as JSON, counted and recorded."""
+        try:
+            prediction = predict()
+            body = prediction_json(prediction.content)
+        except Exception:
+            self._activity.predicted(mode, "failed")
+            raise
+        self._activity.predicted(mode, "ok", prediction.dropped)
+        clicked = mode == "interactive"
+        self._events.proposed(project, task.id, prediction.content, clicked=clicked)
+        return body
+
+
+async def _until_done(results: Sequence[Future[bytes]], request: Request, seconds: float) -> bool:
+    """Whether all are done in time; `ClientGone` as soon as nobody waits for them."""
+    done = asyncio.gather(*map(asyncio.wrap_future, results), return_exceptions=True)
+    gone = asyncio.ensure_future(has_gone(request))
+    try:
+        either: set[asyncio.Future[Any]] = {done, gone}
+        finished, _ = await asyncio.wait(
+            either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        gone.cancel()
+    if gone in finished and done not in finished:
+        raise ClientGone
+    return done in finished

@@ -1,0 +1,116 @@
+"""One running server: its models, its queues, and what it remembers of what it did."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from ml_backend.predict.images import Fetcher
+from ml_backend.predict.model_loading import ModelLoading
+from ml_backend.predict.predictor import predictor_from_settings
+from ml_backend.project.label_config import parse_label_config
+from ml_backend.server.activity import Activity
+from ml_backend.server.answers import Answers
+from ml_backend.server.events import EventLog
+from ml_backend.server.metrics import exposition, resident_bytes
+from ml_backend.server.projects import Project, Projects
+from ml_backend.server.redaction import Redaction
+from ml_backend.server.setup_report import setup_report
+from ml_backend.server.status_page import Status, status_page
+from ml_backend.settings import SECRETS, BackendSettings, shown_settings
+from ml_backend.studio.protocol import Json, project_id
+from premask.errors import UnusableLabelConfig
+
+log = logging.getLogger("premask.label_studio")
+
+
+class Backend:
+    """All parts of the server but its routes. Nothing of it is global."""
+
+    def __init__(self, settings: BackendSettings, fetcher: Fetcher | None = None) -> None:
+        self.settings = settings
+        self.redaction = Redaction(getattr(settings, name) for name in SECRETS)
+        self.activity = Activity(self.redaction.hide)
+        self.events = EventLog(settings.events_path, self.activity.trouble)
+        self.projects = Projects()
+        self.predictor = predictor_from_settings(settings, fetcher)
+        models = self.predictor.roles.models
+        self.loading = ModelLoading(self.predictor.pool, models, self.activity.trouble)
+        self.answers = Answers(self.predictor, settings, self.activity, self.events)
+
+    def start(self) -> None:
+        """Load models and old events, each in a thread of its own."""
+        self.events.start()
+        self.loading.start()
+
+    async def stop(self) -> None:
+        """Finish what is under way; what waits is asked for again by Label Studio."""
+        await asyncio.to_thread(self.answers.close)
+        await asyncio.to_thread(self.events.close)
+        self.predictor.pool.free()
+
+    def set_up(self, document: Json) -> Json:
+        """What Label Studio and the person who connects a project are told."""
+        number, schema = project_id(document.get("project")), str(document.get("schema") or "")
+        try:
+            config = parse_label_config(schema)
+        except UnusableLabelConfig as error:
+            self.projects.note(number, Project(unusable=str(error)))
+            raise
+        version = self.predictor.version(config)
+        report = setup_report(config, schema, self.predictor.roles)
+        report += _misnamed(str(document.get("hostname") or ""), self.settings)
+        if self.projects.note(number, Project(version=version, report=tuple(report))):
+            log.info("project %s: %s: %s", number, version, " ".join(report))
+        return {"model_version": version, "report": report}
+
+    def versions(self) -> list[str]:
+        """What predictions for the connected projects are called."""
+        known = self.projects.all().values()
+        return sorted({each.version for each in known if each.version})
+
+    def gauges(self) -> Mapping[str, float]:
+        """How much is going on now."""
+        lanes = (self.answers.batch_lane, self.answers.click_lane)
+        return {
+            **{f"{lane.name}_waiting": lane.waiting for lane in lanes},
+            **{f"{lane.name}_running": lane.running for lane in lanes},
+            "embeddings_bytes": self.predictor.pool.embeddings.nbytes,
+            "images_bytes": self.predictor.images.nbytes,
+            "uncollected_results_bytes": self.answers.work.nbytes,
+        }
+
+    def metrics(self) -> str:
+        """Everything that is counted."""
+        snapshot = self.activity.snapshot()
+        # A copy, as the thread of the events goes on counting.
+        events = dict(self.events.counts)
+        return exposition(snapshot, self.activity.started, self.gauges(), events)
+
+    def status(self) -> str:
+        """The page for people."""
+        page = status_page(
+            Status(
+                settings=shown_settings(self.settings),
+                models=self.loading.states,
+                gauges={**self.gauges(), "process_bytes": resident_bytes()},
+                projects=self.projects.all(),
+                corrections=self.events.corrections.summary(),
+                snapshot=self.activity.snapshot(),
+            )
+        )
+        return self.redaction.hide(page)
+
+
+def _misnamed(hostname: str, settings: BackendSettings) -> list[str]:
+    """What to do about addresses of images that begin otherwise than expected."""
+    if not settings.label_studio_url:
+        return ["Uploaded images can't be fetched: LABEL_STUDIO_URL and a token are not set."]
+    known = (settings.label_studio_url, *settings.label_studio_aliases)
+    if not hostname or hostname.rstrip("/") in (each.rstrip("/") for each in known):
+        return []
+    return [
+        f"Label Studio calls itself {hostname}, but images are fetched from "
+        f"{settings.label_studio_url}: if these are the same, name it in label_studio_aliases."
+    ]

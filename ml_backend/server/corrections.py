@@ -1,0 +1,127 @@
+"""How often people changed what was proposed, by label."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ml_backend.studio.protocol import Json
+
+VERDICTS = ("accepted", "corrected", "deleted", "added")
+
+TASKS = 20_000
+ANNOTATIONS = 100_000
+"""So many are remembered; the oldest are forgotten first."""
+
+REGIONS_OF_A_TASK = 2_000
+
+Verdict = dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """One region that was proposed; one for a click may be ignored without being wrong."""
+
+    label: str
+    clicked: bool
+
+
+class Corrections:
+    """What was proposed for tasks, and what people made of it. One thread writes."""
+
+    def __init__(self) -> None:
+        self._proposed: OrderedDict[str, dict[str, Proposal]] = OrderedDict()
+        self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
+
+    def propose(self, task: str, labels: Mapping[str, str], *, clicked: bool) -> None:
+        """Remember regions by id; a new prediction for the whole task takes the old one's place."""
+        known = self._proposed.pop(task, {})
+        kept = {name: each for name, each in known.items() if clicked or each.clicked}
+        kept |= {name: Proposal(label=label, clicked=clicked) for name, label in labels.items()}
+        newest = list(kept.items())[-REGIONS_OF_A_TASK:]
+        self._proposed[task] = dict(newest)
+        _bound(self._proposed, TASKS)
+
+    def judge(self, task: str, annotation: Json) -> Verdict:
+        """What a person did with the proposals for a task."""
+        return verdict(annotation, self._proposed.get(task, {}))
+
+    def keep(self, annotation: str, verdict: Verdict) -> None:
+        """The newest verdict on an annotation counts."""
+        self._verdicts.pop(annotation, None)
+        self._verdicts[annotation] = verdict
+        _bound(self._verdicts, ANNOTATIONS)
+
+    def forget(self, annotation: str) -> None:
+        """An annotation was deleted."""
+        self._verdicts.pop(annotation, None)
+
+    def summary(self) -> dict[str, Counter[str]]:
+        """Counts of each verdict by label."""
+        total: dict[str, Counter[str]] = {}
+        for each in tuple(self._verdicts.values()):
+            for label, counts in each.items():
+                total.setdefault(label, Counter()).update(counts)
+        return dict(sorted(total.items()))
+
+    def csv(self) -> str:
+        """The summary as a table for a spreadsheet."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(("label", *VERDICTS))
+        for label, counts in self.summary().items():
+            # A spreadsheet runs what begins like this.
+            shown = f"'{label}" if label.startswith(("=", "+", "-", "@")) else label
+            writer.writerow((shown, *(counts[name] for name in VERDICTS)))
+        return text.getvalue()
+
+
+def verdict(annotation: Json, proposed: Mapping[str, Proposal]) -> Verdict:
+    """Counts by label and verdict.
+
+    Label Studio keeps the ids of regions, and says where they come from: "prediction",
+    "prediction-changed" or "manual". An accepted suggestion of a click says "manual".
+    """
+    counts: dict[str, Counter[str]] = {}
+    left = dict(proposed)
+    for region in _labeled(annotation.get("result")):
+        before = left.pop(str(region.get("id")), None)
+        label = before.label if before else label_of(region)
+        counts.setdefault(label, Counter())[_judged(region, before)] += 1
+    if annotation.get("parent_prediction"):
+        for gone in (each for each in left.values() if not each.clicked):
+            counts.setdefault(gone.label, Counter())["deleted"] += 1
+    return {label: dict(each) for label, each in counts.items()}
+
+
+def label_of(region: Mapping[str, Any]) -> str:
+    """The first label of a region, or the first choice; empty for what has none."""
+    value = region.get("value")
+    labels = value.get(region.get("type")) if isinstance(value, dict) else None
+    return str(labels[0]) if isinstance(labels, list) and labels else ""
+
+
+def labels_by_id(regions: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What a prediction proposes."""
+    return {str(each["id"]): label_of(each) for each in regions}
+
+
+def _judged(region: Mapping[str, Any], before: Proposal | None) -> str:
+    origin = region.get("origin")
+    if origin == "prediction-changed" or (before and label_of(region) != before.label):
+        return "corrected"
+    return "accepted" if before or origin == "prediction" else "added"
+
+
+def _labeled(result: Any) -> Sequence[Mapping[str, Any]]:
+    regions = result if isinstance(result, list) else []
+    return [each for each in regions if isinstance(each, dict) and label_of(each)]
+
+
+def _bound(remembered: OrderedDict[str, Any], most: int) -> None:
+    while len(remembered) > most:
+        remembered.popitem(last=False)

@@ -1,0 +1,173 @@
+"""Label Studio's webhook events and our own proposals, in a journal of JSON lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ml_backend.server.corrections import Corrections, labels_by_id
+from ml_backend.studio.protocol import Json, parse_json, project_id, without_run_lengths
+from premask.errors import InvalidRequest
+
+log = logging.getLogger("premask.label_studio")
+
+JOURNAL_BYTES = 64 * 2**20
+"""A longer journal becomes the previous one, and the one before that is removed."""
+
+WAITING_BYTES = 64 * 2**20
+"""More than this is not taken while the thread is busy."""
+
+JUDGED = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
+PROPOSED, CLICKED, DELETED = "PROPOSED", "PROPOSED_FOR_CLICK", "ANNOTATIONS_DELETED"
+COUNTED = (
+    *JUDGED,
+    *(PROPOSED, CLICKED, DELETED),
+    *("TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED", "START_TRAINING"),
+)
+
+
+Reader = Callable[[bytes], Json]
+
+
+class EventLog:
+    """Takes events at once, and works on them in a thread: Label Studio waits one second only."""
+
+    def __init__(self, path: Path, trouble: Callable[[str, str], object]) -> None:
+        self.corrections = Corrections()
+        self.counts: Counter[str] = Counter()
+        self._path = path
+        self._trouble = trouble
+        self._waiting: queue.SimpleQueue[tuple[Reader, bytes] | None] = queue.SimpleQueue()
+        self._bytes = 0
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name="premask-events", daemon=True)
+
+    def start(self) -> None:
+        """Begin with what was recorded before."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what waits."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def webhook(self, body: bytes) -> None:
+        """Take one event as it came."""
+        self._offer(self._read, without_run_lengths(body, len(body)))
+
+    def proposed(self, project: str, task: int | None, prediction: Json, *, clicked: bool) -> None:
+        """Take what Label Studio was given for a task."""
+        labels = labels_by_id(prediction["result"])
+        if labels and task is not None:
+            action = CLICKED if clicked else PROPOSED
+            line = {"action": action, "project": project, "task": task, "labels": labels}
+            self._offer(parse_json, json.dumps(line).encode())
+
+    @property
+    def _previous(self) -> Path:
+        return self._path.with_suffix(".previous.jsonl")
+
+    def _offer(self, reader: Reader, event: bytes) -> None:
+        with self._guard:
+            fits = self._bytes + len(event) <= WAITING_BYTES
+            if fits:
+                self._bytes += len(event)
+            else:
+                self.counts["dropped"] += 1
+        if fits:
+            self._waiting.put((reader, event))
+
+    def _work(self) -> None:
+        for line in _lines(self._previous, self._path):
+            # A line that was damaged on the disk is not worth the others.
+            with suppress(KeyError, TypeError, AttributeError):
+                self._apply(line)
+        _end_last_line(self._path)
+        while (waiting := self._waiting.get()) is not None:
+            reader, event = waiting
+            with self._guard:
+                self._bytes -= len(event)
+            self._record(reader, event)
+
+    def _record(self, reader: Reader, event: bytes) -> None:
+        try:
+            line = reader(event)
+            self._apply(line)
+            self.counts[line["action"] if line["action"] in COUNTED else "other"] += 1
+            self._write({"at": round(time.time(), 3), **line})
+        # Whatever an event holds, the next one is waiting.
+        except Exception as error:
+            log.warning("an event can't be recorded: %s", error)
+            self._trouble("recording an event", str(error))
+
+    def _read(self, body: bytes) -> Json:
+        """What is kept of a webhook's payload: no data of the task, and not the project's token."""
+        event = parse_json(body)
+        action = event.get("action")
+        if not isinstance(action, str):
+            raise InvalidRequest("A webhook event must have an action.")
+        annotation, project = event.get("annotation"), _table(event.get("project"))
+        line: Json = {"action": action[:64], "project": project_id(project.get("id"))}
+        if action in JUDGED and isinstance(annotation, dict):
+            line["task"] = _table(event.get("task")).get("id") or annotation.get("task")
+            line["annotation"] = annotation.get("id")
+            line["verdict"] = self.corrections.judge(_task_key(line), annotation)
+        if action == DELETED:
+            deleted = event.get("annotations") or []
+            line["annotations"] = [each.get("id") for each in deleted if isinstance(each, dict)]
+        return line
+
+    def _apply(self, line: Json) -> None:
+        action = line["action"]
+        if action in (PROPOSED, CLICKED):
+            key = _task_key(line)
+            self.corrections.propose(key, line["labels"], clicked=action == CLICKED)
+        elif "verdict" in line:
+            self.corrections.keep(str(line["annotation"]), line["verdict"])
+        for annotation in line.get("annotations", ()):
+            self.corrections.forget(str(annotation))
+
+    def _write(self, line: Json) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._path.is_file() and self._path.stat().st_size > JOURNAL_BYTES:
+            self._path.replace(self._previous)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _lines(*paths: Path) -> Iterator[Json]:
+    """The readable lines of journals; a crash may have cut off the last one."""
+    for path in paths:
+        if path.is_file():
+            with path.open(encoding="utf-8", errors="replace") as file:
+                for line in file:
+                    try:
+                        yield parse_json(line.encode())
+                    except InvalidRequest:
+                        continue
+
+
+def _end_last_line(path: Path) -> None:
+    """Let the next line begin a new one, whatever a crash has left."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb+") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+
+
+def _task_key(line: Mapping[str, Any]) -> str:
+    return f"{line['project']}/{line['task']}"
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,208 @@
+"""Label Studio's API, as far as `push` and `pull` need it: a whole project, page by page."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from ml_backend.settings import BackendSettings
+from ml_backend.studio.access import Access
+from ml_backend.studio.network import Times
+from ml_backend.studio.protocol import Json
+from premask.errors import LabelStudioFailed
+
+log = logging.getLogger(__name__)
+
+TIMES = Times(connect=10.0, read=300.0, total=600.0)
+"""Label Studio answers a bulk import when all of it is in its database, and not before."""
+
+PATIENCE_SECONDS = (1.0, 3.0, 9.0)
+_BUSY = (429, 502, 503, 504)
+_CUT_OFF = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A line of the Data Manager's filters."""
+
+    column: str
+    operator: str
+    type: str
+    value: Any
+
+    @property
+    def item(self) -> Json:
+        """As the Data Manager has it."""
+        return {
+            "filter": f"filter:tasks:{self.column}",
+            "operator": self.operator,
+            "type": self.type,
+            "value": self.value,
+        }
+
+
+class LabelStudioClient:
+    """One Label Studio as the person whose token it is; every call is a request of its own."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    @classmethod
+    def from_settings(cls, settings: BackendSettings) -> LabelStudioClient:
+        """The client that the settings describe."""
+        if not settings.label_studio_url or not settings.label_studio_api_key.strip():
+            raise LabelStudioFailed(
+                "Say where Label Studio is, and who you are: set LABEL_STUDIO_URL, and "
+                "LABEL_STUDIO_API_KEY to a token from Account & Settings."
+            )
+        return cls(Access.from_settings(settings, TIMES))
+
+    def project(self, number: int) -> Json:
+        """A project, with its label config."""
+        answer = self.get(f"/api/projects/{number}/")
+        assert isinstance(answer, dict)
+        return answer
+
+    def count(self, project: int, conditions: Sequence[Condition] = ()) -> int:
+        """How many tasks of a project meet all conditions."""
+        return int(self._page(project, conditions, size=1, whole=False)["total"])
+
+    def tasks(
+        self,
+        project: int,
+        conditions: Sequence[Condition] = (),
+        *,
+        size: int = 100,
+        whole: bool = False,
+    ) -> Iterator[Json]:
+        """Tasks by their ids, a page in memory at a time; `whole` ones with all that is on them.
+
+        Each page begins behind the last id, so that tasks that come and go move no others.
+        """
+        last = 0
+        while True:
+            behind = Condition(column="id", operator="greater", type="Number", value=last)
+            page = self._page(project, [*conditions, behind], size=size, whole=whole)["tasks"]
+            if not page:
+                return
+            yield from page
+            last = page[-1]["id"]
+
+    def predictions(self, task: int) -> list[Json]:
+        """All predictions of a task."""
+        answer = self.get(f"/api/predictions/?{urlencode({'task': task})}")
+        assert isinstance(answer, list)
+        return answer
+
+    def add_predictions(self, project: int, predictions: Sequence[bytes]) -> int:
+        """Write predictions (JSON) in one go; says how many Label Studio took: it drops some.
+
+        Never repeated by itself: a request whose answer is lost may have been carried out.
+        """
+        path = f"/api/projects/{project}/import/predictions"
+        answer = self._send("POST", path, b"[" + b",".join(predictions) + b"]")
+        assert isinstance(answer, dict)
+        return int(answer["created"])
+
+    def delete_prediction(self, prediction: int) -> None:
+        """Delete one prediction."""
+        self._send("DELETE", f"/api/predictions/{prediction}/")
+
+    def get(self, path: str) -> Any:
+        """Read something; a server that is busy or starting gets some time."""
+        for seconds in PATIENCE_SECONDS:
+            try:
+                return self._send("GET", path)
+            except AnswerLost as error:
+                log.warning("%s Trying again in %g s.", error, seconds)
+                time.sleep(seconds)
+        return self._send("GET", path)
+
+    def _page(
+        self, project: int, conditions: Sequence[Condition], *, size: int, whole: bool
+    ) -> Json:
+        query = {
+            "filters": {"conjunction": "and", "items": [each.item for each in conditions]},
+            "ordering": ["tasks:id"],
+        }
+        # Without resolve_uri=false, a cloud storage's address is replaced by one of the Data
+        # Manager, and the original is lost.
+        parameters = {
+            "project": project,
+            "page_size": size,
+            "resolve_uri": "false",
+            "fields": "all" if whole else "task_only",
+            "query": json.dumps(query),
+        }
+        answer = self.get(f"/api/tasks/?{urlencode(parameters)}")
+        if not isinstance(answer, dict) or "tasks" not in answer:
+            raise LabelStudioFailed("Label Studio answers without tasks: is it older than 1.5?")
+        return answer
+
+    def _send(self, method: str, path: str, body: bytes | None = None) -> Any:
+        origin = self._access.origin
+        assert origin is not None
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        try:
+            with self._access.exchange(
+                origin.url_of(path),
+                with_token=True,
+                method=method,
+                headers=headers,
+                body=body,
+            ) as reply:
+                status, answer = reply.status, b"".join(reply.body)
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise AnswerLost(
+                f"Label Studio at {origin} does not answer ({reason.lower()}). Does it run, and is "
+                "LABEL_STUDIO_URL right?"
+            ) from error
+        if status in _BUSY:
+            raise AnswerLost(f"Label Studio at {origin} is busy ({status}).")
+        if not 200 <= status < 300:
+            raise LabelStudioFailed(_refusal(status, method, path, answer, str(origin)))
+        return _parsed(answer, str(origin))
+
+
+class AnswerLost(LabelStudioFailed):
+    """Label Studio was busy or away: what it was asked may have been done or not."""
+
+
+def _parsed(answer: bytes, origin: str) -> Any:
+    try:
+        return json.loads(answer) if answer else None
+    except ValueError as error:
+        raise LabelStudioFailed(
+            f"What answers at {origin} is no API of Label Studio: it sends no JSON. Is "
+            "LABEL_STUDIO_URL right?"
+        ) from error
+
+
+def _refusal(status: int, method: str, path: str, answer: bytes, origin: str) -> str:
+    if status in (401, 403):
+        return (
+            f"Label Studio at {origin} refuses the token ({status}: {_detail(answer)}). Take a "
+            "personal access token from Account & Settings, and set LABEL_STUDIO_API_KEY."
+        )
+    what = f"{method} {path.partition('?')[0]}"
+    if status == 404:
+        return f"Label Studio at {origin} has nothing at {what}: is the project's number right?"
+    return f"Label Studio at {origin} refuses {what} ({status}: {_detail(answer)})."
+
+
+def _detail(answer: bytes) -> str:
+    """What Label Studio says about it, in the part that is for people."""
+    try:
+        said = json.loads(answer)
+        detail: Mapping[str, Any] = said if isinstance(said, dict) else {}
+        text = str(detail.get("validation_errors") or detail.get("detail") or said)
+    except ValueError:
+        text = answer.decode(errors="replace")
+    return text[:_CUT_OFF]

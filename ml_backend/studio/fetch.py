@@ -1,0 +1,171 @@
+"""The bytes of the image that a task names: from Label Studio, its storages, or the internet."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import http.client
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote_to_bytes, urljoin
+
+from ml_backend.settings import BackendSettings
+from ml_backend.studio.access import Access
+from ml_backend.studio.addresses import Origin, image_address, require_fetchable, shown
+from ml_backend.studio.image_cache import ImageCache, Kept, cache_key
+from ml_backend.studio.network import Reply, Times
+from premask.errors import UnreadableImage
+from premask.images import read_image
+from premask.models.weights.paths import home
+
+REDIRECTS = 5
+MEGABYTE = 10**6
+
+_REDIRECTED = (301, 302, 303, 307, 308)
+_OK, _NOT_MODIFIED = 200, 304
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+_SIGNATURE_BYTES = 4
+
+
+class ImageFetcher:
+    """Fetches for one Label Studio, as the person whose token it has; for many threads."""
+
+    def __init__(self, settings: BackendSettings, access: Access | None = None) -> None:
+        self._seconds = settings.fetch_seconds
+        self._access = access or Access.from_settings(settings, Times(total=self._seconds))
+        self._aliases = tuple(map(Origin.of, settings.label_studio_aliases))
+        self._max_bytes = settings.max_image_megabytes * MEGABYTE
+        self._fresh_seconds = settings.cache_seconds
+        self._cache = _cache_of(settings)
+
+    def image_bytes(self, url: str, *, task_id: int | None = None) -> bytes:
+        """The file as it is stored, or `UnreadableImage`; cloud storages need the task's id."""
+        if url.lstrip().lower().startswith("data:"):
+            return _inline_bytes(url.strip(), self._max_bytes)
+        address = image_address(url, self._access.origin, aliases=self._aliases, task_id=task_id)
+        key = self._key(address)
+        kept = self._cache.get(key) if self._cache else None
+        if kept is not None and kept.age_seconds < self._fresh_seconds:
+            return kept.data
+        return self._fetched(address, key, kept, shown(url))
+
+    def _key(self, address: str) -> str:
+        """Another server, another token or another image is another key."""
+        origin, token = self._access.origin, self._access.token
+        own = origin is not None and origin.serves_data(address)
+        return cache_key(str(origin), token.identity if own and token else "", address)
+
+    def _fetched(self, address: str, key: str, kept: Kept | None, name: str) -> bytes:
+        try:
+            return self._follow(address, key, kept, name)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise UnreadableImage(name, _in_words(error, self._seconds)) from error
+
+    def _follow(self, url: str, key: str, kept: Kept | None, name: str) -> bytes:
+        """Go where redirects lead; who has once left Label Studio gets no token any more."""
+        ends = time.monotonic() + self._seconds
+        origin, trusted = self._access.origin, True
+        headers = kept.conditions if kept else {}
+        for _ in range(REDIRECTS + 1):
+            trusted = trusted and origin is not None and origin.serves_data(url)
+            request = self._access.exchange(url, with_token=trusted, headers=headers, ends=ends)
+            with request as reply:
+                if reply.status not in _REDIRECTED:
+                    return self._received(reply, key, kept, name, trusted)
+                url = urljoin(url, reply.headers.get("Location", ""))
+            require_fetchable(url, name)
+        raise UnreadableImage(name, f"its server redirects more than {REDIRECTS} times")
+
+    def _received(
+        self, reply: Reply, key: str, kept: Kept | None, name: str, trusted: bool
+    ) -> bytes:
+        if reply.status == _NOT_MODIFIED and kept is not None and self._cache is not None:
+            self._cache.confirm(key)
+            return kept.data
+        if reply.status != _OK:
+            raise UnreadableImage(name, self._refusal(reply.status, trusted))
+        data = b"".join(_image_chunks(reply, self._max_bytes))
+        if self._cache is not None:
+            if not reply.tells_end:
+                # `label-studio start` sends files without their length: only a look inside shows
+                # whether all of it has come, and half an image must never be kept.
+                read_image(data, name)
+            self._cache.put(
+                key,
+                data,
+                etag=reply.headers.get("ETag", ""),
+                last_modified=reply.headers.get("Last-Modified", ""),
+            )
+        return data
+
+    def _refusal(self, status: int, trusted: bool) -> str:
+        """Why there is no image in the answer, and what to do."""
+        reason = f"its server answers {status} {http.client.responses.get(status, '')}".rstrip()
+        if status not in (401, 403):
+            return reason
+        if not trusted:
+            return (
+                f"{reason}. If that is Label Studio under another address, name it in "
+                "PREMASK_LABEL_STUDIO_ALIASES"
+            )
+        if self._access.token is None:
+            return "Label Studio asks who you are; set LABEL_STUDIO_API_KEY to a token of yours"
+        return (
+            f"Label Studio refuses the token ({status}); set LABEL_STUDIO_API_KEY to one that is "
+            "allowed to see this project"
+        )
+
+
+def _cache_of(settings: BackendSettings) -> ImageCache | None:
+    if not settings.cache_megabytes:
+        return None
+    folder = Path(settings.cache_folder or home() / "label-studio" / "images")
+    return ImageCache(folder, settings.cache_megabytes * MEGABYTE)
+
+
+def _image_chunks(reply: Reply, max_bytes: int) -> Iterator[bytes]:
+    """The body, given up as soon as it is too large, or begins as no image does."""
+    if (reply.length or 0) > max_bytes:
+        raise ValueError(_too_large(max_bytes))
+    head, total = b"", 0
+    for data in reply.body:
+        head, total = head if len(head) >= _SIGNATURE_BYTES else head + data, total + len(data)
+        if len(head) >= _SIGNATURE_BYTES and not head.startswith(_SIGNATURES):
+            kind = reply.headers.get_content_type()
+            raise ValueError(f"what its server sends is no image but '{kind}'")
+        if total > max_bytes:
+            raise ValueError(_too_large(max_bytes))
+        yield data
+    if len(head) < _SIGNATURE_BYTES:
+        raise ValueError("what its server sends is empty")
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"it is larger than {max_bytes / MEGABYTE:g} MB; PREMASK_MAX_IMAGE_MEGABYTES allows more"
+
+
+def _inline_bytes(url: str, max_bytes: int) -> bytes:
+    head, comma, tail = url.partition(",")
+    if not comma or len(tail) > 4 * max_bytes:
+        raise UnreadableImage(shown(url), _too_large(max_bytes) if comma else "it has no content")
+    data = unquote_to_bytes(tail)
+    if head.lower().endswith(";base64"):
+        try:
+            data = base64.b64decode(data, validate=True)
+        except binascii.Error as error:
+            raise UnreadableImage(shown(url), f"it is broken ({error})") from error
+    if len(data) > max_bytes:
+        raise UnreadableImage(shown(url), _too_large(max_bytes))
+    return data
+
+
+def _in_words(error: Exception, seconds: float) -> str:
+    """What went wrong on the way, without the addresses that were gone through."""
+    if isinstance(error, TimeoutError):
+        return f"its server is too slow: it took more than {seconds:g} s, or kept silent for long"
+    if isinstance(error, http.client.HTTPException):
+        return f"its server does not speak HTTP ({type(error).__name__})"
+    if isinstance(error, OSError) and error.strerror:
+        return f"its server can't be reached ({error.strerror.lower()})"
+    return str(error)

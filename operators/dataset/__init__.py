@@ -1,0 +1,1 @@
+"""FiftyOne's datasets: reading, writing, who made a label, the history of runs."""

@@ -1,0 +1,258 @@
+"""Annotations -> labels of FiftyOne, in the fields of a sample, beside what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+
+from premask.annotations import Annotation, Labeled
+from premask.errors import InvalidSetting
+from premask.labels.fiftyone import (
+    detection_from_annotation,
+    extended_targets,
+    heatmap_from_annotations,
+    polyline_from_annotation,
+    segmentation_from_annotations,
+)
+
+from .bulk_store import Document
+from .provenance import Stamp
+from .source_labels import Original
+
+
+class MapTargets:
+    """The numbers of the classes in class maps, by field: a person's stay, new ones come behind."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self._numbers: dict[str, dict[int, str]] = {}
+
+    def extended(self, field: str, annotations: Sequence[Annotation]) -> dict[str, int]:
+        """The number of each class, with numbers for the classes of these annotations."""
+        known = self._numbers.get(field) or self._known(field)
+        self._numbers[field] = extended_targets(known, annotations)
+        return {name: number for number, name in self._numbers[field].items()}
+
+    def save(self) -> dict[str, dict[str, str]]:
+        """Tell the dataset what is new; the result has it by field and by number, as a text."""
+        new = {}
+        for field, numbers in self._numbers.items():
+            known = {str(number) for number in self._known(field)}
+            new[field] = {str(n): name for n, name in numbers.items() if str(n) not in known}
+            if new[field]:
+                self._dataset.mask_targets[field] = dict(numbers)
+        if any(new.values()):
+            self._dataset.save()
+        return {field: added for field, added in new.items() if added}
+
+    def _known(self, field: str) -> dict[Any, str]:
+        return self._dataset.mask_targets.get(field) or self._dataset.default_mask_targets or {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the labels of one sample go, and who signs them.
+
+    `stem` names the sample's files, and `targets` numbers its classes. `originals` are the labels
+    that the new ones are made of, if there are such.
+    """
+
+    field: str
+    folder: Path
+    stem: str
+    on_disk: bool
+    targets: MapTargets
+    stamp: Stamp
+    originals: Sequence[Original] = ()
+
+    def label(self, label_type: Any, fields: Mapping[str, Any]) -> Document:
+        """A label of these fields that says who made it, as the database has it.
+
+        As a label, FiftyOne 1.22 would take as long for what it does not know as for the rest.
+        """
+        document: Document = label_type(**fields).to_dict()
+        return document | self.stamp.on_label(fields)
+
+    def file(self, ending: str = "") -> Path:
+        """A PNG of this sample."""
+        return self.folder / f"{self.stem}{ending}.png"
+
+
+Maker = Callable[[Labeled, Place], Sequence[Document]]
+
+
+def _all_of(labeled: Labeled, place: Place) -> Labeled:
+    return labeled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One way to write annotations, or a part of them.
+
+    `member` is where a list of labels lies in its holder.
+    """
+
+    name: str
+    help: str
+    label_type: Any
+    member: str | None
+    labels: Maker
+    part: Callable[[Labeled, Place], Labeled] = _all_of
+
+    def labels_of(self, holder: Any) -> list[Any]:
+        """The labels that a sample has in the field."""
+        if holder is None:
+            return []
+        return list(holder[self.member]) if self.member else [holder]
+
+    def holder_of(self, labels: Sequence[Document], existing: Any) -> Document:
+        """What a sample has in the field: these labels, and whatever else the holder knows."""
+        if self.member is None:
+            return labels[0]
+        holder = existing or self.label_type()
+        holder[self.member] = []
+        document: Document = holder.to_dict()
+        return document | {self.member: list(labels)}
+
+
+def _detections(labeled: Labeled, place: Place) -> list[Document]:
+    paths = [
+        place.file(f"_{number}") if place.on_disk else None
+        for number in range(len(labeled.annotations))
+    ]
+    return [
+        place.label(fo.Detection, detection_from_annotation(each, labeled.image.size_hw, path))
+        for each, path in zip(labeled.annotations, paths, strict=True)
+    ]
+
+
+def _boxes(labeled: Labeled, place: Place) -> list[Document]:
+    boxes = (replace(each, mask=None, matte=None) for each in labeled.annotations)
+    size_hw = labeled.image.size_hw
+    return [place.label(fo.Detection, detection_from_annotation(b, size_hw)) for b in boxes]
+
+
+def _polylines(labeled: Labeled, place: Place) -> list[Document]:
+    outlined = (each for each in labeled.annotations if each.mask is None or each.mask.area)
+    size_hw = labeled.image.size_hw
+    return [place.label(fo.Polyline, polyline_from_annotation(o, size_hw)) for o in outlined]
+
+
+def _segmentation(labeled: Labeled, place: Place) -> list[Document]:
+    numbers = place.targets.extended(place.field, labeled.annotations)
+    size_hw = labeled.image.size_hw
+    fields = segmentation_from_annotations(labeled.annotations, size_hw, numbers, place.file())
+    return [place.label(fo.Segmentation, fields | {"source": _sources(labeled.annotations)})]
+
+
+def _heatmap(labeled: Labeled, place: Place) -> list[Document]:
+    fields = heatmap_from_annotations(labeled.annotations, labeled.image.size_hw, place.file())
+    return [place.label(fo.Heatmap, fields | {"source": _sources(labeled.annotations)})]
+
+
+def _sources(annotations: Sequence[Annotation]) -> list[str]:
+    return list(dict.fromkeys(model for each in annotations for model in each.source))
+
+
+_OUTPUTS = (
+    Output(
+        name="detections",
+        help="a box and an exact mask for each object",
+        label_type=fo.Detections,
+        member="detections",
+        labels=_detections,
+    ),
+    Output(
+        name="boxes",
+        help="a box for each object, without its mask",
+        label_type=fo.Detections,
+        member="detections",
+        labels=_boxes,
+    ),
+    Output(
+        name="polylines",
+        help="filled polygons along the edges of the pixels",
+        label_type=fo.Polylines,
+        member="polylines",
+        labels=_polylines,
+    ),
+    Output(
+        name="segmentation",
+        help="one map of classes for each image, on disk",
+        label_type=fo.Segmentation,
+        member=None,
+        labels=_segmentation,
+    ),
+    Output(
+        name="heatmap",
+        help="the soft alpha of all objects of an image, on disk",
+        label_type=fo.Heatmap,
+        member=None,
+        labels=_heatmap,
+    ),
+)
+
+OUTPUTS: dict[str, Output] = {each.name: each for each in _OUTPUTS}
+
+
+def outputs_of(names: Sequence[str], field: str) -> dict[str, Output]:
+    """Which output goes into which field: the first into `field`, others behind it (`field_boxes`).
+
+    The order is that of `OUTPUTS`, however the names are ordered.
+    """
+    unknown = [name for name in names if name not in OUTPUTS]
+    if unknown or not names:
+        raise InvalidSetting(
+            f"What to write is one or more of {', '.join(OUTPUTS)}; "
+            f"got {', '.join(unknown) or 'nothing'}."
+        )
+    wanted = [each for each in _OUTPUTS if each.name in names]
+    fields = [field, *(f"{field}_{each.name}" for each in wanted[1:])]
+    return dict(zip(fields, wanted, strict=True))
+
+
+def prepare_fields(dataset: Any, outputs: dict[str, Output]) -> list[str]:
+    """Make the fields that the dataset does not have; they are the result."""
+    require_fitting(dataset, outputs)
+    missing = [field for field in outputs if not dataset.has_field(field)]
+    for field in missing:
+        dataset.add_sample_field(
+            field, fo.EmbeddedDocumentField, embedded_doc_type=outputs[field].label_type
+        )
+    for field, output in outputs.items():
+        _declare_provenance(dataset, f"{field}.{output.member}" if output.member else field)
+    return missing
+
+
+def require_fitting(dataset: Any, outputs: dict[str, Output]) -> None:
+    """Refuse fields that hold something else, or that can't be."""
+    schema = dataset.get_field_schema()
+    for field, output in outputs.items():
+        _require_fitting(field, schema.get(field), output)
+
+
+def _require_fitting(field: str, existing: Any, output: Output) -> None:
+    if existing is None:
+        if not field.isidentifier():
+            raise InvalidSetting(
+                f"'{field}' can't name a field. Use letters, digits and underscores, as in "
+                "'subject'."
+            )
+        return
+    kind = getattr(existing, "document_type", type(existing))
+    if kind is not output.label_type:
+        raise InvalidSetting(
+            f"The field '{field}' holds {kind.__name__}, but {output.name} are "
+            f"{output.label_type.__name__}. Choose another field."
+        )
+
+
+def _declare_provenance(dataset: Any, path: str) -> None:
+    """The App filters by what the schema knows; what is declared already is left alone."""
+    dataset.add_sample_field(f"{path}.premask_run", fo.StringField)
+    dataset.add_sample_field(f"{path}.premask_recipe", fo.StringField)
+    dataset.add_sample_field(f"{path}.source", fo.ListField, subfield=fo.StringField)

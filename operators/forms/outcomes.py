@@ -1,0 +1,90 @@
+"""How operators that hand out a result say how far they are, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from premask.errors import PremaskError
+
+from ..dataset.chosen_images import images_of
+
+Choices = Mapping[str, str]
+Watcher = Callable[[int, int], object]
+"""Is told how many are done, of how many."""
+
+_REPORT_SECONDS = 1.0
+_FAILURES_SHOWN = 10
+
+
+def options(ctx: Any, many: int) -> foo.ExecutionOptions:
+    """Targets of more than so many images go into the background, where there is one.
+
+    FiftyOne kills what it executes at once after 600 seconds.
+    """
+    try:
+        is_long = images_of(ctx).count() > many
+    except PremaskError:
+        is_long = False
+    return foo.ExecutionOptions(
+        allow_immediate_execution=True,
+        allow_delegated_execution=True,
+        default_choice_to_delegated=fo.config.allow_legacy_orchestrators and is_long,
+    )
+
+
+def watcher(ctx: Any) -> Watcher:
+    """What tells the App, once a second, how many of all images are done."""
+    reported = time.monotonic()
+
+    def watch(done: int, total: int) -> None:
+        nonlocal reported
+        if time.monotonic() - reported > _REPORT_SECONDS:
+            reported = time.monotonic()
+            ctx.set_progress(progress=done / max(1, total), label=f"{done:,} of {total:,}")
+
+    return watch
+
+
+def add_choice(
+    inputs: types.Object, name: str, choices: Choices, label: str, default: str | None = None
+) -> types.Property:
+    """One of a few texts, each with a word about it."""
+    view = _dropdown(choices, types.DropdownView(label=label))
+    return inputs.enum(name, view.values(), default=default, required=True, view=view)
+
+
+def add_choices(
+    inputs: types.Object, name: str, choices: Choices, label: str, default: Sequence[str] = ()
+) -> types.Property:
+    """Several of a few texts, each with a word about it."""
+    view = _dropdown(choices, types.DropdownView(label=label, multiple=True))
+    return inputs.list(name, types.String(), default=list(default), required=True, view=view)
+
+
+def _dropdown(choices: Choices, view: types.DropdownView) -> types.DropdownView:
+    for each, words in choices.items():
+        view.add_choice(each, label=each, description=words)
+    return view
+
+
+def said(ctx: Any, heading: str) -> types.Property:
+    """The result's `summary`, as text."""
+    outputs = types.Object()
+    outputs.str("summary", view=types.MarkdownView(label=heading))
+    return types.Property(outputs, view=types.View(label=heading))
+
+
+def with_failures(sentence: str, failures: Mapping[str, str]) -> str:
+    """The sentence, and the first of the failures below it."""
+    if not failures:
+        return sentence
+    lines = [f"- {name}: {reason}" for name, reason in list(failures.items())[:_FAILURES_SHOWN]]
+    hidden = len(failures) - len(lines)
+    more = [f"- and {hidden} more"] if hidden > 0 else []
+    return "\n".join([f"{sentence} {len(failures)} failed:", "", *lines, *more])

@@ -1,0 +1,205 @@
+"""Recipes and their settings <-> FiftyOne's forms; written once, shared by every operator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fiftyone.operators import types
+
+from premask.errors import PremaskError
+from premask.models.catalog import catalog, checkpoint_of
+from premask.models.weights.installed import installed_weights
+from premask.recipes.recipe import Recipe, recipe_of
+from premask.settings import Setting
+
+from ..work.pure_stages import PURE
+
+Params = Mapping[str, Any]
+
+
+_FORM = "for_"
+_HALF = 6  # of the twelve columns of a form
+
+
+def add_recipe(
+    inputs: types.Object, params: Params, recipes: Sequence[Recipe], default: str
+) -> Recipe | None:
+    """The choice of a recipe and its settings; the recipe with all of them that are valid."""
+    choices = types.DropdownView(label="Recipe")
+    for each in recipes:
+        choices.add_choice(each.name, label=each.name, description=each.help)
+    chosen = inputs.str("recipe", default=default, view=choices)
+    try:
+        recipe = _named(str(params.get("recipe") or default))
+    except PremaskError as error:
+        refuse(chosen, error)
+        return None
+    chosen.view.caption = recipe.help
+    adapted, problems = _adapted(recipe, _given(params, recipe))
+    fields = _add_settings(inputs, recipe, adapted, list(adapted.settings()))
+    for path, problem in problems.items():
+        refuse(fields.get(path, chosen), problem)
+    try:
+        for model in adapted.models:
+            installed_weights(checkpoint_of(model))
+    except PremaskError as error:
+        refuse(chosen, error)
+    return adapted
+
+
+def add_stage(inputs: types.Object, params: Params, recipe: Recipe, hidden: set[str]) -> Recipe:
+    """The settings of the stage that a recipe without models is named after, but for the hidden."""
+    adapted, problems = _adapted(recipe, _given(params, recipe))
+    paths = [path for path in recipe.settings() if path.startswith(f"{recipe.name}.")]
+    fields = _add_settings(inputs, recipe, adapted, [each for each in paths if each not in hidden])
+    for path, problem in problems.items():
+        refuse(fields[path], problem)
+    return adapted
+
+
+def recipe_from_params(params: Params, default: str) -> Recipe:
+    """The recipe with the settings of a form, or of a call: `{"refine.grow": 3}`."""
+    recipe = _named(str(params.get("recipe") or default))
+    adapted, problems = _adapted(recipe, _given(params, recipe))
+    for problem in problems.values():
+        raise problem
+    return adapted
+
+
+def filled_in(params: Params) -> dict[str, Any]:
+    """The same parameters as a form keeps them, so that it opens with them: `recipe` is among them.
+
+    A call names settings by their paths.
+    """
+    recipe = _named(params["recipe"])
+    stages: dict[str, dict[str, Any]] = {}
+    for path, value in _given(params, recipe).items():
+        stage, _, name = path.partition(".")
+        stages.setdefault(stage, {})[name] = value
+    return {**params, "settings": {form_key(recipe): stages}}
+
+
+def form_key(recipe: Recipe) -> str:
+    """Where the form keeps this recipe's settings: it remembers those of others as well.
+
+    Dots would be folders to the App.
+    """
+    return _FORM + re.sub(r"\W", "_", recipe.name)
+
+
+def refuse(field: types.Property, error: Exception) -> None:
+    """Mark a field as filled in wrongly, and say why."""
+    field.invalid = True
+    field.error_message = str(error)
+
+
+def text_choices(values: Sequence[str], label: str, description: str) -> types.AutocompleteView:
+    """A text field that suggests what is there."""
+    view = types.AutocompleteView(label=label, description=description)
+    for value in values:
+        view.add_choice(value, label=value)
+    return view
+
+
+def _named(name: str) -> Recipe:
+    return PURE.get(name) or recipe_of(name)
+
+
+def _given(params: Params, recipe: Recipe) -> dict[str, Any]:
+    """What was filled in, or called with, as `stage.name`."""
+    given: Params = params.get("settings") or {}
+    filled = dict(_filled(given.get(form_key(recipe)) or {}))
+    models = {path: value for path, value in filled.items() if path.endswith(".model")}
+    # Another model has other settings; the form may still hold those of the one before it.
+    known = _adapted(recipe, models)[0].settings()
+    kept = {path: value for path, value in filled.items() if path in known}
+    called = {path: value for path, value in given.items() if not path.startswith(_FORM)}
+    return {
+        **models,
+        **{
+            path: value for path, value in kept.items() if value is not None or known[path].optional
+        },
+        **called,
+    }
+
+
+def _filled(form: Params) -> Iterator[tuple[str, Any]]:
+    """The fields of a form by their paths; those that were emptied are None."""
+    for stage, fields in form.items():
+        for name, value in (fields or {}).items():
+            is_off = isinstance(value, list) and set(value) == {None}
+            yield f"{stage}.{name}", None if is_off else value
+
+
+def _adapted(recipe: Recipe, values: Params) -> tuple[Recipe, dict[str, PremaskError]]:
+    """The recipe with the values that are valid, and what is wrong with each of the others."""
+    try:
+        return recipe.with_settings(values), {}
+    except PremaskError:
+        problems = {}
+    for path, value in values.items():
+        try:
+            recipe = recipe.with_settings({path: value})
+        except PremaskError as error:
+            problems[path] = error
+    return recipe, problems
+
+
+def _add_settings(
+    inputs: types.Object, recipe: Recipe, adapted: Recipe, paths: Sequence[str]
+) -> dict[str, types.Property]:
+    """A collapsed group for each stage, with a field for each setting: these are the result."""
+    view = types.View(label="Settings", collapsible=True)
+    form = inputs.obj("settings", view=types.View()).type.obj(form_key(recipe), view=view).type
+    originals, settings, fields = recipe.settings(), adapted.settings(), {}
+    for path in paths:
+        stage = path.partition(".")[0]
+        if stage not in form.properties:
+            form.obj(stage, view=types.View(label=stage.capitalize(), collapsible=True))
+        group = form.properties[stage].type
+        fields[path] = _add_field(group, stage, originals.get(path, settings[path]))
+    return fields
+
+
+def _add_field(group: types.Object, stage: str, setting: Setting) -> types.Property:
+    default = setting.default
+    return group.define_property(
+        setting.name,
+        _type_of(setting),
+        default=list(default) if isinstance(default, tuple) else default,
+        view=_view_of(stage, setting),
+    )
+
+
+def _type_of(setting: Setting) -> types.BaseType:
+    if setting.choices:
+        return types.Enum(list(setting.choices))
+    bounds = {"min": setting.minimum, "max": setting.maximum}
+    match setting.kind:
+        case "switch":
+            return types.Boolean()
+        case "whole":
+            return types.Number(int=True, **bounds)
+        case "number":
+            return types.Number(float=True, **bounds)
+        case "texts":
+            return types.List(types.String())
+        case "point":
+            return types.Tuple(types.Number(), types.Number())
+    return types.String(allow_empty=True)
+
+
+def _view_of(stage: str, setting: Setting) -> types.View:
+    label = setting.name.replace("_", " ").capitalize()
+    choices = list(setting.choices)
+    if setting.name == "model":
+        choices = [each.name for each in catalog().values() if stage in each.stages]
+    shown = types.DropdownView if choices else types.View
+    if setting.kind == "texts":
+        shown = types.AutocompleteView
+    view = shown(label=label, description=setting.help, space=_HALF)
+    for choice in choices:
+        view.add_choice(choice, label=choice)
+    return view

@@ -1,0 +1,122 @@
+"""The form of the operators that make new labels of existing ones, and what they make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fiftyone.operators import types
+
+from premask.errors import InvalidSetting, PremaskError
+from premask.recipes.recipe import Recipe
+
+from ..dataset.chosen_images import add_target, images_of
+from ..dataset.source_labels import SourceLabels, require_source, source_fields
+from ..dataset.writing import Output, require_fitting
+from ..work.copying import COPIES, REMAINING
+from ..work.planning import Job
+from .label_form import add_policy, add_storage, policy_from_params
+from .recipe_form import Params, refuse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Labels of which kinds are worked on, and what the field of the new ones ends with."""
+
+    kinds: tuple[str, ...]
+    suffix: str
+    has_remaining: bool = False
+
+
+def add_source(inputs: types.Object, ctx: Any, source: Source) -> Any | None:
+    """The choice of samples and of a field; the samples, if both can be worked on."""
+    samples = add_target(inputs, ctx, "Work on")
+    if samples is None:
+        return None
+    fields = source_fields(samples, source.kinds)
+    if not fields:
+        words = f"No field holds {', '.join(source.kinds)}. Label first."
+        view = types.Error(label="There are no labels", description=words)
+        inputs.define_property(
+            "source_field", types.String(), view=view, invalid=True, error_message=words
+        )
+        return None
+    view = types.DropdownView(label="Labels")
+    for name, kind in fields.items():
+        view.add_choice(name, label=name, description=kind)
+    chosen = inputs.str("source_field", default=next(iter(fields)), view=view)
+    try:
+        require_source(samples, source_field(ctx, source), source.kinds)
+    except PremaskError as error:
+        refuse(chosen, error)
+        return None
+    return samples
+
+
+def add_target_fields(inputs: types.Object, ctx: Any, source: Source) -> None:
+    """Where the new labels go, and what happens to those that are there."""
+    field = source_field(ctx, source)
+    words = (
+        f"A new one, or one that has labels already. '{field}' itself stays as it is: its labels "
+        "may be a person's, and what a run wrote can be undone"
+    )
+    chosen = inputs.str(
+        "label_field", default=f"{field}{source.suffix}", label="Field", description=words
+    )
+    if source.has_remaining:
+        inputs.str(
+            "remaining_field", label="Field of the others", description="They go nowhere if empty"
+        )
+    try:
+        require_fitting(ctx.dataset, outputs_from_params(ctx.params, field, source))
+    except PremaskError as error:
+        refuse(chosen, error)
+    add_policy(inputs, ctx.params)
+    add_storage(inputs, ctx, ["detections"])
+
+
+def source_field(ctx: Any, source: Source) -> str:
+    """The field that was chosen, or the first one."""
+    chosen: str = ctx.params.get("source_field") or ""
+    return chosen or next(iter(source_fields(images_of(ctx), source.kinds)), "")
+
+
+def source_from_params(ctx: Any, source: Source, recipe: Recipe) -> SourceLabels:
+    """The labels that the form, or the call, speaks of."""
+    samples, field = images_of(ctx), source_field(ctx, source)
+    require_source(samples, field, source.kinds)
+    return SourceLabels(samples=samples, field=field, needs_pixels=bool(recipe.models))
+
+
+def source_job(ctx: Any, source: Source, recipe: Recipe) -> Job:
+    """What the form, or the call, asks for."""
+    labels = source_from_params(ctx, source, recipe)
+    return Job(
+        dataset=ctx.dataset,
+        samples=labels.labeled_samples(),
+        recipe=recipe,
+        outputs=outputs_from_params(ctx.params, labels.field, source),
+        source=labels,
+        policy=policy_from_params(ctx.params),
+        masks_on_disk=bool(ctx.params.get("masks_on_disk")),
+    )
+
+
+def outputs_from_params(params: Params, field: str, source: Source) -> dict[str, Output]:
+    """What goes into which field; never into the one that the labels come from."""
+    wanted = {params.get("label_field") or f"{field}{source.suffix}": COPIES}
+    if source.has_remaining and params.get("remaining_field"):
+        wanted = {**wanted, params["remaining_field"]: REMAINING}
+        if len(wanted) == 1:
+            raise InvalidSetting("Those that are kept and the others need a field each.")
+    _require_other(field, list(wanted))
+    return wanted
+
+
+def _require_other(field: str, fields: Sequence[str]) -> None:
+    if field in fields:
+        raise InvalidSetting(
+            f"The labels in '{field}' stay as they are, whoever made them. Choose another field, "
+            "and delete this one when you don't need it any more."
+        )

@@ -1,0 +1,1 @@
+"""One operator a file, and the panel: what a person sees in the App's menu."""

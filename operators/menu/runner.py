@@ -1,0 +1,126 @@
+"""What operators have in common whose work is a run: its progress, its history, its outcome."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import fiftyone as fo
+import fiftyone.operators as foo
+from fiftyone.operators.executor import ExecutionResult
+
+from premask.terminal.screen import progress_words
+
+from ..dataset import history as runs
+from ..dataset.calling import call, dataset_of
+from ..forms.label_form import folder_from_params, is_long
+from ..work.labeling import Work
+from ..work.planning import Job
+
+
+class Runner(foo.Operator):
+    """An operator that labels samples; which, and how, is in its job."""
+
+    own_name: ClassVar[str]
+    label: ClassVar[str]
+    description: ClassVar[str]
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """How FiftyOne shows and runs it.
+
+        A generator, because FiftyOne kills other operators after 600 seconds, and shows their
+        progress in a log only.
+        """
+        return foo.OperatorConfig(
+            name=self.own_name,
+            label=self.label,
+            description=self.description,
+            icon="/operators/assets/icon.svg",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_delegated_execution=True,
+        )
+
+    @abstractmethod
+    def job(self, ctx: Any) -> Job:
+        """What the form, or the call, asks for."""
+
+    def finish(self, ctx: Any, job: Job, ids: Sequence[str]) -> None:
+        """What is left to do once all these samples are labeled."""
+
+    def resolve_execution_options(self, ctx: Any) -> foo.ExecutionOptions:
+        """Long targets go into the background, where there is one."""
+        return foo.ExecutionOptions(
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            default_choice_to_delegated=fo.config.allow_legacy_orchestrators and is_long(ctx),
+        )
+
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        """Label, show how far it got, and say how it went."""
+        job = self.job(ctx)
+        fields = {field: output.name for field, output in job.outputs.items()}
+        run = new_run(ctx, self.uri, fields, recipe=job.recipe.name, settings=str(job.recipe))
+        try:
+            yield from self._steps(ctx, job, run)
+        except Exception as error:
+            # Of what a generator raises, FiftyOne 1.22's App shows nothing: its bar just stops.
+            yield from _told(ctx, f"Failed: {error}", "error")
+            raise
+        variant = "warning" if run.failed else "success"
+        yield from _told(ctx, f"{run.state.capitalize()}: {run.summary}", variant)
+
+    def run_on(self, samples: Any, params: Mapping[str, Any], *, delegate: bool) -> Any:
+        """Execute it from Python; the result's `result` is the run, unless it was delegated."""
+        name = runs.new_name()
+        executed = call(self, samples, {**params, "run_id": name}, delegate=delegate)
+        # FiftyOne drops what a generator returns. Where an event loop runs already, as in
+        # notebooks, it hands out a task that is not done yet.
+        if isinstance(executed, ExecutionResult) and not executed.delegated:
+            executed.result = asdict(runs.load(dataset_of(samples), name))
+        return executed
+
+    def _steps(self, ctx: Any, job: Job, run: runs.Run) -> Iterator[Any]:
+        store = ctx.store(runs.METHOD)
+        work = Work(job, run, lambda: runs.is_cancelled(store, run.name))
+        for progress in work.steps():
+            share, words = progress.done / max(1, progress.total or 0), progress_words(progress)
+            if ctx.delegated:
+                ctx.set_progress(progress=share, label=words)
+            else:
+                yield ctx.ops.set_progress(progress=share, label=words)
+        if run.state == "finished":
+            self.finish(ctx, job, work.ids)
+
+
+def new_run(
+    ctx: Any,
+    operator: str,
+    fields: Mapping[str, str] | None = None,
+    *,
+    recipe: str = "",
+    settings: str,
+) -> runs.Run:
+    """A run of an operator as the form, or the call, asks for it; it is in no history yet."""
+    name = ctx.params.get("run_id") or runs.new_name()
+    return runs.Run(
+        name=name,
+        dataset=ctx.dataset.name,
+        operator=operator,
+        recipe=recipe,
+        settings=settings,
+        params={key: value for key, value in ctx.params.items() if key != "run_id"},
+        fields=dict(fields or {}),
+        folder=str(folder_from_params(ctx) / name),
+    )
+
+
+def _told(ctx: Any, message: str, variant: str) -> Iterator[Any]:
+    """Show the labels, and say how it went; nobody watches what runs in the background."""
+    if not ctx.delegated:
+        yield ctx.ops.set_progress(progress=1, label=message)
+        yield ctx.ops.reload_dataset()
+        yield ctx.ops.notify(message, variant=variant)

@@ -1,0 +1,28 @@
+"""Select labels: those that pass go into one field, the others into another one or nowhere."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from premask.recipes.recipe import Recipe
+
+from ..dataset.counts import counted
+from ..dataset.source_labels import SHAPES
+from ..forms.source_form import Source
+from ..work.pure_stages import SELECT
+from ..work.stage_preview import Trial
+from .stage_operator import StageOperator
+
+
+class SelectLabels(StageOperator):
+    """The select stage on the labels of a field."""
+
+    own_name: ClassVar[str] = "select_labels"
+    label: ClassVar[str] = "Select labels"
+    description: ClassVar[str] = "Copy labels by class, score, size, place or overlap"
+    recipe: ClassVar[Recipe] = SELECT
+    source: ClassVar[Source] = Source(kinds=SHAPES, suffix="_selected", has_remaining=True)
+
+    def told(self, trial: Trial) -> str:
+        """What came of the trial, in a sentence."""
+        return f"Keeps {trial.kept:,} of {counted(trial.labels, 'label')} {trial.where}"

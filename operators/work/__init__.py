@@ -1,0 +1,1 @@
+"""What operators do: label, export, import, evaluate, review, undo."""

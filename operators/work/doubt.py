@@ -1,0 +1,146 @@
+"""Which samples a person should look at first, and what they say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import fiftyone as fo
+from fiftyone import ViewField
+
+from premask.annotations import Annotation
+from premask.errors import InvalidSetting
+from premask.evaluation.metrics import disagreement, doubt_of_edges, doubt_of_scores
+
+from ..dataset.calling import dataset_of
+from ..dataset.reading import read_labels
+from ..forms.outcomes import Watcher
+
+ACCEPTED, REJECTED = "accepted", "rejected"
+
+SCORE, EDGES, FIELDS = "score", "edges", "fields"
+
+MEASURES = {
+    SCORE: "Where a model gave the lowest score",
+    EDGES: "Where a mask changes the most when its edge moves a little: thin, ragged, scattered",
+    FIELDS: "Where two fields disagree the most",
+}
+
+_DESCRIPTION = "The most doubtful samples first (made by premask)"
+
+
+@dataclass(slots=True, kw_only=True)
+class Queue:
+    """A saved view, and the sample field by which it is ordered.
+
+    `unmeasured` samples have no label with such a value: no score, no mask.
+    """
+
+    view: str
+    doubt_field: str
+    samples: int = 0
+    unmeasured: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def review_queue(
+    samples: Any,
+    *,
+    label_field: str,
+    by: str = SCORE,
+    other_field: str | None = None,
+    name: str = "review",
+    on_progress: Watcher | None = None,
+) -> Queue:
+    """Save a view of the samples, most doubtful first, that a sample leaves when it is reviewed.
+
+    The doubt, 0 to 1, is that of a sample's worst label, and is put into the field `<name>_doubt`.
+    """
+    dataset, queue = dataset_of(samples), Queue(view=name, doubt_field=f"{name}_doubt")
+    _require_own(dataset, queue)
+    _require_measure(by, other_field)
+    doubts, total = {}, len(samples)
+    for number, (sample_id, doubt) in enumerate(
+        _doubts(samples, label_field, by, other_field, queue), start=1
+    ):
+        doubts[sample_id] = doubt
+        if on_progress is not None:
+            on_progress(number, total)
+    queue.unmeasured = sum(doubt is None for doubt in doubts.values())
+    _write(dataset, queue.doubt_field, doubts)
+    reviewed = ViewField("tags").contains([ACCEPTED, REJECTED])
+    view = samples.exists(queue.doubt_field).match(~reviewed)
+    view = view.sort_by(queue.doubt_field, reverse=True)
+    dataset.save_view(name, view, description=_DESCRIPTION, overwrite=True)
+    queue.samples = len(view)
+    return queue
+
+
+def review_samples(samples: Any, verdict: str) -> int:
+    """Tag samples as accepted or rejected, and no longer as the other; how many they are."""
+    samples.untag_samples(_opposite(verdict))
+    samples.tag_samples(verdict)
+    return len(samples)
+
+
+def review_labels(samples: Any, verdict: str, fields: Sequence[str] | None = None) -> int:
+    """Tag all labels that a view shows, or those in some fields; how many they are."""
+    samples.untag_labels(_opposite(verdict), label_fields=fields)
+    samples.tag_labels(verdict, label_fields=fields)
+    return int(samples.count_label_tags(label_fields=fields).get(verdict, 0))
+
+
+def _opposite(verdict: str) -> str:
+    return REJECTED if verdict == ACCEPTED else ACCEPTED
+
+
+def _require_measure(by: str, other_field: str | None) -> None:
+    if by not in MEASURES or (by == FIELDS) != bool(other_field):
+        raise InvalidSetting(
+            f"Order by one of {', '.join(MEASURES)}; only '{FIELDS}' takes (and needs) "
+            f"another field. Got '{by}' and {other_field!r}."
+        )
+
+
+def _doubts(
+    samples: Any, label_field: str, by: str, other_field: str | None, queue: Queue
+) -> Iterator[tuple[str, float | None]]:
+    """Each sample that can be read, and its doubt."""
+    others = read_labels(samples, [other_field] if other_field else [])
+    for each, other in zip(read_labels(samples, [label_field]), others, strict=True):
+        error = each.labeled.error or other.labeled.error
+        if error is None:
+            yield each.sample_id, _doubt(by, each.labeled.annotations, other.labeled.annotations)
+        else:
+            queue.failures[each.filepath] = str(error)
+
+
+def _doubt(
+    by: str, annotations: Sequence[Annotation], others: Sequence[Annotation]
+) -> float | None:
+    if by == FIELDS:
+        return disagreement(annotations, others)
+    return doubt_of_scores(annotations) if by == SCORE else doubt_of_edges(annotations)
+
+
+def _require_own(dataset: Any, queue: Queue) -> None:
+    """A view and a field of these names are premask's, or there are none."""
+    views = dataset.list_saved_views(info=True)
+    descriptions = {each["name"]: each["description"] for each in views}
+    taken = queue.view in descriptions or dataset.has_field(queue.doubt_field)
+    if taken and descriptions.get(queue.view) != _DESCRIPTION:
+        raise InvalidSetting(
+            f"There is a view '{queue.view}' or a field '{queue.doubt_field}' that premask did not "
+            "make. Give the queue another name."
+        )
+
+
+def _write(dataset: Any, name: str, doubts: Mapping[str, float | None]) -> None:
+    """Only samples of this queue have a value."""
+    if dataset.has_field(name):
+        dataset.clear_sample_field(name)
+    else:
+        dataset.add_sample_field(name, fo.FloatField)
+    if doubts:
+        dataset.set_values(name, doubts, key_field="id")

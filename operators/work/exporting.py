@@ -1,0 +1,136 @@
+"""Label fields of FiftyOne -> files of the core's formats, at the memory of a few samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from premask.annotations import Labeled
+from premask.errors import InvalidSetting, UnreadableImage
+from premask.images import Image, read_image
+from premask.labels.formats import DatasetFormat, ImageFormat, formats_of
+from premask.labels.numbering import Stems
+from premask.runs.inputs import common_folder
+
+from ..dataset.reading import label_names, read_labels
+from ..forms.outcomes import Watcher
+
+
+@dataclass(slots=True, kw_only=True)
+class Exported:
+    """What an export wrote, and the images that are missing in it, with the reason."""
+
+    images: int = 0
+    annotations: int = 0
+    mattes: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
+
+
+def export_masks(
+    samples: Any,
+    folder: str | Path,
+    *,
+    label_fields: Sequence[str],
+    formats: Sequence[str] = ("coco",),
+    classes: Sequence[str] = (),
+    on_progress: Watcher | None = None,
+) -> Exported:
+    """Write the labels that a dataset or view shows; `classes` are the only ones, in their order.
+
+    Images are named by their path below the folder that they have in common. A heatmap among the
+    fields is the matte of the masks in the others.
+    """
+    if not label_fields:
+        raise InvalidSetting("There is nothing to export: name one label field or more.")
+    chosen = formats_of(formats)
+    datasets = [each for each in chosen if isinstance(each, DatasetFormat)]
+    by_image = [each for each in chosen if isinstance(each, ImageFormat)]
+    export = _Export(samples, label_fields, classes, Path(folder), on_progress)
+    export.total *= len(datasets) + bool(by_image)
+    for form in datasets:
+        export.write_dataset(form)
+    if by_image:
+        export.write_images(by_image)
+    return export.outcome
+
+
+class _Export:
+    """One export under way. It reads the samples once for each file that holds all of them."""
+
+    def __init__(
+        self,
+        samples: Any,
+        fields: Sequence[str],
+        classes: Sequence[str],
+        folder: Path,
+        on_progress: Watcher | None,
+    ) -> None:
+        self.outcome = Exported()
+        self.total = len(samples)
+        self._samples, self._fields, self._folder = samples, fields, folder
+        self._classes = tuple(classes)
+        self._categories = self._classes or label_names(samples, fields)
+        self._root = common_folder([Path(path) for path in samples.distinct("filepath")])
+        self._on_progress, self._done, self._is_counted = on_progress, 0, False
+
+    def write_dataset(self, form: DatasetFormat) -> None:
+        path = self._folder / form.file_name
+        written = form.write(self._labeled(), path, self._categories)
+        self.outcome.written += map(str, written)
+
+    def write_images(self, forms: Sequence[ImageFormat]) -> None:
+        stems, needs_pixels = Stems(), any(form.needs_pixels for form in forms)
+        for each in self._labeled():
+            stem = stems.of(each.image.name)
+            try:
+                labeled = self._with_pixels(each) if needs_pixels else each
+            except UnreadableImage as error:
+                self.outcome.failures[each.image.name] = error.reason
+                continue
+            for form in forms:
+                form.write(labeled, self._folder / form.folder_name, stem)
+        self.outcome.written += [str(self._folder / form.folder_name) for form in forms]
+
+    def _labeled(self) -> Iterator[Labeled]:
+        """The images that could be read, with the annotations that are wanted."""
+        for each in read_labels(self._samples, self._fields):
+            labeled = self._wanted(each.labeled)
+            if labeled.error is None:
+                yield labeled
+            else:
+                self.outcome.failures[labeled.image.name] = str(labeled.error)
+            self._count(labeled)
+        self._is_counted = True
+
+    def _wanted(self, labeled: Labeled) -> Labeled:
+        name = Path(labeled.image.name).relative_to(self._root).as_posix()
+        annotations = tuple(
+            each for each in labeled.annotations if not self._classes or each.label in self._classes
+        )
+        return replace(labeled, image=replace(labeled.image, name=name), annotations=annotations)
+
+    def _count(self, labeled: Labeled) -> None:
+        if not self._is_counted and labeled.error is None:
+            self.outcome.images += 1
+            self.outcome.annotations += len(labeled.annotations)
+            self.outcome.mattes += sum(each.matte is not None for each in labeled.annotations)
+        self._done += 1
+        if self._on_progress is not None:
+            self._on_progress(self._done, self.total)
+
+    def _with_pixels(self, labeled: Labeled) -> Labeled:
+        image = read_image(self._root / labeled.image.name, labeled.image.name)
+        _require_same_size(image, labeled.image)
+        return replace(labeled, image=image)
+
+
+def _require_same_size(image: Image, known: Image) -> None:
+    if image.size_hw != known.size_hw:
+        raise UnreadableImage(
+            image.name,
+            f"its height and width are {image.size_hw}, but its metadata say {known.size_hw}. Run "
+            "dataset.compute_metadata(overwrite=True)",
+        )

@@ -1,0 +1,125 @@
+"""Which sample an image of a file belongs to: the one whose path ends with the image's name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fiftyone as fo
+from fiftyone import ViewField
+
+from premask.annotations import Labeled
+from premask.errors import PremaskError
+from premask.masks import Size
+
+from ..dataset.reading import image_size
+
+
+class NoSample(PremaskError):
+    """An image that belongs to no sample, or to several."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SortedOut:
+    """The images of samples, by the samples' ids; of files that no sample shows; and the others."""
+
+    placed: dict[str, Labeled] = field(default_factory=dict)
+    new: dict[Path, Labeled] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def sorted_out(samples: Any, labeled: Sequence[Labeled], folder: Path | None) -> SortedOut:
+    """Where each image belongs; with a folder, names are paths below it."""
+    known, found = SamplesByPath(samples), SortedOut()
+    for each in labeled:
+        try:
+            _sort(each, samples, known, folder, found)
+        except PremaskError as error:
+            found.failures[each.image.name] = str(error)
+    return found
+
+
+class SamplesByPath:
+    """The ids of samples, found by their path or the end of it, and the sizes of their images."""
+
+    def __init__(self, samples: Any) -> None:
+        ids, paths, metadata = samples.values(["id", "filepath", ViewField("metadata")])
+        self._paths: dict[str, str] = dict(zip(ids, paths, strict=True))
+        self._metadata: dict[str, Any] = dict(zip(ids, metadata, strict=True))
+        self._by_name: Mapping[str, list[str]] = defaultdict(list)
+        for sample_id, path in self._paths.items():
+            self._by_name[_parts(path)[-1]].append(sample_id)
+
+    def of_file(self, path: Path) -> str | None:
+        """The sample of exactly this file."""
+        wanted = _parts(str(path))
+        return next((each for each in self._named(wanted) if self._is_at(each, wanted)), None)
+
+    def of_name(self, name: str) -> str:
+        """The only sample whose path ends with the name's folders and file name."""
+        found = self._named(_parts(name))
+        if not found:
+            raise NoSample("no sample's path ends with this; give the folder of the images")
+        if len(found) > 1:
+            paths = ", ".join(self._paths[each] for each in found[:3])
+            raise NoSample(
+                f"{len(found)} samples have paths that end with this ({paths}); give the folder of "
+                "the images"
+            )
+        return found[0]
+
+    def size_hw(self, sample_id: str) -> Size:
+        """Height and width of a sample's upright image."""
+        return image_size(self._paths[sample_id], self._metadata[sample_id])
+
+    def _named(self, wanted: tuple[str, ...]) -> list[str]:
+        candidates = self._by_name.get(wanted[-1], ()) if wanted else ()
+        return [each for each in candidates if _parts(self._paths[each])[-len(wanted) :] == wanted]
+
+    def _is_at(self, sample_id: str, wanted: tuple[str, ...]) -> bool:
+        return _parts(self._paths[sample_id]) == wanted
+
+
+def _sort(
+    labeled: Labeled, samples: Any, known: SamplesByPath, folder: Path | None, found: SortedOut
+) -> None:
+    name = labeled.image.name
+    sample_id = known.of_file(folder / name) if folder else known.of_name(name)
+    if sample_id is not None:
+        _require_first(sample_id, found.placed)
+        _require_size(labeled, known.size_hw(sample_id))
+        found.placed[sample_id] = labeled
+    elif folder:
+        path = _new_file(samples, folder / name)
+        _require_first(path, found.new)
+        _require_size(labeled, image_size(str(path), None))
+        found.new[path] = labeled
+
+
+def _new_file(samples: Any, path: Path) -> Path:
+    if not isinstance(samples, fo.Dataset):
+        raise NoSample("no sample of this view shows this file; import into the dataset")
+    if not path.is_file():
+        raise NoSample(f"there is no file {path}")
+    return path.absolute()
+
+
+def _require_first(owner: Any, taken: Container[Any]) -> None:
+    if owner in taken:
+        raise NoSample("another image of this file belongs to the same sample")
+
+
+def _require_size(labeled: Labeled, size_hw: Size) -> None:
+    if labeled.image.size_hw != tuple(size_hw):
+        raise NoSample(
+            f"its masks have the size {labeled.image.size_hw}, but the image has {tuple(size_hw)}"
+        )
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """Folders and file name, whichever system wrote them; where the path starts says nothing."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return tuple(part for part in parts if part not in ("/", ".", "//"))

@@ -1,0 +1,82 @@
+"""What is installed, what each extra would add, and which weights are on this machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+from collections.abc import Iterator
+
+from premask.models.catalog import Checkpoint, known_models
+from premask.models.weights.installed import located_weights
+from premask.models.weights.paths import own_catalog, weights_folder
+from premask.terminal.screen import table
+from premask.version import __version__
+
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*(;.*extra == ['\"](?P<extra>[\w-]+)['\"])?")
+
+
+def diagnosis() -> str:
+    """Everything that a report of a problem should say."""
+    return "\n\n".join((_machine(), _extras(), _weights()))
+
+
+def _machine() -> str:
+    free = shutil.disk_usage(weights_folder().anchor).free
+    rows = [
+        ("premask", __version__),
+        ("python", f"{platform.python_version()} on {platform.platform()}"),
+        ("processors", str(os.cpu_count())),
+        ("gpu", _gpu()),
+        ("own models", str(own_catalog())),
+        ("weights folder", f"{weights_folder()} ({free / 1e9:.0f} GB free)"),
+    ]
+    return table(rows, ("what", "is"))
+
+
+def _gpu() -> str:
+    """Ask the driver's own tool: no model library is loaded for this."""
+    return "NVIDIA driver found" if shutil.which("nvidia-smi") else "none found"
+
+
+def _extras() -> str:
+    rows = [(extra, package, _version_of(package)) for extra, package in _extra_packages()]
+    if not rows:
+        return "premask runs from a folder of sources. Install it with: pip install premask"
+    advice = "An extra is installed with: pip install 'premask[NAME]'"
+    return f"{table(rows, ('extra', 'package', 'version'))}\n{advice}"
+
+
+def _extra_packages() -> Iterator[tuple[str, str]]:
+    try:
+        requirements = importlib.metadata.requires("premask") or ()
+    except importlib.metadata.PackageNotFoundError:
+        return
+    for requirement in requirements:
+        match = _REQUIREMENT.match(requirement)
+        if match and match["name"] != "premask":
+            yield match["extra"] or "", match["name"]
+
+
+def _version_of(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _weights() -> str:
+    return table(
+        ((name, _state(each)) for name, each in known_models().items()), ("model", "weights")
+    )
+
+
+def _state(checkpoint: Checkpoint) -> str:
+    if checkpoint.weights is None:
+        return "needs none"
+    path = located_weights(checkpoint)
+    if path is not None:
+        return str(path)
+    return f"missing; get them with: premask models download {checkpoint.name}"

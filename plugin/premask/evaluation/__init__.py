@@ -1,0 +1,1 @@
+"""How good and how different: measures of masks and mattes."""

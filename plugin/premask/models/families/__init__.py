@@ -1,0 +1,1 @@
+"""One file or one folder a family: the only place that imports model libraries."""

@@ -1,0 +1,1 @@
+"""BiRefNet: a matter, and our own copy of its network."""

@@ -1,0 +1,188 @@
+"""Closed-form matting (Levin, Lischinski, Weiss 2008) of the band around a mask's edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import splu
+
+from premask.geometry import box_slices, grow_box, pixel_box
+from premask.images import Image, Rgb
+from premask.masks import Alpha, Mask
+from premask.models.options import ClosedFormOptions
+from premask.models.parts.trimap import Pixels, band_radius, core, required_mask
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+# The paper's regularisation of the colors in a window.
+EPSILON = 1e-7
+
+# Where a small solution is carried to full size the line through a window's colors may be
+# steep, but not so steep that it makes noise visible.
+STEADINESS = 1e-4
+
+# The direct solver takes about a second and 100 MB for so many unknowns (docs/adr/0003).
+MOST_UNKNOWN = 100_000
+
+# Distances in so many pixels take half a second.
+MOST_PIXELS = 2_000_000
+
+WINDOW = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+
+# The pixels that share a window with a pixel, and where the pair (i, j) of a window is among them.
+SHARING = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)]
+PAIRS = np.array([[SHARING.index((yj - yi, xj - xi)) for yj, xj in WINDOW] for yi, xi in WINDOW])
+
+
+class ClosedFormMatter:
+    """Mattes the object of a mask; what is far from the mask's edge stays as it is."""
+
+    def __init__(self, *, weights: Path | None, device: str) -> None:
+        """An algorithm needs neither weights nor a device."""
+
+    def matte(
+        self, images: Sequence[Image], masks: Sequence[Mask | None], options: ClosedFormOptions
+    ) -> list[Alpha]:
+        """Alpha (height, width) of each masked object."""
+        return [
+            _matte(image, required_mask(mask), options)
+            for image, mask in zip(images, masks, strict=True)
+        ]
+
+
+def _matte(image: Image, mask: Mask, options: ClosedFormOptions) -> Alpha:
+    alpha = np.zeros(image.size_hw, np.uint8)
+    if mask.area:
+        radius = band_radius(mask, options)
+        box = pixel_box(grow_box(mask.box_xyxy, radius + 2), image.size_hw)
+        soft = _soft_edge(image.rgb[box_slices(box)], mask.crop(box), radius)
+        alpha[box_slices(box)] = np.rint(soft * 255).astype(np.uint8)
+    return alpha
+
+
+def _soft_edge(rgb: Rgb, mask: Pixels, radius: float) -> Floats:
+    """Alpha (h, w), 0 to 1, that is unknown up to `radius` pixels from the mask's edge."""
+    step = _block_side(mask, radius)
+    share = _block_means(mask, step)
+    inside, outside = core(share == 1, radius / step), core(share == 0, radius / step)
+    if not inside.any():  # Nothing but hairlines in a large image: blocks can't improve them.
+        return mask.astype(np.float64)
+    colors = _block_means(rgb, step) / 255
+    alpha = _solved(colors, inside, ~(inside | outside)).clip(0, 1)
+    return alpha if step == 1 else _carried(alpha, inside | outside, colors, rgb, step)
+
+
+def _block_side(mask: Pixels, radius: float) -> int:
+    """The side of the blocks that are solved as one pixel; 1 unless the object is large."""
+    edge = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+    excess = max(mask.size / MOST_PIXELS, 2 * radius * edge / MOST_UNKNOWN)
+    return max(1, int(np.ceil(excess**0.5)))
+
+
+def _solved(rgb: Floats, inside: Pixels, unknown: Pixels) -> Floats:
+    """Alpha (h, w) that is best explained by lines in color space, where it is unknown."""
+    if not unknown.any():
+        return inside.astype(np.float64)
+    height, width = unknown.shape
+    # Images that are too small for a single window go on as their border does.
+    missing = [(0, max(0, 3 - height)), (0, max(0, 3 - width))]
+    rgb = np.pad(rgb, [*missing, (0, 0)], "edge")
+    inside, unknown = np.pad(inside, missing, "edge"), np.pad(unknown, missing, "edge")
+    numbers = np.full(unknown.size, unknown.sum())
+    numbers[unknown.ravel()] = np.arange(unknown.sum())
+    weights, neighbors = _laplacian(rgb, unknown, numbers)
+    matrix = _matrix(weights, numbers[neighbors])
+    # A symmetric ordering leaves a third of the fill of SuperLU's default one.
+    factors = splu(matrix, "MMD_AT_PLUS_A", 0.0, options={"SymmetricMode": True})
+    alpha = inside.astype(np.float64)
+    alpha[unknown] = factors.solve(-(weights * inside.ravel()[neighbors]).sum(axis=1))
+    return alpha[:height, :width]
+
+
+def _laplacian(rgb: Floats, unknown: Pixels, numbers: Whole) -> tuple[Floats, Whole]:
+    """The matting Laplacian's rows (n, 25) of the unknown pixels, and the pixel of each entry."""
+    width = unknown.shape[1]
+    centers = ndimage.maximum_filter(unknown, 3)
+    centers[[0, -1]] = centers[:, [0, -1]] = False
+    windows = np.flatnonzero(centers)[:, np.newaxis] + _steps(WINDOW, width)
+    keys = numbers[windows][:, :, np.newaxis] * len(SHARING) + PAIRS
+    count = int(unknown.sum())
+    entries = np.bincount(
+        keys.ravel(), _affinities(rgb, windows).ravel(), (count + 1) * len(SHARING)
+    )
+    neighbors = np.flatnonzero(unknown)[:, np.newaxis] + _steps(SHARING, width)
+    rows = np.asarray(entries, np.float64).reshape(-1, len(SHARING))[:count]
+    return rows, np.clip(neighbors, 0, unknown.size - 1).astype(np.int64)
+
+
+def _affinities(rgb: Floats, windows: Whole) -> Floats:
+    """What each window (n, 9) adds to the Laplacian for each pair of its pixels: (n, 9, 9)."""
+    colors = rgb.reshape(-1, 3)[windows]
+    colors -= colors.mean(axis=1, keepdims=True)
+    transposed = colors.transpose(0, 2, 1)
+    spread = (transposed @ colors + EPSILON * np.eye(3)) / len(WINDOW)
+    alike = colors @ np.linalg.inv(spread) @ transposed
+    return np.asarray(np.eye(len(WINDOW)) - (1 + alike) / len(WINDOW))
+
+
+def _matrix(weights: Floats, columns: Whole) -> sparse.csc_matrix:
+    """The rows (n, 25) as a sparse, symmetric matrix (n, n); other columns are left out."""
+    count = len(weights)
+    kept = columns < count
+    ends = np.concatenate(([0], np.cumsum(kept.sum(axis=1))))
+    return sparse.csc_matrix((weights[kept], columns[kept], ends), (count, count))
+
+
+def _steps(offsets: list[tuple[int, int]], width: int) -> Whole:
+    return np.array([dy * width + dx for dy, dx in offsets])
+
+
+def _carried(alpha: Floats, known: Pixels, colors: Floats, rgb: Rgb, step: int) -> Floats:
+    """Alpha (h, w) of an image from that of its blocks; unknown pixels follow their own color."""
+    height, width = rgb.shape[:2]
+    full = _spread(alpha, step)[:height, :width]
+    unknown = np.nonzero(~_spread(known, step)[:height, :width])
+    places = (np.array(unknown) + 0.5) / step - 0.5
+    *slopes, level = (
+        ndimage.map_coordinates(plane, places, order=1, mode="nearest")
+        for plane in _color_lines(colors, alpha)
+    )
+    full[unknown] = level + (np.stack(slopes, axis=1) * rgb[unknown] / 255).sum(axis=1)
+    return full.clip(0, 1)
+
+
+def _color_lines(rgb: Floats, alpha: Floats) -> list[Floats]:
+    """Three slopes and a level (h, w), so that alpha is about slopes * rgb + level (He 2013)."""
+    mean_rgb, mean_alpha = _smooth(rgb), _smooth(alpha)
+    products = rgb[..., :, np.newaxis] * rgb[..., np.newaxis, :]
+    spread = _smooth(products) - mean_rgb[..., :, np.newaxis] * mean_rgb[..., np.newaxis, :]
+    along = _smooth(rgb * alpha[..., np.newaxis]) - mean_rgb * mean_alpha[..., np.newaxis]
+    slopes = np.linalg.solve(spread + STEADINESS * np.eye(3), along[..., np.newaxis])[..., 0]
+    level = mean_alpha - (slopes * mean_rgb).sum(axis=-1)
+    return [_smooth(plane) for plane in (*np.moveaxis(slopes, -1, 0), level)]
+
+
+def _smooth(array: Floats) -> Floats:
+    """Means of 3 x 3 pixels."""
+    size = (3, 3) + (1,) * (array.ndim - 2)
+    return np.asarray(ndimage.uniform_filter(array, size, mode="nearest"))
+
+
+def _spread(blocks: NDArray[Any], step: int) -> NDArray[Any]:
+    """Each block as step x step pixels."""
+    return blocks.repeat(step, axis=0).repeat(step, axis=1)
+
+
+def _block_means(array: NDArray[np.uint8] | Pixels, step: int) -> Floats:
+    """Means of step x step pixels; blocks that stick out go on as the border does."""
+    height, width = array.shape[:2]
+    missing = [(0, -height % step), (0, -width % step)] + [(0, 0)] * (array.ndim - 2)
+    padded = np.pad(array, missing, "edge")
+    blocks = padded.reshape(-1, step, padded.shape[1] // step, step, *array.shape[2:])
+    return np.asarray(blocks.mean(axis=(1, 3)))

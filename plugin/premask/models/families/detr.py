@@ -1,0 +1,114 @@
+"""RT-DETR, RT-DETR v2, D-FINE and RF-DETR: the classes they were trained on, by transformers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModelForInstanceSegmentation,
+    AutoModelForObjectDetection,
+)
+
+from premask.images import Image
+from premask.masks import Mask
+from premask.models.options import DetrOptions
+from premask.models.parts.detections import corners_xyxy, hints_of
+from premask.models.parts.mask_logits import Canvas, mask_from_logits
+from premask.models.parts.torch_runtime import (
+    device_of,
+    in_alike_batches,
+    load_processor,
+    load_strictly,
+    network_input,
+)
+from premask.prompts import Hint, Prompts
+
+AT_ONCE = 8
+"""Images in the network at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Logits (n, classes), boxes (n, 4) center and size in shares, and mask logits (n, h, w)."""
+
+    logits: torch.Tensor
+    boxes: torch.Tensor
+    masks: torch.Tensor | None
+
+
+class DetrFinder:
+    """Finds what is of the checkpoint's own classes; the segmentation kind draws masks, too."""
+
+    def __init__(self, *, weights: Path, device: str) -> None:
+        self._device = device_of(device)
+        self._processor = load_processor(AutoImageProcessor, weights)
+        # In halves these networks put boxes on a grid of pixels, by autocast as well: they add up
+        # the places themselves in what they are given. They are small enough to do without.
+        self._model = load_strictly(
+            _model_class(weights), weights, device=self._device, dtype=torch.float32
+        )
+        self._lock = threading.Lock()
+
+    def find(
+        self, images: Sequence[Image], prompts: Sequence[Prompts], options: DetrOptions
+    ) -> list[list[Hint]]:
+        """The objects of each image, the best first; prompts change nothing."""
+        pixels = [self._pixels(image) for image in images]
+        seen = in_alike_batches(self._look, pixels, AT_ONCE, lambda each: tuple(each.shape))
+        return [
+            self._hints(each, image.size_hw, options.threshold)
+            for image, each in zip(images, seen, strict=True)
+        ]
+
+    def _pixels(self, image: Image) -> torch.Tensor:
+        """The network's input (3, h, w); RF-DETR's processor pads what it gets together."""
+        prepared = network_input(self._processor, image, self._device)
+        pixels: torch.Tensor = prepared["pixel_values"][0]
+        return pixels
+
+    def _look(self, batch: Sequence[torch.Tensor]) -> list[_Seen]:
+        with self._lock, torch.inference_mode():
+            output = self._model(pixel_values=torch.stack(list(batch)))
+        masks = output.get("pred_masks")
+        return [
+            _Seen(
+                logits=output.logits[index],
+                boxes=output.pred_boxes[index],
+                masks=None if masks is None else masks[index],
+            )
+            for index in range(len(batch))
+        ]
+
+    def _hints(self, seen: _Seen, size_hw: tuple[int, int], threshold: float) -> list[Hint]:
+        """As in training: of all boxes with all classes the best, as many as there are boxes."""
+        count, classes = seen.logits.shape
+        scores, places = torch.sigmoid(seen.logits).flatten().topk(count)
+        kept = scores > threshold
+        queries, names = places[kept] // classes, (places[kept] % classes).tolist()
+        return hints_of(
+            corners_xyxy(seen.boxes[queries].cpu().numpy(), size_hw),
+            scores[kept].cpu().numpy(),
+            [self._model.config.id2label[name] for name in names],
+            size_hw,
+            None if seen.masks is None else _masks(seen.masks[queries], size_hw),
+        )
+
+
+def _model_class(weights: Path) -> Any:
+    """RF-DETR writes down in its configuration alone whether it draws masks."""
+    config = AutoConfig.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
+    drawing = any("Segmentation" in name for name in config.architectures or ())
+    return AutoModelForInstanceSegmentation if drawing else AutoModelForObjectDetection
+
+
+def _masks(logits: torch.Tensor, size_hw: tuple[int, int]) -> list[Mask]:
+    """What lies above 0 of logits (n, h, w), at the image's size."""
+    canvas = Canvas(side=logits.shape[-1], size_hw=size_hw)
+    return [mask_from_logits(each, canvas) for each in logits]

@@ -1,0 +1,18 @@
+"""EdgeTAM (Zhou et al. 2025): SAM 2 with an encoder that is small enough for phones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import timm  # noqa: F401 - here, as transformers asks for it only when the weights are loaded
+from transformers import EdgeTamModel, Sam2ImageProcessor
+
+from premask.models.families.sam2 import Sam2Network
+from premask.models.parts.promptable import PromptableSegmenter, load_promptable
+from premask.models.parts.torch_runtime import device_of, load_processor
+
+
+def edgetam_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
+    """The adapter; `weights` is a folder as transformers writes it, of the image or video model."""
+    model = load_promptable(EdgeTamModel, weights, device_of(device))
+    return PromptableSegmenter(Sam2Network(model, load_processor(Sam2ImageProcessor, weights)))

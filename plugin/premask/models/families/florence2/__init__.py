@@ -1,0 +1,1 @@
+"""Florence-2: a finder, and how its answers are read."""

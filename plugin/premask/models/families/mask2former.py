@@ -1,0 +1,96 @@
+"""Mask2Former (Cheng 2022): classes, objects, or both, by transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessor
+
+from premask.images import Image
+from premask.masks import Mask
+from premask.models.options import UniversalOptions
+from premask.models.parts.class_maps import enlarged
+from premask.models.parts.query_segmentation import (
+    Answer,
+    Look,
+    Segment,
+    UniversalFinder,
+    best_pairs,
+    class_scores,
+    confident,
+    contested,
+    mean_inside,
+)
+from premask.models.parts.torch_runtime import (
+    device_of,
+    load_processor,
+    load_strictly,
+    network_input,
+)
+
+# The library (5.23) brings all masks to this size before it reads them.
+MASK_SIDE = 384
+
+
+def mask2former_finder(*, weights: Path, device: str) -> UniversalFinder:
+    """The adapter; `weights` is a folder as transformers writes it."""
+    model = load_strictly(
+        Mask2FormerForUniversalSegmentation, weights, device=device_of(device), dtype=torch.float32
+    )
+    processor = load_processor(Mask2FormerImageProcessor, weights)
+    return UniversalFinder(Mask2FormerNetwork(model, processor))
+
+
+class Mask2FormerNetwork:
+    """Sees the image whole, and speaks of it in masks of 384 x 384."""
+
+    antialias = False
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self._model = model
+        self._processor = processor
+        self.device: torch.device = model.device
+        self.names: dict[int, str] = model.config.id2label
+
+    def look(self, image: Image, options: UniversalOptions) -> Look:
+        """The image, prepared."""
+        views = network_input(self._processor, image, self.device)["pixel_values"]
+        return Look(views=views, size_hw=image.size_hw)
+
+    def answer(
+        self, views: torch.Tensor, options: UniversalOptions
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of classes (n, q, c + 1) and of masks (n, q, 384, 384)."""
+        output = self._model(pixel_values=views)
+        masks = output.masks_queries_logits.float()
+        masks = F.interpolate(masks, (MASK_SIDE, MASK_SIDE), mode="bilinear")
+        return output.class_queries_logits, masks
+
+    def class_scores(self, answer: Answer, look: Look) -> torch.Tensor:
+        """What each class (c, h, w) scores at each place of the image."""
+        return class_scores(answer.classes[0], answer.masks[0])
+
+    def instances(self, answer: Answer, look: Look, options: UniversalOptions) -> Iterator[Segment]:
+        """The objects; they may overlap."""
+        scores, numbers, masks = best_pairs(answer)
+        scores = scores * mean_inside(masks)
+        for index in (scores >= options.threshold).nonzero()[:, 0].tolist():
+            inside = (masks[index] > 0).float()[None, None]
+            pixels = F.interpolate(inside, look.size_hw, mode="nearest")[0, 0]
+            mask = Mask.from_array(pixels.cpu().numpy())
+            if mask.area:
+                score, number = float(scores[index]), int(numbers[index])
+                yield Segment(number=number, score=score, mask=mask)
+
+    def panoptic(self, answer: Answer, look: Look, options: UniversalOptions) -> Iterator[Segment]:
+        """Objects and areas, no two of which overlap."""
+        scores, numbers, masks = confident(answer, options.threshold)
+
+        def strengths(index: int) -> torch.Tensor:
+            return enlarged(masks[index].sigmoid(), look.size_hw) * scores[index]
+
+        return contested(strengths, scores, numbers, options.visible)

@@ -1,0 +1,112 @@
+"""OneFormer (Jain 2023): classes, objects, or both, by one network that is told which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import OneFormerForUniversalSegmentation, OneFormerProcessor
+
+from premask.images import Image
+from premask.models.options import UniversalOptions
+from premask.models.parts.class_maps import enlarged
+from premask.models.parts.query_segmentation import (
+    Answer,
+    Look,
+    Segment,
+    UniversalFinder,
+    best_pairs,
+    class_scores,
+    confident,
+    contested,
+)
+from premask.models.parts.torch_runtime import (
+    device_of,
+    load_processor,
+    load_strictly,
+    network_input,
+)
+
+
+def oneformer_finder(*, weights: Path, device: str) -> UniversalFinder:
+    """The adapter; `weights` is a folder as transformers writes it."""
+    model = load_strictly(
+        OneFormerForUniversalSegmentation,
+        weights,
+        device=device_of(device),
+        only_trained_with=r"model\.text_mapper\.",
+        # Where config.json says that it trains, the library (5.23) drops activations at random.
+        is_training=False,
+        dtype=torch.float32,
+    )
+    # The file that it would name lists the classes once more, and may have to be downloaded.
+    processor = load_processor(OneFormerProcessor, weights, class_info_file=None)
+    return UniversalFinder(OneFormerNetwork(model, processor))
+
+
+class OneFormerNetwork:
+    """Sees the image whole, with a sentence that names the task."""
+
+    antialias = True
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self._model = model
+        self._processor = processor.image_processor
+        self._tokenizer = processor.tokenizer
+        self.device: torch.device = model.device
+        self.names: dict[int, str] = model.config.id2label
+
+    def look(self, image: Image, options: UniversalOptions) -> Look:
+        """The image, prepared."""
+        views = network_input(self._processor, image, self.device)["pixel_values"]
+        return Look(views=views, size_hw=image.size_hw)
+
+    def answer(
+        self, views: torch.Tensor, options: UniversalOptions
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of classes (n, q, c + 1) and of masks (n, q, h, w)."""
+        task = self._task(options.task).expand(len(views), -1)
+        output = self._model(pixel_values=views, task_inputs=task)
+        return output.class_queries_logits, output.masks_queries_logits
+
+    def class_scores(self, answer: Answer, look: Look) -> torch.Tensor:
+        """What each class (c, h, w) scores at each place of the image."""
+        return class_scores(answer.classes[0], answer.masks[0])
+
+    def instances(self, answer: Answer, look: Look, options: UniversalOptions) -> Iterator[Segment]:
+        """The objects; the library (5.23) lets them contend for pixels, too, by their logits."""
+        scores, numbers, masks = best_pairs(answer)
+        kept = scores > options.threshold
+        return _contested(scores[kept], numbers[kept], masks[kept], look, options)
+
+    def panoptic(self, answer: Answer, look: Look, options: UniversalOptions) -> Iterator[Segment]:
+        """Objects and areas, no two of which overlap."""
+        scores, numbers, masks = confident(answer, options.threshold)
+        return _contested(scores, numbers, masks.sigmoid(), look, options)
+
+    def _task(self, name: str) -> torch.Tensor:
+        """The sentence's token ids (1, length), with 0 where there is padding."""
+        encoded = self._tokenizer(
+            f"the task is {name}",
+            padding="max_length",
+            max_length=self._model.config.task_seq_len,
+            truncation=True,
+            return_tensors="pt",
+        )
+        ids: torch.Tensor = encoded["input_ids"] * encoded["attention_mask"]
+        return ids.to(self.device)
+
+
+def _contested(
+    scores: torch.Tensor,
+    numbers: torch.Tensor,
+    masks: torch.Tensor,
+    look: Look,
+    options: UniversalOptions,
+) -> Iterator[Segment]:
+    def strengths(index: int) -> torch.Tensor:
+        return enlarged(masks[index], look.size_hw, antialias=True) * scores[index]
+
+    return contested(strengths, scores, numbers, options.visible)

@@ -1,0 +1,145 @@
+"""ViTMatte (Yao 2024): the band around a mask's edge, decided by a vision transformer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import torch
+from numpy.typing import NDArray
+from transformers import VitMatteForImageMatting, VitMatteImageProcessor
+
+from premask.geometry import IntBox, box_slices, grow_box, hull, pixel_box
+from premask.images import Image, Rgb
+from premask.masks import Alpha, Mask, Size
+from premask.models.options import VitMatteOptions
+from premask.models.parts.salient_subject import around
+from premask.models.parts.torch_runtime import (
+    device_of,
+    images_at_once,
+    in_alike_batches,
+    load_processor,
+    load_strictly,
+)
+from premask.models.parts.trimap import Pixels, band_radius, core, required_mask
+
+INSIDE, UNKNOWN, OUTSIDE = 255, 128, 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Object:
+    """An object on its crop of the image: what is known (h, w), and what the network sees."""
+
+    box: IntBox
+    trimap: Alpha
+    seen_hw: Size
+    pixels: torch.Tensor
+
+    @property
+    def size_hw(self) -> Size:
+        """Height and width of the crop."""
+        return self.trimap.shape[0], self.trimap.shape[1]
+
+
+class VitMatteMatter:
+    """Mattes the object of a mask; what is far from the mask's edge stays as it is."""
+
+    def __init__(self, *, weights: Path, device: str) -> None:
+        self._device = device_of(device)
+        self._processor = load_processor(VitMatteImageProcessor, weights)
+        # An alpha has eight bits, and bfloat16 no more.
+        self._model = load_strictly(
+            VitMatteForImageMatting, weights, device=self._device, dtype=torch.float32
+        )
+        self._at_once = images_at_once(self._device, 4)
+        self._lock = threading.Lock()
+
+    def matte(
+        self, images: Sequence[Image], masks: Sequence[Mask | None], options: VitMatteOptions
+    ) -> list[Alpha]:
+        """Alpha (height, width) of each masked object."""
+        required = [required_mask(mask) for mask in masks]
+        objects = [
+            self._object(image, mask, options) if mask.area else None
+            for image, mask in zip(images, required, strict=True)
+        ]
+        uncertain = [each for each in objects if each is not None and _is_uncertain(each.trimap)]
+        alphas = iter(
+            in_alike_batches(self._alphas, uncertain, self._at_once, lambda each: each.pixels.shape)
+        )
+        return [
+            _in_place(each, alphas, image.size_hw)
+            for each, image in zip(objects, images, strict=True)
+        ]
+
+    def _object(self, image: Image, mask: Mask, options: VitMatteOptions) -> _Object:
+        radius = band_radius(mask, options)
+        # Twice the band: `core` is sure of half of a background that is thinner.
+        reach = pixel_box(grow_box(mask.box_xyxy, 2 * radius + 2), image.size_hw)
+        box = hull([around(mask), reach])
+        trimap = _trimap(mask.crop(box), radius)
+        rgb, known = _shrunk(image.rgb[box_slices(box)], trimap, options.longest_side)
+        pictures = {"images": PIL.Image.fromarray(rgb), "trimaps": PIL.Image.fromarray(known)}
+        pixels = self._processor(**pictures, return_tensors="pt")["pixel_values"]
+        seen_hw = (known.shape[0], known.shape[1])
+        return _Object(box=box, trimap=trimap, seen_hw=seen_hw, pixels=pixels)
+
+    def _alphas(self, objects: Sequence[_Object]) -> list[Alpha]:
+        """Alpha of each object on its crop, where it is unknown; all are padded to one size."""
+        pixels = torch.cat([each.pixels for each in objects]).to(self._device)
+        with self._lock, torch.inference_mode():
+            alphas = self._model(pixel_values=pixels).alphas[:, 0].cpu().numpy()
+        return [
+            _at_full_size(alpha[: each.seen_hw[0], : each.seen_hw[1]], each.size_hw)
+            for alpha, each in zip(alphas, objects, strict=True)
+        ]
+
+
+def _trimap(mask: Pixels, radius: float) -> Alpha:
+    trimap = np.full(mask.shape, UNKNOWN, np.uint8)
+    trimap[core(mask, radius)] = INSIDE
+    trimap[core(~mask, radius)] = OUTSIDE
+    return trimap
+
+
+def _is_uncertain(trimap: Alpha) -> bool:
+    return bool((trimap == UNKNOWN).any())
+
+
+def _shrunk(rgb: Rgb, trimap: Alpha, longest: int) -> tuple[Rgb, Alpha]:
+    """Both at a size that the network can cope with; what hides something unknown is unknown."""
+    scale = longest / max(trimap.shape)
+    if scale >= 1:
+        return rgb, trimap
+    height, width = (max(1, round(side * scale)) for side in trimap.shape)
+    small = np.full((height, width), UNKNOWN, np.uint8)
+    for known in (INSIDE, OUTSIDE):
+        share = _resized((trimap == known).astype(np.uint8) * np.uint8(255), (height, width))
+        small[share == 255] = known
+    return _resized(rgb, (height, width)), small
+
+
+def _at_full_size(alpha: NDArray[np.float32], size_hw: Size) -> Alpha:
+    """Alpha (h, w), 0 to 1, at another size, in 8 bits."""
+    return np.asarray(np.rint(_resized(alpha, size_hw) * 255), np.uint8)
+
+
+def _resized(array: NDArray[Any], size_hw: Size) -> NDArray[Any]:
+    if array.shape[:2] == size_hw:
+        return array
+    picture = PIL.Image.fromarray(array)
+    return np.asarray(picture.resize(size_hw[::-1], PIL.Image.Resampling.BILINEAR))
+
+
+def _in_place(each: _Object | None, alphas: Iterator[Alpha], size_hw: Size) -> Alpha:
+    """The image's alpha: the next one where the trimap is unknown, else what the trimap says."""
+    whole = np.zeros(size_hw, np.uint8)
+    if each is not None:
+        soft = next(alphas) if _is_uncertain(each.trimap) else each.trimap
+        whole[box_slices(each.box)] = np.where(each.trimap == UNKNOWN, soft, each.trimap)
+    return whole

@@ -1,0 +1,1 @@
+"""YOLO: a finder, its checkpoints and vocabularies, and the Ultralytics library."""

@@ -1,0 +1,76 @@
+"""Ultralytics, imported so that it keeps to itself: no home folder, no network, no pip."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import PIL.Image
+import torch  # before ultralytics, which would leave it one thread
+
+from premask.models.weights.paths import home
+
+_WISHES = {
+    # Otherwise it asks for names of the internet, and may send statistics.
+    "YOLO_OFFLINE": "true",
+    # Otherwise it runs pip for what it misses.
+    "YOLO_AUTOINSTALL": "false",
+}
+
+
+# It puts its own in their places: one asks for a package, and then for pip, when no image is read.
+_REPLACED = ((PIL.Image, "open"), (torch, "save"))
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Say the wishes, and undo what the import does to the rest of the process."""
+    environment, threads = dict(os.environ), cv2.getNumThreads()
+    quiet_below = logging.root.manager.disable
+    originals = [(module, name, getattr(module, name)) for module, name in _REPLACED]
+    os.environ.update(_WISHES)
+    # Otherwise it writes its settings into the user's home folder.
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(home() / "ultralytics"))
+    logging.disable(logging.INFO)
+    try:
+        with np.printoptions(), warnings.catch_warnings():
+            yield
+    finally:
+        logging.disable(quiet_below)
+        cv2.setNumThreads(threads)
+        for module, name, original in originals:
+            setattr(module, name, original)
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        os.environ.update(environment)
+
+
+with _undisturbed():
+    from ultralytics.models.yolo.detect import DetectionPredictor
+    from ultralytics.models.yolo.segment import SegmentationPredictor
+    from ultralytics.models.yolo.yoloe import YOLOEVPDetectPredictor, YOLOEVPSegPredictor
+    from ultralytics.nn import tasks
+    from ultralytics.nn.modules import activation, block, conv, head, transformer, utils
+    from ultralytics.utils import DEFAULT_CFG_DICT, loss, tal
+
+__all__ = [
+    "DEFAULT_CFG_DICT",
+    "DetectionPredictor",
+    "SegmentationPredictor",
+    "YOLOEVPDetectPredictor",
+    "YOLOEVPSegPredictor",
+    "activation",
+    "block",
+    "conv",
+    "head",
+    "loss",
+    "tal",
+    "tasks",
+    "transformer",
+    "utils",
+]

@@ -1,0 +1,1 @@
+"""What families share: promptable outlines, queries, phrases, class maps, the torch runtime."""

@@ -1,0 +1,83 @@
+"""Scores of classes at low resolution -> the class of every pixel -> hints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+
+from premask.masks import Size, masks_by_number
+from premask.models.parts.categories import Names
+from premask.prompts import Hint
+from premask.shaping.refine import parts
+
+Numbers = NDArray[np.int32]
+
+ROUNDING = 1e-5
+"""More than the share of a score by which enlarging it can be off."""
+
+
+def class_map(scores: torch.Tensor, size_hw: Size, *, antialias: bool = False) -> Numbers:
+    """The number of the highest class of each pixel, from low-resolution scores (c, h, w)."""
+    scores = scores.float()
+    rivals = _rivals(scores, size_hw).tolist()
+    best = winners(
+        lambda place: enlarged(scores[rivals[place]], size_hw, antialias=antialias), len(rivals)
+    )
+    return np.asarray(np.array(rivals, np.int32)[best.cpu().numpy()])
+
+
+def _rivals(scores: torch.Tensor, size_hw: Size) -> torch.Tensor:
+    """The classes (n,) that may be the highest somewhere, once the scores (c, h, w) are enlarged.
+
+    Between four places a score is between theirs: whoever is nowhere above another's lowest of
+    them never wins. Of ADE20K's 150 classes few remain, and the others need not be enlarged.
+    """
+    height, width = scores.shape[1:]
+    if min(height, width) < 2 or size_hw[0] < height or size_hw[1] < width:
+        return torch.arange(len(scores), device=scores.device)
+    lowest = _of_neighbors(scores, torch.minimum).amax(dim=0)
+    rounding = ROUNDING * scores.abs().max()
+    possible = _of_neighbors(scores, torch.maximum) >= lowest - rounding
+    return possible.flatten(1).any(dim=1).nonzero()[:, 0]
+
+
+def _of_neighbors(maps: torch.Tensor, pick: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """The lowest or the highest (n, h - 1, w - 1) of four places each."""
+    rows = pick(maps[:, :-1], maps[:, 1:])
+    return pick(rows[..., :-1], rows[..., 1:])
+
+
+def winners(scores: Callable[[int], torch.Tensor], count: int) -> torch.Tensor:
+    """Which of `count` is highest at each pixel (height, width), as int32; the first of equals.
+
+    `scores` makes those of one (height, width) anew, so that never all exist: of 150 classes of
+    a photo of 12 megapixels they would take 7 GB.
+    """
+    best = scores(0)
+    numbers = torch.zeros(best.shape, dtype=torch.int32, device=best.device)
+    for number in range(1, count):
+        own = scores(number)
+        numbers.masked_fill_(own > best, number)
+        torch.maximum(best, own, out=best)
+    return numbers
+
+
+def enlarged(scores: torch.Tensor, size_hw: Size, *, antialias: bool = False) -> torch.Tensor:
+    """A map (h, w) at full size (height, width), bilinear."""
+    one = scores[None, None].float()
+    return F.interpolate(one, size_hw, mode="bilinear", antialias=antialias)[0, 0]
+
+
+def class_hints(
+    numbers: Numbers, names: Names, wanted: Collection[int], *, instances: bool = False
+) -> list[Hint]:
+    """One hint a wanted class, or one a connected part, from the class of each pixel (h, w)."""
+    return [
+        Hint(label=names[number], box_xyxy=part.box_xyxy, mask=part)
+        for number, mask in masks_by_number(numbers, wanted).items()
+        for part in (parts(mask) if instances else [mask])
+    ]

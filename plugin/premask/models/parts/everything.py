@@ -1,0 +1,60 @@
+"""All objects of an image: a grid of clicks, of which the sure and stable masks are kept (SAM)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+
+from premask.annotations import Annotation
+from premask.models.options import EverythingOptions
+from premask.models.parts.mask_logits import Canvas, mask_and_stability
+from premask.models.parts.sam_prompts import ObjectPrompt, click
+from premask.models.parts.torch_runtime import in_batches
+from premask.prompts import Hint
+from premask.shaping.select import ordered, score, without_duplicates
+
+Decode = Callable[[Sequence[ObjectPrompt]], tuple[torch.Tensor, torch.Tensor]]
+
+LABEL = "object"
+
+# A mask is stable if moving its threshold by so much to either side hardly moves its edge.
+STABILITY_OFFSET = 1.0
+
+
+def find_everything(
+    decode: Decode, canvas: Canvas, options: EverythingOptions, clicks_at_once: int
+) -> list[Hint]:
+    """All objects with their masks, the best one first; `decode` knows the image."""
+    clicks = _grid(canvas, options.points_per_side)
+    run = partial(_candidates, decode, canvas, options)
+    candidates = [each for some in in_batches(run, clicks, clicks_at_once) for each in some]
+    different = without_duplicates(candidates, options.nms, by=options.nms_by)
+    return [
+        Hint(label=each.label, box_xyxy=each.box_xyxy, mask=each.mask, score=each.score)
+        for each in ordered(different, score)
+    ]
+
+
+def _grid(canvas: Canvas, points_per_side: int) -> list[ObjectPrompt]:
+    """Clicks in the centers of equal cells, in rows from the top."""
+    height, width = canvas.size_hw
+    centers = [(cell + 0.5) / points_per_side for cell in range(points_per_side)]
+    return [click(x * width, y * height, canvas) for y in centers for x in centers]
+
+
+def _candidates(
+    decode: Decode, canvas: Canvas, options: EverythingOptions, clicks: Sequence[ObjectPrompt]
+) -> list[list[Annotation]]:
+    """What is good enough of each click's part, thing and group of things."""
+    logits, scores = decode(clicks)
+    candidates: list[list[Annotation]] = [[] for _ in clicks]
+    for index, level in (scores >= options.min_score).nonzero().tolist():
+        mask, stability = mask_and_stability(logits[index, level], canvas, STABILITY_OFFSET)
+        if stability >= options.min_stability and mask.area >= options.min_area:
+            box_xyxy, confidence = mask.box_xyxy, float(scores[index, level])
+            candidates[index].append(
+                Annotation(label=LABEL, box_xyxy=box_xyxy, mask=mask, score=confidence)
+            )
+    return candidates

@@ -1,0 +1,128 @@
+"""Phrases and exemplars: what their finds are called, and what negative ones take away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import compress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from premask.errors import UnsupportedPrompt
+from premask.geometry import Box, box_area, clip_box, shared_areas
+from premask.masks import Mask
+from premask.models.parts.detections import Floats, hints_of
+from premask.prompts import Exemplar, Hint, Phrase, Prompts
+
+SAME_OBJECT = 0.5
+"""Boxes that overlap by this IoU are taken for one object."""
+
+HOW = "with --text 'a cat' 'a red chair', or in Python: Prompts(phrases=(Phrase(text='a cat'),))"
+
+
+def required_phrases(prompts: Prompts, *, exemplars: bool = False) -> tuple[Phrase, ...]:
+    """The phrases to look for; `UnsupportedPrompt` if none says what is wanted.
+
+    With `exemplars`, a positive exemplar says it as well.
+    """
+    if any(not phrase.text.strip() for phrase in prompts.phrases):
+        raise UnsupportedPrompt("A phrase without words finds nothing: leave it out, or fill it.")
+    asked: tuple[Phrase | Exemplar, ...] = prompts.phrases
+    if exemplars:
+        asked = (*asked, *prompts.exemplars)
+    if not asked:
+        raise UnsupportedPrompt(
+            f"This model looks for what you name, and nothing is. Say it {HOW}."
+        )
+    if not any(each.positive for each in asked):
+        raise UnsupportedPrompt(
+            "All that was asked for is negative: it says what is not wanted. "
+            f"Say what is wanted, too, {HOW}."
+        )
+    return prompts.phrases
+
+
+def chunks(texts: Sequence[str], lengths: Sequence[int], room: int) -> Iterator[slice]:
+    """As few runs of texts as a model can read at once, whose lengths in tokens fit into `room`."""
+    first = used = 0
+    for index, (text, length) in enumerate(zip(texts, lengths, strict=True)):
+        require_readable(text, length, room)
+        if used + length > room:
+            yield slice(first, index)
+            first, used = index, 0
+        used += length
+    yield slice(first, len(texts))
+
+
+def require_readable(text: str, length: int, room: int) -> None:
+    """Raise `UnsupportedPrompt` for a phrase of more tokens than the model reads at once."""
+    if length > room:
+        raise UnsupportedPrompt(
+            f"The phrase '{text[:40]}...' has {length} tokens, and the model reads {room} at once. "
+            "Shorten it."
+        )
+
+
+def label_of(prompt: Phrase | Exemplar) -> str:
+    """What to call its finds: its label, else the words themselves."""
+    words = prompt.text if isinstance(prompt, Phrase) else "exemplar"
+    return prompt.label or words
+
+
+def exemplar_box(exemplar: Exemplar, size_hw: tuple[int, int]) -> Box:
+    """The exemplar's part of the image, x0, y0, x1, y1 in pixels; raises if it is beside it."""
+    box_xyxy = clip_box(exemplar.box_xyxy, size_hw)
+    if not box_area(box_xyxy):
+        raise UnsupportedPrompt(
+            f"The exemplar {exemplar.box_xyxy} covers no pixel of the image of {size_hw[1]} x "
+            f"{size_hw[0]}. Boxes are x0, y0, x1, y1 in pixels of the upright image."
+        )
+    return box_xyxy
+
+
+def labeled_hints(
+    boxes_xyxy: Floats,
+    scores: Floats,
+    askers: NDArray[np.integer],
+    prompts: Sequence[Phrase | Exemplar],
+    size_hw: tuple[int, int],
+    masks: Sequence[Mask] | None = None,
+) -> list[Hint]:
+    """Boxes (n, 4) that prompts[askers[i]] found with scores[i], labeled; negatives applied."""
+    positive = np.array([each.positive for each in prompts], np.bool_)[askers]
+    labels = np.array([label_of(each) for each in prompts], np.object_)[askers]
+    wanted, unwanted = (
+        hints_of(
+            boxes_xyxy[side],
+            scores[side],
+            labels[side].tolist(),
+            size_hw,
+            masks and list(compress(masks, side)),
+        )
+        for side in (positive, ~positive)
+    )
+    return without_unwanted(wanted, unwanted)
+
+
+def without_unwanted(wanted: Sequence[Hint], unwanted: Sequence[Hint]) -> list[Hint]:
+    """Drop the finds that a negative prompt found, too, and with a higher score.
+
+    Where a model gives no scores, what a negative prompt found is dropped.
+    """
+    return [hint for hint in wanted if not any(_takes(rival, hint) for rival in unwanted)]
+
+
+def _takes(unwanted: Hint, wanted: Hint) -> bool:
+    scores = unwanted.score, wanted.score
+    if scores[0] is not None and scores[1] is not None and scores[0] <= scores[1]:
+        return False
+    return _overlap(unwanted, wanted) >= SAME_OBJECT
+
+
+def _overlap(one: Hint, other: Hint) -> float:
+    """IoU of the boxes, 0 to 1."""
+    if one.box_xyxy is None or other.box_xyxy is None:
+        return 0.0
+    box, others = np.array(one.box_xyxy, np.float64), np.array([other.box_xyxy], np.float64)
+    shared = float(shared_areas(box, others)[0])
+    return shared / max(box_area(one.box_xyxy) + box_area(other.box_xyxy) - shared, 1e-9)

@@ -1,0 +1,215 @@
+"""Outline what is hinted at, with any network that looks once and is asked often: SAM's kin."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from premask.images import Image
+from premask.masks import Mask, Size
+from premask.models.capabilities import Outline
+from premask.models.options import EverythingOptions
+from premask.models.parts.everything import find_everything
+from premask.models.parts.mask_logits import Canvas, mask_from_logits
+from premask.models.parts.sam_prompts import Kind, ObjectPrompt, prompt_of, prompt_tensors
+from premask.models.parts.torch_runtime import (
+    TorchEmbedding,
+    dtype_on,
+    embedding_from_bytes,
+    images_at_once,
+    in_batches,
+    load_strictly,
+    network_input,
+)
+from premask.prompts import Hint, Prompts
+
+Tensors = dict[str, torch.Tensor]
+Decoded = tuple[torch.Tensor, torch.Tensor]
+
+IMAGES_AT_ONCE = 8
+OBJECTS_AT_ONCE = 64
+OBJECTS_AT_ONCE_ON_CPU = 4
+"""A CPU takes as long for each of more objects, and longer when they leave its caches."""
+
+
+class PromptNetwork(Protocol):
+    """What differs from family to family. Tensors are batch first."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        ...
+
+    @property
+    def low_side(self) -> int:
+        """Width and height of its low-resolution masks."""
+        ...
+
+    def canvas(self, size_hw: Size) -> Canvas:
+        """How an image of this size lies in the network's square."""
+        ...
+
+    def pixels(self, images: Sequence[Image]) -> torch.Tensor:
+        """What it looks at (n, 3, side, side): resized, normalized."""
+        ...
+
+    def encode(self, pixels: torch.Tensor) -> Tensors:
+        """All that `decode` needs to know of the images."""
+        ...
+
+    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
+        """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Task:
+    """One object to outline: where its outline goes, and what there is to know."""
+
+    place: tuple[int, int]
+    embedding: TorchEmbedding
+    prompt: ObjectPrompt
+
+
+class PromptableSegmenter:
+    """Outlines hints, and finds everything by itself; scores are the network's predicted IoUs."""
+
+    def __init__(self, network: PromptNetwork) -> None:
+        self._network = network
+        self._lock = threading.Lock()
+        # On a CPU one by one, so that a click need not wait for the images of others.
+        self._images_at_once = images_at_once(network.device, IMAGES_AT_ONCE)
+        on_cpu = network.device.type == "cpu"
+        self._objects_at_once = OBJECTS_AT_ONCE_ON_CPU if on_cpu else OBJECTS_AT_ONCE
+
+    def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
+        """What the network remembers of each image, on its device."""
+        return in_batches(self._embedded, images, self._images_at_once)
+
+    def restore(self, data: bytes) -> TorchEmbedding:
+        """An embedding from its bytes; ValueError for bytes that are none."""
+        return embedding_from_bytes(data, self._network.device)
+
+    def segment(
+        self, embeddings: Sequence[TorchEmbedding], hints: Sequence[Sequence[Hint]], options: Any
+    ) -> list[list[Outline]]:
+        """One outline for each hint of each image; images and objects share their batches."""
+        outlines = [
+            [Outline(mask=Mask.empty(embedding.size_hw)) for _ in hints_of_one]
+            for embedding, hints_of_one in zip(embeddings, hints, strict=True)
+        ]
+        run = partial(self._outlined, options=options)
+        for tasks in self._tasks_by_kind(embeddings, hints).values():
+            for task, outline in zip(
+                tasks, in_batches(run, tasks, self._objects_at_once), strict=True
+            ):
+                image, place = task.place
+                outlines[image][place] = outline
+        return outlines
+
+    def find(
+        self,
+        embeddings: Sequence[TorchEmbedding],
+        prompts: Sequence[Prompts],
+        options: EverythingOptions,
+    ) -> list[list[Hint]]:
+        """All objects of each image, with their masks; the best one first."""
+        return [
+            find_everything(
+                partial(self._decoded, [embedding], multimask=True, options=options),
+                self._network.canvas(embedding.size_hw),
+                options,
+                self._objects_at_once,
+            )
+            for embedding, _ in zip(embeddings, prompts, strict=True)
+        ]
+
+    def _embedded(self, images: Sequence[Image]) -> list[TorchEmbedding]:
+        pixels = self._network.pixels(images)
+        with self._lock, torch.inference_mode():
+            features = self._network.encode(pixels)
+        # Copies, as a view would keep its whole batch in memory.
+        return [
+            TorchEmbedding(
+                size_hw=image.size_hw,
+                tensors={name: maps[index : index + 1].clone() for name, maps in features.items()},
+            )
+            for index, image in enumerate(images)
+        ]
+
+    def _tasks_by_kind(
+        self, embeddings: Sequence[TorchEmbedding], hints: Sequence[Sequence[Hint]]
+    ) -> dict[Kind, list[_Task]]:
+        tasks: dict[Kind, list[_Task]] = defaultdict(list)
+        for image, embedding in enumerate(embeddings):
+            canvas = self._network.canvas(embedding.size_hw)
+            for place, hint in enumerate(hints[image]):
+                prompt = prompt_of(hint, canvas, self._network.low_side)
+                if prompt is not None:
+                    task = _Task(place=(image, place), embedding=embedding, prompt=prompt)
+                    tasks[prompt.kind].append(task)
+        return tasks
+
+    def _outlined(self, tasks: Sequence[_Task], options: Any) -> list[Outline]:
+        """Outlines of objects whose prompts are of one kind."""
+        prompts = [task.prompt for task in tasks]
+        embeddings = [task.embedding for task in tasks]
+        multimask = prompts[0].is_ambiguous
+        logits, scores = self._decoded(embeddings, prompts, multimask=multimask, options=options)
+        best = scores.argmax(dim=1)
+        return [
+            Outline(
+                mask=mask_from_logits(
+                    logits[index, choice], self._network.canvas(task.embedding.size_hw)
+                ),
+                score=float(scores[index, choice]),
+            )
+            for index, (choice, task) in enumerate(zip(best.tolist(), tasks, strict=True))
+        ]
+
+    def _decoded(
+        self,
+        embeddings: Sequence[TorchEmbedding],
+        prompts: Sequence[ObjectPrompt],
+        *,
+        multimask: bool,
+        options: Any,
+    ) -> Decoded:
+        """Logits (n, masks, h, w) and scores (n, masks) of n objects; one embedding serves all."""
+        # A network takes one rough mask an image, so objects that have one go as images.
+        one_image = len(set(map(id, embeddings))) == 1 and prompts[0].rough is None
+        seen = embeddings[:1] if one_image else embeddings
+        features = {
+            name: _joined([each.tensors[name] for each in seen]) for name in seen[0].tensors
+        }
+        tensors = prompt_tensors(prompts, self._network.device, one_image=one_image)
+        with self._lock, torch.inference_mode():
+            logits, scores = self._network.decode(features, tensors, multimask, options)
+        return logits.flatten(0, 1), scores.flatten(0, 1).clamp(0, 1).cpu()
+
+
+def load_promptable(model_class: Any, folder: Path, device: torch.device) -> Any:
+    """A model whose encoder, nearly all of it, is in the device's halves, and the rest is exact.
+
+    In bfloat16, the prompt encoder would move a click by up to 2 of its 1024 pixels.
+    """
+    model = load_strictly(model_class, folder, device=device, dtype=torch.float32)
+    model.vision_encoder.to(dtype_on(device))
+    return model
+
+
+def network_pixels(processor: Any, images: Sequence[Image], encoder: Any) -> torch.Tensor:
+    """Images (n, 3, side, side) as the processor of their weights prepares them."""
+    prepared = [network_input(processor, image, encoder.device) for image in images]
+    return torch.cat([each["pixel_values"] for each in prepared]).to(encoder.dtype)
+
+
+def _joined(maps: Sequence[torch.Tensor]) -> torch.Tensor:
+    return (maps[0] if len(maps) == 1 else torch.cat(list(maps))).float()

@@ -1,0 +1,202 @@
+"""Mask2Former and its kin: queries, each with a class and a mask, read as classes or as objects."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+
+from premask.images import Image
+from premask.masks import Mask, Size
+from premask.models.options import UniversalOptions
+from premask.models.parts.categories import wanted_classes
+from premask.models.parts.class_maps import class_hints, class_map, winners
+from premask.models.parts.torch_runtime import half_arithmetic, images_at_once, in_alike_batches
+from premask.prompts import Hint, Prompts
+
+MASK_THRESHOLD = 0.5
+"""How likely a pixel of an object must be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """An image of `size_hw` as the network sees it: views (n, 3, h, w), in most families one.
+
+    Several of them lie at `places` along its longer side, once it has been resized.
+    """
+
+    views: torch.Tensor
+    size_hw: Size
+    places: tuple[slice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Probabilities (n, q, c + 1) of the classes, the last one none, and mask logits (n, q, h, w).
+
+    There is one of the n for each view of the image.
+    """
+
+    classes: torch.Tensor
+    masks: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """An object, or an area such as the sky; `number` is that of its class."""
+
+    number: int
+    score: float
+    mask: Mask
+
+
+class UniversalNetwork(Protocol):
+    """What differs from family to family."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        ...
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """What it calls its classes."""
+        ...
+
+    @property
+    def antialias(self) -> bool:
+        """Whether its library smooths what it makes smaller."""
+        ...
+
+    def look(self, image: Image, options: Any) -> Look:
+        """The image, prepared."""
+        ...
+
+    def answer(self, views: torch.Tensor, options: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of classes (n, q, c + 1) and of masks (n, q, h, w)."""
+        ...
+
+    def class_scores(self, answer: Answer, look: Look) -> torch.Tensor:
+        """What each class (c, h, w) scores at each place of the image, at low resolution."""
+        ...
+
+    def instances(self, answer: Answer, look: Look, options: Any) -> Iterator[Segment]:
+        """The objects; they may overlap."""
+        ...
+
+    def panoptic(self, answer: Answer, look: Look, options: Any) -> Iterator[Segment]:
+        """Objects and areas, no two of which overlap."""
+        ...
+
+
+class UniversalFinder:
+    """Finds classes, objects, or both, with masks; scores, where there are any, are the model's."""
+
+    def __init__(self, network: UniversalNetwork) -> None:
+        self._network = network
+        self._at_once = images_at_once(network.device, 4)
+        self._lock = threading.Lock()
+
+    def find(
+        self, images: Sequence[Image], prompts: Sequence[Prompts], options: UniversalOptions
+    ) -> list[list[Hint]]:
+        """What each image shows of the wanted classes, the surest first; prompts change nothing."""
+        wanted = wanted_classes(options.categories, self._network.names)
+        looks = [self._network.look(image, options) for image in images]
+        run = partial(self._hints, wanted=wanted, options=options)
+        return in_alike_batches(run, looks, self._at_once, lambda look: look.views.shape)
+
+    def _hints(
+        self, looks: Sequence[Look], wanted: Collection[int], options: UniversalOptions
+    ) -> list[list[Hint]]:
+        """The hints of images with equally many views of one size."""
+        views = torch.cat([look.views for look in looks])
+        with self._lock, torch.inference_mode(), half_arithmetic(self._network.device):
+            classes, masks = self._network.answer(views, options)
+        with torch.inference_mode():
+            answers = (
+                Answer(classes=own.float().softmax(dim=-1), masks=logits.float())
+                for own, logits in zip(
+                    classes.chunk(len(looks)), masks.chunk(len(looks)), strict=True
+                )
+            )
+            return [
+                self._read(answer, look, wanted, options)
+                for answer, look in zip(answers, looks, strict=True)
+            ]
+
+    def _read(
+        self, answer: Answer, look: Look, wanted: Collection[int], options: UniversalOptions
+    ) -> list[Hint]:
+        names = self._network.names
+        if options.task == "semantic":
+            scores = self._network.class_scores(answer, look)
+            numbers = class_map(scores, look.size_hw, antialias=self._network.antialias)
+            return class_hints(numbers, names, wanted)
+        read = self._network.panoptic if options.task == "panoptic" else self._network.instances
+        segments = [each for each in read(answer, look, options) if each.number in wanted]
+        return [_hint(each, names) for each in sorted(segments, key=lambda each: -each.score)]
+
+
+def _hint(segment: Segment, names: Mapping[int, str]) -> Hint:
+    return Hint(
+        label=names[segment.number],
+        box_xyxy=segment.mask.box_xyxy,
+        mask=segment.mask,
+        score=segment.score,
+    )
+
+
+def class_scores(classes: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """What each class scores (c, h, w), by queries' classes (q, c + 1) and masks (q, h, w)."""
+    return torch.einsum("qc,qhw->chw", classes[:, :-1], masks.sigmoid())
+
+
+def confident(answer: Answer, threshold: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Scores (k,), classes (k,) and mask logits (k, h, w) of the queries that are sure enough."""
+    scores, numbers = answer.classes[0].max(dim=-1)
+    kept = (numbers < answer.classes.shape[-1] - 1) & (scores > threshold)
+    return scores[kept], numbers[kept], answer.masks[0, kept]
+
+
+def best_pairs(answer: Answer) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The same of the best pairs of a query and a class, as many as there are queries."""
+    classes = answer.classes[0, :, :-1]
+    scores, places = classes.flatten().topk(len(classes))
+    queries = places.div(classes.shape[1], rounding_mode="floor")
+    return scores, places % classes.shape[1], answer.masks[0, queries]
+
+
+def contested(
+    strengths: Callable[[int], torch.Tensor],
+    scores: torch.Tensor,
+    numbers: torch.Tensor,
+    visible: float,
+    own: Callable[[int], torch.Tensor] | None = None,
+) -> Iterator[Segment]:
+    """Each pixel to the strongest; who keeps too little of what it is strong at gets nothing.
+
+    `strengths` makes those of one contestant (height, width), weighed by its score. With `own`, the
+    same unweighed, what a contestant is strong at follows from that, and it gets no more.
+    """
+    if not len(scores):
+        return
+    owners = winners(strengths, len(scores))
+    for index, (score, number) in enumerate(zip(scores.tolist(), numbers.tolist(), strict=True)):
+        won = owners == index
+        strong = (own or strengths)(index) >= MASK_THRESHOLD
+        kept = won & strong if own else won
+        if strong.any() and kept.any() and float(won.sum() / strong.sum()) > visible:
+            yield Segment(number=number, score=score, mask=Mask.from_array(kept.cpu().numpy()))
+
+
+def mean_inside(masks: torch.Tensor) -> torch.Tensor:
+    """How sure each mask (n, h, w) of logits is of its pixels, on average (n,)."""
+    inside = (masks > 0).flatten(1)
+    sure = (masks.sigmoid().flatten(1) * inside).sum(dim=1)
+    # The small number is the library's, for masks without a pixel.
+    return sure / (inside.sum(dim=1) + 1e-6)

@@ -1,0 +1,1 @@
+"""Where weights are: the hub, local paths, packages; and what a pickle would import."""

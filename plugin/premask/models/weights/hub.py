@@ -1,0 +1,106 @@
+"""The model hub: what of a repository is taken, whether it is here, and how it comes here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from premask.errors import DownloadFailed, MissingDependency
+
+if TYPE_CHECKING:
+    from premask.models.catalog import Checkpoint, HubWeights
+
+SETTINGS = ("*.json", "*.txt", "*.model")
+WEIGHTS = "*.safetensors"
+"""Numbers and texts. No code and no pickles are taken, whatever else a repository holds."""
+
+
+def installed(weights: HubWeights) -> Path | None:
+    """The folder, or the one file, in the hub's own cache on this machine; None if incomplete."""
+    try:
+        hub = _library()
+    except MissingDependency:
+        return None
+    try:
+        folder = Path(hub.snapshot_download(**_what(weights), local_files_only=True))
+    except hub.errors.LocalEntryNotFoundError:
+        return None
+    return _complete(folder, weights)
+
+
+def size_of_download(checkpoint: Checkpoint, weights: HubWeights) -> int:
+    """How many bytes would come, as the hub says: what is here already does not come again."""
+    with _explained(checkpoint, weights) as hub:
+        files = hub.snapshot_download(**_what(weights), dry_run=True)
+    return sum(each.file_size for each in files if each.will_download)
+
+
+def fetch(checkpoint: Checkpoint, weights: HubWeights) -> Path:
+    """Bring it to the hub's cache on this machine, with the hub's own progress bars."""
+    with _explained(checkpoint, weights) as hub:
+        folder = Path(hub.snapshot_download(**_what(weights)))
+    path = _complete(folder, weights)
+    if path is None:
+        raise DownloadFailed(
+            f"{weights.hub} has no {weights.file or WEIGHTS}, so nothing that premask would load. "
+            "Pickled weights (.bin) are not read: ask its owner for safetensors."
+        )
+    return path
+
+
+@contextmanager
+def _explained(checkpoint: Checkpoint, weights: HubWeights) -> Iterator[Any]:
+    """The hub's library; what it raises becomes a sentence that helps."""
+    hub = _library()
+    try:
+        yield hub
+    except hub.errors.GatedRepoError as error:
+        raise DownloadFailed(
+            f"'{checkpoint.name}' is gated: its owner asks you to accept the license "
+            f"({checkpoint.license}) first. Do so at {checkpoint.homepage}, make a token at "
+            "https://huggingface.co/settings/tokens, log in with 'hf auth login', and try again."
+        ) from error
+    except (hub.errors.HfHubHTTPError, hub.errors.LocalEntryNotFoundError, OSError) as error:
+        raise DownloadFailed(
+            f"{weights.hub} could not be downloaded: {_reason(error)}. Check the network and try "
+            "again: what has arrived is kept. Or name a folder that has it, as in "
+            f"--set find.model={checkpoint.family}:./folder."
+        ) from error
+
+
+def _what(weights: HubWeights) -> dict[str, Any]:
+    patterns = [weights.file] if weights.file else [WEIGHTS, *SETTINGS]
+    revision = weights.revision or None
+    return {"repo_id": weights.hub, "revision": revision, "allow_patterns": patterns}
+
+
+def _complete(folder: Path, weights: HubWeights) -> Path | None:
+    """An interrupted download leaves a folder with some of its files."""
+    if weights.file:
+        path = folder / weights.file
+        return path if path.is_file() else None
+    shards = folder / "model.safetensors.index.json"
+    if shards.is_file():
+        names = set(json.loads(shards.read_text(encoding="utf-8"))["weight_map"].values())
+        return folder if all((folder / name).is_file() for name in names) else None
+    return folder if next(folder.glob(WEIGHTS), None) else None
+
+
+def _reason(error: Exception) -> str:
+    """One line, without the addresses and request ids that the hub's errors carry."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _library() -> Any:
+    try:
+        import huggingface_hub
+        import huggingface_hub.errors
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            "Models from the hub need the package 'huggingface_hub', which is not installed. "
+            "Install it with: pip install 'premask[torch]'"
+        ) from error
+    return huggingface_hub

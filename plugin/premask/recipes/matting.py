@@ -1,0 +1,137 @@
+"""The matte stage: of whole images, and of objects within their own reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+
+import numpy as np
+
+from premask.annotations import Annotation
+from premask.geometry import IntBox, box_slices, grow_box, pixel_box
+from premask.images import Image
+from premask.masks import Alpha, Mask
+from premask.masks import Matte as AlphaMatte
+from premask.models.catalog import checkpoint_of
+from premask.models.pool import ModelPool
+from premask.recipes.recipe import Matte
+from premask.shaping.refine import Refine, grow, refine
+from premask.shaping.sharing import Claim, settled, territories
+
+Annotations = tuple[Annotation, ...]
+
+CONTEXT = 0.25
+"""How much of its surroundings a matting model sees, as a share of the object's size."""
+
+
+def matte_subjects(images: Sequence[Image], matte: Matte, pool: ModelPool) -> list[Annotations]:
+    """What stands out of each image; an alpha of all 0 says that nothing does."""
+    alphas = pool.get(matte.model).matte(images, [None] * len(images), matte.options)
+    subject = Annotation(label=matte.label, box_xyxy=(0, 0, 0, 0))
+    return [
+        (_matted(subject, AlphaMatte.from_array(alpha), matte),) if alpha.any() else ()
+        for alpha in alphas
+    ]
+
+
+def refine_subjects(subjects: Annotations, matte: Matte, settings: Refine) -> Annotations:
+    """Refine whole subjects; the alpha follows the mask."""
+    return tuple(
+        _following(refined, subject, matte)
+        for subject in subjects
+        for refined in refine((subject,), settings)
+    )
+
+
+def matte_objects(
+    images: Sequence[Image], found: Sequence[Annotations], matte: Matte, pool: ModelPool
+) -> list[Annotations]:
+    """Matte each object that has a mask on its own crop; all images go to the model at once.
+
+    An alpha is exact beyond the reach of the mask's edge, and those of objects that meet add up to
+    255 at most.
+    """
+    scenes = [_objects(each, matte) for each in found]
+    crops = [
+        _cropped(image, each.box_xyxy)
+        for image, objects in zip(images, scenes, strict=True)
+        for each in objects
+    ]
+    inside = [Mask.from_array(each.mask.crop(each.box_xyxy)) for each in chain(*scenes)]
+    alphas = iter(pool.get(matte.model).matte(crops, inside, matte.options) if crops else ())
+    return [
+        _with_mattes(annotations, objects, list(islice(alphas, len(objects))), matte)
+        for annotations, objects in zip(found, scenes, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Object:
+    """One of the masks of an image, the box in which it is seen, and how wide its edge may be."""
+
+    mask: Mask
+    box_xyxy: IntBox
+    radius: int
+
+
+def _objects(annotations: Annotations, matte: Matte) -> list[_Object]:
+    """What there is to matte in an image; equal masks are one object."""
+    masks = [each.mask for each in annotations if each.mask is not None and each.mask.area]
+    return [_object(mask, matte) for mask in dict.fromkeys(masks)]
+
+
+def _object(mask: Mask, matte: Matte) -> _Object:
+    radius = _radius(mask, matte)
+    seen = grow_box(mask.box_xyxy, max(CONTEXT * mask.area**0.5, radius))
+    return _Object(mask=mask, box_xyxy=pixel_box(seen, mask.size_hw), radius=radius)
+
+
+def _with_mattes(
+    annotations: Annotations, objects: Sequence[_Object], alphas: Sequence[Alpha], matte: Matte
+) -> Annotations:
+    """The annotations of an image with what the model says of each of its objects."""
+    claims = [
+        Claim(alpha=alpha, box_xyxy=each.box_xyxy)
+        for alpha, each in zip(alphas, objects, strict=True)
+    ]
+    grounds = territories([each.mask for each in objects], [each.radius for each in objects])
+    guided = checkpoint_of(matte.model).kind.guided
+    mattes: dict[Mask | None, AlphaMatte] = {
+        each.mask: AlphaMatte.from_crop(alpha, each.box_xyxy[:2], each.mask.size_hw)
+        for each, alpha in zip(
+            objects, settled(claims, grounds, by_distance=not guided), strict=True
+        )
+    }
+    return tuple(
+        _matted(each, mattes[each.mask], matte) if each.mask in mattes else each
+        for each in annotations
+    )
+
+
+def _radius(mask: Mask, matte: Matte) -> int:
+    """How far from the mask's edge its alpha may be anything but 0 and 255."""
+    return max(1, round(matte.reach * mask.area**0.5)) if matte.reach else 0
+
+
+def _cropped(image: Image, box: IntBox) -> Image:
+    rgb = image.rgb[box_slices(box)]
+    return Image.from_rgb(rgb, name=image.name, digest=f"{image.digest}{box}")
+
+
+def _matted(annotation: Annotation, alpha: AlphaMatte, matte: Matte) -> Annotation:
+    """The binary mask and the box follow from the alpha."""
+    mask = alpha.mask(matte.threshold)
+    source = (*annotation.source, matte.model)
+    return replace(annotation, matte=alpha, mask=mask, box_xyxy=mask.box_xyxy, source=source)
+
+
+def _following(refined: Annotation, subject: Annotation, matte: Matte) -> Annotation:
+    """Give a refined subject its matte: what was added is opaque, what was dropped is gone."""
+    if refined.matte is not None or not (refined.mask and subject.mask and subject.matte):
+        return refined
+    before, after = subject.mask.to_array(), refined.mask.to_array()
+    alpha, near = subject.matte.to_array(), grow(refined.mask, _radius(refined.mask, matte))
+    inside = np.where(before, alpha, np.uint8(255))
+    outside = np.where(near.to_array() & ~before, alpha, np.uint8(0))
+    return replace(refined, matte=AlphaMatte.from_array(np.where(after, inside, outside)))

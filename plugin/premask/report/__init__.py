@@ -1,0 +1,1 @@
+"""Pictures that people look at: drawings, contact sheets, the HTML report."""

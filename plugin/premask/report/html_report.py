@@ -1,0 +1,230 @@
+"""What was found, as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import BinaryIO
+
+import PIL.Image
+
+from premask.annotations import Annotation, Labeled
+from premask.files import replacing
+from premask.report.draw import colors, cutout_on_checkerboard, label_color, object_mask, overlay
+from premask.report.lettering import Color
+from premask.report.page_style import SCRIPT, STYLE
+
+MAX_SIDE = 640
+MAX_IMAGES = 500
+"""How many images are shown unless more are asked for: about 100 MB, which browsers still open."""
+
+_OPEN_ROWS = 8
+_NONE = "&ndash;"
+_HEADS = """<th scope="col">label</th><th scope="col" class="number">score</th>
+<th scope="col" class="number">area (px)</th><th scope="col">box (x0, y0, x1, y1)</th>
+<th scope="col">source</th><th scope="col">matte</th>"""
+
+
+def write_report(
+    labeled: Iterable[Labeled],
+    path: Path,
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    max_images: int = MAX_IMAGES,
+) -> Path:
+    """Write the page; beyond `max_images` images are counted and not shown."""
+    tally = _Tally()
+    # The summary stands above the images and is known after them: they wait on the disk.
+    with replacing(path) as page, tempfile.TemporaryFile(dir=path.parent) as images:
+        for each in labeled:
+            tally.add(each)
+            if each.error is None and tally.images <= max_images:
+                _write(images, _image(each, tally.numbers))
+        _write(page, _top(title, facts), *_summary(tally, max_images))
+        images.seek(0)
+        shutil.copyfileobj(images, page)
+        _write(page, "</main>", *_failures(tally.failures), _bottom())
+    return path
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the summary says."""
+
+    images: int = 0
+    empty: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    numbers: dict[str, int] = field(default_factory=dict)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, labeled: Labeled) -> None:
+        if labeled.error is not None:
+            self.failures.append((labeled.image.name, str(labeled.error)))
+            return
+        self.images += 1
+        self.empty += not labeled.annotations
+        for annotation in labeled.annotations:
+            self.labels[annotation.label] += 1
+            self.numbers.setdefault(annotation.label, len(self.numbers))
+
+
+def _write(file: BinaryIO, *parts: str) -> None:
+    # File names may hold bytes that are no UTF-8; they become question marks.
+    file.writelines(part.encode("utf-8", "replace") + b"\n" for part in parts)
+
+
+def _top(title: str, facts: Mapping[str, str]) -> str:
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    allowed = f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; {allowed}">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header>
+<h1>{escape(title)}</h1>
+{_definitions("facts", facts)}
+</header>"""
+
+
+def _summary(tally: _Tally, max_images: int) -> Iterator[str]:
+    numbers = {
+        "images": tally.images + len(tally.failures),
+        "annotations": tally.labels.total(),
+        "labels": len(tally.labels),
+        "nothing found": tally.empty,
+        "failed": len(tally.failures),
+    }
+    yield _definitions("numbers", {name: f"{number:,}" for name, number in numbers.items()})
+    yield "<h2>Labels</h2>"
+    yield '<p class="quiet">Choose labels to see only the images that have one of them.</p>'
+    yield '<ul class="labels">'
+    most = max(tally.labels.values(), default=1)
+    for label, count in tally.labels.most_common():
+        yield _bar(label, tally.numbers[label], count, most)
+    yield "</ul>"
+    shown = min(tally.images, max_images)
+    yield f'<p class="shown quiet"><span id="shown" role="status">{_counted(shown, "image")}</span>'
+    if shown < tally.images:
+        yield f"<span>and {tally.images - shown:,} more that are not shown here</span>"
+    yield '<button type="button" id="reset" hidden>Show all</button></p>'
+    yield '<main class="images">'
+
+
+def _definitions(kind: str, facts: Mapping[str, str]) -> str:
+    rows = (
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+        for name, value in facts.items()
+    )
+    return f'<dl class="{kind}">{"".join(rows)}</dl>'
+
+
+def _bar(label: str, number: int, count: int, most: int) -> str:
+    return f"""<li><button type="button" data-label="{number}" aria-pressed="false">
+{_swatch(label_color(label))}<span class="name" title="{escape(label)}">{escape(label)}</span>
+<span class="bar"><i style="width:{100 * count / most:.1f}%"></i></span>
+<span class="count">{count:,}</span></button></li>"""
+
+
+def _image(labeled: Labeled, numbers: Mapping[str, int]) -> str:
+    image, annotations = labeled.image, labeled.annotations
+    height, width = image.size_hw
+    present = sorted({numbers[annotation.label] for annotation in annotations})
+    count = _counted(len(annotations), "annotation") if annotations else "nothing found"
+    return f"""<article class="image" data-labels="{" ".join(map(str, present))}">
+<h3>{escape(image.name)}</h3><p class="quiet">{width} &times; {height} pixels, {count}</p>
+<div class="pictures">{"".join(_pictures(labeled))}</div>
+{_table(annotations, numbers) if annotations else ""}
+</article>"""
+
+
+def _pictures(labeled: Labeled) -> Iterator[str]:
+    name = labeled.image.name
+    labels = Counter(annotation.label for annotation in labeled.annotations)
+    found = ", ".join(f"{count} {label}" for label, count in labels.items()) or "nothing found"
+    photo = overlay(labeled, max_side=MAX_SIDE)
+    # Full color resolution: JPEG's usual half would smear the outlines.
+    uri = _data_uri(photo, "JPEG", quality=85, subsampling=0)
+    yield _picture(photo, uri, f"{name} with what was found drawn on it: {found}")
+    cutout = cutout_on_checkerboard(labeled, max_side=MAX_SIDE)
+    if cutout is not None:
+        uri = _data_uri(cutout, "WEBP", quality=85)
+        yield _picture(cutout, uri, f"The objects of {name} alone, on a checkerboard")
+
+
+def _picture(picture: PIL.Image.Image, uri: str, description: str) -> str:
+    width, height = picture.size
+    return (
+        f'<button type="button"><img src="{uri}" width="{width}" height="{height}" '
+        f'alt="{escape(description)}"></button>'
+    )
+
+
+def _data_uri(picture: PIL.Image.Image, kind: str, **settings: int) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **settings)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _table(annotations: tuple[Annotation, ...], numbers: Mapping[str, int]) -> str:
+    opened = " open" if len(annotations) <= _OPEN_ROWS else ""
+    rows = "\n".join(
+        _row(annotation, color, numbers[annotation.label])
+        for annotation, color in zip(annotations, colors(annotations), strict=True)
+    )
+    return f"""<details{opened}><summary>{_counted(len(annotations), "annotation")}</summary>
+<div class="scroll"><table><thead><tr>{_HEADS}</tr></thead><tbody>
+{rows}
+</tbody></table></div></details>"""
+
+
+def _row(annotation: Annotation, color: Color, number: int) -> str:
+    mask = object_mask(annotation)
+    score = _NONE if annotation.score is None else f"{annotation.score:.3f}"
+    area = _NONE if mask is None else f"{mask.area:,}"
+    box = ", ".join(f"{side:.1f}".removesuffix(".0") for side in annotation.box_xyxy)
+    source = " → ".join(annotation.source)
+    matte = _NONE if annotation.matte is None else "yes"
+    return f"""<tr data-label="{number}">
+<td class="words">{_swatch(color)} {escape(annotation.label)}</td>
+<td class="number">{score}</td><td class="number">{area}</td><td>{box}</td>
+<td class="words">{escape(source)}</td><td>{matte}</td></tr>"""
+
+
+def _swatch(color: Color) -> str:
+    return f'<span class="swatch" style="background:rgb{color}"></span>'
+
+
+def _failures(failures: Iterable[tuple[str, str]]) -> Iterator[str]:
+    items = [
+        f"<li><h3>{escape(name)}</h3><p>{escape(reason)}</p></li>" for name, reason in failures
+    ]
+    if items:
+        yield '<section id="failures"><h2>Failed</h2><ul class="failures">'
+        yield from items
+        yield "</ul></section>"
+
+
+def _bottom() -> str:
+    return (
+        '<dialog aria-label="Enlarged picture"><button type="button"><img alt=""></button></dialog>'
+        f"\n<script>{SCRIPT}</script>\n</body>\n</html>"
+    )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

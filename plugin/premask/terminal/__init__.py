@@ -1,0 +1,1 @@
+"""What every command line of premask shares: flags, tables, the progress line."""

@@ -1,0 +1,108 @@
+"""What a person sees in a terminal: tables, and one line that moves."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from premask.runs.pipeline import Progress
+
+
+def table(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:
+    """Columns as wide as their widest cell.
+
+    >>> print(table([("a", "1")], ("name", "n")))
+    name  n
+    ----  -
+    a     1
+    """
+    cells = [tuple(header), *(tuple(printable(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    rule = tuple("-" * width for width in widths)
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (cells[0], rule, *cells[1:])
+    )
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    r"""The text on one line, whatever a file's name may hold.
+
+    >>> printable("a\nb")
+    'a\\nb'
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+class ProgressLine:
+    """One line that is written over again; in a log file, a new one from time to time."""
+
+    def __init__(self, stream: TextIO | None = None, *, log_seconds: float = 30.0) -> None:
+        self._stream = stream or sys.stderr
+        self._moves = self._stream.isatty()
+        self._pause = 0.1 if self._moves else log_seconds
+        self._shown = time.monotonic()
+        self._dirty = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far it is, unless that was shown a moment ago."""
+        finished = progress.done == progress.total
+        if time.monotonic() - self._shown < self._pause and not (finished and self._moves):
+            return
+        self._shown = time.monotonic()
+        if self._moves:
+            width = shutil.get_terminal_size().columns - 1
+            self._stream.write("\r" + progress_text(progress, width))
+        else:
+            self._stream.write(progress_text(progress, 100).rstrip() + "\n")
+        self._stream.flush()
+        self._dirty = self._moves
+
+    def end(self) -> None:
+        """Let what follows begin on a line of its own."""
+        if self._dirty:
+            self._stream.write("\n")
+            self._dirty = False
+
+
+def progress_text(progress: Progress, width: int) -> str:
+    """A bar, counts and what is left.
+
+    >>> progress_text(Progress(done=3, failed=1, total=4, seconds=6.0), 55)
+    '[###############     ] 3/4 images, 1 failed, 2s left   '
+    """
+    filled = 20 * progress.done // progress.total if progress.total else 0
+    line = f"[{'#' * filled}{' ' * (20 - filled)}] {progress_words(progress)}"
+    return line[:width].ljust(width)
+
+
+def progress_words(progress: Progress) -> str:
+    """Counts, and the time that is left.
+
+    >>> progress_words(Progress(done=3, failed=0, total=4, seconds=6.0))
+    '3/4 images, 2s left'
+    """
+    parts = [f"{progress.done}/{progress.total or '?'} images"]
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    if progress.eta_seconds is not None:
+        parts.append(f"{duration(progress.eta_seconds)} left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(4.2), duration(80), duration(7300)
+    ('4s', '1m20s', '2h01m')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
