@@ -239,7 +239,7 @@ def test_halves_are_close(
     folder: Path, matter: BirefnetMatter, images: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """float16, as on a GPU: deformed convolutions know no bfloat16."""
-    monkeypatch.setattr(birefnet, "dtype_on", lambda device: torch.float16)
+    monkeypatch.setattr(birefnet, "float16_on_gpu", lambda device: torch.float16)
     halved = BirefnetMatter(weights=folder, device="cpu")
     (exact,), (close,) = (each.matte(images[:1], [None], SMALL) for each in (matter, halved))
     assert np.abs(exact.astype(int) - close).max() <= 4

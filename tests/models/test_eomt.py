@@ -12,10 +12,10 @@ from premask.errors import InvalidSetting
 from premask.images import Image
 from premask.masks import Mask
 from premask.models.families.eomt import eomt_finder
-from premask.models.parts.query_segmentation import UniversalFinder
+from premask.models.parts.query_segmentation import QueryFinder
 from premask.prompts import Hint, Prompts
 from tests.models.detector_checks import assert_same, assert_same_but_for_rounding
-from tests.models.universal_checks import (
+from tests.models.query_segmentation_checks import (
     assert_agree,
     eomt_documented,
     found,
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finder(folder: Path) -> UniversalFinder:
+def finder(folder: Path) -> QueryFinder:
     return eomt_finder(weights=folder, device="cpu")
 
 
@@ -47,7 +47,7 @@ def images() -> list[Image]:
 
 @pytest.mark.parametrize("index", [0, 3])
 def test_instances_of_eomt_are_whole_where_the_library_paints_one_over_the_other(
-    folder: Path, finder: UniversalFinder, images: list[Image], index: int
+    folder: Path, finder: QueryFinder, images: list[Image], index: int
 ) -> None:
     options, image = loose("eomt", "instance"), images[index]
     painted = hints_of_segments(eomt_documented(folder, image, options), by_score=False)
@@ -98,7 +98,7 @@ def test_a_checkpoint_that_tells_classes_only_finds_no_objects(
 
 
 def test_classes_of_a_padded_image_lie_where_the_image_does(
-    folder: Path, finder: UniversalFinder, images: list[Image]
+    folder: Path, finder: QueryFinder, images: list[Image]
 ) -> None:
     """The library (5.23) stretches image and padding together; on a square there is none."""
     options = loose("eomt", "semantic")

@@ -211,7 +211,7 @@ class SegformerOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UniversalOptions:
+class QuerySegmentationOptions:
     """Mask2Former and OneFormer: one network for classes, for objects, and for both."""
 
     task: str = setting(
@@ -227,7 +227,7 @@ class UniversalOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EomtOptions(UniversalOptions):
+class EomtOptions(QuerySegmentationOptions):
     """EoMT, which is surer of itself."""
 
     threshold: float = setting(0.8, "lowest score of an object or area", minimum=0, maximum=1)

@@ -21,10 +21,10 @@ from premask.models.options import (
     HaarOptions,
     NoOptions,
     Owlv2Options,
+    QuerySegmentationOptions,
     Sam3Options,
     SamHqOptions,
     SegformerOptions,
-    UniversalOptions,
     VitMatteOptions,
     YoloOptions,
 )
@@ -113,14 +113,14 @@ FAMILIES: dict[str, Family] = {
         adapter="premask.models.families.mask2former:mask2former_finder",
         stages=("find",),
         extra="torch",
-        options={"find": UniversalOptions},
+        options={"find": QuerySegmentationOptions},
         model_types=("mask2former",),
     ),
     "oneformer": Family(
         adapter="premask.models.families.oneformer:oneformer_finder",
         stages=("find",),
         extra="torch",
-        options={"find": UniversalOptions},
+        options={"find": QuerySegmentationOptions},
         model_types=("oneformer",),
     ),
     "eomt": Family(

@@ -19,8 +19,8 @@ from premask.models.parts.class_maps import enlarged
 from premask.models.parts.query_segmentation import (
     Answer,
     Look,
+    QueryFinder,
     Segment,
-    UniversalFinder,
     class_scores,
     confident,
     contested,
@@ -34,12 +34,12 @@ from premask.models.parts.torch_runtime import (
 )
 
 
-def eomt_finder(*, weights: Path, device: str) -> UniversalFinder:
+def eomt_finder(*, weights: Path, device: str) -> QueryFinder:
     """The adapter; `weights` is a folder as transformers writes it."""
     model = load_strictly(
         EomtForUniversalSegmentation, weights, device=device_of(device), dtype=torch.float32
     )
-    return UniversalFinder(EomtNetwork(model, load_processor(EomtImageProcessor, weights)))
+    return QueryFinder(EomtNetwork(model, load_processor(EomtImageProcessor, weights)))
 
 
 class EomtNetwork:

@@ -12,13 +12,13 @@ from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImagePr
 
 from premask.images import Image
 from premask.masks import Mask
-from premask.models.options import UniversalOptions
+from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.class_maps import enlarged
 from premask.models.parts.query_segmentation import (
     Answer,
     Look,
+    QueryFinder,
     Segment,
-    UniversalFinder,
     best_pairs,
     class_scores,
     confident,
@@ -36,13 +36,13 @@ from premask.models.parts.torch_runtime import (
 MASK_SIDE = 384
 
 
-def mask2former_finder(*, weights: Path, device: str) -> UniversalFinder:
+def mask2former_finder(*, weights: Path, device: str) -> QueryFinder:
     """The adapter; `weights` is a folder as transformers writes it."""
     model = load_strictly(
         Mask2FormerForUniversalSegmentation, weights, device=device_of(device), dtype=torch.float32
     )
     processor = load_processor(Mask2FormerImageProcessor, weights)
-    return UniversalFinder(Mask2FormerNetwork(model, processor))
+    return QueryFinder(Mask2FormerNetwork(model, processor))
 
 
 class Mask2FormerNetwork:
@@ -56,13 +56,13 @@ class Mask2FormerNetwork:
         self.device: torch.device = model.device
         self.names: dict[int, str] = model.config.id2label
 
-    def look(self, image: Image, options: UniversalOptions) -> Look:
+    def look(self, image: Image, options: QuerySegmentationOptions) -> Look:
         """The image, prepared."""
         views = network_input(self._processor, image, self.device)["pixel_values"]
         return Look(views=views, size_hw=image.size_hw)
 
     def answer(
-        self, views: torch.Tensor, options: UniversalOptions
+        self, views: torch.Tensor, options: QuerySegmentationOptions
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits of classes (n, q, c + 1) and of masks (n, q, 384, 384)."""
         output = self._model(pixel_values=views)
@@ -74,7 +74,9 @@ class Mask2FormerNetwork:
         """What each class (c, h, w) scores at each place of the image."""
         return class_scores(answer.classes[0], answer.masks[0])
 
-    def instances(self, answer: Answer, look: Look, options: UniversalOptions) -> Iterator[Segment]:
+    def instances(
+        self, answer: Answer, look: Look, options: QuerySegmentationOptions
+    ) -> Iterator[Segment]:
         """The objects; they may overlap."""
         scores, numbers, masks = best_pairs(answer)
         scores = scores * mean_inside(masks)
@@ -86,7 +88,9 @@ class Mask2FormerNetwork:
                 score, number = float(scores[index]), int(numbers[index])
                 yield Segment(number=number, score=score, mask=mask)
 
-    def panoptic(self, answer: Answer, look: Look, options: UniversalOptions) -> Iterator[Segment]:
+    def panoptic(
+        self, answer: Answer, look: Look, options: QuerySegmentationOptions
+    ) -> Iterator[Segment]:
         """Objects and areas, no two of which overlap."""
         scores, numbers, masks = confident(answer, options.threshold)
 

@@ -10,13 +10,13 @@ import torch
 from transformers import OneFormerForUniversalSegmentation, OneFormerProcessor
 
 from premask.images import Image
-from premask.models.options import UniversalOptions
+from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.class_maps import enlarged
 from premask.models.parts.query_segmentation import (
     Answer,
     Look,
+    QueryFinder,
     Segment,
-    UniversalFinder,
     best_pairs,
     class_scores,
     confident,
@@ -30,7 +30,7 @@ from premask.models.parts.torch_runtime import (
 )
 
 
-def oneformer_finder(*, weights: Path, device: str) -> UniversalFinder:
+def oneformer_finder(*, weights: Path, device: str) -> QueryFinder:
     """The adapter; `weights` is a folder as transformers writes it."""
     model = load_strictly(
         OneFormerForUniversalSegmentation,
@@ -43,7 +43,7 @@ def oneformer_finder(*, weights: Path, device: str) -> UniversalFinder:
     )
     # The file that it would name lists the classes once more, and may have to be downloaded.
     processor = load_processor(OneFormerProcessor, weights, class_info_file=None)
-    return UniversalFinder(OneFormerNetwork(model, processor))
+    return QueryFinder(OneFormerNetwork(model, processor))
 
 
 class OneFormerNetwork:
@@ -58,13 +58,13 @@ class OneFormerNetwork:
         self.device: torch.device = model.device
         self.names: dict[int, str] = model.config.id2label
 
-    def look(self, image: Image, options: UniversalOptions) -> Look:
+    def look(self, image: Image, options: QuerySegmentationOptions) -> Look:
         """The image, prepared."""
         views = network_input(self._processor, image, self.device)["pixel_values"]
         return Look(views=views, size_hw=image.size_hw)
 
     def answer(
-        self, views: torch.Tensor, options: UniversalOptions
+        self, views: torch.Tensor, options: QuerySegmentationOptions
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits of classes (n, q, c + 1) and of masks (n, q, h, w)."""
         task = self._task(options.task).expand(len(views), -1)
@@ -75,13 +75,17 @@ class OneFormerNetwork:
         """What each class (c, h, w) scores at each place of the image."""
         return class_scores(answer.classes[0], answer.masks[0])
 
-    def instances(self, answer: Answer, look: Look, options: UniversalOptions) -> Iterator[Segment]:
+    def instances(
+        self, answer: Answer, look: Look, options: QuerySegmentationOptions
+    ) -> Iterator[Segment]:
         """The objects; the library (5.23) lets them contend for pixels, too, by their logits."""
         scores, numbers, masks = best_pairs(answer)
         kept = scores > options.threshold
         return _contested(scores[kept], numbers[kept], masks[kept], look, options)
 
-    def panoptic(self, answer: Answer, look: Look, options: UniversalOptions) -> Iterator[Segment]:
+    def panoptic(
+        self, answer: Answer, look: Look, options: QuerySegmentationOptions
+    ) -> Iterator[Segment]:
         """Objects and areas, no two of which overlap."""
         scores, numbers, masks = confident(answer, options.threshold)
         return _contested(scores, numbers, masks.sigmoid(), look, options)
@@ -104,7 +108,7 @@ def _contested(
     numbers: torch.Tensor,
     masks: torch.Tensor,
     look: Look,
-    options: UniversalOptions,
+    options: QuerySegmentationOptions,
 ) -> Iterator[Segment]:
     def strengths(index: int) -> torch.Tensor:
         return enlarged(masks[index], look.size_hw, antialias=True) * scores[index]

@@ -12,7 +12,7 @@ import torch
 
 from premask.images import Image
 from premask.masks import Mask, Size
-from premask.models.options import UniversalOptions
+from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.categories import wanted_classes
 from premask.models.parts.class_maps import class_hints, class_map, winners
 from premask.models.parts.torch_runtime import half_arithmetic, images_at_once, in_alike_batches
@@ -54,7 +54,7 @@ class Segment:
     mask: Mask
 
 
-class UniversalNetwork(Protocol):
+class QueryNetwork(Protocol):
     """What differs from family to family."""
 
     @property
@@ -93,16 +93,16 @@ class UniversalNetwork(Protocol):
         ...
 
 
-class UniversalFinder:
+class QueryFinder:
     """Finds classes, objects, or both, with masks; scores, where there are any, are the model's."""
 
-    def __init__(self, network: UniversalNetwork) -> None:
+    def __init__(self, network: QueryNetwork) -> None:
         self._network = network
         self._at_once = images_at_once(network.device, 4)
         self._lock = threading.Lock()
 
     def find(
-        self, images: Sequence[Image], prompts: Sequence[Prompts], options: UniversalOptions
+        self, images: Sequence[Image], prompts: Sequence[Prompts], options: QuerySegmentationOptions
     ) -> list[list[Hint]]:
         """What each image shows of the wanted classes, the surest first; prompts change nothing."""
         wanted = wanted_classes(options.categories, self._network.names)
@@ -111,7 +111,7 @@ class UniversalFinder:
         return in_alike_batches(run, looks, self._at_once, lambda look: look.views.shape)
 
     def _hints(
-        self, looks: Sequence[Look], wanted: Collection[int], options: UniversalOptions
+        self, looks: Sequence[Look], wanted: Collection[int], options: QuerySegmentationOptions
     ) -> list[list[Hint]]:
         """The hints of images with equally many views of one size."""
         views = torch.cat([look.views for look in looks])
@@ -130,7 +130,7 @@ class UniversalFinder:
             ]
 
     def _read(
-        self, answer: Answer, look: Look, wanted: Collection[int], options: UniversalOptions
+        self, answer: Answer, look: Look, wanted: Collection[int], options: QuerySegmentationOptions
     ) -> list[Hint]:
         names = self._network.names
         if options.task == "semantic":

@@ -50,7 +50,7 @@ class BirefnetMatter:
 
     def __init__(self, *, weights: Path, device: str) -> None:
         self._device = device_of(device)
-        self._dtype = dtype_on(self._device)
+        self._dtype = float16_on_gpu(self._device)
         self._network = _loaded(weights).to(self._device, self._dtype).eval()
         self._at_once = images_at_once(self._device, 4)
         self._lock = threading.Lock()
@@ -102,7 +102,7 @@ class BirefnetMatter:
         return ((resized - mean) / deviation).to(self._dtype)
 
 
-def dtype_on(device: torch.device) -> torch.dtype:
+def float16_on_gpu(device: torch.device) -> torch.dtype:
     """The halves in which the authors run it; deformed convolutions know no bfloat16."""
     return torch.float16 if device.type == "cuda" else torch.float32
 

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from premask.errors import MissingWeights, UnknownCategory
 from premask.images import Image
 from premask.models.families.oneformer import oneformer_finder
-from premask.models.options import EomtOptions, UniversalOptions
-from premask.models.parts.query_segmentation import UniversalFinder, contested
+from premask.models.options import EomtOptions, QuerySegmentationOptions
+from premask.models.parts.query_segmentation import QueryFinder, contested
 from premask.prompts import Prompts
 from tests.models.detector_checks import (
     assert_same,
@@ -23,7 +23,7 @@ from tests.models.detector_checks import (
     drop_a_weight,
     photos,
 )
-from tests.models.universal_checks import (
+from tests.models.query_segmentation_checks import (
     FAMILIES,
     TASKS,
     assert_agree,
@@ -49,7 +49,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def finders(folders: dict[str, Path]) -> dict[str, UniversalFinder]:
+def finders(folders: dict[str, Path]) -> dict[str, QueryFinder]:
     return {
         name: FAMILIES[name].finder(weights=folder, device="cpu")
         for name, folder in folders.items()
@@ -68,7 +68,7 @@ WHOLE = [(name, task) for name in ("mask2former", "oneformer") for task in TASKS
 @pytest.mark.parametrize(("name", "task"), [*WHOLE, ("eomt", "panoptic")])
 def test_finds_are_what_the_library_reads(
     folders: dict[str, Path],
-    finders: dict[str, UniversalFinder],
+    finders: dict[str, QueryFinder],
     images: list[Image],
     name: str,
     task: str,
@@ -86,7 +86,7 @@ def test_finds_are_what_the_library_reads(
 
 @pytest.mark.parametrize(("name", "task"), WHOLE)
 def test_images_smaller_than_the_networks_masks(
-    folders: dict[str, Path], finders: dict[str, UniversalFinder], name: str, task: str
+    folders: dict[str, Path], finders: dict[str, QueryFinder], name: str, task: str
 ) -> None:
     """OneFormer's masks are smoothed when they are made smaller; Mask2Former's are not."""
     rgb = np.ascontiguousarray(photos()[2].rgb[60:240:23, 100:340:23])
@@ -100,7 +100,7 @@ def test_images_smaller_than_the_networks_masks(
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_results_do_not_depend_on_the_batch(
-    finders: dict[str, UniversalFinder], images: list[Image], name: str, task: str
+    finders: dict[str, QueryFinder], images: list[Image], name: str, task: str
 ) -> None:
     finder, options = finders[name], loose(name, task)
     alone = [found(finder, image, options) for image in images]
@@ -111,7 +111,7 @@ def test_results_do_not_depend_on_the_batch(
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_batch_as_a_gpu_has_it_changes_no_more_than_rounding(
-    finders: dict[str, UniversalFinder],
+    finders: dict[str, QueryFinder],
     images: list[Image],
     name: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -125,7 +125,7 @@ def test_a_batch_as_a_gpu_has_it_changes_no_more_than_rounding(
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_threads_do_not_mix(
-    finders: dict[str, UniversalFinder], images: list[Image], name: str
+    finders: dict[str, QueryFinder], images: list[Image], name: str
 ) -> None:
     options = loose(name, "semantic")
     assert_threads_do_not_mix(lambda index: [found(finders[name], images[index], options)])
@@ -134,7 +134,7 @@ def test_threads_do_not_mix(
 @pytest.mark.parametrize("task", ["semantic", "panoptic"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_no_pixel_belongs_to_two(
-    finders: dict[str, UniversalFinder], images: list[Image], name: str, task: str
+    finders: dict[str, QueryFinder], images: list[Image], name: str, task: str
 ) -> None:
     masks = [mask_of(hint) for hint in found(finders[name], images[0], loose(name, task))]
     total = sum(mask.area for mask in masks)
@@ -145,11 +145,11 @@ def test_no_pixel_belongs_to_two(
 
 @pytest.mark.parametrize("task", TASKS)
 def test_categories_are_picked_by_name(
-    finders: dict[str, UniversalFinder], images: list[Image], task: str
+    finders: dict[str, QueryFinder], images: list[Image], task: str
 ) -> None:
     options = loose("mask2former", task)
     everything = found(finders["mask2former"], images[0], options)
-    picky = UniversalOptions(
+    picky = QuerySegmentationOptions(
         task=task, threshold=0.15, visible=options.visible, categories=("Horse",)
     )
     horses = found(finders["mask2former"], images[0], picky)
@@ -158,14 +158,14 @@ def test_categories_are_picked_by_name(
 
 
 def test_an_unknown_category_is_told_the_nearest_one(
-    finders: dict[str, UniversalFinder], images: list[Image]
+    finders: dict[str, QueryFinder], images: list[Image]
 ) -> None:
     with pytest.raises(UnknownCategory, match="Did you mean 'horse'"):
         found(finders["eomt"], images[0], EomtOptions(categories=("hors",)))
 
 
 def test_the_task_is_said_to_oneformer(
-    finders: dict[str, UniversalFinder], images: list[Image]
+    finders: dict[str, QueryFinder], images: list[Image]
 ) -> None:
     """The same pixels with another sentence give other masks."""
     network = finders["oneformer"]._network
@@ -225,7 +225,7 @@ def test_a_contestant_that_keeps_too_little_gets_nothing() -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_halves_are_close(
     folders: dict[str, Path],
-    finders: dict[str, UniversalFinder],
+    finders: dict[str, QueryFinder],
     images: list[Image],
     name: str,
     monkeypatch: pytest.MonkeyPatch,

@@ -25,8 +25,8 @@ from premask.masks import Mask
 from premask.models.families.eomt import eomt_finder
 from premask.models.families.mask2former import mask2former_finder
 from premask.models.families.oneformer import oneformer_finder
-from premask.models.options import EomtOptions, UniversalOptions
-from premask.models.parts.query_segmentation import UniversalFinder
+from premask.models.options import EomtOptions, QuerySegmentationOptions
+from premask.models.parts.query_segmentation import QueryFinder
 from premask.prompts import Hint, Prompts
 from tests.models.detector_checks import photos
 from tests.tiny_models import eomt, mask2former, oneformer
@@ -40,17 +40,19 @@ class Family:
     """How one family is made, found with, and documented."""
 
     build: Callable[[Path], None]
-    finder: Callable[..., UniversalFinder]
-    options: type[UniversalOptions]
+    finder: Callable[..., QueryFinder]
+    options: type[QuerySegmentationOptions]
     visible: float
-    documented: Callable[[Path, Image, UniversalOptions], Any]
+    documented: Callable[[Path, Image, QuerySegmentationOptions], Any]
 
 
 def picture_of(image: Image) -> PIL.Image.Image:
     return PIL.Image.fromarray(image.rgb)
 
 
-def read_as_documented(processor: Any, outputs: Any, image: Image, own: UniversalOptions) -> Any:
+def read_as_documented(
+    processor: Any, outputs: Any, image: Image, own: QuerySegmentationOptions
+) -> Any:
     sizes = [image.size_hw]
     if own.task == "semantic":
         return processor.post_process_semantic_segmentation(outputs, target_sizes=sizes)[0]
@@ -65,7 +67,7 @@ def read_as_documented(processor: Any, outputs: Any, image: Image, own: Universa
     return processor.post_process_instance_segmentation(outputs, **settings)[0]
 
 
-def mask2former_documented(folder: Path, image: Image, own: UniversalOptions) -> Any:
+def mask2former_documented(folder: Path, image: Image, own: QuerySegmentationOptions) -> Any:
     model = Mask2FormerForUniversalSegmentation.from_pretrained(folder)
     processor = Mask2FormerImageProcessor.from_pretrained(folder)
     inputs = processor(images=picture_of(image), return_tensors="pt")
@@ -74,7 +76,7 @@ def mask2former_documented(folder: Path, image: Image, own: UniversalOptions) ->
     return read_as_documented(processor, outputs, image, own)
 
 
-def oneformer_documented(folder: Path, image: Image, own: UniversalOptions) -> Any:
+def oneformer_documented(folder: Path, image: Image, own: QuerySegmentationOptions) -> Any:
     model = OneFormerForUniversalSegmentation.from_pretrained(folder)
     processor = OneFormerProcessor.from_pretrained(folder)
     inputs = processor(images=picture_of(image), task_inputs=[own.task], return_tensors="pt")
@@ -83,7 +85,7 @@ def oneformer_documented(folder: Path, image: Image, own: UniversalOptions) -> A
     return read_as_documented(processor, outputs, image, own)
 
 
-def eomt_documented(folder: Path, image: Image, own: UniversalOptions) -> Any:
+def eomt_documented(folder: Path, image: Image, own: QuerySegmentationOptions) -> Any:
     model = EomtForUniversalSegmentation.from_pretrained(folder)
     processor = EomtImageProcessor.from_pretrained(folder)
     inputs = processor(images=picture_of(image), return_tensors="pt")
@@ -98,14 +100,14 @@ FAMILIES = {
     "mask2former": Family(
         build=mask2former.build,
         finder=mask2former_finder,
-        options=UniversalOptions,
+        options=QuerySegmentationOptions,
         visible=0.2,
         documented=mask2former_documented,
     ),
     "oneformer": Family(
         build=oneformer.build,
         finder=oneformer_finder,
-        options=UniversalOptions,
+        options=QuerySegmentationOptions,
         visible=0.2,
         documented=oneformer_documented,
     ),
@@ -128,12 +130,12 @@ def small_photos() -> list[Image]:
     ]
 
 
-def loose(name: str, task: str) -> UniversalOptions:
+def loose(name: str, task: str) -> QuerySegmentationOptions:
     """Tiny models are sure of nothing."""
     return FAMILIES[name].options(task=task, threshold=0.15, visible=FAMILIES[name].visible)
 
 
-def found(finder: UniversalFinder, image: Image, options: UniversalOptions) -> list[Hint]:
+def found(finder: QueryFinder, image: Image, options: QuerySegmentationOptions) -> list[Hint]:
     return finder.find([image], [Prompts()], options)[0]
 
 
