@@ -37,7 +37,7 @@ from premask.models.families.birefnet.swin import SwinShape
 from premask.models.options import BirefnetOptions, ClosedFormOptions, VitMatteOptions
 from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects
-from premask.recipes.recipe import Matte, recipe_of
+from premask.recipes.recipe import MatteStage, recipe_of
 from premask.runs.inputs import collect_inputs
 from premask.runs.run import Job, run
 from premask.shaping.refine import grow, shrink
@@ -93,9 +93,9 @@ def ten_objects(folder: Path) -> Iterator[Row]:
     """Each on its own crop, against a run on the whole image for each."""
     image, masks = scene()
     pool = ModelPool(device="cpu")
-    vitmatte = Matte(model=f"vitmatte:{folder / 'vitmatte'}", options=VitMatteOptions())
-    closed_form = Matte(model="closed-form", options=ClosedFormOptions())
-    birefnet = Matte(model=f"birefnet:{folder / 'birefnet'}", options=SMALL)
+    vitmatte = MatteStage(model=f"vitmatte:{folder / 'vitmatte'}", options=VitMatteOptions())
+    closed_form = MatteStage(model="closed-form", options=ClosedFormOptions())
+    birefnet = MatteStage(model=f"birefnet:{folder / 'birefnet'}", options=SMALL)
     for stage, whole, goal, note in (
         (vitmatte, documented_vitmatte(folder / "vitmatte"), 5, "ViTMatte small"),
         (closed_form, partial(alone, closed_form, pool), None, "closed form, which crops anyway"),
@@ -118,7 +118,7 @@ def ten_objects(folder: Path) -> Iterator[Row]:
         )
 
 
-def on_crops(image: Image, masks: Sequence[Mask], stage: Matte, pool: ModelPool) -> None:
+def on_crops(image: Image, masks: Sequence[Mask], stage: MatteStage, pool: ModelPool) -> None:
     """What recipes with an outline and a matte do."""
     found = tuple(Annotation(label="", box_xyxy=mask.box_xyxy, mask=mask) for mask in masks)
     (matted,) = matte_objects([image], [found], stage, pool)
@@ -130,12 +130,12 @@ def one_by_one(matte: Whole, image: Image, masks: Sequence[Mask]) -> None:
         matte(image, mask)
 
 
-def alone(stage: Matte, pool: ModelPool, image: Image, mask: Mask) -> None:
+def alone(stage: MatteStage, pool: ModelPool, image: Image, mask: Mask) -> None:
     """The adapter by itself, told of one object."""
     pool.get(stage.model).matte([image], [mask], stage.options)
 
 
-def alone_in_the_image(stage: Matte, pool: ModelPool, image: Image, mask: Mask) -> None:
+def alone_in_the_image(stage: MatteStage, pool: ModelPool, image: Image, mask: Mask) -> None:
     """The adapter by itself, which looks at all of the image."""
     pool.get(stage.model).matte([image], [None], stage.options)
 

@@ -70,7 +70,7 @@ def family_of(model: str) -> str:
 
 
 def options_of(model: str, stage: Stage) -> Any:
-    options_type = FAMILIES[family_of(model)].options_for(stage)
+    options_type = FAMILIES[family_of(model)].options_type(stage)
     loose = {name: LOOSE[name] for name in settings_of(options_type) if name in LOOSE}
     return replace(options_type(), **loose)
 

@@ -66,7 +66,7 @@ def named(family: str, tiny: TinyModels) -> str:
 
 def smaller(family: str) -> str:
     """So small that a CPU need not be waited for."""
-    known = settings_of(FAMILIES[family].options_for("matte"))
+    known = settings_of(FAMILIES[family].options_type("matte"))
     return "".join(f", {name} = {LOOSE[name]}" for name in ("width", "height") if name in known)
 
 

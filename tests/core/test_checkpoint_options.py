@@ -85,5 +85,5 @@ def test_what_does_not_fit_the_family_is_refused(
 def test_no_setting_of_a_family_has_the_name_of_one_of_its_stage(family: str) -> None:
     """A recipe could not say which of the two it means."""
     for stage in FAMILIES[family].stages:
-        own = settings_of(FAMILIES[family].options_for(stage))
+        own = settings_of(FAMILIES[family].options_type(stage))
         assert not set(own) & set(settings_of(STAGES[stage]))

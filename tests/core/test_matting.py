@@ -13,11 +13,11 @@ from premask.images import Image
 from premask.masks import Alpha, Mask
 from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects, matte_subjects, refine_subjects
-from premask.recipes.recipe import Matte
+from premask.recipes.recipe import MatteStage
 from premask.shaping.refine import Refine, grow, shrink
 
 PHOTO = Image.from_rgb(np.full((60, 80, 3), 7, np.uint8), name="photo")
-SETTINGS = Matte(model="u2netp", reach=0.1)
+SETTINGS = MatteStage(model="u2netp", reach=0.1)
 
 
 class Painter:
@@ -84,13 +84,13 @@ def test_a_model_that_sees_nothing_takes_no_more_than_the_edge() -> None:
 
 
 def test_a_reach_of_0_leaves_the_mask_as_it_is() -> None:
-    mask, settings = square(10, 10, 30, 30), Matte(model="u2netp", reach=0)
+    mask, settings = square(10, 10, 30, 30), MatteStage(model="u2netp", reach=0)
     ((matted,),) = matte_objects([PHOTO], [(thing(mask),)], settings, PoolOf(Painter(99)))
     assert np.array_equal(alpha_of(matted), mask.to_array() * np.uint8(255))
 
 
 def test_the_reach_is_never_cut_off_by_the_crop() -> None:
-    mask, settings = square(30, 20, 40, 30), Matte(model="u2netp", reach=1)
+    mask, settings = square(30, 20, 40, 30), MatteStage(model="u2netp", reach=1)
     ((matted,),) = matte_objects([PHOTO], [(thing(mask),)], settings, PoolOf(Painter(255)))
     assert matted.mask == grow(mask, 10)
 

@@ -30,7 +30,7 @@ def test_a_family_needs_prompts_exactly_where_the_registry_says_so(
     family: str, tiny: TinyModels
 ) -> None:
     model = ModelPool(device="cpu").get(tiny[family])
-    options = FAMILIES[family].options_for("find")()
+    options = FAMILIES[family].options_type("find")()
     assert finds_without_prompts(model, photos()[2], options) != FAMILIES[family].needs_prompts(
         options
     )

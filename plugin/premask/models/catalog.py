@@ -75,7 +75,7 @@ class Checkpoint:
 
     def options_for(self, stage: Stage) -> Any:
         """The family's settings in this stage, as they suit this checkpoint."""
-        options_type = self.kind.options_for(stage)
+        options_type = self.kind.options_type(stage)
         own = settings_of(options_type)
         known = {name: value for name, value in self.options.items() if name in own}
         return checked(options_type, known, f"[{self.name}.options]: ")
@@ -141,7 +141,7 @@ def _require_fitting(checkpoint: Checkpoint, where: str) -> None:
     """Raise for an option that no stage of the family has, and for a value that it can't have."""
     if not isinstance(checkpoint.options, dict):
         raise InvalidSetting(f"{where.rstrip('.')} must be a table of the family's settings.")
-    by_stage = [settings_of(checkpoint.kind.options_for(stage)) for stage in checkpoint.stages]
+    by_stage = [settings_of(checkpoint.kind.options_type(stage)) for stage in checkpoint.stages]
     known = {name: item for settings in by_stage for name, item in settings.items()}
     for name, value in checkpoint.options.items():
         require_known(name, known, where)

@@ -58,7 +58,7 @@ class Family:
     model_types: tuple[str, ...] = ()
     guided: bool = False
 
-    def options_for(self, stage: Stage) -> type[Any]:
+    def options_type(self, stage: Stage) -> type[Any]:
         """The settings dataclass that its adapter takes in this stage."""
         return self.options.get(stage, NoOptions)
 

@@ -11,11 +11,10 @@ import numpy as np
 from premask.annotations import Annotation
 from premask.geometry import IntBox, box_slices, grow_box, pixel_box
 from premask.images import Image
-from premask.masks import Alpha, Mask
-from premask.masks import Matte as AlphaMatte
+from premask.masks import Alpha, Mask, Matte
 from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
-from premask.recipes.recipe import Matte
+from premask.recipes.recipe import MatteStage
 from premask.shaping.refine import Refine, grow, refine
 from premask.shaping.sharing import Claim, settled, territories
 
@@ -25,17 +24,19 @@ CONTEXT = 0.25
 """How much of its surroundings a matting model sees, as a share of the object's size."""
 
 
-def matte_subjects(images: Sequence[Image], matte: Matte, pool: ModelPool) -> list[Annotations]:
+def matte_subjects(
+    images: Sequence[Image], matte: MatteStage, pool: ModelPool
+) -> list[Annotations]:
     """What stands out of each image; an alpha of all 0 says that nothing does."""
     alphas = pool.get(matte.model).matte(images, [None] * len(images), matte.options)
     subject = Annotation(label=matte.label, box_xyxy=(0, 0, 0, 0))
     return [
-        (_matted(subject, AlphaMatte.from_array(alpha), matte),) if alpha.any() else ()
+        (_matted(subject, Matte.from_array(alpha), matte),) if alpha.any() else ()
         for alpha in alphas
     ]
 
 
-def refine_subjects(subjects: Annotations, matte: Matte, settings: Refine) -> Annotations:
+def refine_subjects(subjects: Annotations, matte: MatteStage, settings: Refine) -> Annotations:
     """Refine whole subjects; the alpha follows the mask."""
     return tuple(
         _following(refined, subject, matte)
@@ -45,7 +46,7 @@ def refine_subjects(subjects: Annotations, matte: Matte, settings: Refine) -> An
 
 
 def matte_objects(
-    images: Sequence[Image], found: Sequence[Annotations], matte: Matte, pool: ModelPool
+    images: Sequence[Image], found: Sequence[Annotations], matte: MatteStage, pool: ModelPool
 ) -> list[Annotations]:
     """Matte each object that has a mask on its own crop; all images go to the model at once.
 
@@ -75,20 +76,20 @@ class _Object:
     radius: int
 
 
-def _objects(annotations: Annotations, matte: Matte) -> list[_Object]:
+def _objects(annotations: Annotations, matte: MatteStage) -> list[_Object]:
     """What there is to matte in an image; equal masks are one object."""
     masks = [each.mask for each in annotations if each.mask is not None and each.mask.area]
     return [_object(mask, matte) for mask in dict.fromkeys(masks)]
 
 
-def _object(mask: Mask, matte: Matte) -> _Object:
+def _object(mask: Mask, matte: MatteStage) -> _Object:
     radius = _radius(mask, matte)
     seen = grow_box(mask.box_xyxy, max(CONTEXT * mask.area**0.5, radius))
     return _Object(mask=mask, box_xyxy=pixel_box(seen, mask.size_hw), radius=radius)
 
 
 def _with_mattes(
-    annotations: Annotations, objects: Sequence[_Object], alphas: Sequence[Alpha], matte: Matte
+    annotations: Annotations, objects: Sequence[_Object], alphas: Sequence[Alpha], matte: MatteStage
 ) -> Annotations:
     """The annotations of an image with what the model says of each of its objects."""
     claims = [
@@ -97,8 +98,8 @@ def _with_mattes(
     ]
     grounds = territories([each.mask for each in objects], [each.radius for each in objects])
     guided = checkpoint_of(matte.model).kind.guided
-    mattes: dict[Mask | None, AlphaMatte] = {
-        each.mask: AlphaMatte.from_crop(alpha, each.box_xyxy[:2], each.mask.size_hw)
+    mattes: dict[Mask | None, Matte] = {
+        each.mask: Matte.from_crop(alpha, each.box_xyxy[:2], each.mask.size_hw)
         for each, alpha in zip(
             objects, settled(claims, grounds, by_distance=not guided), strict=True
         )
@@ -109,7 +110,7 @@ def _with_mattes(
     )
 
 
-def _radius(mask: Mask, matte: Matte) -> int:
+def _radius(mask: Mask, matte: MatteStage) -> int:
     """How far from the mask's edge its alpha may be anything but 0 and 255."""
     return max(1, round(matte.reach * mask.area**0.5)) if matte.reach else 0
 
@@ -119,14 +120,14 @@ def _cropped(image: Image, box: IntBox) -> Image:
     return Image.from_rgb(rgb, name=image.name, digest=f"{image.digest}{box}")
 
 
-def _matted(annotation: Annotation, alpha: AlphaMatte, matte: Matte) -> Annotation:
+def _matted(annotation: Annotation, alpha: Matte, matte: MatteStage) -> Annotation:
     """The binary mask and the box follow from the alpha."""
     mask = alpha.mask(matte.threshold)
     source = (*annotation.source, matte.model)
     return replace(annotation, matte=alpha, mask=mask, box_xyxy=mask.box_xyxy, source=source)
 
 
-def _following(refined: Annotation, subject: Annotation, matte: Matte) -> Annotation:
+def _following(refined: Annotation, subject: Annotation, matte: MatteStage) -> Annotation:
     """Give a refined subject its matte: what was added is opaque, what was dropped is gone."""
     if refined.matte is not None or not (refined.mask and subject.mask and subject.matte):
         return refined
@@ -134,4 +135,4 @@ def _following(refined: Annotation, subject: Annotation, matte: Matte) -> Annota
     alpha, near = subject.matte.to_array(), grow(refined.mask, _radius(refined.mask, matte))
     inside = np.where(before, alpha, np.uint8(255))
     outside = np.where(near.to_array() & ~before, alpha, np.uint8(0))
-    return replace(refined, matte=AlphaMatte.from_array(np.where(after, inside, outside)))
+    return replace(refined, matte=Matte.from_array(np.where(after, inside, outside)))

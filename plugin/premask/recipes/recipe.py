@@ -24,7 +24,7 @@ from premask.toml import TomlError, inline_toml, parse_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Find:
+class FindStage:
     """Where is it? Without this stage, the person's own points and boxes say so."""
 
     model: str = setting(help="who finds: a name from `premask models`")
@@ -44,7 +44,7 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
+class OutlineStage:
     """What shape has it?"""
 
     model: str = setting(help="who outlines: a name from `premask models`")
@@ -52,7 +52,7 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matte:
+class MatteStage:
     """How soft is the edge? Of each object found before, or else of the whole image's subject."""
 
     model: str = setting(help="who mattes: a name from `premask models`")
@@ -70,11 +70,11 @@ class Matte:
 
 
 STAGES: dict[str, type[Any]] = {
-    "find": Find,
-    "outline": Outline,
+    "find": FindStage,
+    "outline": OutlineStage,
     "select": Select,
     "refine": Refine,
-    "matte": Matte,
+    "matte": MatteStage,
 }
 MODEL_STAGES: tuple[Stage, ...] = ("find", "outline", "matte")
 
@@ -88,11 +88,11 @@ class Recipe:
 
     name: str
     help: str = ""
-    find: Find | None = None
-    outline: Outline | None = None
+    find: FindStage | None = None
+    outline: OutlineStage | None = None
     select: Select = Select()
     refine: Refine = Refine()
-    matte: Matte | None = None
+    matte: MatteStage | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -266,7 +266,7 @@ def _known_settings(stage: str, table: Mapping[str, Any], where: str = "") -> di
                 f"{where}model: '{checkpoint.name}' can't {stage}; "
                 f"it can {' and '.join(checkpoint.stages)}."
             )
-        known |= settings_of(checkpoint.kind.options_for(stage))
+        known |= settings_of(checkpoint.kind.options_type(stage))
     return known
 
 

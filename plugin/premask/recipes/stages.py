@@ -10,13 +10,12 @@ from premask.errors import UnsupportedPrompt
 from premask.geometry import Box
 from premask.images import Image
 from premask.masks import Mask
-from premask.models.capabilities import Embedder
-from premask.models.capabilities import Outline as Shape
+from premask.models.capabilities import Embedder, Outline
 from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
 from premask.prompts import Hint, Phrase, Prompts
 from premask.recipes.matting import matte_objects, matte_subjects, refine_subjects
-from premask.recipes.recipe import Find, Outline, Recipe
+from premask.recipes.recipe import FindStage, OutlineStage, Recipe
 from premask.recipes.tiling import Tiling, look_in_tiles
 from premask.shaping.refine import Refine, refine
 from premask.shaping.select import chosen
@@ -98,7 +97,7 @@ def _require_same_size(mask: Mask | None, image: Image) -> None:
 
 
 def _find(
-    images: Sequence[Image], prompts: Sequence[Prompts], find: Find | None, pool: ModelPool
+    images: Sequence[Image], prompts: Sequence[Prompts], find: FindStage | None, pool: ModelPool
 ) -> list[tuple[Hint, ...]]:
     if find is None:
         return [each.hints() for each in prompts]
@@ -108,21 +107,21 @@ def _find(
     return [tuple(_named(hint, find) for hint in hints) for hints in found]
 
 
-def _asked(prompts: Prompts, find: Find) -> Prompts:
+def _asked(prompts: Prompts, find: FindStage) -> Prompts:
     """What the person asks for, or else what the recipe does."""
     if prompts.phrases or prompts.exemplars:
         return prompts
     return replace(prompts, phrases=tuple(Phrase(text=text) for text in find.phrases))
 
 
-def _named(hint: Hint, find: Find) -> Hint:
+def _named(hint: Hint, find: FindStage) -> Hint:
     return replace(hint, label=find.label or hint.label, source=(*hint.source, find.model))
 
 
 def _outline(
     images: Sequence[Image],
     hints: Sequence[tuple[Hint, ...]],
-    outline: Outline | None,
+    outline: OutlineStage | None,
     pool: ModelPool,
 ) -> list[Annotations]:
     if outline is not None:
@@ -133,7 +132,7 @@ def _outline(
 def _outlined(
     images: Sequence[Image],
     hints: Sequence[tuple[Hint, ...]],
-    outline: Outline,
+    outline: OutlineStage,
     pool: ModelPool,
 ) -> list[tuple[Hint, ...]]:
     """The hints with their masks. An image without hints is not even looked at."""
@@ -148,7 +147,7 @@ def _outlined(
     return outlined
 
 
-def _shaped(hint: Hint, shape: Shape, model: str) -> Hint:
+def _shaped(hint: Hint, shape: Outline, model: str) -> Hint:
     """The score stays the finder's, where it gave one."""
     score = shape.score if hint.score is None else hint.score
     return replace(hint, mask=shape.mask, score=score, source=(*hint.source, model))
