@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.fiftyone_database import fiftyone_environment, start_database
+
+CHECKOUT = Path(__file__).parents[1]
+
+Operator = Callable[..., Any]
 
 # A test that downloads is a broken test: the libraries that could are told so before they load.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -60,3 +64,20 @@ def fo(fiftyone_folder: Path) -> Any:
         # FiftyOne 1.22 calls what its own dependencies (strawberry, ...) have deprecated.
         warnings.simplefilter("ignore")
         return importlib.import_module("fiftyone")
+
+
+@pytest.fixture(scope="session")
+def plugin(fo: Any, fiftyone_folder: Path) -> Iterator[Any]:
+    """`fiftyone.operators`, with the checkout linked into FiftyOne's plugins folder."""
+    # Before FiftyOne 1.14, a folder of the core's own name would hide it.
+    link = fiftyone_folder / "plugins" / "premask-plugin"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(CHECKOUT, target_is_directory=True)
+    yield importlib.import_module("fiftyone.operators")
+    link.unlink()
+
+
+@pytest.fixture
+def operator(plugin: Any) -> Operator:
+    """Get an operator of the plugin by its name, as people do."""
+    return lambda name: plugin.get_operator(f"@premask/premask/{name}")

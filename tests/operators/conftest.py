@@ -30,17 +30,6 @@ PHOTOS = ("astronaut", "chelsea", "coffee")
 Operator = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
-def plugin(fo: Any, fiftyone_folder: Path) -> Iterator[Any]:
-    """`fiftyone.operators`, with the checkout linked into FiftyOne's plugins folder."""
-    # Before FiftyOne 1.14, a folder of the core's own name would hide it.
-    link = fiftyone_folder / "plugins" / "premask-plugin"
-    link.parent.mkdir(exist_ok=True)
-    link.symlink_to(CHECKOUT, target_is_directory=True)
-    yield importlib.import_module("fiftyone.operators")
-    link.unlink()
-
-
 class Silent(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -83,12 +72,6 @@ def photo_dataset(fo: Any, photos: list[Path]) -> Iterator[Any]:
     dataset.add_samples([fo.Sample(filepath=str(path)) for path in photos], progress=False)
     yield dataset
     dataset.delete()
-
-
-@pytest.fixture
-def operator(plugin: Any) -> Operator:
-    """Get an operator of the plugin by its name, as people do."""
-    return lambda name: plugin.get_operator(f"@premask/premask/{name}")
 
 
 @pytest.fixture
