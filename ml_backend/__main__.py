@@ -79,7 +79,7 @@ def _parsed(flags: dict[str, Any]) -> dict[str, Any]:
 
 def _module(command: str) -> Any:
     try:
-        return importlib.import_module(f"ml_backend.{command}")
+        return importlib.import_module(f"ml_backend.commands.{command}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("ml_backend", "premask"):
             raise
