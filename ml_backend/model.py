@@ -9,8 +9,8 @@ from typing import Any
 from label_studio_ml.model import LabelStudioMLBase
 
 from ml_backend.predict.predictor import Predictor, predictor_from_settings
-from ml_backend.project.clicks import regions_by_image
 from ml_backend.project.label_config import LabelConfig, parse_label_config
+from ml_backend.project.region_prompts import regions_by_image
 from ml_backend.settings import read_settings
 from ml_backend.studio.protocol import NOT_LOOKED_AT, Json, Task, failed_item, task_from_json
 from premask.errors import PremaskError
@@ -43,7 +43,7 @@ class PremaskModel(LabelStudioMLBase):
 
 def _item(task: Task, config: LabelConfig) -> Any:
     predictor = shared_predictor()
-    if predictor.roles.batch is None or not any(map(config.outputs, config.images)):
+    if predictor.recipes.for_tasks is None or not any(map(config.outputs, config.images)):
         return NOT_LOOKED_AT
     try:
         return predictor.label_task(task, config).content

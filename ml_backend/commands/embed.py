@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ml_backend.predict.batching import Batches
-from ml_backend.predict.images import TaskImages
+from ml_backend.predict.task_images import TaskImages
 from ml_backend.predict.work_queue import in_order
 from ml_backend.project.label_config import LabelConfig
 from ml_backend.studio.client import LabelStudioClient

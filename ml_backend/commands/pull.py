@@ -11,7 +11,14 @@ from pathlib import Path
 
 from ml_backend.predict.work_queue import in_order
 from ml_backend.project.label_config import images_of
-from ml_backend.project.task_reading import Choice, Names, Said, Tally, annotations_of, size_of
+from ml_backend.project.task_reading import (
+    ImageNames,
+    ReadingCounts,
+    SourceChoice,
+    SourceRegions,
+    annotations_on,
+    size_of,
+)
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.fetch import ImageFetcher
@@ -62,7 +69,7 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
         client=LabelStudioClient.from_settings(settings),
         fetcher=ImageFetcher(settings),
         project=options.project,
-        choice=Choice(
+        choice=SourceChoice(
             kind=options.kind, annotator=options.annotator, model_version=options.model_version
         ),
         folder=options.out,
@@ -83,7 +90,7 @@ class _Wanted:
 
     number: int
     task: int
-    chosen: Sequence[Said]
+    chosen: Sequence[SourceRegions]
     image: str
     url: str
     name: str
@@ -96,14 +103,14 @@ class Pull:
     client: LabelStudioClient
     fetcher: ImageFetcher
     project: int
-    choice: Choice
+    choice: SourceChoice
     folder: Path
     formats: list[Format]
     failures: dict[str, PremaskError] = field(default_factory=dict)
-    _tally: Tally = field(default_factory=Tally)
+    _counts: ReadingCounts = field(default_factory=ReadingCounts)
     _found: list[tuple[str, int]] = field(default_factory=list)
     _labels: set[str] = field(default_factory=set)
-    _names: Names = field(default_factory=Names)
+    _names: ImageNames = field(default_factory=ImageNames)
     _stems: Stems = field(default_factory=Stems)
 
     def run(self, show: Callable[[Progress], object]) -> list[Path]:
@@ -124,7 +131,7 @@ class Pull:
             f"{sum(counts)} objects in {len(counts)} images ({counts.count(0)} of them looked at "
             f"and empty; {len(self.failures)} failed)"
         )
-        return [*lines, *self._tally.sentences(self.choice)]
+        return [*lines, *self._counts.sentences(self.choice)]
 
     def _read_all(self, journal: Journal, show: Callable[[Progress], object]) -> None:
         started, total = time.monotonic(), self.client.count(self.project)
@@ -141,8 +148,8 @@ class Pull:
         images = images_of(self.client.project(self.project)["label_config"])
         tasks = self.client.tasks(self.project, size=PAGE, whole=True)
         for number, task in enumerate(tasks, start=1):
-            chosen = self.choice.chosen(task)
-            self._tally.note(task, self.choice, chosen)
+            chosen = self.choice.of(task)
+            self._counts.add(task, self.choice, chosen)
             for image, value in images.items() if chosen else ():
                 url = str(task["data"].get(value.lstrip("$"), ""))
                 name = self._names.of(url, task["id"])
@@ -159,7 +166,7 @@ class Pull:
                 data = self.fetcher.image_bytes(wanted.url, task_id=wanted.task)
                 picture = read_image(data, wanted.name)
                 _require_same_size(size_hw, picture.size_hw)
-            return Labeled(image=picture, annotations=annotations_of(wanted.chosen, wanted.image))
+            return Labeled(image=picture, annotations=annotations_on(wanted.chosen, wanted.image))
         except PremaskError as error:
             return Labeled(image=Image.unread(wanted.name), error=error)
 

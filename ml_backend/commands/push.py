@@ -11,9 +11,9 @@ from typing import Protocol
 from ml_backend.commands.bulk_writer import BulkWriter, NewPrediction, with_version, without_version
 from ml_backend.commands.embed import Warming
 from ml_backend.commands.task_labeler import FailedTask, TaskLabeler
-from ml_backend.predict.images import TaskImages
+from ml_backend.predict.chosen_recipes import ChosenRecipes
 from ml_backend.predict.predictor import Predictor, pool_from_settings
-from ml_backend.predict.roles import Roles
+from ml_backend.predict.task_images import TaskImages
 from ml_backend.project.label_config import parse_label_config
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
@@ -60,7 +60,7 @@ def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warm
     client, project = LabelStudioClient.from_settings(settings), options.project
     config = parse_label_config(client.project(project)["label_config"])
     images = TaskImages(ImageFetcher(settings), memory_bytes=0)
-    roles, pool = Roles.from_settings(settings), pool_from_settings(settings)
+    recipes, pool = ChosenRecipes.from_settings(settings), pool_from_settings(settings)
     if options.embed_only:
         return Warming(
             client=client,
@@ -68,10 +68,10 @@ def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warm
             config=config,
             images=images,
             pool=pool,
-            recipe=roles.interactive,
+            recipe=recipes.for_clicks,
         )
     labeler = TaskLabeler(
-        predictor=Predictor(roles, pool, images), config=config, workers=settings.batch_workers
+        predictor=Predictor(recipes, pool, images), config=config, workers=settings.batch_workers
     )
     return Push(client=client, project=project, labeler=labeler, replace=options.replace)
 

@@ -8,8 +8,8 @@ import logging
 import uvicorn
 
 from ml_backend.server.app import create_app
-from ml_backend.server.backend import Backend
-from ml_backend.server.reason import ReasonProtocol
+from ml_backend.server.reason_phrase import ReasonProtocol
+from ml_backend.server.state import ServerState
 from ml_backend.settings import BackendSettings, shown_settings
 from premask.terminal.screen import table
 
@@ -20,13 +20,13 @@ STOP_SECONDS = 10
 def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     """Serve; the settings are printed first, without secrets."""
     print(table(shown_settings(settings), ("setting", "value")), flush=True)
-    backend = Backend(settings)
+    backend = ServerState(settings)
     _log_to_terminal(settings, backend)
     server_of(backend).run()
     return 0
 
 
-def server_of(backend: Backend) -> uvicorn.Server:
+def server_of(backend: ServerState) -> uvicorn.Server:
     """The server of one backend, not yet started."""
     return uvicorn.Server(
         uvicorn.Config(
@@ -41,7 +41,7 @@ def server_of(backend: Backend) -> uvicorn.Server:
     )
 
 
-def _log_to_terminal(settings: BackendSettings, backend: Backend) -> None:
+def _log_to_terminal(settings: BackendSettings, backend: ServerState) -> None:
     """Everybody's records go through one handler, which hides secrets."""
     handler = logging.StreamHandler()
     handler.addFilter(backend.redaction)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ml_backend.predict.batching import Batches
-from ml_backend.predict.images import Fetcher, TaskImages
+from ml_backend.predict.chosen_recipes import ChosenRecipes
 from ml_backend.predict.model_version import model_version
-from ml_backend.predict.roles import Roles
-from ml_backend.project.clicks import prompts_from_regions
+from ml_backend.predict.task_images import Fetcher, TaskImages
 from ml_backend.project.label_config import LabelConfig
+from ml_backend.project.region_prompts import prompts_from_regions
 from ml_backend.project.regions import regions_from_annotations, without_label
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.fetch import ImageFetcher
@@ -42,26 +42,26 @@ class Prediction:
 class Predictor:
     """The recipes and the models of one server. It keeps nothing of a request."""
 
-    def __init__(self, roles: Roles, pool: ModelPool, images: TaskImages) -> None:
-        self.roles = roles
+    def __init__(self, recipes: ChosenRecipes, pool: ModelPool, images: TaskImages) -> None:
+        self.recipes = recipes
         self.pool = pool
         self.images = images
         # Loaded weights stay, whatever happens to their files: so do the names of predictions.
-        self._fingerprints = {each: each.fingerprint for each in roles.recipes}
+        self._fingerprints = {each: each.fingerprint for each in recipes.all}
         self._batches = Batches(self._labeled, size=BATCH_SIZE, calls=WORKERS)
 
     def version(self, config: LabelConfig) -> str:
         """What predictions for whole tasks of this project are called."""
-        return self._version(self.roles.batch or self.roles.interactive, config)
+        return self._version(self.recipes.for_tasks or self.recipes.for_clicks, config)
 
     def recipe_for_tasks(self) -> Recipe:
         """The recipe that labels whole tasks, if there is one."""
-        if self.roles.batch is None:
+        if self.recipes.for_tasks is None:
             raise UnsupportedPrompt(
-                f"The recipe '{self.roles.interactive.name}' answers clicks only. Start with "
+                f"The recipe '{self.recipes.for_clicks.name}' answers clicks only. Start with "
                 "--recipe and one that finds objects itself, such as subject."
             )
-        return self.roles.batch
+        return self.recipes.for_tasks
 
     def prompts_for_tasks(self, config: LabelConfig) -> dict[str, Prompts]:
         """What whole tasks are asked, by image tag; raises where the recipe needs more words."""
@@ -91,13 +91,13 @@ class Predictor:
         self, task: Task, asked: Mapping[str, Sequence[Json]], config: LabelConfig
     ) -> Prediction:
         """Do what a person asks for in the images of a task; `asked` are regions by image tag."""
-        draft, recipe = _Draft(config=config), self.roles.interactive
+        draft, recipe = _Draft(config=config), self.recipes.for_clicks
         for name, regions in asked.items():
             url = config.image_url(name, task.data)
             image = self.images.image(url, task_id=task.id, keep=True)
             prompts = prompts_from_regions(regions, image.size_hw, config, name)
             if prompts != Prompts():
-                recipe = self.roles.recipe_for(prompts)
+                recipe = self.recipes.recipe_for(prompts)
                 draft.add(self._annotate(image, prompts, recipe), image, name)
         return draft.prediction(self._version(recipe, config))
 
@@ -144,7 +144,7 @@ def predictor_from_settings(settings: BackendSettings, fetcher: Fetcher | None =
     """The predictor of one process; by default it fetches images as Label Studio serves them."""
     memory_bytes = settings.image_megabytes * 2**20
     images = TaskImages(fetcher or ImageFetcher(settings), memory_bytes=memory_bytes)
-    return Predictor(Roles.from_settings(settings), pool_from_settings(settings), images)
+    return Predictor(ChosenRecipes.from_settings(settings), pool_from_settings(settings), images)
 
 
 def pool_from_settings(settings: BackendSettings) -> ModelPool:

@@ -19,7 +19,7 @@ Annotator = Literal["latest", "all", "ground-truth"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class SourceRegions:
     """The regions of one person or one model."""
 
     regions: Sequence[Json]
@@ -27,32 +27,32 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class SourceChoice:
     """Whose word counts where there are several."""
 
     kind: Kind = "annotations"
     annotator: Annotator = "latest"
     model_version: str | None = None
 
-    def chosen(self, task: Json) -> list[Said]:
+    def of(self, task: Json) -> list[SourceRegions]:
         """What counts for this task; nothing at all where nobody has looked at it."""
         people = [] if self.kind == "predictions" else self._annotations(task)
         if people or self.kind == "annotations":
             return people
         return self._prediction(task)
 
-    def _annotations(self, task: Json) -> list[Said]:
+    def _annotations(self, task: Json) -> list[SourceRegions]:
         given = [each for each in task["annotations"] if not each["was_cancelled"]]
         if self.annotator == "ground-truth":
             given = [each for each in given if each["ground_truth"]]
         given.sort(key=lambda each: (each["updated_at"], each["id"]))
         wanted = given if self.annotator == "all" else given[-1:]
         return [
-            Said(regions=each["result"], source=(f"annotator {each['completed_by']}",))
+            SourceRegions(regions=each["result"], source=(f"annotator {each['completed_by']}",))
             for each in wanted
         ]
 
-    def _prediction(self, task: Json) -> list[Said]:
+    def _prediction(self, task: Json) -> list[SourceRegions]:
         given = [
             each
             for each in task["predictions"]
@@ -60,19 +60,20 @@ class Choice:
         ]
         newest = sorted(given, key=lambda each: int(each["id"]))[-1:]
         return [
-            Said(regions=each["result"], source=(str(each["model_version"]),)) for each in newest
+            SourceRegions(regions=each["result"], source=(str(each["model_version"]),))
+            for each in newest
         ]
 
 
 @dataclass(slots=True)
-class Tally:
+class ReadingCounts:
     """What the summary says besides the labels."""
 
     not_looked_at: int = 0
     several: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
 
-    def note(self, task: Json, choice: Choice, chosen: Sequence[Said]) -> None:
+    def add(self, task: Json, choice: SourceChoice, chosen: Sequence[SourceRegions]) -> None:
         """Remember how it went with one task."""
         self.not_looked_at += not chosen
         given = [each for each in task["annotations"] if not each["was_cancelled"]]
@@ -81,7 +82,7 @@ class Tally:
             kinds = (str(each.get("type")) for each in with_labels(said.regions))
             self.passed_over.update(kind for kind in kinds if kind not in READABLE_TYPES)
 
-    def sentences(self, choice: Choice) -> Iterator[str]:
+    def sentences(self, choice: SourceChoice) -> Iterator[str]:
         """What was left out, and where there was a choice."""
         if self.not_looked_at:
             yield f"left out, because nobody looked at them: {self.not_looked_at} tasks"
@@ -94,7 +95,7 @@ class Tally:
             yield f"passed over, because it is no mask and no box: {count} x {kind}"
 
 
-class Names:
+class ImageNames:
     """A name for each image that no other one has, whatever storages and projects it is from."""
 
     def __init__(self) -> None:
@@ -109,7 +110,7 @@ class Names:
         return name
 
 
-def annotations_of(chosen: Sequence[Said], image: str) -> tuple[Annotation, ...]:
+def annotations_on(chosen: Sequence[SourceRegions], image: str) -> tuple[Annotation, ...]:
     """The objects on the image of this tag; each knows who said so."""
     return tuple(
         replace(each, source=said.source)
@@ -118,7 +119,7 @@ def annotations_of(chosen: Sequence[Said], image: str) -> tuple[Annotation, ...]
     )
 
 
-def size_of(chosen: Sequence[Said], image: str) -> Size | None:
+def size_of(chosen: Sequence[SourceRegions], image: str) -> Size | None:
     """The upright image's (height, width) according to its regions; None without any."""
     sizes = {
         (int(each["original_height"]), int(each["original_width"]))
@@ -152,7 +153,7 @@ def with_labels(regions: Sequence[Json]) -> Iterator[Json]:
             yield each
 
 
-def _shapes(said: Said, image: str) -> Iterator[Json]:
+def _shapes(said: SourceRegions, image: str) -> Iterator[Json]:
     for each in with_labels(said.regions):
         if each.get("type") in READABLE_TYPES and each.get("to_name") == image:
             if each.get("image_rotation"):

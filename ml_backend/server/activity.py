@@ -23,7 +23,7 @@ SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class ServedRequest:
     """One request and its answer."""
 
     at: float
@@ -54,7 +54,7 @@ class Snapshot:
     total_seconds: Mapping[str, float]
     predictions: Mapping[tuple[str, str], int]
     dropped: Mapping[str, int]
-    recent: tuple[Served, ...]
+    recent: tuple[ServedRequest, ...]
     troubles: tuple[Trouble, ...]
 
 
@@ -70,7 +70,7 @@ class Activity:
         self._total_seconds: defaultdict[str, float] = defaultdict(float)
         self._predictions: Counter[tuple[str, str]] = Counter()
         self._dropped: Counter[str] = Counter()
-        self._recent: deque[Served] = deque(maxlen=REMEMBERED)
+        self._recent: deque[ServedRequest] = deque(maxlen=REMEMBERED)
         self._troubles: deque[Trouble] = deque(maxlen=REMEMBERED)
 
     def served(self, path: str, status: int, seconds: float) -> None:
@@ -81,7 +81,7 @@ class Activity:
             self._durations[path, bound] += 1
             self._total_seconds[path] += seconds
             if path in REMEMBERED_PATHS:
-                request = Served(at=time.time(), path=path, status=status, seconds=seconds)
+                request = ServedRequest(at=time.time(), path=path, status=status, seconds=seconds)
                 self._recent.appendleft(request)
 
     def predicted(self, mode: str, outcome: str, dropped: Mapping[str, int] | None = None) -> None:

@@ -15,8 +15,8 @@ from starlette.requests import Request
 
 from ml_backend.predict.predictor import Prediction, Predictor
 from ml_backend.predict.work_queue import Lane, QueueFull, SharedWork
-from ml_backend.project.clicks import regions_by_image
 from ml_backend.project.label_config import LabelConfig, parse_label_config
+from ml_backend.project.region_prompts import regions_by_image
 from ml_backend.server.activity import Activity
 from ml_backend.server.events import EventLog
 from ml_backend.server.guards import has_gone
@@ -79,7 +79,7 @@ class Answers:
     async def whole_tasks(self, call: PredictCall, request: Request) -> bytes:
         """One item for each task; one that isn't ready is left out, and goes on in its queue."""
         config = parse_label_config(call.label_config)
-        if self._predictor.roles.batch is None or not any(map(config.outputs, config.images)):
+        if self._predictor.recipes.for_tasks is None or not any(map(config.outputs, config.images)):
             return answer([NOTHING] * len(call.tasks))
         version = self._predictor.version(config)
         asked = [self._ask(task, call, config, version) for task in call.tasks]

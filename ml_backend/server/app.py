@@ -18,10 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ml_backend.predict.work_queue import QueueFull
 from ml_backend.server.answers import ClientGone, TooLate
-from ml_backend.server.backend import Backend
 from ml_backend.server.guards import BasicAuth, Intake, RateLimit, TooLarge, TooMuchAtOnce
 from ml_backend.server.metrics import CONTENT_TYPE
-from ml_backend.server.reason import REASON_HEADER, reason_phrase
+from ml_backend.server.reason_phrase import REASON_HEADER, reason_phrase
+from ml_backend.server.state import ServerState
 from ml_backend.studio.protocol import PredictCall, parse_json
 from premask.errors import (
     InvalidRequest,
@@ -73,7 +73,7 @@ _WORDS: dict[type[Exception], str] = {
 _RETRY = {503: {"Retry-After": "1"}}
 
 
-def create_app(backend: Backend) -> Starlette:
+def create_app(backend: ServerState) -> Starlette:
     """The application; it starts and stops the backend."""
 
     @asynccontextmanager
@@ -107,7 +107,7 @@ def create_app(backend: Backend) -> Starlette:
 class _Routes:
     """What each path answers."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: ServerState) -> None:
         self._backend = backend
         self._intake = Intake(backend.settings.max_request_megabytes)
 
@@ -172,7 +172,7 @@ def _cause(error: Exception) -> Exception | None:
 class _Guarded:
     """Turns away who may not come or comes too often, and counts everybody."""
 
-    def __init__(self, app: ASGIApp, backend: Backend) -> None:
+    def __init__(self, app: ASGIApp, backend: ServerState) -> None:
         settings = backend.settings
         self._app = app
         self._activity = backend.activity

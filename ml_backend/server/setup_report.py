@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ml_backend.predict.roles import Roles
+from ml_backend.predict.chosen_recipes import ChosenRecipes
 from ml_backend.project.label_config import Control, LabelConfig, ignored_tags
 
 CLICKS = {
@@ -16,12 +16,12 @@ CLICKS = {
 }
 
 
-def setup_report(config: LabelConfig, xml: str, roles: Roles) -> list[str]:
+def setup_report(config: LabelConfig, xml: str, recipes: ChosenRecipes) -> list[str]:
     """Sentences for the person who connects a project."""
     if not config.images:
         return ["The label config is empty. Add an <Image> and labels, and nothing else is needed."]
     sentences = [each for image in config.images for each in _outputs(config, image)]
-    sentences += [_batch(config, roles), *_interactive(config, roles)]
+    sentences += [_batch(config, recipes), *_interactive(config, recipes)]
     ignored = ", ".join(ignored_tags(xml))
     return sentences + ([f"Left to people: {ignored}."] if ignored else [])
 
@@ -38,33 +38,33 @@ def _outputs(config: LabelConfig, image: str) -> Iterator[str]:
             )
 
 
-def _batch(config: LabelConfig, roles: Roles) -> str:
-    if roles.batch is None:
-        name = roles.interactive.name
+def _batch(config: LabelConfig, recipes: ChosenRecipes) -> str:
+    if recipes.for_tasks is None:
+        name = recipes.for_clicks.name
         return f"Whole tasks: not labeled, because '{name}' answers clicks only."
-    if roles.batch.needs_prompts:
+    if recipes.for_tasks.needs_prompts:
         labels = [label for image in config.images for label in config.labels(image)]
         phrases = dict.fromkeys(phrase for label in labels for phrase in label.phrases)
-        return f"Whole tasks: '{roles.batch.name}' looks for {', '.join(phrases)}."
+        return f"Whole tasks: '{recipes.for_tasks.name}' looks for {', '.join(phrases)}."
     return (
-        f"Whole tasks: labeled by '{roles.batch.name}'. What it calls like a label gets that "
+        f"Whole tasks: labeled by '{recipes.for_tasks.name}'. What it calls like a label gets that "
         'label, the rest is dropped; <Label model_phrases="name, name"> says what else a label '
         "is called."
     )
 
 
-def _interactive(config: LabelConfig, roles: Roles) -> Iterator[str]:
+def _interactive(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
     smart = [each for each in config.controls if each.smart]
     drawn = [f"{CLICKS[each.kind]} ({_shown(each)})" for each in smart if each.kind in CLICKS]
     if drawn:
-        yield f"Answered by '{roles.interactive.name}': {', '.join(drawn)}."
+        yield f"Answered by '{recipes.for_clicks.name}': {', '.join(drawn)}."
     else:
         yield (
             "Nobody can click: no tag is smart. Add one such as <KeyPointLabels "
             'name="clicks" toName="..." smart="true"> with the same labels.'
         )
     for each in (each for each in smart if each.kind == "text"):
-        able = [recipe.name for recipe in roles.recipes if recipe.understands_phrases]
+        able = [recipe.name for recipe in recipes.all if recipe.understands_phrases]
         yield f"Words in {_shown(each)}: " + (
             f"answered by '{able[0]}'."
             if able

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ml_backend.server.activity import Snapshot
+from ml_backend.server.connected_projects import ConnectedProject
 from ml_backend.server.corrections import VERDICTS
-from ml_backend.server.projects import Project
 from premask.report.page_style import STYLE
 
 MISTAKES = (
@@ -55,7 +55,7 @@ class Status:
     settings: Iterable[tuple[str, str]]
     models: Mapping[str, str]
     gauges: Mapping[str, float]
-    projects: Mapping[str, Project]
+    projects: Mapping[str, ConnectedProject]
     corrections: Mapping[str, Mapping[str, int]]
     snapshot: Snapshot
 
@@ -119,7 +119,7 @@ def _cell(text: str) -> str:
     return f'<td class="words">{html.escape(text)}</td>'
 
 
-def _projects(projects: Mapping[str, Project]) -> Iterable[tuple[str, str]]:
+def _projects(projects: Mapping[str, ConnectedProject]) -> Iterable[tuple[str, str]]:
     for number, project in projects.items():
         yield number, project.unusable or project.version
         yield from (("", sentence) for sentence in project.report)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.addresses import Origin
 from ml_backend.studio.hosts import Hosts
-from ml_backend.studio.network import Network, Reply, Times
+from ml_backend.studio.network import Network, Reply, TimeLimits
 from ml_backend.studio.tokens import Refresh, Token, token_of
 from premask.errors import LabelStudioFailed
 
@@ -24,10 +24,12 @@ class Access:
     token: Token | None = None
 
     @classmethod
-    def from_settings(cls, settings: BackendSettings, times: Times) -> Access:
+    def from_settings(cls, settings: BackendSettings, time_limits: TimeLimits) -> Access:
         """What the settings allow."""
         origin = Origin.of(settings.label_studio_url) if settings.label_studio_url else None
-        network = Network(hosts=Hosts(origin=origin, allowed=settings.allowed_hosts), times=times)
+        network = Network(
+            hosts=Hosts(origin=origin, allowed=settings.allowed_hosts), time_limits=time_limits
+        )
         key = settings.label_studio_api_key
         token = token_of(key, _refresh_at(network, origin)) if origin and key.strip() else None
         return cls(network=network, origin=origin, token=token)

@@ -76,7 +76,7 @@ def image_address(
     try:
         parts = urlsplit(cleaned)
     except ValueError as error:
-        raise UnreadableImage(shown(url), f"it is no URL ({error})") from error
+        raise UnreadableImage(url_for_messages(url), f"it is no URL ({error})") from error
     if parts.scheme in CLOUD_SCHEMES:
         return _presign_url(url.strip(), _needed(origin, url), task_id)
     if not parts.scheme and cleaned.startswith("/") and not parts.netloc:
@@ -97,9 +97,9 @@ def require_fetchable(url: str, original: str) -> None:
         parts = urlsplit(url)
         server_of(parts)
     except ValueError as error:
-        raise UnreadableImage(shown(original), f"{error}") from error
+        raise UnreadableImage(url_for_messages(original), f"{error}") from error
     if parts.username is not None or parts.password is not None:
-        raise UnreadableImage(shown(original), "a URL with a user's name or password is not opened")
+        raise UnreadableImage(url_for_messages(original), "a URL with a user's name or password is not opened")
 
 
 def image_name(url: str) -> str | None:
@@ -120,7 +120,7 @@ def image_name(url: str) -> str | None:
     return unquote(path).strip("/") or None
 
 
-def shown(url: str) -> str:
+def url_for_messages(url: str) -> str:
     """The URL for messages: without passwords, signatures and the bytes of inline images."""
     try:
         parts = urlsplit(url.strip())
@@ -159,7 +159,7 @@ def _quoted(url: str) -> str:
 def _presign_url(uri: str, origin: Origin, task_id: int | None) -> str:
     if task_id is None:
         raise UnreadableImage(
-            shown(uri), "an image in a cloud storage can only be opened as part of a saved task"
+            url_for_messages(uri), "an image in a cloud storage can only be opened as part of a saved task"
         )
     encoded = base64.urlsafe_b64encode(uri.encode()).decode()
     return origin.url_of(f"/tasks/{task_id}/presign/?fileuri={encoded}")
@@ -168,6 +168,6 @@ def _presign_url(uri: str, origin: Origin, task_id: int | None) -> str:
 def _needed(origin: Origin | None, url: str) -> Origin:
     if origin is None:
         raise UnreadableImage(
-            shown(url), "it lies in Label Studio; say where that is with LABEL_STUDIO_URL"
+            url_for_messages(url), "it lies in Label Studio; say where that is with LABEL_STUDIO_URL"
         )
     return origin

@@ -13,13 +13,13 @@ from urllib.parse import urlencode
 
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.access import Access
-from ml_backend.studio.network import Times
+from ml_backend.studio.network import TimeLimits
 from ml_backend.studio.protocol import Json
 from premask.errors import LabelStudioFailed
 
 log = logging.getLogger(__name__)
 
-TIMES = Times(connect=10.0, read=300.0, total=600.0)
+TIME_LIMITS = TimeLimits(connect=10.0, read=300.0, total=600.0)
 """Label Studio answers a bulk import when all of it is in its database, and not before."""
 
 PATIENCE_SECONDS = (1.0, 3.0, 9.0)
@@ -61,7 +61,7 @@ class LabelStudioClient:
                 "Say where Label Studio is, and who you are: set LABEL_STUDIO_URL, and "
                 "LABEL_STUDIO_API_KEY to a token from Account & Settings."
             )
-        return cls(Access.from_settings(settings, TIMES))
+        return cls(Access.from_settings(settings, TIME_LIMITS))
 
     def project(self, number: int) -> Json:
         """A project, with its label config."""

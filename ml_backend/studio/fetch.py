@@ -12,9 +12,9 @@ from urllib.parse import unquote_to_bytes, urljoin
 
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.access import Access
-from ml_backend.studio.addresses import Origin, image_address, require_fetchable, shown
-from ml_backend.studio.image_cache import ImageCache, Kept, cache_key
-from ml_backend.studio.network import Reply, Times
+from ml_backend.studio.addresses import Origin, image_address, require_fetchable, url_for_messages
+from ml_backend.studio.image_cache import CachedImage, ImageCache, cache_key
+from ml_backend.studio.network import Reply, TimeLimits
 from premask.errors import UnreadableImage
 from premask.images import read_image
 from premask.models.weights.paths import home
@@ -33,7 +33,7 @@ class ImageFetcher:
 
     def __init__(self, settings: BackendSettings, access: Access | None = None) -> None:
         self._seconds = settings.fetch_seconds
-        self._access = access or Access.from_settings(settings, Times(total=self._seconds))
+        self._access = access or Access.from_settings(settings, TimeLimits(total=self._seconds))
         self._aliases = tuple(map(Origin.of, settings.label_studio_aliases))
         self._max_bytes = settings.max_image_megabytes * MEGABYTE
         self._fresh_seconds = settings.cache_seconds
@@ -48,7 +48,7 @@ class ImageFetcher:
         kept = self._cache.get(key) if self._cache else None
         if kept is not None and kept.age_seconds < self._fresh_seconds:
             return kept.data
-        return self._fetched(address, key, kept, shown(url))
+        return self._fetched(address, key, kept, url_for_messages(url))
 
     def _key(self, address: str) -> str:
         """Another server, another token or another image is another key."""
@@ -56,13 +56,13 @@ class ImageFetcher:
         own = origin is not None and origin.serves_data(address)
         return cache_key(str(origin), token.identity if own and token else "", address)
 
-    def _fetched(self, address: str, key: str, kept: Kept | None, name: str) -> bytes:
+    def _fetched(self, address: str, key: str, kept: CachedImage | None, name: str) -> bytes:
         try:
             return self._follow(address, key, kept, name)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise UnreadableImage(name, _in_words(error, self._seconds)) from error
 
-    def _follow(self, url: str, key: str, kept: Kept | None, name: str) -> bytes:
+    def _follow(self, url: str, key: str, kept: CachedImage | None, name: str) -> bytes:
         """Go where redirects lead; who has once left Label Studio gets no token any more."""
         ends = time.monotonic() + self._seconds
         origin, trusted = self._access.origin, True
@@ -78,7 +78,7 @@ class ImageFetcher:
         raise UnreadableImage(name, f"its server redirects more than {REDIRECTS} times")
 
     def _received(
-        self, reply: Reply, key: str, kept: Kept | None, name: str, trusted: bool
+        self, reply: Reply, key: str, kept: CachedImage | None, name: str, trusted: bool
     ) -> bytes:
         if reply.status == _NOT_MODIFIED and kept is not None and self._cache is not None:
             self._cache.confirm(key)
@@ -148,15 +148,15 @@ def _too_large(max_bytes: int) -> str:
 def _inline_bytes(url: str, max_bytes: int) -> bytes:
     head, comma, tail = url.partition(",")
     if not comma or len(tail) > 4 * max_bytes:
-        raise UnreadableImage(shown(url), _too_large(max_bytes) if comma else "it has no content")
+        raise UnreadableImage(url_for_messages(url), _too_large(max_bytes) if comma else "it has no content")
     data = unquote_to_bytes(tail)
     if head.lower().endswith(";base64"):
         try:
             data = base64.b64decode(data, validate=True)
         except binascii.Error as error:
-            raise UnreadableImage(shown(url), f"it is broken ({error})") from error
+            raise UnreadableImage(url_for_messages(url), f"it is broken ({error})") from error
     if len(data) > max_bytes:
-        raise UnreadableImage(shown(url), _too_large(max_bytes))
+        raise UnreadableImage(url_for_messages(url), _too_large(max_bytes))
     return data
 
 

@@ -25,7 +25,7 @@ TORN_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CachedImage:
     """An image from the cache, when it was last known to be the newest, and how to ask again."""
 
     data: bytes
@@ -57,7 +57,7 @@ class ImageCache:
         self._unchecked = max_bytes
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> CachedImage | None:
         """The image, unless it is missing or its file is damaged."""
         path = self._path(key)
         try:
@@ -69,7 +69,7 @@ class ImageCache:
             os.utime(path, (time.time(), checked))
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return Kept(
+        return CachedImage(
             data=data,
             age_seconds=max(0.0, time.time() - checked),
             etag=about["etag"],

@@ -25,7 +25,7 @@ class BrokenReply(ConnectionError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
+class TimeLimits:
     """How long to wait: for a connection, for the next bytes, and for all of it."""
 
     connect: float = 5.0
@@ -53,7 +53,7 @@ class Network:
     """Connects to the hosts that it may connect to."""
 
     hosts: Hosts = Hosts()
-    times: Times = Times()
+    time_limits: TimeLimits = TimeLimits()
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
 
     @contextmanager
@@ -68,15 +68,15 @@ class Network:
     ) -> Iterator[Reply]:
         """Send one request over a connection of its own; redirects are the caller's.
 
-        It takes until `ends` (of the monotonic clock) at most, by default the total of `times`.
+        It takes until `ends` (of the monotonic clock) at most, or the total of `time_limits`.
         """
-        ends = time.monotonic() + self.times.total if ends is None else ends
+        ends = time.monotonic() + self.time_limits.total if ends is None else ends
         _require_time(ends)
         with closing(self._connection(url)) as connection, _cut_off_at(ends, connection.sock):
             try:
                 if isinstance(connection.sock, ssl.SSLSocket):
                     connection.sock.do_handshake()
-                connection.sock.settimeout(self.times.read)
+                connection.sock.settimeout(self.time_limits.read)
                 connection.request(method, _target(url), body, {**_HEADERS, **(headers or {})})
                 with closing(connection.getresponse()) as answer:
                     yield _reply(answer, ends)
@@ -87,7 +87,7 @@ class Network:
     def _connection(self, url: str) -> http.client.HTTPConnection:
         """A connection whose socket is there already: nothing looks the name up once more."""
         scheme, host, port = server_of(urlsplit(url))
-        plain = _socket_to(self.hosts.addresses_of(host, port), self.times.connect)
+        plain = _socket_to(self.hosts.addresses_of(host, port), self.time_limits.connect)
         if scheme == "http":
             connection = http.client.HTTPConnection(host, port)
             connection.sock = plain

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ml_backend.server.app import create_app
-from ml_backend.server.backend import Backend
+from ml_backend.server.state import ServerState
 from ml_backend.settings import read_settings
 from premask.annotations import Annotation
 from premask.cli import main
@@ -190,7 +190,7 @@ class serving:  # noqa: N801 (it reads as the verb that it is)
         }
         file = io.BytesIO(photo.read_bytes())
         fetcher = MemoryFetcher({"/photo.png": file.getvalue()})
-        self._backend = Backend(read_settings(environment={}, flags=flags), fetcher)
+        self._backend = ServerState(read_settings(environment={}, flags=flags), fetcher)
         self._stack = ExitStack()
 
     def __enter__(self) -> Any:

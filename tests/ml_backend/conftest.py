@@ -14,7 +14,7 @@ import pytest
 from ml_backend.predict.predictor import Prediction, Predictor
 from ml_backend.project.label_config import LabelConfig
 from ml_backend.server.app import create_app
-from ml_backend.server.backend import Backend
+from ml_backend.server.state import ServerState
 from ml_backend.settings import read_settings
 from ml_backend.studio.protocol import Task
 from tests.ml_backend.label_studio_calls import MemoryFetcher, disks_png
@@ -45,7 +45,7 @@ def connect(fetcher: MemoryFetcher, tmp_path: Path) -> Iterator[Connect]:
 
         def start(**settings: object) -> TestClient:
             flags = {"events_folder": str(tmp_path), "embedding_megabytes": 0, **settings}
-            backend = Backend(read_settings(environment={}, flags=flags), fetcher)
+            backend = ServerState(read_settings(environment={}, flags=flags), fetcher)
             app = create_app(backend)
             app.state.backend = backend
             client = TestClient(app, raise_server_exceptions=False)

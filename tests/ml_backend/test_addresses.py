@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ml_backend.studio.addresses import Origin, image_address, image_name, shown
+from ml_backend.studio.addresses import Origin, image_address, image_name, url_for_messages
 from premask.errors import InvalidSetting, UnreadableImage
 
 HERE = Origin.of("https://labels.example.com")
@@ -140,6 +140,6 @@ def test_an_image_has_the_name_that_people_call_it(url: str, name: str | None) -
 
 
 def test_messages_show_no_signature() -> None:
-    assert shown("https://u:p@h/a.png?X-Amz-Signature=1") == "https://h/a.png"
-    assert shown("/data/local-files/?d=a.png") == "/data/local-files/?d=a.png"
-    assert len(shown("data:image/png;base64," + "A" * 999)) < 50
+    assert url_for_messages("https://u:p@h/a.png?X-Amz-Signature=1") == "https://h/a.png"
+    assert url_for_messages("/data/local-files/?d=a.png") == "/data/local-files/?d=a.png"
+    assert len(url_for_messages("data:image/png;base64," + "A" * 999)) < 50

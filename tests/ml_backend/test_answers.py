@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from ml_backend.predict.predictor import Prediction
-from ml_backend.server.backend import Backend
+from ml_backend.server.state import ServerState
 from ml_backend.studio.protocol import Task
 from premask.images import Image, read_image
 from premask.labels import brush_rle
@@ -34,8 +34,8 @@ from tests.ml_backend.label_studio_calls import (
 )
 
 
-def backend_of(client: Any) -> Backend:
-    backend: Backend = client.app.state.backend
+def backend_of(client: Any) -> ServerState:
+    backend: ServerState = client.app.state.backend
     return backend
 
 
@@ -161,7 +161,7 @@ def test_an_image_is_decoded_once_for_many_clicks_and_read_again_when_it_changes
         decoded.append(data)
         return read_image(data, name)
 
-    monkeypatch.setattr("ml_backend.predict.images.read_image", counting)
+    monkeypatch.setattr("ml_backend.predict.task_images.read_image", counting)
     client = connect(recipe="click")
     for _ in range(3):
         results(client, predict_call("/a.png", context=clicked(keypoint(30, 20))))

@@ -17,8 +17,8 @@ import pytest
 
 from ml_backend.commands import push
 from ml_backend.predict.predictor import predictor_from_settings
-from ml_backend.project.clicks import regions_by_image
 from ml_backend.project.label_config import parse_label_config
+from ml_backend.project.region_prompts import regions_by_image
 from ml_backend.studio.protocol import Task
 from tests.ml_backend.fake_label_studio import CONFIG, FakeLabelStudio, settings_for
 from tests.ml_backend.label_studio_calls import clicked, keypoint

@@ -26,7 +26,7 @@ from ml_backend.studio.access import Access
 from ml_backend.studio.addresses import Origin
 from ml_backend.studio.fetch import ImageFetcher
 from ml_backend.studio.hosts import Hosts
-from ml_backend.studio.network import Network, Times
+from ml_backend.studio.network import Network, TimeLimits
 from premask.errors import UnreadableImage
 from tests.ml_backend.local_server import Asked, LocalServer, Route, serving
 
@@ -327,7 +327,7 @@ def test_redirects_share_the_time(serve: Serve, fetcher: Make) -> None:
 
 def test_a_server_that_is_silent_in_between(serve: Serve) -> None:
     hosts = Hosts(origin=Origin.of((server := serve({"*": never})).url))
-    fetch = with_network(Network(hosts=hosts, times=Times(read=0.3)), fetch_seconds=10.0)
+    fetch = with_network(Network(hosts=hosts, time_limits=TimeLimits(read=0.3)), fetch_seconds=10.0)
     started = time.monotonic()
     with pytest.raises(UnreadableImage, match="kept silent"):
         fetch.image_bytes(f"{server.url}/a.png")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml_backend.predict.roles import Roles
+from ml_backend.predict.chosen_recipes import ChosenRecipes
 from ml_backend.project.label_config import LabelConfig, ignored_tags, parse_label_config
 from ml_backend.server.setup_report import setup_report
 from ml_backend.settings import read_settings
@@ -36,12 +36,14 @@ MIXTURE = """
 """
 
 
-def roles(batch: str | None = "subject") -> Roles:
-    return Roles(batch=recipe_of(batch) if batch else None, interactive=recipe_of("click"))
+def chosen(batch: str | None = "subject") -> ChosenRecipes:
+    return ChosenRecipes(
+        for_tasks=recipe_of(batch) if batch else None, for_clicks=recipe_of("click")
+    )
 
 
-def report(config: str, served_by: Roles | None = None) -> str:
-    return " ".join(setup_report(parse_label_config(config), config, served_by or roles()))
+def report(config: str, served_by: ChosenRecipes | None = None) -> str:
+    return " ".join(setup_report(parse_label_config(config), config, served_by or chosen()))
 
 
 def one_tool(labels: str, tool: str = "BrushLabels", attributes: str = "") -> LabelConfig:
@@ -174,16 +176,16 @@ def test_the_report_says_who_answers_what() -> None:
     assert "Answered by 'click': clicks (<KeyPointLabels name=\"kp\">), boxes (" in told
     assert 'Words in <TextArea name="prompt">: not answered' in told
     assert "Nobody can click" in report(MIXTURE.replace(' smart="true"', ""))
-    assert "not labeled, because 'click' answers clicks only" in report(CONFIG, roles(None))
+    assert "not labeled, because 'click' answers clicks only" in report(CONFIG, chosen(None))
 
 
 def test_the_report_names_the_phrases_of_a_recipe_that_understands_words() -> None:
-    owl = Roles(batch=recipe_of("owl"), interactive=recipe_of("click"))
+    owl = ChosenRecipes(for_tasks=recipe_of("owl"), for_clicks=recipe_of("click"))
     assert "'owl' looks for Cat, dog, puppy, Ball, Indoor, cat." in report(MIXTURE, owl)
     assert "answered by 'owl'" in report(CONFIG, owl)
     own_words = recipe_of("owl").with_settings({"find.phrases": "a cat"})
     assert "labeled by 'owl'" in report(
-        MIXTURE, Roles(batch=own_words, interactive=owl.interactive)
+        MIXTURE, ChosenRecipes(for_tasks=own_words, for_clicks=owl.for_clicks)
     )
 
 
@@ -207,12 +209,12 @@ def test_labels_that_come_with_the_task_are_not_served_silently() -> None:
 def test_recipes_are_given_their_roles(
     flags: dict[str, str], whole_tasks: str | None, clicks: str
 ) -> None:
-    given = Roles.from_settings(read_settings(environment={}, flags=flags))
-    assert (given.batch.name if given.batch else None) == whole_tasks
-    assert given.interactive.name == clicks
+    given = ChosenRecipes.from_settings(read_settings(environment={}, flags=flags))
+    assert (given.for_tasks.name if given.for_tasks else None) == whole_tasks
+    assert given.for_clicks.name == clicks
 
 
 def test_a_recipe_for_clicks_beside_another_one_is_a_mistake() -> None:
     flags = {"recipe": "click", "interactive_recipe": "click"}
     with pytest.raises(InvalidSetting, match="can't label whole tasks"):
-        Roles.from_settings(read_settings(environment={}, flags=flags))
+        ChosenRecipes.from_settings(read_settings(environment={}, flags=flags))

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from ml_backend.commands.serve import server_of
-from ml_backend.server.backend import Backend
-from ml_backend.server.reason import LONGEST, reason_phrase, with_reason
+from ml_backend.server.reason_phrase import LONGEST, reason_phrase, with_reason
+from ml_backend.server.state import ServerState
 from ml_backend.settings import read_settings
 from tests.ml_backend.conftest import HeldPredictor
 from tests.ml_backend.label_studio_calls import MemoryFetcher, payload, predict_call, until
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[Backend]:
+def backend(tmp_path: Path) -> Iterator[ServerState]:
     """A running server; its settings say where."""
     flags = {
         "port": free_port(),
@@ -42,7 +42,7 @@ def backend(tmp_path: Path) -> Iterator[Backend]:
         "events_folder": str(tmp_path),
         "embedding_megabytes": 0,
     }
-    backend = Backend(read_settings(environment={}, flags=flags), MemoryFetcher({}))
+    backend = ServerState(read_settings(environment={}, flags=flags), MemoryFetcher({}))
     server = server_of(backend)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -57,7 +57,7 @@ def connection(port: int) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", port, timeout=SOON)
 
 
-def test_the_first_line_of_an_answer_says_what_is_wrong(backend: Backend) -> None:
+def test_the_first_line_of_an_answer_says_what_is_wrong(backend: ServerState) -> None:
     client = connection(backend.settings.port)
     schema = '<View><Text name="t" value="$t"/></View>'
     for _ in range(2):
@@ -71,7 +71,9 @@ def test_the_first_line_of_an_answer_says_what_is_wrong(backend: Backend) -> Non
     client.close()
 
 
-def test_a_client_that_has_gone_cancels_what_waits(backend: Backend, held: HeldPredictor) -> None:
+def test_a_client_that_has_gone_cancels_what_waits(
+    backend: ServerState, held: HeldPredictor
+) -> None:
     client = connection(backend.settings.port)
     client.request("POST", "/predict", json.dumps(predict_call("/a", "/b", "/c")))
     until(lambda: held.begun == [1] and backend.answers.batch_lane.waiting == 2)
@@ -84,7 +86,9 @@ def test_a_client_that_has_gone_cancels_what_waits(backend: Backend, held: HeldP
     assert held.begun == [1]
 
 
-def test_two_calls_for_the_same_tasks_share_the_work(backend: Backend, held: HeldPredictor) -> None:
+def test_two_calls_for_the_same_tasks_share_the_work(
+    backend: ServerState, held: HeldPredictor
+) -> None:
     clients = [connection(backend.settings.port) for _ in range(2)]
     for client in clients:
         client.request("POST", "/predict", json.dumps(predict_call("/a", "/b")))

@@ -260,7 +260,7 @@ def test_an_unforeseen_error_shows_no_traceback(
     def broken(*arguments: object) -> None:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr("ml_backend.server.backend.parse_label_config", broken)
+    monkeypatch.setattr("ml_backend.server.state.parse_label_config", broken)
     response = connect().post("/setup", json=payload("setup"))
     assert (response.status_code, response.json()) == (500, {"error": "RuntimeError('a mistake')"})
 

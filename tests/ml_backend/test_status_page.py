@@ -12,9 +12,9 @@ import pytest
 
 from ml_backend.predict.model_loading import ModelLoading
 from ml_backend.server.activity import DROPPED_NAMES, OTHERS, REMEMBERED, Activity
-from ml_backend.server.backend import Backend
+from ml_backend.server.connected_projects import ConnectedProject, ConnectedProjects
 from ml_backend.server.metrics import exposition
-from ml_backend.server.projects import Project, Projects
+from ml_backend.server.state import ServerState
 from ml_backend.server.status_page import Status, status_page
 from premask.errors import MissingWeights
 from premask.models.pool import ModelPool
@@ -41,7 +41,10 @@ def test_nothing_that_is_shown_can_be_markup() -> None:
             settings=[(MARKUP, MARKUP)],
             models={MARKUP: MARKUP},
             gauges={"images_bytes": 2_000_000},
-            projects={MARKUP: Project(unusable=MARKUP), "2": Project(report=(MARKUP,))},
+            projects={
+                MARKUP: ConnectedProject(unusable=MARKUP),
+                "2": ConnectedProject(report=(MARKUP,)),
+            },
             corrections={MARKUP: {"accepted": 3}},
             snapshot=activity.snapshot(),
         )
@@ -96,11 +99,11 @@ def test_health_is_answered_while_the_page_is_made(
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()
 
-    def slow(backend: Backend) -> str:
+    def slow(backend: ServerState) -> str:
         begun.set()
         return "page" if may_end.wait(10) else "late"
 
-    monkeypatch.setattr(Backend, "status", slow)
+    monkeypatch.setattr(ServerState, "status", slow)
     client = connect(recipe="click")
     with ThreadPoolExecutor(1) as person:
         page = person.submit(client.get, "/status")
@@ -145,13 +148,13 @@ def test_metrics_are_what_prometheus_reads() -> None:
 def test_a_project_is_news_once_and_the_oldest_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ml_backend.server.projects.PROJECTS", 2)
-    projects = Projects()
-    assert projects.note("1", Project(version="a"))
-    assert not projects.note("1", Project(version="a"))
-    assert projects.note("1", Project(version="b"))
-    projects.note("2", Project())
-    projects.note("3", Project())
+    monkeypatch.setattr("ml_backend.server.connected_projects.PROJECTS", 2)
+    projects = ConnectedProjects()
+    assert projects.note("1", ConnectedProject(version="a"))
+    assert not projects.note("1", ConnectedProject(version="a"))
+    assert projects.note("1", ConnectedProject(version="b"))
+    projects.note("2", ConnectedProject())
+    projects.note("3", ConnectedProject())
     assert list(projects.all()) == ["2", "3"]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml_backend.project.clicks import prompts_from_regions, regions_by_image
 from ml_backend.project.label_config import parse_label_config
+from ml_backend.project.region_prompts import prompts_from_regions, regions_by_image
 from premask.annotations import Annotation
 from premask.errors import InvalidRequest
 from premask.labels.label_studio import regions_from_annotation

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from typing import Protocol
 
-from ml_backend.studio.addresses import shown
+from ml_backend.studio.addresses import url_for_messages
 from premask.images import Image, digest_of, read_image
 
 
@@ -41,7 +41,7 @@ class TaskImages:
             if digest in self._kept:
                 self._kept.move_to_end(digest)
                 return self._kept[digest]
-        image = read_image(data, shown(url))
+        image = read_image(data, url_for_messages(url))
         if keep:
             self._keep(digest, image)
         return image

@@ -11,7 +11,7 @@ PROJECTS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class ConnectedProject:
     """What the last /setup said; an unusable one has a reason instead of a version."""
 
     version: str = ""
@@ -19,14 +19,14 @@ class Project:
     unusable: str = ""
 
 
-class Projects:
+class ConnectedProjects:
     """Projects by id, for many threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Project] = OrderedDict()
+        self._known: OrderedDict[str, ConnectedProject] = OrderedDict()
         self._guard = threading.Lock()
 
-    def note(self, number: str, project: Project) -> bool:
+    def note(self, number: str, project: ConnectedProject) -> bool:
         """Remember what a project was told; says whether that is news."""
         with self._guard:
             before = self._known.pop(number, None)
@@ -35,7 +35,7 @@ class Projects:
                 self._known.popitem(last=False)
         return before != project
 
-    def all(self) -> dict[str, Project]:
+    def all(self) -> dict[str, ConnectedProject]:
         """A copy."""
         with self._guard:
             return dict(self._known)

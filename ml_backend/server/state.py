@@ -6,15 +6,15 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from ml_backend.predict.images import Fetcher
 from ml_backend.predict.model_loading import ModelLoading
 from ml_backend.predict.predictor import predictor_from_settings
+from ml_backend.predict.task_images import Fetcher
 from ml_backend.project.label_config import parse_label_config
 from ml_backend.server.activity import Activity
 from ml_backend.server.answers import Answers
+from ml_backend.server.connected_projects import ConnectedProject, ConnectedProjects
 from ml_backend.server.events import EventLog
 from ml_backend.server.metrics import exposition, resident_bytes
-from ml_backend.server.projects import Project, Projects
 from ml_backend.server.redaction import Redaction
 from ml_backend.server.setup_report import setup_report
 from ml_backend.server.status_page import Status, status_page
@@ -25,7 +25,7 @@ from premask.errors import UnusableLabelConfig
 log = logging.getLogger("premask.label_studio")
 
 
-class Backend:
+class ServerState:
     """All parts of the server but its routes. Nothing of it is global."""
 
     def __init__(self, settings: BackendSettings, fetcher: Fetcher | None = None) -> None:
@@ -33,9 +33,9 @@ class Backend:
         self.redaction = Redaction(getattr(settings, name) for name in SECRETS)
         self.activity = Activity(self.redaction.hide)
         self.events = EventLog(settings.events_path, self.activity.trouble)
-        self.projects = Projects()
+        self.projects = ConnectedProjects()
         self.predictor = predictor_from_settings(settings, fetcher)
-        models = self.predictor.roles.models
+        models = self.predictor.recipes.models
         self.loading = ModelLoading(self.predictor.pool, models, self.activity.trouble)
         self.answers = Answers(self.predictor, settings, self.activity, self.events)
 
@@ -56,12 +56,12 @@ class Backend:
         try:
             config = parse_label_config(schema)
         except UnusableLabelConfig as error:
-            self.projects.note(number, Project(unusable=str(error)))
+            self.projects.note(number, ConnectedProject(unusable=str(error)))
             raise
         version = self.predictor.version(config)
-        report = setup_report(config, schema, self.predictor.roles)
+        report = setup_report(config, schema, self.predictor.recipes)
         report += _misnamed(str(document.get("hostname") or ""), self.settings)
-        if self.projects.note(number, Project(version=version, report=tuple(report))):
+        if self.projects.note(number, ConnectedProject(version=version, report=tuple(report))):
             log.info("project %s: %s: %s", number, version, " ".join(report))
         return {"model_version": version, "report": report}
 
