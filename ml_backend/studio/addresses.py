@@ -99,7 +99,9 @@ def require_fetchable(url: str, original: str) -> None:
     except ValueError as error:
         raise UnreadableImage(url_for_messages(original), f"{error}") from error
     if parts.username is not None or parts.password is not None:
-        raise UnreadableImage(url_for_messages(original), "a URL with a user's name or password is not opened")
+        raise UnreadableImage(
+            url_for_messages(original), "a URL with a user's name or password is not opened"
+        )
 
 
 def image_name(url: str) -> str | None:
@@ -159,7 +161,8 @@ def _quoted(url: str) -> str:
 def _presign_url(uri: str, origin: Origin, task_id: int | None) -> str:
     if task_id is None:
         raise UnreadableImage(
-            url_for_messages(uri), "an image in a cloud storage can only be opened as part of a saved task"
+            url_for_messages(uri),
+            "an image in a cloud storage can only be opened as part of a saved task",
         )
     encoded = base64.urlsafe_b64encode(uri.encode()).decode()
     return origin.url_of(f"/tasks/{task_id}/presign/?fileuri={encoded}")
@@ -168,6 +171,7 @@ def _presign_url(uri: str, origin: Origin, task_id: int | None) -> str:
 def _needed(origin: Origin | None, url: str) -> Origin:
     if origin is None:
         raise UnreadableImage(
-            url_for_messages(url), "it lies in Label Studio; say where that is with LABEL_STUDIO_URL"
+            url_for_messages(url),
+            "it lies in Label Studio; say where that is with LABEL_STUDIO_URL",
         )
     return origin

@@ -148,7 +148,9 @@ def _too_large(max_bytes: int) -> str:
 def _inline_bytes(url: str, max_bytes: int) -> bytes:
     head, comma, tail = url.partition(",")
     if not comma or len(tail) > 4 * max_bytes:
-        raise UnreadableImage(url_for_messages(url), _too_large(max_bytes) if comma else "it has no content")
+        raise UnreadableImage(
+            url_for_messages(url), _too_large(max_bytes) if comma else "it has no content"
+        )
     data = unquote_to_bytes(tail)
     if head.lower().endswith(";base64"):
         try:
