@@ -15,13 +15,13 @@ from premask import Annotation, BoxPrompt, Labeled, Prompts, label
 from premask.geometry import IntBox
 from premask.images import Image, Rgb
 from premask.labels.cutout import on_color
-from premask.labels.png import alpha_map
 from premask.masks import Mask
 from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects
 from premask.recipes.recipe import recipe_of
 from premask.report.draw import cutout_on_checkerboard, overlay
 from premask.shaping.foreground import estimate_foreground
+from premask.shaping.maps import alpha_map
 from premask.shaping.refine import Refine
 
 HERE = Path(__file__).parent

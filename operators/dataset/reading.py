@@ -15,8 +15,8 @@ from fiftyone import ViewField
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, InvalidSetting, PremaskError, UnreadableImage
 from premask.images import Image
-from premask.labels.fiftyone import annotation_from_detection
-from premask.labels.fiftyone_reading import (
+from premask.labels.fiftyone import (
+    annotation_from_detection,
     annotation_from_polyline,
     annotations_from_class_map,
     matte_from_heatmap,

@@ -11,7 +11,7 @@ from fiftyone import ViewField
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting, PremaskError
 from premask.images import Image
-from premask.labels.fiftyone_reading import hint_from_annotation, hints_from_clicks
+from premask.labels.fiftyone import hint_from_annotation, hints_from_clicks
 from premask.prompts import Hint, Point, Prompts
 
 from .reading import SampleLabels, label_kind, member_path, read_labels, readable_fields

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from fiftyone.operators import types
 
 from premask.errors import InvalidSetting
-from premask.labels.fiftyone_reading import NEGATIVE
+from premask.labels.fiftyone import NEGATIVE
 from premask.recipes.recipe import Recipe, built_in_recipes
 
 from ..dataset.reading import label_kind

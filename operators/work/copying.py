@@ -8,8 +8,7 @@ from typing import Any
 import fiftyone as fo
 
 from premask.annotations import Annotation, Labeled
-from premask.labels.fiftyone import detection_from_annotation
-from premask.labels.fiftyone_reading import SIGNS
+from premask.labels.fiftyone import SIGNS, detection_from_annotation
 
 from ..dataset.bulk_store import Document
 from ..dataset.source_labels import Original

@@ -13,9 +13,9 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidSetting
 from premask.geometry import Box
 from premask.labels.coco import read_coco
-from premask.labels.fiftyone_reading import with_mattes
-from premask.labels.png import alpha_map
+from premask.labels.fiftyone import with_mattes
 from premask.masks import Mask, Matte
+from premask.shaping.maps import alpha_map
 
 from ..dataset.bulk_store import Document, store
 from ..dataset.calling import dataset_of

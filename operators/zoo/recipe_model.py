@@ -12,9 +12,10 @@ from fiftyone.core.models import Model, SamplesMixin
 from numpy.typing import NDArray
 
 from premask import Hint, Labeled, ModelPool, Prompts, Recipe, Request, label
-from premask.labels.fiftyone import annotation_from_detection, detection_from_annotation
-from premask.labels.fiftyone_reading import (
+from premask.labels.fiftyone import (
+    annotation_from_detection,
     annotation_from_polyline,
+    detection_from_annotation,
     hint_from_annotation,
     hints_from_clicks,
     points_from_keypoint,

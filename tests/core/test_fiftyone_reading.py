@@ -9,15 +9,15 @@ import pytest
 from numpy.typing import NDArray
 
 from premask.annotations import Annotation
-from premask.labels.fiftyone_reading import (
+from premask.labels.fiftyone import (
     annotation_from_polyline,
     annotations_from_class_map,
     matte_from_heatmap,
     points_from_keypoint,
     with_mattes,
 )
-from premask.labels.png import alpha_map
 from premask.masks import Mask, Matte
+from premask.shaping.maps import alpha_map
 
 SIZE = (20, 30)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from premask.errors import InvalidRecipe, UnsupportedPrompt
 from premask.images import Image
-from premask.labels.fiftyone_reading import points_from_keypoint
+from premask.labels.fiftyone import points_from_keypoint
 from premask.masks import Mask
 from premask.prompts import Hint, Prompts
 from premask.recipes.recipe import Recipe, recipes_from_file

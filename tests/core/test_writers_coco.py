@@ -19,11 +19,10 @@ from pycocotools.coco import COCO
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, ModelFailed, PremaskError
 from premask.images import Image
+from premask.labels.annotation_json import annotation_from_json, annotation_to_json
 from premask.labels.coco import (
     annotation_from_coco,
-    annotation_from_json,
     annotation_to_coco,
-    annotation_to_json,
     labeled_from_coco,
     read_coco,
     write_coco,

@@ -17,6 +17,7 @@ from premask.annotations import Annotation
 from premask.errors import InvalidSetting
 from premask.labels.fiftyone import (
     annotation_from_detection,
+    annotation_from_polyline,
     detection_from_annotation,
     extended_targets,
     heatmap_from_annotations,
@@ -24,7 +25,6 @@ from premask.labels.fiftyone import (
     polyline_from_annotation,
     segmentation_from_annotations,
 )
-from premask.labels.fiftyone_reading import annotation_from_polyline
 from premask.masks import Mask, Matte, Size
 from tests.golden.dataset import adversarial_masks
 

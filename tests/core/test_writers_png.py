@@ -15,9 +15,14 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, UnwritableOutput
 from premask.images import Image
 from premask.labels import png
-from premask.labels.ade20k import ade20k_number, ade20k_palette
+from premask.labels.ade20k import ade20k_files, ade20k_map, ade20k_number, ade20k_palette
 from premask.labels.palette import color
+from premask.labels.png_alpha import alpha_files
+from premask.labels.png_classes import class_map_from_annotations, write_class_maps
+from premask.labels.png_masks import mask_files
+from premask.labels.png_objects import object_map
 from premask.masks import Mask, Matte
+from premask.shaping.maps import alpha_map, masks_from_number_map
 from tests.golden.dataset import adversarial_masks
 
 SIZE = (4, 6)
@@ -47,23 +52,25 @@ def opened(data: bytes) -> PIL.Image.Image:
 def test_the_smallest_object_is_on_top_whatever_the_order(order: tuple[Annotation, ...]) -> None:
     expected = np.zeros(SIZE, np.uint8)
     expected[0:3, 0:4], expected[1, 1:3] = 2, 1
-    np.testing.assert_array_equal(png.class_map(order, SIZE, ["small", "large"]), expected)
+    np.testing.assert_array_equal(
+        class_map_from_annotations(order, SIZE, ["small", "large"]), expected
+    )
 
 
 def test_of_two_objects_of_one_size_the_first_is_on_top() -> None:
     other = block("other", slice(1, 2), slice(2, 4))
     expected = np.zeros(SIZE, np.uint8)
     expected[1, 1:4] = [1, 1, 2]
-    np.testing.assert_array_equal(png.instance_map(labeled(SMALL, other)), expected)
+    np.testing.assert_array_equal(object_map(labeled(SMALL, other)), expected)
 
 
 def test_a_box_leaves_no_trace_but_keeps_its_number() -> None:
-    index = png.instance_map(labeled(BARE, SMALL))
+    index = object_map(labeled(BARE, SMALL))
     assert set(np.unique(index).tolist()) == {0, 2}
 
 
 def test_the_palette_is_pascal_vocs() -> None:
-    picture = opened(png.png_from_index(png.instance_map(labeled(SMALL, LARGE))))
+    picture = opened(png.png_from_numbers(object_map(labeled(SMALL, LARGE))))
     assert picture.mode == "P"
     assert picture.convert("RGB").getpixel((1, 1)) == color(1) == (128, 0, 0)
     assert picture.convert("RGB").getpixel((0, 0)) == color(2) == (0, 128, 0)
@@ -76,15 +83,15 @@ def test_beyond_255_objects_the_map_has_16_bits(count: int, mode: str) -> None:
     pixels = [Mask.from_crop(np.ones((1, 1), np.bool_), divmod(i, 20), size) for i in range(count)]
     annotations = [Annotation(label="a", box_xyxy=each.box_xyxy, mask=each) for each in pixels]
     image = Labeled(image=Image(name="a", size_hw=size), annotations=tuple(annotations))
-    data = png.png_from_index(png.instance_map(image))
+    data = png.png_from_numbers(object_map(image))
     assert opened(data).mode == mode
-    assert png.masks_from_png(data) == dict(enumerate(pixels, start=1))
+    assert masks_from_number_map(png.pixels_from_png(data)) == dict(enumerate(pixels, start=1))
 
 
 def test_more_objects_than_a_png_can_number_are_refused() -> None:
     many = labeled(*[SMALL] * 65536)
     with pytest.raises(UnwritableOutput, match=r"65,535 numbers.*COCO"):
-        png.instance_map(many)
+        object_map(many)
 
 
 @pytest.mark.parametrize("name", adversarial_masks())
@@ -96,7 +103,7 @@ def test_masks_come_back(name: str) -> None:
 
 
 def test_objects_that_overlap_are_whole_in_their_own_files() -> None:
-    files = png.mask_files(labeled(SMALL, BARE, LARGE), "a")
+    files = mask_files(labeled(SMALL, BARE, LARGE), "a")
     assert list(files) == ["a_0.png", "a_2.png"]
     assert [png.mask_from_png(make()) for make in files.values()] == [SMALL.mask, LARGE.mask]
 
@@ -106,22 +113,22 @@ def test_alpha_is_the_highest_of_all_objects() -> None:
     alpha[1] = [0, 1, 100, 200, 254, 255]
     matte = Matte.from_array(alpha)
     soft = Annotation(label="soft", box_xyxy=(0, 0, 6, 4), mask=matte.mask(), matte=matte)
-    (make,) = png.alpha_files(labeled(SMALL, soft, BARE), "a").values()
+    (make,) = alpha_files(labeled(SMALL, soft, BARE), "a").values()
     alpha[1, 1:3] = 255
-    assert png.matte_from_png(make()) == Matte.from_array(alpha)
+    assert Matte.from_array(png.pixels_from_png(make())) == Matte.from_array(alpha)
 
 
 def test_the_alphas_of_objects_that_touch_add_up() -> None:
     """A seam is 191 + 64 of 255: no pale line may run between two people."""
     row = np.array([[255, 191, 64, 0], [255, 191, 64, 0]], np.uint8)
     touching = [matted(row), matted(row[:, ::-1])]
-    assert np.array_equal(png.alpha_map(touching, (2, 4)), np.full((2, 4), 255))
+    assert np.array_equal(alpha_map(touching, (2, 4)), np.full((2, 4), 255))
 
 
 def test_a_part_does_not_add_to_its_whole() -> None:
     whole = np.array([[128, 255, 255, 100]], np.uint8)
     part = np.array([[0, 0, 200, 90]], np.uint8)
-    assert np.array_equal(png.alpha_map([matted(part), matted(whole)], (1, 4)), whole)
+    assert np.array_equal(alpha_map([matted(part), matted(whole)], (1, 4)), whole)
 
 
 def matted(alpha: NDArray[np.uint8]) -> Annotation:
@@ -131,7 +138,7 @@ def matted(alpha: NDArray[np.uint8]) -> Annotation:
 
 def test_classes_keep_their_numbers_from_image_to_image(tmp_path: Path) -> None:
     images = [labeled(LARGE), labeled(SMALL, LARGE, name="sub/b.jpg"), labeled(name="c.jpg")]
-    png.write_class_maps(images, tmp_path, ["small"])
+    write_class_maps(images, tmp_path, ["small"])
     assert json.loads((tmp_path / "classes.json").read_text()) == {"1": "small", "2": "large"}
     assert pixels(tmp_path / "a.png")[0, 0] == 2
     assert pixels(tmp_path / "sub" / "b.png")[1, 1] == 1
@@ -140,7 +147,7 @@ def test_classes_keep_their_numbers_from_image_to_image(tmp_path: Path) -> None:
 
 def test_images_that_differ_in_their_suffix_only_keep_it(tmp_path: Path) -> None:
     names = ["a.jpg", "A.png", "/abs/../a.jpg"]
-    png.write_class_maps([labeled(name=name) for name in names], tmp_path)
+    write_class_maps([labeled(name=name) for name in names], tmp_path)
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")}
     assert written == {"a.png", "A.png.png", "abs/a.png"}
 
@@ -152,7 +159,7 @@ def test_a_broken_png_is_an_invalid_mask(data: bytes) -> None:
 
 
 def test_a_photo_is_no_mask() -> None:
-    photo = png.png_bytes(PIL.Image.new("RGB", (2, 2)))
+    photo = png.png_from_picture(PIL.Image.new("RGB", (2, 2)))
     with pytest.raises(InvalidMask, match=r"has colors \(RGB\)"):
         png.mask_from_png(photo)
 
@@ -175,7 +182,7 @@ def test_a_photo_is_no_mask() -> None:
 def test_ade20ks_classes_have_the_colors_that_controlnet_expects(
     label: str, number: int, rgb: tuple[int, int, int]
 ) -> None:
-    (make,) = png.ade20k_files(labeled(block(label, slice(0, 2), slice(0, 2))), "a").values()
+    (make,) = ade20k_files(labeled(block(label, slice(0, 2), slice(0, 2))), "a").values()
     picture = opened(make())
     assert picture.mode == "P"
     assert np.asarray(picture)[0, 0] == number
@@ -185,7 +192,7 @@ def test_ade20ks_classes_have_the_colors_that_controlnet_expects(
 
 def test_what_is_no_class_of_ade20k_hides_none() -> None:
     wall = block("wall", slice(0, 3), slice(0, 4))
-    index = png.ade20k_map(labeled(wall, block("unicorn", slice(1, 2), slice(1, 3))))
+    index = ade20k_map(labeled(wall, block("unicorn", slice(1, 2), slice(1, 3))))
     assert Mask.from_array(index == 1) == wall.mask
 
 

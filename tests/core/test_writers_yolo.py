@@ -12,12 +12,8 @@ import pytest
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, ModelFailed
 from premask.images import Image
-from premask.labels.yolo import (
-    annotations_from_yolo,
-    dataset_yaml,
-    write_yolo,
-    yolo_lines,
-)
+from premask.labels.yolo import annotations_from_yolo, write_yolo, yolo_lines
+from premask.labels.yolo_dataset import dataset_yaml
 from premask.masks import Mask
 from tests.golden.dataset import adversarial_masks
 

@@ -21,7 +21,7 @@ from premask.labels.coco_rle import (
     matte_to_planes,
 )
 from premask.labels.numbering import numbered
-from premask.masks import Mask, Matte, Size
+from premask.masks import Size
 
 Json = dict[str, Any]
 
@@ -111,13 +111,14 @@ def labeled_from_coco(data: Mapping[str, Any]) -> Iterator[Labeled]:
 def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -> Annotation:
     """Read one entry of COCO's `annotations`; the box follows from the mask where there is one."""
     try:
-        mask = _mask_of(record, size_hw)
+        segmentation, planes = record.get("segmentation"), record.get("alpha_planes")
+        mask = mask_from_segmentation(segmentation, size_hw) if segmentation else None
         return Annotation(
             label=label,
             box_xyxy=_box_of(record["bbox"]) if mask is None else mask.box_xyxy,
             score=record.get("score"),
             mask=mask,
-            matte=_matte_of(record.get("alpha_planes"), size_hw),
+            matte=matte_from_planes(planes, size_hw) if planes else None,
             track=record.get("track_id"),
             source=tuple(record.get("source", ())),
             crowd=bool(record.get("iscrowd")),
@@ -126,50 +127,17 @@ def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -
         raise _invalid(record, f"{type(error).__name__}: {error}") from error
 
 
-def annotation_to_json(annotation: Annotation) -> Json:
-    """Everything that an annotation holds, as plain data."""
-    record: Json = {
-        "label": annotation.label,
-        "box_xyxy": [float(side) for side in annotation.box_xyxy],
-        "score": None if annotation.score is None else float(annotation.score),
-        "source": list(annotation.source),
-    }
-    if annotation.mask is not None:
-        record["mask"] = annotation.mask.rle
-    if annotation.matte is not None:
-        record["matte"] = matte_to_planes(annotation.matte)
-    if annotation.track is not None:
-        record["track"] = int(annotation.track)
-    if annotation.crowd:
-        record["crowd"] = True
-    return record
-
-
-def annotation_from_json(record: Mapping[str, Any], size_hw: Size) -> Annotation:
-    """Undo `annotation_to_json`."""
-    mask = record.get("mask")
-    x0, y0, x1, y1 = record["box_xyxy"]
-    return Annotation(
-        label=record["label"],
-        box_xyxy=(x0, y0, x1, y1),
-        score=record["score"],
-        mask=mask_from_segmentation(mask, size_hw) if mask else None,
-        matte=_matte_of(record.get("matte"), size_hw),
-        track=record.get("track"),
-        source=tuple(record["source"]),
-        crowd=bool(record.get("crowd")),
-    )
-
-
 def _write_lists(
     labeled: Iterable[Labeled], file: BinaryIO, spool: BinaryIO, ids: dict[str, int], polygons: bool
 ) -> None:
     """Images go into the file, annotations into the spool; `ids` learns new labels."""
     annotation_id = 0
-    looked_at = (each for each in labeled if each.error is None)
-    for image_id, each in enumerate(looked_at, start=1):
-        _write_record(file, _image(each.image, image_id), image_id)
-        for annotation in each.annotations:
+    looked_at = (one for one in labeled if one.error is None)
+    for image_id, one in enumerate(looked_at, start=1):
+        height, width = one.image.size_hw
+        image = {"id": image_id, "file_name": one.image.name, "width": width, "height": height}
+        _write_record(file, image, image_id)
+        for annotation in one.annotations:
             annotation_id += 1
             record = annotation_to_coco(
                 annotation,
@@ -179,11 +147,6 @@ def _write_lists(
                 polygons=polygons,
             )
             _write_record(spool, record, annotation_id)
-
-
-def _image(image: Image, image_id: int) -> Json:
-    height, width = image.size_hw
-    return {"id": image_id, "file_name": image.name, "width": width, "height": height}
 
 
 def _write_record(file: BinaryIO, record: Json, number: int) -> None:
@@ -204,20 +167,6 @@ def _shape(annotation: Annotation, *, polygons: bool) -> Json:
 def _xywh(box_xyxy: Box) -> list[float]:
     x0, y0, x1, y1 = box_xyxy
     return [x0, y0, x1 - x0, y1 - y0]
-
-
-def _mask_of(record: Mapping[str, Any], size_hw: Size) -> Mask | None:
-    segmentation = record.get("segmentation")
-    return mask_from_segmentation(segmentation, size_hw) if segmentation else None
-
-
-def _matte_of(planes: Sequence[Json] | None, size_hw: Size) -> Matte | None:
-    if not planes:
-        return None
-    matte = matte_from_planes(planes)
-    if matte.size_hw != tuple(size_hw):
-        raise InvalidMask(f"its matte is for an image of {matte.size_hw}, not {tuple(size_hw)}")
-    return matte
 
 
 def _box_of(bbox: Sequence[float]) -> Box:

@@ -72,11 +72,14 @@ def matte_to_planes(matte: Matte) -> list[dict[str, Any]]:
     return [plane.rle for plane in matte.planes]
 
 
-def matte_from_planes(planes: Sequence[Mapping[str, Any]]) -> Matte:
-    """Undo `matte_to_planes`."""
+def matte_from_planes(planes: Sequence[Mapping[str, Any]], size_hw: Size | None = None) -> Matte:
+    """Undo `matte_to_planes`; the matte has to be for an image of this size, if one is given."""
     if not isinstance(planes, Sequence):
         raise InvalidMask(f"A matte is a list of eight COCO RLEs; got {type(planes).__name__}.")
-    return Matte.from_planes([Mask.from_rle(plane) for plane in planes])
+    matte = Matte.from_planes([Mask.from_rle(plane) for plane in planes])
+    if size_hw is not None and matte.size_hw != tuple(size_hw):
+        raise InvalidMask(f"its matte is for an image of {matte.size_hw}, not {tuple(size_hw)}")
+    return matte
 
 
 def _as_list(segmentation: Any) -> list[Any]:

@@ -17,9 +17,10 @@ from premask.files import LazyFiles
 from premask.geometry import box_slices, grow_box, pixel_box
 from premask.images import Rgb
 from premask.labels.palette import Color
-from premask.labels.png import alpha_map, png_bytes
+from premask.labels.png import png_from_picture
 from premask.masks import Alpha
 from premask.shaping.foreground import estimate_foreground
+from premask.shaping.maps import alpha_map
 
 WHITE: Color = (255, 255, 255)
 
@@ -130,4 +131,4 @@ def _cutout_png(labeled: Labeled, annotation: Annotation) -> bytes:
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
     # In a photo little repeats but what lies side by side: a third of the time, and no larger.
-    return png_bytes(PIL.Image.fromarray(pixels), strategy=zlib.Z_RLE)
+    return png_from_picture(PIL.Image.fromarray(pixels), strategy=zlib.Z_RLE)

@@ -1,4 +1,4 @@
-"""Name -> format: what `--format` takes. Read me from top to bottom: I am one screen."""
+"""Name -> format: what `--format` takes, how it is written and, where it can be, read."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from typing import Protocol
 from premask.annotations import Labeled
 from premask.errors import UnknownFormat
 from premask.files import LazyFiles, write_atomically
-from premask.labels import cutout, png
-from premask.labels.coco import write_coco
-from premask.labels.label_studio import write_label_studio
-from premask.labels.yolo import write_yolo
+from premask.images import Image
+from premask.labels import cutout
+from premask.labels.ade20k import ade20k_files, read_ade20k
+from premask.labels.coco import read_coco, write_coco
+from premask.labels.label_studio import read_tasks, write_label_studio
+from premask.labels.png_alpha import alpha_files, read_alpha
+from premask.labels.png_classes import read_class_maps, write_class_maps
+from premask.labels.png_masks import mask_files, read_masks
+from premask.labels.png_objects import object_files, read_object_maps
+from premask.labels.yolo import read_yolo, write_yolo
 
 
 class DatasetWriter(Protocol):
@@ -27,6 +33,20 @@ class DatasetWriter(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """Reads what a format's writer wrote, image after image."""
+
+    def __call__(self, path: Path, images: Iterable[Image] = (), /) -> Iterable[Labeled]:
+        """Read from a file or a folder; what can't be read is an `InvalidMask`.
+
+        Some formats don't tell what their images are called (PNG) or how large they are (YOLO).
+        They take it from `images`, which come in the order in which they were written: two images
+        that differ in their suffix only are told apart by that. Without `images` a reader takes
+        what it finds, and calls it by the names of its files.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetFormat:
     """One file, or one folder, for the whole dataset. It needs no pixels."""
@@ -35,6 +55,7 @@ class DatasetFormat:
     help: str
     file_name: str
     write: DatasetWriter
+    read: Reader | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +67,7 @@ class ImageFormat:
     folder_name: str
     encode: Callable[[Labeled, str], LazyFiles]
     needs_pixels: bool = False
+    read: Reader | None = None
 
     def files(self, labeled: Labeled, folder: Path, stem: str) -> tuple[Path, ...]:
         """The files that `write` writes; pixels are not needed to know them."""
@@ -60,48 +82,59 @@ class ImageFormat:
         return {} if labeled.error else self.encode(labeled, stem)
 
 
+def _read_coco(path: Path, images: Iterable[Image] = ()) -> Iterable[Labeled]:
+    return read_coco(path)  # COCO itself tells all about its images
+
+
 _DATASET_FORMATS = (
     DatasetFormat(
         name="coco",
         help="COCO JSON with exact run lengths; mattes as eight bit planes",
         file_name="coco.json",
         write=write_coco,
+        read=_read_coco,
     ),
     DatasetFormat(
         name="coco-polygons",
         help="COCO JSON with polygons along the edges of the pixels, for tools without run lengths",
         file_name="coco_polygons.json",
         write=partial(write_coco, polygons=True),
+        read=_read_coco,
     ),
     DatasetFormat(
         name="label-studio",
         help="tasks with brushes as predictions, to import into Label Studio, and label_config.xml",
         file_name="label_studio.json",
         write=write_label_studio,
+        read=read_tasks,
     ),
     DatasetFormat(
         name="label-studio-polygons",
         help="the same with polygons, one for each part of an object",
         file_name="label_studio_polygons.json",
         write=partial(write_label_studio, kinds=("polygon",)),
+        read=read_tasks,
     ),
     DatasetFormat(
         name="label-studio-boxes",
         help="the same with rectangles",
         file_name="label_studio_boxes.json",
         write=partial(write_label_studio, kinds=("rectangle",)),
+        read=read_tasks,
     ),
     DatasetFormat(
         name="yolo",
         help="YOLO segmentation texts below labels/, and data.yaml",
         file_name="yolo",
         write=write_yolo,
+        read=read_yolo,
     ),
     DatasetFormat(
         name="png-classes",
         help="one indexed PNG an image: each pixel's class; the smallest object is on top",
         file_name="classes",
-        write=png.write_class_maps,
+        write=write_class_maps,
+        read=read_class_maps,
     ),
 )
 _IMAGE_FORMATS = (
@@ -109,26 +142,30 @@ _IMAGE_FORMATS = (
         name="png-objects",
         help="one indexed PNG an image: each pixel's object; the smallest is on top",
         folder_name="objects",
-        encode=png.instance_files,
+        encode=object_files,
+        read=read_object_maps,
     ),
     ImageFormat(
         name="ade20k",
         help="one indexed PNG an image in the colors of ADE20K that ControlNet expects; other "
         "classes than its 150 are black",
         folder_name="ade20k",
-        encode=png.ade20k_files,
+        encode=ade20k_files,
+        read=read_ade20k,
     ),
     ImageFormat(
         name="png-masks",
         help="one black and white PNG an object",
         folder_name="masks",
-        encode=png.mask_files,
+        encode=mask_files,
+        read=read_masks,
     ),
     ImageFormat(
         name="png-alpha",
         help="one gray PNG an image: how much of each pixel belongs to any object",
         folder_name="alpha",
-        encode=png.alpha_files,
+        encode=alpha_files,
+        read=read_alpha,
     ),
     ImageFormat(
         name="cutout",
@@ -162,7 +199,7 @@ _IMAGE_FORMATS = (
 
 Format = DatasetFormat | ImageFormat
 
-FORMATS: dict[str, Format] = {each.name: each for each in (*_DATASET_FORMATS, *_IMAGE_FORMATS)}
+FORMATS: dict[str, Format] = {form.name: form for form in (*_DATASET_FORMATS, *_IMAGE_FORMATS)}
 
 GROUPS: dict[str, tuple[str, ...]] = {
     group: tuple(name for name in FORMATS if name.startswith(f"{group}-"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 from premask.annotations import Annotation
+from premask.images import Image
 
 
 def numbered(categories: Iterable[str] | None) -> dict[str, int]:
@@ -41,3 +42,21 @@ class Stems:
             stem = str(path)
         self._taken.add(stem.casefold())
         return stem
+
+
+def files_of_images(
+    folder: Path, suffix: str, images: Iterable[Image]
+) -> Iterator[tuple[Image, Path]]:
+    """Each image that has a file of its own below the folder, and that file.
+
+    Without `images` all files with the suffix are taken, and each gives its name to its image.
+    """
+    stems, given = Stems(), False
+    for image in images:
+        given = True
+        path = folder / f"{stems.of(image.name)}{suffix}"
+        if path.is_file():
+            yield image, path
+    if not given:
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            yield Image(name=path.relative_to(folder).with_suffix("").as_posix()), path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -11,12 +10,13 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask
 from premask.files import write_atomically
 from premask.geometry import Box, snapped
+from premask.images import Image
 from premask.labels.coco_rle import mask_from_segmentation, mask_to_polygons
-from premask.labels.numbering import Stems, number_new, numbered
+from premask.labels.numbering import Stems, files_of_images, number_new, numbered
+from premask.labels.yolo_dataset import DATASET_NAME, categories_from_yaml, dataset_yaml
 from premask.masks import Mask, Size
 
 LABELS_FOLDER = "labels"
-DATASET_NAME = "data.yaml"
 
 
 def write_yolo(
@@ -24,15 +24,35 @@ def write_yolo(
 ) -> tuple[Path, ...]:
     """Write one text an image below `labels/`, and data.yaml, which expects `images/` beside it."""
     numbers, stems = numbered(categories), Stems()
-    for each in labeled:
-        if each.error is None:
-            number_new(numbers, each.annotations)
-            lines = yolo_lines(each.annotations, each.image.size_hw, numbers)
+    for one in labeled:
+        if one.error is None:
+            number_new(numbers, one.annotations)
+            lines = yolo_lines(one.annotations, one.image.size_hw, numbers)
             text = "".join(f"{line}\n" for line in lines)
-            path = folder / LABELS_FOLDER / f"{stems.of(each.image.name)}.txt"
+            path = folder / LABELS_FOLDER / f"{stems.of(one.image.name)}.txt"
             write_atomically(path, text.encode())
     write_atomically(folder / DATASET_NAME, dataset_yaml(numbers).encode())
     return (folder,)
+
+
+def read_yolo(folder: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
+    """Read the text of each image that has one; an image without a text was not looked at.
+
+    YOLO's numbers are shares of an image whose size no file tells, so `images` have to be given.
+    """
+    categories = _read_categories(folder / DATASET_NAME)
+    for image, path in files_of_images(folder / LABELS_FOLDER, ".txt", images):
+        if image.size_hw == (0, 0):
+            raise InvalidMask(
+                f"'{path}' has shares of its image, but nothing tells the size of '{image.name}'. "
+                "Pass the images to the reader, with their sizes."
+            )
+        try:
+            text = path.read_text(encoding="utf-8")
+            annotations = annotations_from_yolo(text, image.size_hw, categories)
+        except (InvalidMask, UnicodeDecodeError) as error:
+            raise InvalidMask(f"'{path}': {error}") from error
+        yield Labeled(image=image, annotations=annotations)
 
 
 def yolo_lines(
@@ -60,10 +80,11 @@ def annotations_from_yolo(
     )
 
 
-def dataset_yaml(names: Iterable[str]) -> str:
-    """What YOLO wants to know of the dataset, with the classes in their order."""
-    lines = [f"  {number}: {_yaml_text(name)}" for number, name in enumerate(names)]
-    return "\n".join(["path: .", "train: images", "val: images", "names:", *lines, ""])
+def _read_categories(path: Path) -> list[str]:
+    try:
+        return categories_from_yaml(path.read_text(encoding="utf-8"))
+    except (InvalidMask, OSError, ValueError) as error:
+        raise InvalidMask(f"'{path}' can't be read: {error}") from error
 
 
 def _outline(mask: Mask) -> list[float]:
@@ -111,11 +132,3 @@ def _box_of(shape: Sequence[float]) -> Box:
         snapped(x + width / 2),
         snapped(y + height / 2),
     )
-
-
-def _yaml_text(text: str) -> str:
-    """JSON's quoting is YAML's, but for characters that can't be printed."""
-    if text.isprintable():
-        return json.dumps(text, ensure_ascii=False)
-    escaped = text.encode("unicode_escape").decode("ascii")
-    return '"' + escaped.replace('"', '\\"') + '"'

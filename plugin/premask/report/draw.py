@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from premask.annotations import Annotation, Labeled
 from premask.geometry import Box, IntBox, box_area, box_slices, pixel_box
-from premask.labels.png import alpha_map
 from premask.masks import HALF, Mask
 from premask.report.lettering import Color, draw_tag, fitted, free_spot, tag_size_wh
+from premask.shaping.maps import alpha_map
 
 Colored = tuple[Annotation, Color]
 

@@ -15,7 +15,7 @@ from premask.annotations import Labeled
 from premask.errors import UnwritableOutput
 from premask.files import unwritable
 from premask.images import Image
-from premask.labels.coco import annotation_from_json, annotation_to_json
+from premask.labels.annotation_json import annotation_from_json, annotation_to_json
 
 if sys.platform != "win32":
     import fcntl

@@ -1,96 +1,24 @@
-"""Annotations <-> Label Studio: regions, tasks, and the labeling configuration for them."""
+"""Annotations <-> Label Studio's regions: brushes, rectangles, polygons and ellipses."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote
-from xml.sax.saxutils import quoteattr
+from typing import Any
 
 import numpy as np
 
-from premask.annotations import Annotation, Labeled
+from premask.annotations import Annotation
 from premask.errors import InvalidMask
-from premask.files import replacing, write_atomically
 from premask.geometry import Box, clip_box, pixel_box, pixels_of_percent, snapped
 from premask.images import digest_of
 from premask.labels import brush_rle
 from premask.labels.coco_rle import mask_from_segmentation, mask_to_polygons
-from premask.labels.palette import hex_color
+from premask.labels.label_studio.label_config import DEFAULT_TAGS, RegionKind, Tags
 from premask.masks import HALF, Mask, Matte, Size
 
 Json = dict[str, Any]
-RegionKind = Literal["brush", "rectangle", "polygon", "ellipse"]
-
-CONFIG_NAME = "label_config.xml"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tags:
-    """The names that a labeling configuration gives to its image and to its tools."""
-
-    image: str = "image"
-    brush: str = "brush"
-    rectangle: str = "rectangle"
-    polygon: str = "polygon"
-    ellipse: str = "ellipse"
-
-
-DEFAULT_TAGS = Tags()
-
-
-def write_label_studio(
-    labeled: Iterable[Labeled],
-    path: Path,
-    categories: Sequence[str] | None = None,
-    *,
-    image_url: Callable[[str], str] | None = None,
-    kinds: Sequence[RegionKind] | None = None,
-) -> tuple[Path, ...]:
-    """Write tasks with predictions in one pass, and beside them the configuration for them."""
-    labels = dict.fromkeys(categories or ())
-    with replacing(path) as file:
-        file.write(b"[")
-        looked_at = (each for each in labeled if each.error is None)
-        for place, each in enumerate(looked_at):
-            labels |= dict.fromkeys(annotation.label for annotation in each.annotations)
-            url = (image_url or local_file_url)(each.image.name)
-            file.write(b",\n" if place else b"\n")
-            file.write(json.dumps(task_from_labeled(each, image_url=url, kinds=kinds)).encode())
-        file.write(b"\n]\n")
-    config = write_atomically(path.with_name(CONFIG_NAME), label_config(tuple(labels)).encode())
-    return path, config
-
-
-def task_from_labeled(
-    labeled: Labeled,
-    *,
-    image_url: str,
-    model_version: str = "premask",
-    kinds: Sequence[RegionKind] | None = None,
-    tags: Tags = DEFAULT_TAGS,
-) -> Json:
-    """One task to import, with one prediction; nothing found is a prediction without regions."""
-    regions = [
-        region
-        for index, annotation in enumerate(labeled.annotations)
-        for region in regions_from_annotation(
-            annotation, labeled.image.size_hw, index=index, kinds=kinds, tags=tags
-        )
-    ]
-    prediction = prediction_from_regions(regions, model_version=model_version)
-    return {"data": {"image": image_url}, "predictions": [prediction]}
-
-
-def prediction_from_regions(regions: Sequence[Json], *, model_version: str) -> Json:
-    """One prediction; its score is the mean of the regions' scores, where they have any."""
-    scores = [region["score"] for region in regions if "score" in region]
-    score = {"score": sum(scores) / len(scores)} if scores else {}
-    return {"model_version": model_version, "result": list(regions)} | score
 
 
 def regions_from_annotation(
@@ -121,29 +49,6 @@ def annotations_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[Anno
     A turned rectangle becomes the upright box around it.
     """
     return tuple(_annotation(region) for region in regions if region.get("type") in _READERS)
-
-
-def label_config(labels: Sequence[str], tags: Tags = DEFAULT_TAGS) -> str:
-    """A labeling configuration (XML) for the regions of these labels."""
-    tools = {
-        "BrushLabels": tags.brush,
-        "RectangleLabels": tags.rectangle,
-        "PolygonLabels": tags.polygon,
-    }
-    lines = ["<View>", f'  <Image name={quoteattr(tags.image)} value="$image" zoom="true"/>']
-    for tool, name in tools.items():
-        lines.append(f"  <{tool} name={quoteattr(name)} toName={quoteattr(tags.image)}>")
-        lines += [
-            f'    <Label value={quoteattr(label)} background="{hex_color(number)}"/>'
-            for number, label in enumerate(labels, start=1)
-        ]
-        lines.append(f"  </{tool}>")
-    return "\n".join([*lines, "</View>", ""])
-
-
-def local_file_url(name: str) -> str:
-    """Where Label Studio's local files storage serves an image of this relative name."""
-    return "/data/local-files/?d=" + quote(name, errors="surrogateescape")
 
 
 def _region(

@@ -1,0 +1,47 @@
+"""Annotations <-> plain data that keeps all they hold, for the journal of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from premask.annotations import Annotation
+from premask.labels.coco_rle import mask_from_segmentation, matte_from_planes, matte_to_planes
+from premask.masks import Size
+
+Json = dict[str, Any]
+
+
+def annotation_to_json(annotation: Annotation) -> Json:
+    """Everything that an annotation holds, as plain data."""
+    record: Json = {
+        "label": annotation.label,
+        "box_xyxy": [float(side) for side in annotation.box_xyxy],
+        "score": None if annotation.score is None else float(annotation.score),
+        "source": list(annotation.source),
+    }
+    if annotation.mask is not None:
+        record["mask"] = annotation.mask.rle
+    if annotation.matte is not None:
+        record["matte"] = matte_to_planes(annotation.matte)
+    if annotation.track is not None:
+        record["track"] = int(annotation.track)
+    if annotation.crowd:
+        record["crowd"] = True
+    return record
+
+
+def annotation_from_json(record: Mapping[str, Any], size_hw: Size) -> Annotation:
+    """Undo `annotation_to_json`."""
+    mask, planes = record.get("mask"), record.get("matte")
+    x0, y0, x1, y1 = record["box_xyxy"]
+    return Annotation(
+        label=record["label"],
+        box_xyxy=(x0, y0, x1, y1),
+        score=record["score"],
+        mask=mask_from_segmentation(mask, size_hw) if mask else None,
+        matte=matte_from_planes(planes, size_hw) if planes else None,
+        track=record.get("track"),
+        source=tuple(record["source"]),
+        crowd=bool(record.get("crowd")),
+    )

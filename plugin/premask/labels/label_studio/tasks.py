@@ -1,0 +1,121 @@
+"""Annotations <-> Label Studio's tasks, with predictions to import or annotations to export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from premask.annotations import Labeled
+from premask.errors import InvalidMask
+from premask.files import replacing, write_atomically
+from premask.images import Image
+from premask.labels.label_studio.label_config import DEFAULT_TAGS, RegionKind, Tags, label_config
+from premask.labels.label_studio.regions import (
+    Json,
+    annotations_from_regions,
+    regions_from_annotation,
+)
+
+CONFIG_NAME = "label_config.xml"
+
+_LOCAL_FILES = "/data/local-files/?d="
+
+
+def write_label_studio(
+    labeled: Iterable[Labeled],
+    path: Path,
+    categories: Sequence[str] | None = None,
+    *,
+    image_url: Callable[[str], str] | None = None,
+    kinds: Sequence[RegionKind] | None = None,
+) -> tuple[Path, ...]:
+    """Write tasks with predictions in one pass, and beside them the configuration for them."""
+    labels = dict.fromkeys(categories or ())
+    with replacing(path) as file:
+        file.write(b"[")
+        looked_at = (one for one in labeled if one.error is None)
+        for place, one in enumerate(looked_at):
+            labels |= dict.fromkeys(annotation.label for annotation in one.annotations)
+            url = (image_url or local_file_url)(one.image.name)
+            file.write(b",\n" if place else b"\n")
+            file.write(json.dumps(task_from_labeled(one, image_url=url, kinds=kinds)).encode())
+        file.write(b"\n]\n")
+    config = write_atomically(path.with_name(CONFIG_NAME), label_config(tuple(labels)).encode())
+    return path, config
+
+
+def read_tasks(path: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
+    """Read a file of tasks: a person's last annotation, or the last prediction where there is none.
+
+    A task that has neither is left out: nobody looked at its image. The images are found among the
+    `images` by the URL that `write_label_studio` gives them; others are called by their URL, and
+    have the size that their regions tell.
+    """
+    known = {local_file_url(image.name): image for image in images}
+    try:
+        for task in json.loads(path.read_bytes()):
+            regions = _last_regions(task)
+            if regions is not None:
+                url = task["data"]["image"]
+                yield Labeled(
+                    image=known.get(url) or _image_from_task(url, regions),
+                    annotations=annotations_from_regions(regions),
+                )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidMask(
+            f"'{path}' can't be read as tasks of Label Studio: {type(error).__name__}: {error}. It "
+            "must be JSON, as Label Studio exports it: a list of tasks with their 'data', "
+            "'annotations' and 'predictions'."
+        ) from error
+
+
+def task_from_labeled(
+    labeled: Labeled,
+    *,
+    image_url: str,
+    model_version: str = "premask",
+    kinds: Sequence[RegionKind] | None = None,
+    tags: Tags = DEFAULT_TAGS,
+) -> Json:
+    """One task to import, with one prediction; nothing found is a prediction without regions."""
+    regions = [
+        region
+        for index, annotation in enumerate(labeled.annotations)
+        for region in regions_from_annotation(
+            annotation, labeled.image.size_hw, index=index, kinds=kinds, tags=tags
+        )
+    ]
+    prediction = prediction_from_regions(regions, model_version=model_version)
+    return {"data": {"image": image_url}, "predictions": [prediction]}
+
+
+def prediction_from_regions(regions: Sequence[Json], *, model_version: str) -> Json:
+    """One prediction; its score is the mean of the regions' scores, where they have any."""
+    scores = [region["score"] for region in regions if "score" in region]
+    score = {"score": sum(scores) / len(scores)} if scores else {}
+    return {"model_version": model_version, "result": list(regions)} | score
+
+
+def local_file_url(name: str) -> str:
+    """Where Label Studio's local files storage serves an image of this relative name."""
+    return _LOCAL_FILES + quote(name, errors="surrogateescape")
+
+
+def _last_regions(task: Mapping[str, Any]) -> Sequence[Json] | None:
+    people = [said for said in task.get("annotations") or () if not said.get("was_cancelled")]
+    said = people or task.get("predictions") or ()
+    regions: Sequence[Json] | None = said[-1]["result"] if said else None
+    return regions
+
+
+def _image_from_task(url: str, regions: Sequence[Json]) -> Image:
+    name = url
+    if url.startswith(_LOCAL_FILES):
+        name = unquote(url.removeprefix(_LOCAL_FILES), errors="surrogateescape")
+    # Regions that are no shapes (choices, texts) may tell no size; without any it stays unknown.
+    sized = next((region for region in regions if "original_width" in region), None)
+    size_hw = (sized["original_height"], sized["original_width"]) if sized else (0, 0)
+    return Image(name=name, size_hw=size_hw)
