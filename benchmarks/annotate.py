@@ -17,8 +17,8 @@ from premask.labels.formats import formats_of
 from premask.models.options import NoOptions
 from premask.models.pool import ModelPool
 from premask.recipes.recipe import recipe_of
+from premask.runs.folder_job import FolderJob, annotate_into_folder
 from premask.runs.inputs import collect_inputs
-from premask.runs.run import Job, run
 
 IMAGES = 24
 REPEATS = 5
@@ -44,13 +44,13 @@ def speed(folder: Path) -> Row:
             assert (alpha >= 128).any()
 
     def annotate() -> None:
-        job = Job(
+        job = FolderJob(
             inputs=collect_inputs(paths),
             recipe=recipe_of("subject"),
             folder=folder / f"out-{next(turns)}",
             formats=formats_of(["coco"]),
         )
-        assert run(job, pool).annotated == IMAGES
+        assert annotate_into_folder(job, pool).annotated == IMAGES
 
     ratio = ratio_of(annotate, bare_loop, REPEATS)
     return Row(

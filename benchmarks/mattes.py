@@ -38,8 +38,8 @@ from premask.models.options import BirefnetOptions, ClosedFormOptions, VitMatteO
 from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects
 from premask.recipes.recipe import MatteStage, recipe_of
+from premask.runs.folder_job import FolderJob, annotate_into_folder
 from premask.runs.inputs import collect_inputs
-from premask.runs.run import Job, run
 from premask.shaping.refine import grow, shrink
 
 SIZES_WH = ((1920, 1080), (4000, 3000))
@@ -71,15 +71,15 @@ def network_share(folder: Path, size_wh: tuple[int, int]) -> Row:
     pool = ModelPool(device="cpu")
     network = pool.get(model)._network
     network.register_forward_hook(disc)
-    job = Job(
+    job = FolderJob(
         inputs=collect_inputs(photos),
         recipe=recipe_of("birefnet").with_settings({"matte.model": model}),
         folder=folder / f"out-{size_wh[0]}",
         formats=formats_of(["coco", "cutout"]),
         batch_size=1,
     )
-    share, outside = share_of_time(network, lambda: run(job, pool))
-    assert all(count for _, count, _ in run(job, pool).rows)
+    share, outside = share_of_time(network, lambda: annotate_into_folder(job, pool))
+    assert all(count for _, count, _ in annotate_into_folder(job, pool).rows)
     return Row(
         what="birefnet-lite at 1024, its network's time / that of the whole run",
         ratio=share,

@@ -11,7 +11,6 @@ from functools import partial
 
 from ml_backend.predict.batching import Batches
 from ml_backend.predict.task_images import TaskImages
-from ml_backend.predict.work_queue import in_order
 from ml_backend.project.label_config import LabelConfig
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.protocol import Json
@@ -20,7 +19,9 @@ from premask.images import Image
 from premask.models.capabilities import Restorer
 from premask.models.pool import ModelPool
 from premask.recipes.recipe import Recipe
-from premask.runs.pipeline import BATCH_SIZE, Progress, explained
+from premask.runs.ordered_work import in_order
+from premask.runs.pipeline import BATCH_SIZE, explained
+from premask.runs.progress import Progress
 
 WORKERS = 2 * BATCH_SIZE
 """One batch is fetched while the model looks at the other one."""

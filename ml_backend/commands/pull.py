@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ml_backend.predict.work_queue import in_order
 from ml_backend.project.label_config import images_of
 from ml_backend.project.task_reading import (
     ImageNames,
@@ -25,12 +24,14 @@ from ml_backend.studio.fetch import ImageFetcher
 from premask.annotations import Labeled
 from premask.errors import InvalidMask, PremaskError
 from premask.images import Image, read_image
-from premask.labels.formats import DatasetFormat, Format, ImageFormat, formats_of
+from premask.labels.formats import formats_of
 from premask.labels.numbering import Stems
 from premask.masks import Size
+from premask.runs.delivery import Delivery
+from premask.runs.folder_state import STATE_FOLDER
 from premask.runs.journal import Journal
-from premask.runs.pipeline import Progress
-from premask.runs.run import STATE
+from premask.runs.ordered_work import in_order
+from premask.runs.progress import Progress
 from premask.terminal.screen import ProgressLine, printable
 
 PAGE = 10
@@ -72,8 +73,7 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
         choice=SourceChoice(
             kind=options.kind, annotator=options.annotator, model_version=options.model_version
         ),
-        folder=options.out,
-        formats=formats_of(options.format.split(",")),
+        delivery=Delivery(folder=options.out, formats=formats_of(options.format.split(","))),
     )
     line = ProgressLine()
     try:
@@ -104,8 +104,7 @@ class Pull:
     fetcher: ImageFetcher
     project: int
     choice: SourceChoice
-    folder: Path
-    formats: list[Format]
+    delivery: Delivery
     failures: dict[str, PremaskError] = field(default_factory=dict)
     _counts: ReadingCounts = field(default_factory=ReadingCounts)
     _found: list[tuple[str, int]] = field(default_factory=list)
@@ -115,11 +114,11 @@ class Pull:
 
     def run(self, show: Callable[[Progress], object]) -> list[Path]:
         """Read all tasks, write all formats; says where the results are."""
-        path = self.folder / STATE / "pulled.jsonl"
+        path = self.delivery.folder / STATE_FOLDER / "pulled.jsonl"
         path.unlink(missing_ok=True)
         with Journal(path) as journal:
             self._read_all(journal, show)
-            written = list(self._write_all(journal))
+            written = self._write_all(journal)
         path.unlink()
         return written
 
@@ -162,7 +161,7 @@ class Pull:
         try:
             size_hw = size_of(wanted.chosen, wanted.image)
             picture = Image(name=wanted.name, size_hw=size_hw or (0, 0))
-            if size_hw is None or self._image_formats():
+            if size_hw is None or self.delivery.has_image_files:
                 data = self.fetcher.image_bytes(wanted.url, task_id=wanted.task)
                 picture = read_image(data, wanted.name)
                 _require_same_size(size_hw, picture.size_hw)
@@ -175,23 +174,16 @@ class Pull:
         if labeled.error is not None:
             self.failures[name] = labeled.error
             return
-        stem = self._stems.of(name)
-        for form in self._image_formats():
-            form.write(labeled, self.folder / form.folder_name, stem)
+        self.delivery.write_image_files(labeled, self._stems.of(name))
         journal.add(str(len(self._found)), labeled)
         self._found.append((name, len(labeled.annotations)))
         self._labels.update(each.label for each in labeled.annotations)
 
-    def _write_all(self, journal: Journal) -> Iterator[Path]:
-        for form in self.formats:
-            if isinstance(form, DatasetFormat):
-                labeled = (journal.get(str(n), name) for n, (name, _) in enumerate(self._found))
-                yield from form.write(labeled, self.folder / form.file_name, sorted(self._labels))
-            else:
-                yield self.folder / form.folder_name
+    def _write_all(self, journal: Journal) -> list[Path]:
+        def read_all() -> Iterator[Labeled]:
+            return (journal.get(str(number), name) for number, (name, _) in enumerate(self._found))
 
-    def _image_formats(self) -> list[ImageFormat]:
-        return [form for form in self.formats if isinstance(form, ImageFormat)]
+        return self.delivery.write_dataset_files(read_all, sorted(self._labels))
 
 
 def _require_same_size(drawn_hw: Size | None, size_hw: Size) -> None:

@@ -19,7 +19,7 @@ from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.fetch import ImageFetcher
 from ml_backend.studio.protocol import Json
-from premask.runs.pipeline import Progress
+from premask.runs.progress import Progress
 from premask.terminal.screen import ProgressLine, printable
 
 OWN = "premask"

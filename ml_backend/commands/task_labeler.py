@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from ml_backend.commands.bulk_writer import NewPrediction
 from ml_backend.predict.predictor import Prediction, Predictor
-from ml_backend.predict.work_queue import in_order
 from ml_backend.project.label_config import LabelConfig
 from ml_backend.studio.protocol import Json, Task, prediction_json
 from premask.errors import PremaskError
+from premask.runs.ordered_work import in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

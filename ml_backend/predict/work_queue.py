@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Generator, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-AHEAD = 2
-"""Items of each worker that are begun or done before somebody asks for them."""
-
-
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], *, workers: int, name: str
-) -> Generator[tuple[Item, Future[Result]], None, None]:
-    """Work on items in threads of this name; each item with its result, when its turn comes."""
-    under_way: deque[tuple[Item, Future[Result]]] = deque()
-    threads = ThreadPoolExecutor(workers, name)
-    try:
-        for each in items:
-            under_way.append((each, threads.submit(work, each)))
-            if len(under_way) > AHEAD * workers:
-                yield under_way.popleft()
-        while under_way:
-            yield under_way.popleft()
-    finally:
-        threads.shutdown(wait=True, cancel_futures=True)
 
 
 class QueueFull(Exception):

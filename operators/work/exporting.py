@@ -10,8 +10,9 @@ from typing import Any
 from premask.annotations import Labeled
 from premask.errors import InvalidSetting, UnreadableImage
 from premask.images import Image, read_image
-from premask.labels.formats import DatasetFormat, ImageFormat, formats_of
+from premask.labels.formats import formats_of
 from premask.labels.numbering import Stems
+from premask.runs.delivery import Delivery
 from premask.runs.inputs import common_folder
 
 from ..dataset.reading import label_names, read_labels
@@ -45,15 +46,9 @@ def export_masks(
     """
     if not label_fields:
         raise InvalidSetting("There is nothing to export: name one label field or more.")
-    chosen = formats_of(formats)
-    datasets = [each for each in chosen if isinstance(each, DatasetFormat)]
-    by_image = [each for each in chosen if isinstance(each, ImageFormat)]
-    export = _Export(samples, label_fields, classes, Path(folder), on_progress)
-    export.total *= len(datasets) + bool(by_image)
-    for form in datasets:
-        export.write_dataset(form)
-    if by_image:
-        export.write_images(by_image)
+    delivery = Delivery(folder=Path(folder), formats=formats_of(formats), classes=classes)
+    export = _Export(samples, label_fields, delivery, on_progress)
+    export.write()
     return export.outcome
 
 
@@ -64,35 +59,29 @@ class _Export:
         self,
         samples: Any,
         fields: Sequence[str],
-        classes: Sequence[str],
-        folder: Path,
+        delivery: Delivery,
         on_progress: Watcher | None,
     ) -> None:
         self.outcome = Exported()
-        self.total = len(samples)
-        self._samples, self._fields, self._folder = samples, fields, folder
-        self._classes = tuple(classes)
-        self._categories = self._classes or label_names(samples, fields)
+        self._samples, self._fields, self._delivery = samples, fields, delivery
         self._root = common_folder([Path(path) for path in samples.distinct("filepath")])
+        self._total = len(samples) * (delivery.dataset_readings + delivery.has_image_files)
         self._on_progress, self._done, self._is_counted = on_progress, 0, False
 
-    def write_dataset(self, form: DatasetFormat) -> None:
-        path = self._folder / form.file_name
-        written = form.write(self._labeled(), path, self._categories)
+    def write(self) -> None:
+        """Write the files of all images first, then those of each image."""
+        labels = self._delivery.classes or label_names(self._samples, self._fields)
+        written = self._delivery.write_dataset_files(self._labeled, labels)
         self.outcome.written += map(str, written)
-
-    def write_images(self, forms: Sequence[ImageFormat]) -> None:
-        stems, needs_pixels = Stems(), any(form.needs_pixels for form in forms)
-        for each in self._labeled():
+        stems = Stems()
+        for each in self._labeled() if self._delivery.has_image_files else ():
             stem = stems.of(each.image.name)
             try:
-                labeled = self._with_pixels(each) if needs_pixels else each
+                labeled = self._with_pixels(each) if self._delivery.needs_pixels else each
             except UnreadableImage as error:
                 self.outcome.failures[each.image.name] = error.reason
                 continue
-            for form in forms:
-                form.write(labeled, self._folder / form.folder_name, stem)
-        self.outcome.written += [str(self._folder / form.folder_name) for form in forms]
+            self._delivery.write_image_files(labeled, stem)
 
     def _labeled(self) -> Iterator[Labeled]:
         """The images that could be read, with the annotations that are wanted."""
@@ -107,10 +96,7 @@ class _Export:
 
     def _wanted(self, labeled: Labeled) -> Labeled:
         name = Path(labeled.image.name).relative_to(self._root).as_posix()
-        annotations = tuple(
-            each for each in labeled.annotations if not self._classes or each.label in self._classes
-        )
-        return replace(labeled, image=replace(labeled.image, name=name), annotations=annotations)
+        return self._delivery.chosen(replace(labeled, image=replace(labeled.image, name=name)))
 
     def _count(self, labeled: Labeled) -> None:
         if not self._is_counted and labeled.error is None:
@@ -119,7 +105,7 @@ class _Export:
             self.outcome.mattes += sum(each.matte is not None for each in labeled.annotations)
         self._done += 1
         if self._on_progress is not None:
-            self._on_progress(self._done, self.total)
+            self._on_progress(self._done, self._total)
 
     def _with_pixels(self, labeled: Labeled) -> Labeled:
         image = read_image(self._root / labeled.image.name, labeled.image.name)

@@ -7,7 +7,8 @@ from premask.masks import Mask, Matte
 from premask.models.pool import ModelPool
 from premask.prompts import BoxPrompt, Exemplar, Hint, Phrase, Point, Prompts
 from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of
-from premask.runs.pipeline import Progress, Request, label
+from premask.runs.pipeline import Request, label
+from premask.runs.progress import Progress
 from premask.version import __version__
 
 __all__ = [

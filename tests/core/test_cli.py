@@ -333,6 +333,6 @@ def test_ctrl_c_is_no_traceback(
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("premask.cli.annotate.run", interrupted)
+    monkeypatch.setattr("premask.cli.annotate.annotate_into_folder", interrupted)
     assert annotate(photos, "--recipe", "faces", "--out", tmp_path) == 130
     assert "run it again" in capsys.readouterr().err

@@ -18,9 +18,9 @@ from premask.models.parts.phrases import required_phrases
 from premask.models.pool import ModelPool
 from premask.prompts import Exemplar, Hint, Phrase, Prompts
 from premask.recipes.recipe import recipe_of
+from premask.runs.folder_job import FolderJob, annotate_into_folder
 from premask.runs.inputs import Input
 from premask.runs.pipeline import Request, label, require_prompts
-from premask.runs.run import Job, run
 
 CAT = Prompts(phrases=(Phrase(text="a cat"),))
 SHOWN = Prompts(exemplars=(Exemplar(box_xyxy=(0, 0, 2, 2)),))
@@ -115,12 +115,12 @@ def test_the_terminal_says_it_before_it_downloads_or_writes(
 def test_a_file_that_is_gone_is_asked_nothing_and_stops_nothing(tmp_path: Path) -> None:
     PIL.Image.fromarray(PHOTO).save(tmp_path / "photo.png")
     names = ("gone.png", "photo.png")
-    job = Job(
+    job = FolderJob(
         inputs=[Input(path=tmp_path / name, name=name, stem=name) for name in names],
         recipe=recipe_of("dino"),
         folder=tmp_path / "out",
         formats=formats_of(["coco"]),
         prompts=CAT,
     )
-    outcome = run(job, FakePool())
+    outcome = annotate_into_folder(job, FakePool())
     assert (outcome.annotated, list(outcome.failures)) == (1, ["gone.png"])

@@ -24,7 +24,8 @@ from premask.masks import Alpha, Mask
 from premask.models.pool import ModelPool
 from premask.prompts import BoxPrompt, Phrase, Prompts
 from premask.recipes.recipe import recipe_of
-from premask.runs.pipeline import Progress, Request, label
+from premask.runs.pipeline import Request, label
+from premask.runs.progress import Progress
 
 WRONG = 13
 """The gray value on which the fake model fails."""

@@ -332,7 +332,7 @@ def test_preview_writes_a_report_and_a_sheet_of_each_folder(
         passes.append(folder)
         return many(2)
 
-    monkeypatch.setattr("premask.report.preview.results_of", results)
+    monkeypatch.setattr("premask.report.preview.read_results", results)
     monkeypatch.setattr("premask.report.preview.read_state", lambda folder: {"recipe": "[subject]"})
     report, sheet = preview([tmp_path])
     assert passes == [tmp_path]  # images are decoded once for both

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from premask.runs.pipeline import Progress
+from premask.runs.progress import Progress
 from premask.terminal.screen import ProgressLine
 
 

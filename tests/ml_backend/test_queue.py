@@ -10,7 +10,8 @@ from itertools import islice
 
 import pytest
 
-from ml_backend.predict.work_queue import AHEAD, Lane, QueueFull, SharedWork, in_order
+from ml_backend.predict.work_queue import Lane, QueueFull, SharedWork
+from premask.runs.ordered_work import AHEAD, in_order
 
 SOON = 10
 

@@ -10,9 +10,10 @@ from premask.cli.models import fetch
 from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.models.catalog import checkpoint_of
 from premask.recipes.recipe import recipe_of
+from premask.runs.folder_job import FolderJob, FolderOutcome, annotate_into_folder
+from premask.runs.folder_state import start_over
 from premask.runs.inputs import collect_inputs
 from premask.runs.pipeline import require_prompts
-from premask.runs.run import Job, Outcome, run, start_over
 from premask.terminal.flags import EXIT_CODES, Commands, prompts_from_flags, settings_from_flags
 from premask.terminal.screen import ProgressLine, duration, printable, table
 
@@ -55,7 +56,7 @@ def add(commands: Commands) -> None:
 
 def _annotate(options: argparse.Namespace) -> int:
     recipe = recipe_of(options.recipe).with_settings(settings_from_flags(options.settings))
-    job = Job(
+    job = FolderJob(
         inputs=collect_inputs(options.paths, options.root),
         recipe=recipe,
         folder=options.out,
@@ -78,14 +79,14 @@ def _annotate(options: argparse.Namespace) -> int:
         start_over(job.folder)
     line = ProgressLine()
     try:
-        outcome = run(job, pool_from(options), line)
+        outcome = annotate_into_folder(job, pool_from(options), line)
     finally:
         line.end()
     print(_summary(outcome))
     return 1 if outcome.failures else 0
 
 
-def _summary(outcome: Outcome) -> str:
+def _summary(outcome: FolderOutcome) -> str:
     rows = [(name, str(count), f"{seconds:.2f}") for name, count, seconds in outcome.rows]
     lines = [table(rows[:ROWS], ("image", "annotations", "seconds"))]
     if len(rows) > ROWS:

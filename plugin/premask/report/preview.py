@@ -17,7 +17,7 @@ from premask.files import replacing
 from premask.report.draw import cutout_on_checkerboard, overlay
 from premask.report.html_report import write_report
 from premask.report.lettering import Color, fitted, font_for
-from premask.runs.run import read_state, results_of
+from premask.runs.folder_state import read_results, read_state
 from premask.version import __version__
 
 GROUND: Color = (245, 245, 243)
@@ -36,7 +36,7 @@ def preview(folders: Iterable[Path]) -> Iterator[Path]:
     """Draw what the last run into each folder found; yields each file when it is written."""
     for folder in folders:
         sheet = ContactSheet()
-        results = sheet.watching(results_of(folder))
+        results = sheet.watching(read_results(folder))
         facts = {"recipe": read_state(folder)["recipe"], "made by": f"premask {__version__}"}
         title = folder.resolve().name
         yield write_report(results, folder / "report.html", title=title, facts=facts)

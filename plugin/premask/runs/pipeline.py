@@ -6,10 +6,11 @@ import itertools
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from premask.annotations import Labeled
 from premask.errors import Cancelled, ModelFailed, PremaskError
@@ -20,6 +21,8 @@ from premask.models.pool import ModelPool
 from premask.prompts import Prompts
 from premask.recipes.recipe import Recipe, recipe_of
 from premask.recipes.stages import run_stages
+from premask.runs.ordered_work import in_order
+from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 BATCH_SIZE = 4
 WORKERS = 2
@@ -38,28 +41,6 @@ class Request:
     prompts: Prompts | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far it got; `total` is None for inputs that don't know their length.
-
-    `reused` of those that are done were done before, and took no time.
-    """
-
-    done: int
-    failed: int
-    total: int | None
-    seconds: float
-    reused: int = 0
-
-    @property
-    def eta_seconds(self) -> float | None:
-        """What is left at the speed so far."""
-        fresh = self.done - self.reused
-        if self.total is None or not fresh:
-            return None
-        return self.seconds / fresh * (self.total - self.done)
-
-
 def label(
     images: Iterable[ImageSource | Request],
     recipe: str | Recipe = "subject",
@@ -67,7 +48,7 @@ def label(
     prompts: Prompts | None = None,
     pool: ModelPool | None = None,
     batch_size: int = BATCH_SIZE,
-    on_progress: Callable[[Progress], object] | None = None,
+    on_progress: ProgressWatcher | None = None,
     cancel: threading.Event | None = None,
 ) -> Generator[Labeled, None, None]:
     """Annotate images as they are asked for: one `Labeled` for each, in order.
@@ -82,13 +63,13 @@ def label(
     total = len(images) if isinstance(images, Sized) else None
     images = iter(images)
     first = list(itertools.islice(images, 1))
-    if not any(isinstance(each, Request) and each.prompts is not None for each in first):
+    if not any(isinstance(image, Request) and image.prompts is not None for image in first):
         require_prompts(recipe, prompts)
     for model in recipe.models:
         pool.get(model)
     requests = (_request(image, prompts) for image in itertools.chain(first, images))
-    labeled = _in_order(requests, recipe, pool, max(1, batch_size))
-    return _watched(labeled, total, on_progress, cancel)
+    labeled = _labeled_in_order(requests, recipe, pool, max(1, batch_size))
+    return _counted(labeled, total, on_progress, cancel)
 
 
 def require_prompts(recipe: Recipe, prompts: Prompts) -> None:
@@ -103,40 +84,35 @@ def _request(image: ImageSource | Request, prompts: Prompts) -> Request:
     return request if request.prompts is not None else replace(request, prompts=prompts)
 
 
-def _watched(
+def _counted(
     labeled: Iterator[Labeled],
     total: int | None,
-    on_progress: Callable[[Progress], object] | None,
+    on_progress: ProgressWatcher | None,
     cancel: threading.Event | None,
 ) -> Generator[Labeled, None, None]:
-    started, done, failed = time.monotonic(), 0, 0
-    for each in labeled:
-        yield each
-        done, failed = done + 1, failed + (each.error is not None)
-        if on_progress is not None:
-            seconds = time.monotonic() - started
-            on_progress(Progress(done=done, failed=failed, total=total, seconds=seconds))
+    counter = ProgressCounter(total=total, on_progress=on_progress)
+    for result in labeled:
+        yield result
+        # Only now is whoever asked for it done with it, too.
+        counter.count(failed=result.error is not None)
         if cancel is not None and cancel.is_set():
-            raise Cancelled(f"Stopped after {done} images, as asked. What is done is kept.")
+            raise Cancelled(f"Stopped after {counter.done} images, as asked. What is done is kept.")
 
 
-def _in_order(
+def _labeled_in_order(
     requests: Iterator[Request], recipe: Recipe, pool: ModelPool, batch_size: int
 ) -> Iterator[Labeled]:
-    readers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "premask-read")
-    workers = ThreadPoolExecutor(WORKERS, "premask-work")
-    under_way: deque[Future[list[Labeled]]] = deque()
-    try:
-        while batch := list(itertools.islice(requests, batch_size)):
-            reading = [(each, readers.submit(_read, each)) for each in batch]
-            under_way.append(workers.submit(_run_batch, reading, recipe, pool))
-            if len(under_way) > WORKERS:
-                yield from under_way.popleft().result()
-        while under_way:
-            yield from under_way.popleft().result()
-    finally:
-        for executor in (workers, readers):
-            executor.shutdown(wait=True, cancel_futures=True)
+    """Read each batch in threads, and run it in another, while the caller uses the one before."""
+    # Reading begins when a batch is put together, so only the batches under way are in memory.
+    readers = min(4, os.cpu_count() or 1)
+    reading = in_order(_read, requests, workers=readers, name="premask-read", ahead=0)
+    batches = iter(lambda: list(itertools.islice(reading, batch_size)), [])
+    run_batch = partial(_run_batch, recipe=recipe, pool=pool)
+    work = in_order(run_batch, batches, workers=WORKERS, name="premask-work", ahead=WORKERS)
+    # The workers are closed first: they wait for what the readers read.
+    with closing(reading), closing(work):
+        for _, labeled in work:
+            yield from labeled.result()
 
 
 def _read(request: Request) -> Image:
@@ -156,7 +132,11 @@ def _run_batch(
             prompts.append(request.prompts or Prompts())
             results.append(None)
         except PremaskError as error:
-            results.append(Labeled(image=Image.unread(_name_of(request)), error=error))
+            name = request.name
+            if name is None:
+                is_path = isinstance(request.image, str | os.PathLike)
+                name = str(request.image) if is_path else "image"
+            results.append(Labeled(image=Image.unread(name), error=error))
     labeled = iter(_run_or_halve(images, prompts, recipe, pool))
     return [result or next(labeled) for result in results]
 
@@ -180,8 +160,8 @@ def _run_or_halve(
         ]
     share = (time.monotonic() - started) / len(images)
     return [
-        Labeled(image=image, annotations=each, seconds=share)
-        for image, each in zip(images, annotations, strict=True)
+        Labeled(image=image, annotations=found, seconds=share)
+        for image, found in zip(images, annotations, strict=True)
     ]
 
 
@@ -195,9 +175,3 @@ def explained(error: Exception, image: Image, recipe: Recipe) -> PremaskError:
     )
     failed.__cause__ = error
     return failed
-
-
-def _name_of(request: Request) -> str:
-    if request.name is not None:
-        return request.name
-    return str(request.image) if isinstance(request.image, str | os.PathLike) else "image"

@@ -13,7 +13,7 @@ from premask.images import Image, read_image
 from premask.models.capabilities import Restorer
 from premask.models.pool import ModelPool
 from premask.runs.inputs import Input
-from premask.runs.pipeline import Progress
+from premask.runs.progress import Progress
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from premask.runs.pipeline import Progress
+from premask.runs.progress import Progress
 
 
 def table(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:

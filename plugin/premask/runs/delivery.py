@@ -1,0 +1,84 @@
+"""Results into a folder, in the formats asked for: files of each image, then one for all images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from premask.annotations import Labeled
+from premask.labels.formats import DatasetFormat, Format, ImageFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What is written where. The only place that knows that there are two kinds of formats.
+
+    `classes` are the only labels that are written, and they are numbered in this order; by default
+    all labels are written.
+    """
+
+    folder: Path
+    formats: Sequence[Format]
+    classes: Sequence[str] = ()
+
+    @property
+    def has_image_files(self) -> bool:
+        """Whether a format has files of its own for each image."""
+        return bool(self._image_formats())
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether `write_image_files` wants images with their pixels."""
+        return any(form.needs_pixels for form in self._image_formats())
+
+    @property
+    def dataset_readings(self) -> int:
+        """How often `write_dataset_files` reads all images."""
+        return len(self.formats) - len(self._image_formats())
+
+    def chosen(self, labeled: Labeled) -> Labeled:
+        """The image with the annotations that are written."""
+        if not self.classes:
+            return labeled
+        annotations = (found for found in labeled.annotations if found.label in self.classes)
+        return replace(labeled, annotations=tuple(annotations))
+
+    def image_files(self, labeled: Labeled, stem: str) -> list[Path]:
+        """The files that `write_image_files` writes; pixels are not needed to know them."""
+        chosen = self.chosen(labeled)
+        return [
+            path
+            for form in self._image_formats()
+            for path in form.files(chosen, self.folder / form.folder_name, stem)
+        ]
+
+    def write_image_files(self, labeled: Labeled, stem: str) -> list[Path]:
+        """Write one image's own files, named after `stem`; none for an image that failed."""
+        chosen = self.chosen(labeled)
+        return [
+            path
+            for form in self._image_formats()
+            for path in form.write(chosen, self.folder / form.folder_name, stem)
+        ]
+
+    def write_dataset_files(
+        self, read_all: Callable[[], Iterable[Labeled]], labels: Iterable[str]
+    ) -> list[Path]:
+        """Write the files that hold all images, and say where the results are, format by format.
+
+        `read_all` is called once for each such file: it streams what does not fit into memory.
+        `labels` are those that there are, in the order in which they are numbered.
+        """
+        categories = self.classes or tuple(labels)
+        written: list[Path] = []
+        for form in self.formats:
+            if isinstance(form, DatasetFormat):
+                path = self.folder / form.file_name
+                written += form.write(map(self.chosen, read_all()), path, categories)
+            else:
+                written.append(self.folder / form.folder_name)
+        return written
+
+    def _image_formats(self) -> list[ImageFormat]:
+        return [form for form in self.formats if isinstance(form, ImageFormat)]

@@ -1,0 +1,61 @@
+"""What a run leaves in its folder beside the results: the next one and the preview read it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from premask.annotations import Labeled
+from premask.errors import PremaskError, UnreadableImage
+from premask.files import write_atomically
+from premask.images import Image, read_image
+from premask.runs.journal import Journal
+
+STATE_FOLDER = ".premask"
+
+
+def open_journal(folder: Path) -> Journal:
+    """The journal of the images that are done; nobody else can open it meanwhile."""
+    return Journal(folder / STATE_FOLDER / "journal.jsonl")
+
+
+def start_over(folder: Path) -> None:
+    """Forget what was done in this folder; its results stay until they are written anew."""
+    shutil.rmtree(folder / STATE_FOLDER, ignore_errors=True)
+
+
+def write_state(folder: Path, state: dict[str, Any]) -> None:
+    """Keep the recipe, the images and the failures of a run that ended."""
+    text = json.dumps(state, indent=1)
+    write_atomically(folder / STATE_FOLDER / "state.json", text.encode())
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The recipe, the images and the failures of the last run into this folder."""
+    try:
+        state = json.loads((folder / STATE_FOLDER / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PremaskError(
+            f"{folder} holds no finished run of premask. Make one with: premask annotate PATHS "
+            f"--out {folder}"
+        ) from error
+    assert isinstance(state, dict)
+    return state
+
+
+def read_results(folder: Path) -> Iterator[Labeled]:
+    """What the last run into this folder found, with pixels, one at a time; then what failed."""
+    state = read_state(folder)
+    with open_journal(folder) as journal:
+        for entry in state["images"]:
+            try:
+                image = read_image(entry["path"], entry["name"])
+                yield replace(journal.get(entry["key"], entry["name"]), image=image)
+            except UnreadableImage as error:
+                yield Labeled(image=Image.unread(entry["name"]), error=error)
+    for name, reason in state["failures"].items():
+        yield Labeled(image=Image.unread(name), error=PremaskError(reason))
