@@ -35,7 +35,7 @@ def rows() -> Iterator[Row]:
 def speed(folder: Path) -> Row:
     paths = make_images(folder / "large", IMAGES, side=1400)
     pool = ModelPool()
-    model = pool.get("u2netp")
+    model = pool.matter("u2netp")
     turns = itertools.count()
 
     def bare_loop() -> None:

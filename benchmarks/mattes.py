@@ -69,7 +69,8 @@ def network_share(folder: Path, size_wh: tuple[int, int]) -> Row:
     """How much of a whole run the network is under way, with decoding and two formats."""
     model, photos = f"birefnet:{folder / 'birefnet'}", make_photos(folder, size_wh)
     pool = ModelPool(device="cpu")
-    network = pool.get(model)._network
+    matter: Any = pool.load(model)
+    network = matter._network
     network.register_forward_hook(disc)
     job = FolderJob(
         inputs=collect_inputs(photos),
@@ -132,12 +133,12 @@ def one_by_one(matte: Whole, image: Image, masks: Sequence[Mask]) -> None:
 
 def alone(stage: MatteStage, pool: ModelPool, image: Image, mask: Mask) -> None:
     """The adapter by itself, told of one object."""
-    pool.get(stage.model).matte([image], [mask], stage.options)
+    pool.matter(stage.model).matte([image], [mask], stage.options)
 
 
 def alone_in_the_image(stage: MatteStage, pool: ModelPool, image: Image, mask: Mask) -> None:
     """The adapter by itself, which looks at all of the image."""
-    pool.get(stage.model).matte([image], [None], stage.options)
+    pool.matter(stage.model).matte([image], [None], stage.options)
 
 
 def documented_vitmatte(folder: Path) -> Whole:

@@ -54,7 +54,8 @@ def rows() -> Iterator[Row]:
             goal=0.95,
             note=note,
         )
-        share, _ = share_of_time(pool.get(name)._model, ours)
+        finder: Any = pool.load(name)
+        share, _ = share_of_time(finder._model, ours)
         yield Row(
             what="label() with SegFormer b2, its network's time / that of the whole",
             ratio=share,

@@ -65,7 +65,7 @@ class Warming:
         return lines
 
     def _models(self) -> list[str]:
-        models = [name for name in self.recipe.models if isinstance(self.pool.get(name), Restorer)]
+        models = [name for name in self.recipe.models if isinstance(self.pool.load(name), Restorer)]
         if not models:
             raise InvalidSetting(
                 f"No model of the recipe '{self.recipe.name}' remembers an image on disk "

@@ -42,7 +42,7 @@ class TaskLabeler:
         """Load the models: what they lack is one error now, and not one for each task."""
         self.predictor.prompts_for_tasks(self.config)
         for model in self.predictor.recipe_for_tasks().models:
-            self.predictor.pool.get(model)
+            self.predictor.pool.load(model)
 
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
         """One for each task."""

@@ -30,7 +30,7 @@ class ModelLoading:
         for model in self.states:
             self.states[model] = "loading"
             try:
-                self._pool.get(model)
+                self._pool.load(model)
                 self.states[model] = "ready"
                 log.info("model %s is ready", model)
             # A library may raise anything; the next prediction tries again, and reports it too.

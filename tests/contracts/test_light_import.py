@@ -42,7 +42,7 @@ sys.meta_path.insert(0, Refuse())
 import premask, premask.cli
 print(*sorted(premask.built_in_recipes()["faces"].settings())[:1])
 try:
-    premask.ModelPool().get("grabcut")
+    premask.ModelPool().load("grabcut")
 except premask.PremaskError as error:
     print(error)
 """

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from premask.errors import MissingWeights
 from premask.images import Image
 from premask.masks import Mask
-from premask.models.capabilities import Embedder, Restorer
+from premask.models.capabilities import Finder, Matter, Restorer, Segmenter
 from premask.models.catalog import checkpoint_of, known_models
+from premask.models.embeddings import EmbeddingCache
 from premask.models.pool import ModelPool
 from premask.models.registry import FAMILIES, Stage
 from premask.models.weights.installed import installed_weights
@@ -40,14 +41,21 @@ class Pool(ModelPool):
     """Models by the name of their catalog entry, or tiny ones by the name of their family."""
 
     def __init__(self, tiny: TinyModels) -> None:
-        super().__init__(device="cpu")
+        # What is remembered of an image would hide what the model makes of it.
+        super().__init__(device="cpu", embeddings=EmbeddingCache(memory_bytes=0))
         self._tiny = tiny
 
     def name_of(self, model: str) -> str:
-        return model if model in OFFLINE else self._tiny[model]
+        return self._tiny[model] if model in hub_families() else model
 
-    def get(self, name: str) -> Any:
-        return super().get(self.name_of(name))
+    def finder(self, name: str) -> Finder:
+        return super().finder(self.name_of(name))
+
+    def segmenter(self, name: str) -> Segmenter:
+        return super().segmenter(self.name_of(name))
+
+    def matter(self, name: str) -> Matter:
+        return super().matter(self.name_of(name))
 
 
 @pytest.fixture(scope="module")
@@ -83,20 +91,19 @@ def prompts_for(model: str) -> Prompts:
 
 
 def find(pool: ModelPool, name: str, images: list[Image]) -> list[Any]:
-    model = pool.get(name)
-    seen = model.embed(images) if isinstance(model, Embedder) else images
-    return list(model.find(seen, [prompts_for(name)] * len(images), options_of(name, "find")))
+    prompts = [prompts_for(name)] * len(images)
+    return list(pool.finder(name).find(images, prompts, options_of(name, "find")))
 
 
 def outline(pool: ModelPool, name: str, images: list[Image]) -> list[Any]:
-    model = pool.get(name)
+    model = pool.segmenter(name)
     hints = [Prompts(boxes=(BoxPrompt(box_xyxy=FACE),)).hints()] * len(images)
     return list(model.segment(model.embed(images), hints, options_of(name, "outline")))
 
 
 def matte(pool: ModelPool, name: str, images: list[Image]) -> list[Any]:
     masks = [square(image) for image in images]
-    return list(pool.get(name).matte(images, masks, options_of(name, "matte")))
+    return list(pool.matter(name).matte(images, masks, options_of(name, "matte")))
 
 
 def square(image: Image) -> Mask:
@@ -176,8 +183,9 @@ def test_what_is_found_lies_in_the_image(pool: ModelPool, images: list[Image], n
 
 @pytest.mark.parametrize("name", BY_STAGE["outline"])
 def test_k_hints_give_k_outlines(pool: ModelPool, images: list[Image], name: str) -> None:
-    model = pool.get(name)
-    hints = [(), (Hint(label="x", box_xyxy=FACE),), (Hint(label="x", box_xyxy=FACE),) * 3]
+    model = pool.segmenter(name)
+    hint = Hint(label="x", box_xyxy=FACE)
+    hints: list[tuple[Hint, ...]] = [(), (hint,), (hint,) * 3]
     outlines = model.segment(model.embed(images), hints, options_of(name, "outline"))
     assert [len(each) for each in outlines] == [0, 1, 3]
     for image, each in zip(images, outlines, strict=True):
@@ -202,8 +210,8 @@ def test_another_image_gives_another_result(
 
 
 @pytest.mark.parametrize("name", [*BY_STAGE["find"], *BY_STAGE["outline"]])
-def test_an_embedding_survives_the_disk(pool: ModelPool, images: list[Image], name: str) -> None:
-    model = pool.get(name)
+def test_an_embedding_survives_the_disk(pool: Pool, images: list[Image], name: str) -> None:
+    model = pool.load(pool.name_of(name))
     if not isinstance(model, Restorer):
         return
     (embedding,) = model.embed(images[:1])
@@ -225,7 +233,7 @@ def test_weights_that_do_not_fit_are_refused(
     assert path is not None
     without_one_weight(path)
     with pytest.raises(MissingWeights):
-        ModelPool(device="cpu").get(name)
+        ModelPool(device="cpu").load(name)
 
 
 def without_one_weight(path: Path) -> None:

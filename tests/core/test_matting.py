@@ -41,7 +41,7 @@ class PoolOf(ModelPool):
         super().__init__()
         self.model = model
 
-    def get(self, name: str) -> Any:
+    def load(self, name: str) -> object:
         return self.model
 
 

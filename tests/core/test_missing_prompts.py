@@ -44,7 +44,7 @@ class FakePool(ModelPool):
 
     loaded = 0
 
-    def get(self, name: str) -> Any:
+    def load(self, name: str) -> object:
         self.loaded += 1
         return FakeFinder()
 

@@ -58,7 +58,7 @@ class FakePool(ModelPool):
         super().__init__()
         self.model = model
 
-    def get(self, name: str) -> Any:
+    def load(self, name: str) -> object:
         return self.model
 
 

@@ -21,7 +21,9 @@ def test_a_model_is_loaded_once_however_many_ask(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(pool, "build", slow_build)
     models, shared = set(), ModelPool()
-    threads = [threading.Thread(target=lambda: models.add(shared.get("grabcut"))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: models.add(shared.load("grabcut"))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -29,12 +31,12 @@ def test_a_model_is_loaded_once_however_many_ask(monkeypatch: pytest.MonkeyPatch
     assert loads == ["grabcut"]
     assert len(models) == 1
     shared.free()
-    assert shared.get("grabcut") not in models
+    assert shared.load("grabcut") not in models
 
 
 def test_unknown_models_suggest_the_nearest() -> None:
     with pytest.raises(UnknownModel, match="Did you mean 'grabcut'"):
-        ModelPool().get("grabcat")
+        ModelPool().load("grabcat")
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,4 +45,4 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("premask.models.registry.importlib.import_module", no_module)
     with pytest.raises(MissingDependency, match=r"'cv2'.*pip install 'premask\[offline\]'"):
-        ModelPool().get("grabcut")
+        ModelPool().load("grabcut")

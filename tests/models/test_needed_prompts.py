@@ -8,7 +8,7 @@ import pytest
 
 from premask.errors import UnsupportedPrompt
 from premask.images import Image
-from premask.models.capabilities import Embedder
+from premask.models.capabilities import Finder
 from premask.models.families.florence2.finder import TASKS
 from premask.models.options import Florence2Options
 from premask.models.pool import ModelPool
@@ -29,7 +29,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModels:
 def test_a_family_needs_prompts_exactly_where_the_registry_says_so(
     family: str, tiny: TinyModels
 ) -> None:
-    model = ModelPool(device="cpu").get(tiny[family])
+    model = ModelPool(device="cpu").finder(tiny[family])
     options = FAMILIES[family].options_type("find")()
     assert finds_without_prompts(model, photos()[2], options) != FAMILIES[family].needs_prompts(
         options
@@ -41,10 +41,9 @@ def test_a_task_of_florence_takes_phrases_or_none(task: str) -> None:
     assert Florence2Options(task=task).takes_phrases() == (TASKS[task].takes != "none")
 
 
-def finds_without_prompts(model: Any, image: Image, options: Any) -> bool:
-    seen = model.embed([image]) if isinstance(model, Embedder) else [image]
+def finds_without_prompts(model: Finder, image: Image, options: Any) -> bool:
     try:
-        model.find(seen, [Prompts()], options)
+        model.find([image], [Prompts()], options)
     except UnsupportedPrompt:
         return False
     return True

@@ -1,8 +1,9 @@
 """What a model can do, as protocols named after the stage that it answers. All are batch first.
 
-An adapter implements one or more. It is called from several threads at once: it keeps nothing of
-one image on itself, and holds its own lock around whatever its library can't do twice at a time.
-`options` is the family's own settings dataclass for the stage, see options.py.
+An adapter implements one or more; conformance.py is where mypy compares it with them. It is called
+from several threads at once: it keeps nothing of one image on itself, and holds its own lock around
+whatever its library can't do twice at a time. `options` is the family's own settings dataclass for
+the stage, see options.py.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class Outline:
     score: float | None = None
 
 
-class Detector(Protocol):
+@runtime_checkable
+class Finder(Protocol):
     """Find: where is it? A model that outlines at once hands out hints that carry a mask."""
 
     def find(
@@ -66,7 +68,8 @@ class Restorer(Embedder, Protocol):
         ...
 
 
-class EmbeddedDetector(Embedder, Protocol):
+@runtime_checkable
+class EmbeddedFinder(Embedder, Protocol):
     """Find in what was embedded: any number of questions cost one look at the image."""
 
     def find(
@@ -76,6 +79,7 @@ class EmbeddedDetector(Embedder, Protocol):
         ...
 
 
+@runtime_checkable
 class Segmenter(Embedder, Protocol):
     """Outline: what shape has it? One `embed` an image serves any number of `segment` calls."""
 
@@ -86,6 +90,7 @@ class Segmenter(Embedder, Protocol):
         ...
 
 
+@runtime_checkable
 class Matter(Protocol):
     """Matte: how soft is the edge?"""
 

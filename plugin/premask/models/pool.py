@@ -7,11 +7,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from premask.errors import InvalidSetting
 from premask.images import Image
+from premask.models.capabilities import EmbeddedFinder, Embedder, Finder, Matter, Segmenter
 from premask.models.catalog import checkpoint_of
 from premask.models.embeddings import EmbeddingCache
 from premask.models.registry import build
 from premask.models.weights.installed import installed_weights, weights_identity
+from premask.prompts import Hint, Prompts
 
 
 class ModelPool:
@@ -20,13 +23,16 @@ class ModelPool:
     def __init__(self, *, device: str = "auto", embeddings: EmbeddingCache | None = None) -> None:
         self.device = device
         self.embeddings = embeddings or EmbeddingCache()
-        self._models: dict[str, Any] = {}
+        self._models: dict[str, object] = {}
         self._identities: dict[str, str] = {}
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
 
-    def get(self, name: str) -> Any:
-        """The model of this name; whoever comes while it loads waits for it."""
+    def load(self, name: str) -> object:
+        """The model of this name; whoever comes while it loads waits for it.
+
+        What it can do is told by `finder`, `segmenter` and `matter`, which load it as well.
+        """
         with self._guard:
             loading = self._loading[name]
         with loading:
@@ -37,18 +43,64 @@ class ModelPool:
                 self._models[name] = build(checkpoint.family, weights, self.device)
             return self._models[name]
 
+    def finder(self, name: str) -> Finder:
+        """The model of this name as one that finds; images it has embedded are not embedded again.
+
+        It is asked about images, whether or not the model itself wants embeddings.
+        """
+        model = self.load(name)
+        if isinstance(model, EmbeddedFinder):
+            return _EmbeddingFinder(model, name, self)
+        if isinstance(model, Finder):
+            return model
+        raise _unable(name, "find")
+
+    def segmenter(self, name: str) -> Segmenter:
+        """The model of this name as one that outlines what `embed` has seen."""
+        model = self.load(name)
+        if isinstance(model, Segmenter):
+            return model
+        raise _unable(name, "outline")
+
+    def matter(self, name: str) -> Matter:
+        """The model of this name as one that mattes."""
+        model = self.load(name)
+        if isinstance(model, Matter):
+            return model
+        raise _unable(name, "matte")
+
     def embed(self, name: str, images: Sequence[Image]) -> list[Any]:
         """What the model of this name remembers of each image; made only if nobody has it."""
-        model = self.get(name)
+        model = self.load(name)
+        if not isinstance(model, Embedder):
+            raise _unable(name, "embed")
         return self.embeddings.embed(self._identities[name], model, images)
 
     def is_stored(self, name: str, image: Image) -> bool:
         """Whether the store on disk has what the model remembers of the image."""
-        self.get(name)
+        self.load(name)
         return self.embeddings.is_stored(self._identities[name], image)
 
     def free(self) -> None:
-        """Let go of all models and what they remember; the next `get` loads anew."""
+        """Let go of all models and what they remember; whoever needs one loads it anew."""
         with self._guard:
             self._models.clear()
         self.embeddings.clear()
+
+
+class _EmbeddingFinder:
+    """A model that finds in embeddings, asked about images."""
+
+    def __init__(self, model: EmbeddedFinder, name: str, pool: ModelPool) -> None:
+        self._model, self._name, self._pool = model, name, pool
+
+    def find(
+        self, images: Sequence[Image], prompts: Sequence[Prompts], options: Any
+    ) -> Sequence[Sequence[Hint]]:
+        return self._model.find(self._pool.embed(self._name, images), prompts, options)
+
+
+def _unable(name: str, verb: str) -> InvalidSetting:
+    return InvalidSetting(
+        f"The model '{name}' can't {verb}. See what it can do with: premask models show {name}"
+    )

@@ -28,7 +28,7 @@ def matte_subjects(
     images: Sequence[Image], matte: MatteStage, pool: ModelPool
 ) -> list[Annotations]:
     """What stands out of each image; an alpha of all 0 says that nothing does."""
-    alphas = pool.get(matte.model).matte(images, [None] * len(images), matte.options)
+    alphas = pool.matter(matte.model).matte(images, [None] * len(images), matte.options)
     subject = Annotation(label=matte.label, box_xyxy=(0, 0, 0, 0))
     return [
         (_matted(subject, Matte.from_array(alpha), matte),) if alpha.any() else ()
@@ -60,7 +60,7 @@ def matte_objects(
         for each in objects
     ]
     inside = [Mask.from_array(each.mask.crop(each.box_xyxy)) for each in chain(*scenes)]
-    alphas = iter(pool.get(matte.model).matte(crops, inside, matte.options) if crops else ())
+    alphas = iter(pool.matter(matte.model).matte(crops, inside, matte.options) if crops else ())
     return [
         _with_mattes(annotations, objects, list(islice(alphas, len(objects))), matte)
         for annotations, objects in zip(found, scenes, strict=True)

@@ -10,7 +10,7 @@ from premask.errors import UnsupportedPrompt
 from premask.geometry import Box
 from premask.images import Image
 from premask.masks import Mask
-from premask.models.capabilities import Embedder, Outline
+from premask.models.capabilities import Outline
 from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
 from premask.prompts import Hint, Phrase, Prompts
@@ -101,9 +101,9 @@ def _find(
 ) -> list[tuple[Hint, ...]]:
     if find is None:
         return [each.hints() for each in prompts]
-    model = pool.get(find.model)
-    seen = pool.embed(find.model, images) if isinstance(model, Embedder) else images
-    found = model.find(seen, [_asked(each, find) for each in prompts], find.options)
+    found = pool.finder(find.model).find(
+        images, [_asked(each, find) for each in prompts], find.options
+    )
     return [tuple(_named(hint, find) for hint in hints) for hints in found]
 
 
@@ -139,7 +139,7 @@ def _outlined(
     hinted = [index for index, each in enumerate(hints) if each]
     embeddings = pool.embed(outline.model, [images[index] for index in hinted])
     wanted = [hints[index] for index in hinted]
-    shapes = pool.get(outline.model).segment(embeddings, wanted, outline.options)
+    shapes = pool.segmenter(outline.model).segment(embeddings, wanted, outline.options)
     outlined = list(hints)
     for index, shapes_of_one in zip(hinted, shapes, strict=True):
         pairs = zip(hints[index], shapes_of_one, strict=True)

@@ -66,7 +66,7 @@ def label(
     if not any(isinstance(image, Request) and image.prompts is not None for image in first):
         require_prompts(recipe, prompts)
     for model in recipe.models:
-        pool.get(model)
+        pool.load(model)
     requests = (_request(image, prompts) for image in itertools.chain(first, images))
     labeled = _labeled_in_order(requests, recipe, pool, max(1, batch_size))
     return _counted(labeled, total, on_progress, cancel)

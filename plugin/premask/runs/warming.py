@@ -39,7 +39,7 @@ def warm(
     on_progress: Callable[[Progress], object],
 ) -> Warmed:
     """Let the model look at all images that the pool's store does not know yet."""
-    if not isinstance(pool.get(model), Restorer):
+    if not isinstance(pool.load(model), Restorer):
         raise InvalidSetting(
             f"'{model}' keeps nothing of an image that could be reused. Embed with a model that "
             "outlines, such as sam2.1-tiny; `premask models` lists them."
