@@ -14,7 +14,7 @@ from transformers import Owlv2Config, Owlv2ForObjectDetection, Owlv2ImageProcess
 
 from benchmarks.table import Row, ratio_of
 from premask.images import read_image
-from premask.models.families.owlv2 import Owlv2Finder
+from premask.models.families.owlv2 import Owlv2Finder, owlv2_finder
 from premask.models.options import Owlv2Options
 from premask.prompts import Phrase, Prompts
 from tests.tiny_models.tokenizers import clip_tokenizer
@@ -64,4 +64,4 @@ def full_size_owlv2() -> Owlv2Finder:
         )
         tokenizer = clip_tokenizer(16, padding="!")
         Owlv2Processor(Owlv2ImageProcessor(), tokenizer).save_pretrained(folder)
-        return Owlv2Finder(weights=folder, device="cpu")
+        return owlv2_finder(weights=folder, device="cpu")

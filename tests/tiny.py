@@ -23,6 +23,18 @@ LOOSE = {
 """Settings for models with random weights, which are sure of nothing, and small."""
 
 
+MISSING_BUILDER = """The family '{family}' has no tiny checkpoint, so the contract tests can't run it.
+Write tests/tiny_models/{module}.py with a function
+
+    def build(folder: Path) -> None:
+
+that seeds torch, makes a model of the real architecture with sizes so small that it loads at once,
+and saves its random weights into the folder in the form that the adapter reads (transformers:
+`save_pretrained` of the model and of its processor). Let `perturb` wake the weights that begin as
+zeros, or the model will see no difference between two images. tests/tiny_models/segformer.py is a
+short one."""
+
+
 class TinyModels:
     """Names that a `ModelPool` takes, such as `sam2:/somewhere/sam2`, by family."""
 
@@ -44,18 +56,22 @@ def hub_families() -> list[str]:
         name
         for name in FAMILIES
         if all(
-            isinstance(each.weights, HubWeights)
-            for each in catalog().values()
-            if each.family == name
+            isinstance(checkpoint.weights, HubWeights)
+            for checkpoint in catalog().values()
+            if checkpoint.family == name
         )
     ]
 
 
 def _builder(family: str) -> Any:
+    module = family.replace("-", "_")
     try:
-        return importlib.import_module(f"tests.tiny_models.{family.replace('-', '_')}")
+        builder = importlib.import_module(f"tests.tiny_models.{module}")
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("tests"):
-            raise
-        extra = FAMILIES[family].extra
-        pytest.skip(f"{error.name} is not installed: pip install 'premask[{extra}]'")
+        if error.name != f"tests.tiny_models.{module}":
+            extra = FAMILIES[family].extra
+            pytest.skip(f"{error.name} is not installed: pip install 'premask[{extra}]'")
+        builder = None
+    if not hasattr(builder, "build"):
+        pytest.fail(MISSING_BUILDER.format(family=family, module=module), pytrace=False)
+    return builder

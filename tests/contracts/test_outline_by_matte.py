@@ -19,6 +19,7 @@ from premask.settings import settings_of
 from premask.shaping.refine import grow, shrink
 from tests.tiny import LOOSE, TinyModels, hub_families
 
+# Families whose weights need no hub, by a checkpoint of theirs.
 NAMES = {"u2net": "u2netp", "closed-form": "closed-form", "grabcut": "grabcut"}
 OUTLINES = [name for name, family in FAMILIES.items() if "outline" in family.stages]
 MATTES = [name for name, family in FAMILIES.items() if "matte" in family.stages]
@@ -44,13 +45,13 @@ def test_it_is_exact_beyond_the_band_and_adds_up_to_one(
     edge = f'matte = {{ model = "{named(matte, tiny)}", reach = {REACH}{smaller(matte)} }}'
     hard = annotated(shape, photo, pool, tmp_path)
     soft = annotated(f"{shape}\n{edge}", photo, pool, tmp_path)
-    assert [each.label for each in soft] == ["head", "suit"]
+    assert [annotation.label for annotation in soft] == ["head", "suit"]
     total = np.zeros(photo.shape[:2], np.int64)
     for before, after in zip(hard, soft, strict=True):
         assert before.mask is not None
         assert after.matte is not None
         alpha, radius = after.matte.to_array(), max(1, round(REACH * before.mask.area**0.5))
-        others = [each.mask for each in hard if each is not before and each.mask is not None]
+        others = [other.mask for other in hard if other is not before and other.mask is not None]
         own = before.mask.difference(*others)
         assert (alpha[shrink(own, radius).to_array()] == 255).all()
         assert not alpha[~grow(before.mask, radius).to_array()].any()
@@ -61,7 +62,10 @@ def test_it_is_exact_beyond_the_band_and_adds_up_to_one(
 
 
 def named(family: str, tiny: TinyModels) -> str:
-    return tiny[family] if family in hub_families() else NAMES[family]
+    if family in hub_families():
+        return tiny[family]
+    assert family in NAMES, f"Say in NAMES which checkpoint stands for the family '{family}'."
+    return NAMES[family]
 
 
 def smaller(family: str) -> str:

@@ -24,7 +24,7 @@ from premask.models.families.florence2.answers import (
     region_hints,
     regions_in,
 )
-from premask.models.families.florence2.finder import TASKS, Florence2Finder
+from premask.models.families.florence2.finder import TASKS, Florence2Finder, florence2_finder
 from premask.models.options import Florence2Options
 from premask.models.parts import torch_runtime
 from premask.prompts import Hint, Phrase, Prompts
@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finder(folder: Path) -> Florence2Finder:
-    return Florence2Finder(weights=folder, device="cpu")
+    return florence2_finder(weights=folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_outlines_are_those_of_the_library(
 ) -> None:
     """With the library's whole pixels the masks are equal, too."""
     pixels = florence2_answers._pixels
-    monkeypatch.setattr(florence2_answers, "_pixels", lambda *each: np.floor(pixels(*each)))
+    monkeypatch.setattr(florence2_answers, "_pixels", lambda *ring: np.floor(pixels(*ring)))
     image = images[index]
     result = documented(library, image, REFERRING, "helmet")
     masks = [
@@ -182,8 +182,8 @@ def test_images_of_all_sizes_with_all_phrases_whatever_the_batch(
     prompts = [asking("a red chair"), asking("cats", "helmet"), asking("cats", "helmet")]
     together = find(finder, some, prompts, options)
     assert sum(map(len, together)) > 1
-    for image, each, found in zip(some, prompts, together, strict=True):
-        assert_same(found, find(finder, [image], [each], options)[0])
+    for image, asked, found in zip(some, prompts, together, strict=True):
+        assert_same(found, find(finder, [image], [asked], options)[0])
         assert_on_image(found, image)
 
 
@@ -222,10 +222,10 @@ class Canned:
     def __init__(self, finder: Florence2Finder, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[list[str]] = []
         self.answer = CATS
-        monkeypatch.setattr(finder, "_answers", self)
+        monkeypatch.setattr(finder._network, "ask", self)
 
     def __call__(self, questions: Sequence[Any], options: Florence2Options) -> list[str]:
-        self.asked += [[phrase.text for phrase in each.phrases] for each in questions]
+        self.asked += [[phrase.text for phrase in question.phrases] for question in questions]
         return [self.answer for _ in questions]
 
 
@@ -329,7 +329,7 @@ def test_in_halves_it_still_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch_runtime, "dtype_on", lambda device: torch.bfloat16)
-    halved = Florence2Finder(weights=folder, device="cpu")
+    halved = florence2_finder(weights=folder, device="cpu")
     (embedding,) = halved.embed(images[:1])
     (found,) = halved.find([embedding], [asking("helmet")], REFERRING)
     features = embedding.tensors["features"]
@@ -343,7 +343,7 @@ def test_in_halves_it_still_answers(
 def test_a_missing_weight_is_no_random_weight(folder: Path, tmp_path: Path) -> None:
     drop_a_weight(folder, tmp_path / "broken", "image_projection")
     with pytest.raises(MissingWeights, match="missing_keys"):
-        Florence2Finder(weights=tmp_path / "broken", device="cpu")
+        florence2_finder(weights=tmp_path / "broken", device="cpu")
 
 
 def test_every_task_of_the_settings_is_known() -> None:

@@ -16,7 +16,7 @@ from transformers import (
 
 from premask.errors import MissingWeights, UnsupportedPrompt
 from premask.images import Image
-from premask.models.families.grounding_dino import GroundingDinoFinder
+from premask.models.families.grounding_dino import GroundingDinoFinder, grounding_dino_finder
 from premask.models.options import GroundingDinoOptions
 from premask.models.parts import torch_runtime
 from premask.models.parts.detections import hints_of
@@ -55,7 +55,7 @@ def mm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finder(folder: Path) -> GroundingDinoFinder:
-    return GroundingDinoFinder(weights=folder, device="cpu")
+    return grounding_dino_finder(weights=folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_parity_with_the_library(
 
 
 def test_parity_with_the_library_for_mm(mm_folder: Path, images: list[Image]) -> None:
-    finder = GroundingDinoFinder(weights=mm_folder, device="cpu")
+    finder = grounding_dino_finder(weights=mm_folder, device="cpu")
     found = finder.find([images[3]], [asking(*PHRASES)], ALL)[0]
     expected = documented(mm_folder, MMGroundingDinoForObjectDetection, images[3], PHRASES)
     assert_same(found, expected, pixels=1e-3, score=1e-6)
@@ -105,8 +105,8 @@ def test_images_of_all_sizes_with_all_phrases_whatever_the_batch(
 ) -> None:
     prompts = [asking(*PHRASES)] * 3 + [asking("cup", "spoon"), asking("x")]
     together = finder.find(images, prompts, ALL)
-    for image, each, found in zip(images, prompts, together, strict=True):
-        assert_same_but_for_rounding(found, finder.find([image], [each], ALL)[0])
+    for image, asked, found in zip(images, prompts, together, strict=True):
+        assert_same_but_for_rounding(found, finder.find([image], [asked], ALL)[0])
         assert_on_image(found, image)
 
 
@@ -219,7 +219,7 @@ def test_in_halves_the_boxes_keep_their_places(
 def test_a_missing_weight_is_no_random_weight(folder: Path, tmp_path: Path) -> None:
     drop_a_weight(folder, tmp_path / "broken", "encoder.layers.0")
     with pytest.raises(MissingWeights, match="missing_keys"):
-        GroundingDinoFinder(weights=tmp_path / "broken", device="cpu")
+        grounding_dino_finder(weights=tmp_path / "broken", device="cpu")
 
 
 def test_a_missing_tokenizer_is_named(folder: Path, tmp_path: Path) -> None:
@@ -227,4 +227,4 @@ def test_a_missing_tokenizer_is_named(folder: Path, tmp_path: Path) -> None:
         if "token" not in file.name:
             (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(MissingWeights, match="tokenizer"):
-        GroundingDinoFinder(weights=tmp_path, device="cpu")
+        grounding_dino_finder(weights=tmp_path, device="cpu")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -12,7 +13,7 @@ from transformers import Owlv2ForObjectDetection, Owlv2Processor
 from premask.errors import MissingWeights, UnsupportedPrompt
 from premask.images import Image
 from premask.models.families import owlv2 as adapter
-from premask.models.families.owlv2 import Owlv2Finder
+from premask.models.families.owlv2 import Owlv2Finder, owlv2_finder
 from premask.models.options import Owlv2Options
 from premask.models.parts import torch_runtime
 from premask.models.parts.detections import hints_of
@@ -46,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finder(folder: Path) -> Owlv2Finder:
-    return Owlv2Finder(weights=folder, device="cpu")
+    return owlv2_finder(weights=folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,11 @@ def library(folder: Path) -> tuple[Owlv2Processor, Owlv2ForObjectDetection]:
 @pytest.fixture(scope="module")
 def images() -> list[Image]:
     return photos()
+
+
+def model_of(finder: Owlv2Finder) -> Any:
+    network: Any = finder._network
+    return network._model
 
 
 def find(
@@ -132,8 +138,8 @@ def test_images_of_all_sizes_with_all_prompts_whatever_the_batch(
         asking("x"),
     ]
     together = find(finder, images, prompts)
-    for image, each, found in zip(images, prompts, together, strict=True):
-        assert_same_but_for_rounding(found, find(finder, [image], [each])[0])
+    for image, asked, found in zip(images, prompts, together, strict=True):
+        assert_same_but_for_rounding(found, find(finder, [image], [asked])[0])
         assert_on_image(found, image)
 
 
@@ -158,15 +164,16 @@ def test_two_threads_do_not_mix(finder: Owlv2Finder, images: list[Image]) -> Non
 
 
 def test_one_look_serves_any_number_of_phrases(
-    finder: Owlv2Finder, images: list[Image], monkeypatch: pytest.MonkeyPatch
+    finder: Owlv2Finder, folder: Path, images: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best of many phrases is the best of their best, however they are cut into batches."""
     texts = [f"thing {number}" for number in range(20)]
     embeddings = finder.embed(images[:1])
     at_once = finder.find(embeddings, [asking(*texts)], ALL)[0]
     monkeypatch.setattr(adapter, "PHRASES_AT_ONCE", 3)
-    monkeypatch.setattr(finder._model, "image_embedder", None)
-    assert_same_but_for_rounding(finder.find(embeddings, [asking(*texts)], ALL)[0], at_once)
+    in_batches = owlv2_finder(weights=folder, device="cpu")  # one that has kept no phrase yet
+    monkeypatch.setattr(model_of(in_batches), "image_embedder", None)
+    assert_same_but_for_rounding(in_batches.find(embeddings, [asking(*texts)], ALL)[0], at_once)
     assert len({hint.label for hint in at_once}) > 2
 
 
@@ -186,7 +193,7 @@ def test_labels_are_the_phrases_own(finder: Owlv2Finder, images: list[Image]) ->
 
 
 def test_another_exemplar_gives_other_scores(finder: Owlv2Finder, images: list[Image]) -> None:
-    prompts = [Prompts(exemplars=(each,)) for each in (HELMET, FACE)]
+    prompts = [Prompts(exemplars=(exemplar,)) for exemplar in (HELMET, FACE)]
     one, other = find(finder, [images[0]] * 2, prompts)
     assert {hint.label for hint in one} == {"helmet"}
     assert abs((one[0].score or 0) - (other[0].score or 0)) > 1e-3
@@ -212,10 +219,10 @@ def test_negative_prompts_take_what_they_find(
 def test_finds_of_exemplars_that_overlap_are_one_but_for_those_of_a_negative_one() -> None:
     """Boxes 0 and 1 share an IoU of 1/3, as do 0 and 2."""
     boxes = torch.tensor([[0.5, 0.5, 0.2, 0.2], [0.6, 0.5, 0.2, 0.2], [0.4, 0.5, 0.2, 0.2]])
-    finds = adapter._Finds(
+    finds = adapter.Scored(
         boxes=boxes, scores=torch.tensor([0.9, 0.8, 0.7]), askers=torch.tensor([0, 0, 1])
     )
-    left = adapter._distinct(finds, (HELMET, replace(FACE, positive=False)), first=5)
+    left = adapter.distinct(finds, (HELMET, replace(FACE, positive=False)), first=5)
     assert left.scores.tolist() == pytest.approx([0.9, 0.7])
     assert left.askers.tolist() == [5, 6]
 
@@ -262,7 +269,7 @@ def test_in_halves_the_boxes_keep_their_places(
     full = find(finder, images[:1], [asking("cat")])[0]
     for module in (torch_runtime, adapter):
         monkeypatch.setattr(module, "dtype_on", lambda device: torch.bfloat16)
-    halved = Owlv2Finder(weights=folder, device="cpu")
+    halved = owlv2_finder(weights=folder, device="cpu")
     (embedding,) = halved.embed(images[:1])
     assert embedding.tensors["features"].dtype == torch.bfloat16
     halves = halved.find([halved.restore(embedding.to_bytes())], [asking("cat")], ALL)[0]
@@ -272,4 +279,4 @@ def test_in_halves_the_boxes_keep_their_places(
 def test_a_missing_weight_is_no_random_weight(folder: Path, tmp_path: Path) -> None:
     drop_a_weight(folder, tmp_path / "broken", "box_head")
     with pytest.raises(MissingWeights, match="missing_keys"):
-        Owlv2Finder(weights=tmp_path / "broken", device="cpu")
+        owlv2_finder(weights=tmp_path / "broken", device="cpu")

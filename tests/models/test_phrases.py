@@ -5,7 +5,12 @@ import pytest
 
 from premask.errors import UnsupportedPrompt
 from premask.models.parts.detections import corners_xyxy, hints_of
-from premask.models.parts.phrases import labeled_hints, required_phrases, without_unwanted
+from premask.models.parts.phrases import (
+    best_first,
+    finds_of,
+    required_phrases,
+    without_unwanted,
+)
 from premask.prompts import Exemplar, Hint, Phrase, Prompts
 
 CAT = Phrase(text="a cat")
@@ -58,8 +63,8 @@ def test_each_find_gets_its_own_label_the_best_first() -> None:
     phrases = [CAT, Phrase(text="dog", label="Hund"), Phrase(text="toy", positive=False)]
     boxes = np.array([[0, 0, 5, 5], [10, 0, 15, 5], [20, 0, 25, 5], [10, 0, 15, 6]], np.float32)
     scores = np.array([0.25, 0.5, 0.75, 1], np.float32)
-    found = labeled_hints(boxes, scores, np.array([0, 0, 1, 2]), phrases, SIZE)
-    assert [(each.label, each.score) for each in found] == [("Hund", 0.75), ("a cat", 0.25)]
+    found = best_first([finds_of(boxes, scores, np.array([0, 0, 1, 2]), phrases, SIZE)])
+    assert [(hint.label, hint.score) for hint in found] == [("Hund", 0.75), ("a cat", 0.25)]
 
 
 def test_boxes_end_with_the_image_and_what_lies_beside_it_is_left_out() -> None:

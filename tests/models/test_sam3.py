@@ -21,7 +21,7 @@ from transformers import (
 from premask.errors import MissingWeights, UnsupportedPrompt
 from premask.images import Image
 from premask.masks import Mask
-from premask.models.families.sam3 import Sam3Finder
+from premask.models.families.sam3 import Sam3Finder, sam3_finder
 from premask.models.options import Sam3Options
 from premask.models.parts import promptable
 from premask.models.parts.torch_runtime import TorchEmbedding
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finder(folder: Path) -> Sam3Finder:
-    return Sam3Finder(weights=folder, device="cpu")
+    return sam3_finder(weights=folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -138,13 +138,15 @@ def test_many_phrases_look_at_the_image_once(
     finder: Sam3Finder, images: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = []
-    looked = finder._model.vision_encoder.forward
+    network: Any = finder._network
+    encoder = network._model.vision_encoder
+    looked = encoder.forward
 
     def counted(*given: Any, **named: Any) -> Any:
         looks.append(1)
         return looked(*given, **named)
 
-    monkeypatch.setattr(finder._model.vision_encoder, "forward", counted)
+    monkeypatch.setattr(encoder, "forward", counted)
     find(finder, images[0], asking(*map(str, range(20))))
     assert len(looks) == 1
 
@@ -259,7 +261,7 @@ def test_the_folder_of_the_video_model_will_do(
 ) -> None:
     """SAM 3 is published as its video model, which holds the image model and a tracker."""
     save_video_model(folder, tmp_path)
-    found = find(Sam3Finder(weights=tmp_path, device="cpu"), images[0], asking("cup"))
+    found = find(sam3_finder(weights=tmp_path, device="cpu"), images[0], asking("cup"))
     assert_alike(found, find(finder, images[0], asking("cup")))
 
 
@@ -288,7 +290,7 @@ def save_video_model(folder: Path, video_folder: Path) -> None:
 
 def test_lite_text_is_asked_in_the_same_way(tmp_path: Path, images: list[Image]) -> None:
     tiny.build_lite_text(tmp_path)
-    found = find(Sam3Finder(weights=tmp_path, device="cpu"), images[0], asking("cup"))
+    found = find(sam3_finder(weights=tmp_path, device="cpu"), images[0], asking("cup"))
     expected = as_documented(tmp_path, images[0], text="cup")
     assert_alike(found, expected)
 
@@ -298,7 +300,7 @@ def test_halves_change_little(
 ) -> None:
     """Only the encoder runs in bfloat16: boxes move by less than a pixel or two of 512."""
     monkeypatch.setattr(promptable, "dtype_on", lambda device: torch.bfloat16)
-    halves = Sam3Finder(weights=folder, device="cpu")
+    halves = sam3_finder(weights=folder, device="cpu")
     (embedding,) = halves.embed([images[0]])
     assert embedding.tensors["0"].dtype == torch.bfloat16
     all_of_them = Sam3Options(threshold=0.0)
@@ -317,4 +319,4 @@ def test_halves_change_little(
 def test_incomplete_weights_are_refused(folder: Path, tmp_path: Path) -> None:
     drop_a_weight(folder, tmp_path / "part", "presence_head")
     with pytest.raises(MissingWeights, match="presence_head"):
-        Sam3Finder(weights=tmp_path / "part", device="cpu")
+        sam3_finder(weights=tmp_path / "part", device="cpu")

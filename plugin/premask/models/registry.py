@@ -172,7 +172,7 @@ FAMILIES: dict[str, Family] = {
         model_types=("sam3_tracker", "sam3_tracker_video"),
     ),
     "sam3": Family(
-        adapter="premask.models.families.sam3:Sam3Finder",
+        adapter="premask.models.families.sam3:sam3_finder",
         stages=("find",),
         extra="torch",
         options={"find": Sam3Options},
@@ -181,7 +181,7 @@ FAMILIES: dict[str, Family] = {
         model_types=("sam3", "sam3_video", "sam3_lite_text"),
     ),
     "grounding-dino": Family(
-        adapter="premask.models.families.grounding_dino:GroundingDinoFinder",
+        adapter="premask.models.families.grounding_dino:grounding_dino_finder",
         stages=("find",),
         extra="torch",
         options={"find": GroundingDinoOptions},
@@ -190,7 +190,7 @@ FAMILIES: dict[str, Family] = {
         model_types=("grounding-dino", "mm-grounding-dino"),
     ),
     "owlv2": Family(
-        adapter="premask.models.families.owlv2:Owlv2Finder",
+        adapter="premask.models.families.owlv2:owlv2_finder",
         stages=("find",),
         extra="torch",
         options={"find": Owlv2Options},
@@ -199,7 +199,7 @@ FAMILIES: dict[str, Family] = {
         model_types=("owlv2",),
     ),
     "florence2": Family(
-        adapter="premask.models.families.florence2.finder:Florence2Finder",
+        adapter="premask.models.families.florence2.finder:florence2_finder",
         stages=("find",),
         extra="torch",
         options={"find": Florence2Options},

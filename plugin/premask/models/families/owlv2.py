@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torchvision.ops import batched_nms, box_convert, box_iou
 from transformers import AutoProcessor, Owlv2ForObjectDetection
@@ -17,22 +16,19 @@ from premask.geometry import Box
 from premask.images import Image
 from premask.models.options import Owlv2Options
 from premask.models.parts.detections import corners_xyxy
-from premask.models.parts.phrases import labeled_hints, require_readable, required_phrases
+from premask.models.parts.phrase_finder import EmbeddedPhraseFinder, Tensors
+from premask.models.parts.phrases import Finds, finds_of, require_readable, required_phrases
+from premask.models.parts.text_features import TextFeatures
 from premask.models.parts.torch_runtime import (
     TorchEmbedding,
     device_of,
     dtype_on,
-    embedding_from_bytes,
     half_arithmetic,
-    in_batches,
     load_processor,
     load_strictly,
     network_input,
 )
-from premask.prompts import Exemplar, Hint, Phrase, Prompts
-
-AT_ONCE = 8
-"""Images in the network at a time."""
+from premask.prompts import Exemplar, Phrase, Prompts
 
 PHRASES_AT_ONCE = 256
 
@@ -43,7 +39,15 @@ SAME_FIND = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Finds:
+class Question:
+    """All that is looked for in one image."""
+
+    embedding: TorchEmbedding
+    prompts: Prompts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
     """Boxes (n, 4) center and size in shares, their scores (n,), and which prompt found each."""
 
     boxes: torch.Tensor
@@ -51,94 +55,104 @@ class _Finds:
     askers: torch.Tensor
 
 
-class Owlv2Finder:
-    """Looks at each image once, whatever is asked of it and however many phrases there are."""
+Owlv2Finder = EmbeddedPhraseFinder[Question, Scored, Owlv2Options]
 
-    def __init__(self, *, weights: Path, device: str) -> None:
-        self._device = device_of(device)
-        self._processor = load_processor(AutoProcessor, weights)
-        self._model = load_strictly(
-            Owlv2ForObjectDetection, weights, device=self._device, dtype=torch.float32
-        )
-        self._lock = threading.Lock()
 
-    def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
-        """The features of each image's patches; what a box and a class are read from."""
-        return in_batches(self._embed, images, AT_ONCE)
+def owlv2_finder(*, weights: Path, device: str) -> Owlv2Finder:
+    """The adapter; `weights` is a folder as transformers writes it."""
+    model = load_strictly(
+        Owlv2ForObjectDetection, weights, device=device_of(device), dtype=torch.float32
+    )
+    return EmbeddedPhraseFinder(Owlv2Network(model, load_processor(AutoProcessor, weights)))
 
-    def restore(self, data: bytes) -> TorchEmbedding:
-        """Read back what an embedding's `to_bytes` wrote."""
-        return embedding_from_bytes(data, self._device)
 
-    def find(
-        self,
-        embeddings: Sequence[TorchEmbedding],
-        prompts: Sequence[Prompts],
-        options: Owlv2Options,
-    ) -> list[list[Hint]]:
-        """What phrases name, each box labeled with its best one, and what is like exemplars."""
-        asked = [required_phrases(each, exemplars=True) for each in prompts]
-        texts = list(dict.fromkeys(phrase.text for phrases in asked for phrase in phrases))
-        with self._lock, torch.inference_mode():
-            words = dict(zip(texts, in_batches(self._words, texts, PHRASES_AT_ONCE), strict=True))
-            return [
-                self._find(each, words, wanted, options)
-                for each, wanted in zip(embeddings, prompts, strict=True)
-            ]
+class Owlv2Network:
+    """Answers any number of phrases and exemplars at once; a box goes to its best phrase."""
 
-    def _embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
+    # The heads that answer are small, and images differ in what is asked of them.
+    questions_at_once = 1
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self._model = model
+        self._processor = processor
+        self._texts = TextFeatures(self._encoded_texts, at_once=PHRASES_AT_ONCE)
+        self.device: torch.device = model.device
+
+    def pixels(self, images: Sequence[Image]) -> torch.Tensor:
+        """What it looks at (n, 3, side, side): the image in the upper left of a square."""
         processor = self._processor.image_processor
-        inputs = [network_input(processor, image, self._device) for image in images]
-        pixels = torch.cat([each["pixel_values"] for each in inputs])
-        with self._lock, torch.inference_mode(), half_arithmetic(self._device):
-            features = self._model.image_embedder(pixels)[0].to(dtype_on(self._device))
-        return [
-            TorchEmbedding(size_hw=image.size_hw, tensors={"features": of_one.clone()})
-            for image, of_one in zip(images, features, strict=True)
-        ]
+        inputs = [network_input(processor, image, self.device) for image in images]
+        return torch.cat([prepared["pixel_values"] for prepared in inputs])
 
-    def _words(self, texts: Sequence[str]) -> list[torch.Tensor]:
-        """A vector (d,) for each text."""
+    def encode(self, pixels: torch.Tensor) -> list[Tensors]:
+        """The features (h, w, d) of each image's patches: boxes and classes are read from them."""
+        with half_arithmetic(self.device):
+            features = self._model.image_embedder(pixels)[0].to(dtype_on(self.device))
+        return [{"features": of_one} for of_one in features]
+
+    def questions(
+        self, seen: TorchEmbedding, prompts: Prompts, options: Owlv2Options
+    ) -> list[Question]:
+        """One for all phrases and exemplars."""
+        required_phrases(prompts, exemplars=True)
+        return [Question(embedding=seen, prompts=prompts)]
+
+    def kind(self, question: Question) -> None:
+        """All questions are alike."""
+
+    def ask(self, questions: Sequence[Question], options: Owlv2Options) -> list[Scored]:
+        """The boxes above the thresholds, in each question's image."""
+        return [self._answer(question, options) for question in questions]
+
+    def read(self, question: Question, answer: Scored, options: Owlv2Options) -> Finds:
+        """The boxes in pixels, each labeled by what found it."""
+        # Shares of the square that the network sees, whose sides are the image's longer one.
+        side = max(question.embedding.size_hw)
+        boxes = corners_xyxy(answer.boxes.cpu().numpy(), (side, side))
+        askers: list[Phrase | Exemplar] = [*question.prompts.phrases, *question.prompts.exemplars]
+        scores, found_by = answer.scores.cpu().numpy(), answer.askers.cpu().numpy()
+        return finds_of(boxes, scores, found_by, askers, question.embedding.size_hw)
+
+    def _answer(self, question: Question, options: Owlv2Options) -> Scored:
+        prompts, embedding = question.prompts, question.embedding
+        grid = embedding.tensors["features"].to(self.device, torch.float32)[None]
+        features = grid.flatten(1, 2)
+        boxes = self._model.box_predictor(features, grid)[0]
+        found = []
+        if prompts.phrases:
+            queries = torch.stack(self._texts.of([phrase.text for phrase in prompts.phrases]))
+            found.append(self._scored(features, boxes, queries, options.threshold))
+        if prompts.exemplars:
+            side = max(embedding.size_hw)
+            like = self._like_exemplars(features, boxes, prompts.exemplars, side)
+            alike = self._scored(features, boxes, like, options.exemplar_threshold)
+            found.append(distinct(alike, prompts.exemplars, len(prompts.phrases)))
+        return Scored(
+            boxes=torch.cat([part.boxes for part in found]),
+            scores=torch.cat([part.scores for part in found]),
+            askers=torch.cat([part.askers for part in found]),
+        )
+
+    def _encoded_texts(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        """A unit vector (d,) for each text."""
         most = self._model.config.text_config.max_position_embeddings
         tokens = self._processor.tokenizer(
             list(texts), padding="max_length", max_length=most, verbose=False
         )
         for text, ids in zip(texts, tokens["input_ids"], strict=True):
             require_readable(text, len(ids), most)
-        inputs = tokens.convert_to_tensors("pt").to(self._device)
+        inputs = tokens.convert_to_tensors("pt").to(self.device)
         vectors = self._model.owlv2.get_text_features(**inputs).pooler_output
         return list(torch.nn.functional.normalize(vectors, dim=-1))
 
-    def _find(
-        self,
-        embedding: TorchEmbedding,
-        words: dict[str, torch.Tensor],
-        prompts: Prompts,
-        options: Owlv2Options,
-    ) -> list[Hint]:
-        grid = embedding.tensors["features"].to(self._device, torch.float32)[None]
-        features = grid.flatten(1, 2)
-        boxes = self._model.box_predictor(features, grid)[0]
-        # The network sees the image in the upper left of a square.
-        side = max(embedding.size_hw)
-        finds = []
-        if prompts.phrases:
-            queries = torch.stack([words[phrase.text] for phrase in prompts.phrases])
-            finds.append(self._scored(features, boxes, queries, options.threshold))
-        if prompts.exemplars:
-            like = self._like_exemplars(features, boxes, prompts.exemplars, side)
-            found = self._scored(features, boxes, like, options.exemplar_threshold)
-            finds.append(_distinct(found, prompts.exemplars, len(prompts.phrases)))
-        return _hints(finds, (*prompts.phrases, *prompts.exemplars), embedding.size_hw, side)
-
     def _scored(
         self, features: torch.Tensor, boxes: torch.Tensor, queries: torch.Tensor, threshold: float
-    ) -> _Finds:
+    ) -> Scored:
         """The boxes that score more than the threshold for their best query (k, d)."""
         logits = self._model.class_predictor(features, queries[None])[0][0]
         scores, askers = torch.sigmoid(logits).max(dim=-1)
         kept = scores > threshold
-        return _Finds(boxes=boxes[kept], scores=scores[kept], askers=askers[kept])
+        return Scored(boxes=boxes[kept], scores=scores[kept], askers=askers[kept])
 
     def _like_exemplars(
         self,
@@ -168,25 +182,14 @@ def _places_of(box_xyxy: Box, corners: torch.Tensor) -> torch.Tensor:
     return (overlaps >= NEARLY * overlaps.max()).nonzero()[:, 0]
 
 
-def _distinct(finds: _Finds, exemplars: Sequence[Exemplar], first: int) -> _Finds:
+def distinct(found: Scored, exemplars: Sequence[Exemplar], first: int) -> Scored:
     """Without what overlaps a better find of the same sign; askers count from `first`."""
-    positive = torch.tensor([each.positive for each in exemplars], device=finds.askers.device)
-    signs = positive[finds.askers].long()
-    corners = box_convert(finds.boxes, "cxcywh", "xyxy")
-    kept = batched_nms(corners, finds.scores, signs, SAME_FIND)
-    return _Finds(
-        boxes=finds.boxes[kept], scores=finds.scores[kept], askers=finds.askers[kept] + first
+    positive = torch.tensor(
+        [exemplar.positive for exemplar in exemplars], device=found.askers.device
     )
-
-
-def _hints(
-    finds: Sequence[_Finds],
-    prompts: Sequence[Phrase | Exemplar],
-    size_hw: tuple[int, int],
-    side: int,
-) -> list[Hint]:
-    boxes, scores, askers = (
-        np.concatenate([part.cpu().numpy() for part in parts])
-        for parts in zip(*((each.boxes, each.scores, each.askers) for each in finds), strict=True)
+    signs = positive[found.askers].long()
+    corners = box_convert(found.boxes, "cxcywh", "xyxy")
+    kept = batched_nms(corners, found.scores, signs, SAME_FIND)
+    return Scored(
+        boxes=found.boxes[kept], scores=found.scores[kept], askers=found.askers[kept] + first
     )
-    return labeled_hints(corners_xyxy(boxes, (side, side)), scores, askers, prompts, size_hw)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
@@ -34,7 +35,7 @@ def required_phrases(prompts: Prompts, *, exemplars: bool = False) -> tuple[Phra
         raise UnsupportedPrompt(
             f"This model looks for what you name, and nothing is. Say it {HOW}."
         )
-    if not any(each.positive for each in asked):
+    if not any(prompt.positive for prompt in asked):
         raise UnsupportedPrompt(
             "All that was asked for is negative: it says what is not wanted. "
             f"Say what is wanted, too, {HOW}."
@@ -80,17 +81,25 @@ def exemplar_box(exemplar: Exemplar, size_hw: tuple[int, int]) -> Box:
     return box_xyxy
 
 
-def labeled_hints(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finds:
+    """What positive prompts found in an image, and what negative ones found."""
+
+    wanted: list[Hint]
+    unwanted: list[Hint]
+
+
+def finds_of(
     boxes_xyxy: Floats,
     scores: Floats,
     askers: NDArray[np.integer],
     prompts: Sequence[Phrase | Exemplar],
     size_hw: tuple[int, int],
     masks: Sequence[Mask] | None = None,
-) -> list[Hint]:
-    """Boxes (n, 4) that prompts[askers[i]] found with scores[i], labeled; negatives applied."""
-    positive = np.array([each.positive for each in prompts], np.bool_)[askers]
-    labels = np.array([label_of(each) for each in prompts], np.object_)[askers]
+) -> Finds:
+    """Boxes (n, 4) in pixels that prompts[askers[i]] found with scores[i], labeled by it."""
+    positive = np.array([prompt.positive for prompt in prompts], np.bool_)[askers]
+    labels = np.array([label_of(prompt) for prompt in prompts], np.object_)[askers]
     wanted, unwanted = (
         hints_of(
             boxes_xyxy[side],
@@ -101,7 +110,19 @@ def labeled_hints(
         )
         for side in (positive, ~positive)
     )
-    return without_unwanted(wanted, unwanted)
+    return Finds(wanted=wanted, unwanted=unwanted)
+
+
+def best_first(finds: Iterable[Finds]) -> list[Hint]:
+    """All that is wanted of one image, less what negative prompts take away, by score.
+
+    Where a model gives no scores, the order stays.
+    """
+    finds = list(finds)
+    wanted = [hint for part in finds for hint in part.wanted]
+    unwanted = [hint for part in finds for hint in part.unwanted]
+    kept = without_unwanted(wanted, unwanted)
+    return sorted(kept, key=lambda hint: hint.score or 0, reverse=True)
 
 
 def without_unwanted(wanted: Sequence[Hint], unwanted: Sequence[Hint]) -> list[Hint]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoProcessor, Florence2ForConditionalGeneration
 
 from premask.errors import UnsupportedPrompt
 from premask.images import Image
+from premask.masks import Size
 from premask.models.families.florence2.answers import (
     Region,
     asked_phrase,
@@ -22,35 +23,30 @@ from premask.models.families.florence2.answers import (
     regions_in,
 )
 from premask.models.options import Florence2Options
+from premask.models.parts.phrase_finder import EmbeddedPhraseFinder, Tensors
 from premask.models.parts.phrases import (
+    Finds,
     chunks,
     label_of,
     require_readable,
     required_phrases,
-    without_unwanted,
 )
 from premask.models.parts.torch_runtime import (
     TorchEmbedding,
     device_of,
-    embedding_from_bytes,
-    in_alike_batches,
-    in_batches,
     load_processor,
     load_strictly,
     network_input,
 )
-from premask.prompts import Hint, Phrase, Prompts
-
-AT_ONCE = 8
-"""Images, or answers, in the network at a time."""
+from premask.prompts import Phrase, Prompts
 
 STOP = ". "
 """What parts phrases in a caption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """What the model calls the task, how many phrases it takes, and how its answers are read."""
+class Task:
+    """What the model calls the task, how many phrases an answer takes, and how it is read."""
 
     token: str
     takes: str
@@ -58,98 +54,115 @@ class _Task:
 
 
 TASKS = {
-    "phrase-grounding": _Task(token="<CAPTION_TO_PHRASE_GROUNDING>", takes="all", read=boxes_in),
-    "open-vocabulary-detection": _Task(
+    "phrase-grounding": Task(token="<CAPTION_TO_PHRASE_GROUNDING>", takes="all", read=boxes_in),
+    "open-vocabulary-detection": Task(
         token="<OPEN_VOCABULARY_DETECTION>", takes="one", read=regions_in
     ),
-    "referring-expression-segmentation": _Task(
+    "referring-expression-segmentation": Task(
         token="<REFERRING_EXPRESSION_SEGMENTATION>", takes="one", read=outlines_in
     ),
-    "object-detection": _Task(token="<OD>", takes="none", read=boxes_in),
-    "dense-region-captions": _Task(token="<DENSE_REGION_CAPTION>", takes="none", read=boxes_in),
+    "object-detection": Task(token="<OD>", takes="none", read=boxes_in),
+    "dense-region-captions": Task(token="<DENSE_REGION_CAPTION>", takes="none", read=boxes_in),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
+class Question:
     """One answer to be written: about which image, on which task, and about which phrases."""
 
-    image: int
     features: torch.Tensor
+    size_hw: Size
     ids: tuple[int, ...]
     phrases: tuple[Phrase, ...]
 
 
-class Florence2Finder:
-    """Looks at each image once, and writes one answer for each caption or phrase."""
+Florence2Finder = EmbeddedPhraseFinder[Question, str, Florence2Options]
 
-    def __init__(self, *, weights: Path, device: str) -> None:
-        self._device = device_of(device)
-        self._processor = load_processor(AutoProcessor, weights)
-        self._model = load_strictly(Florence2ForConditionalGeneration, weights, device=self._device)
-        self._longest: int = self._model.config.text_config.max_position_embeddings
-        self._lock = threading.Lock()
 
-    def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
-        """What the language model reads of each image."""
-        return in_batches(self._embed, images, AT_ONCE)
+def florence2_finder(*, weights: Path, device: str) -> Florence2Finder:
+    """The adapter; `weights` is a folder as transformers writes it."""
+    model = load_strictly(Florence2ForConditionalGeneration, weights, device=device_of(device))
+    network = Florence2Network(model, load_processor(AutoProcessor, weights))
+    return EmbeddedPhraseFinder(network, finish=lambda hints, options: kept(hints, options.keep))
 
-    def restore(self, data: bytes) -> TorchEmbedding:
-        """Read back what an embedding's `to_bytes` wrote."""
-        return embedding_from_bytes(data, self._device)
 
-    def find(
-        self,
-        embeddings: Sequence[TorchEmbedding],
-        prompts: Sequence[Prompts],
-        options: Florence2Options,
-    ) -> list[list[Hint]]:
-        """What the task finds in each image, without scores."""
-        questions = [
-            question
-            for image, (embedding, each) in enumerate(zip(embeddings, prompts, strict=True))
-            for question in self._questions(image, embedding, each, TASKS[options.task])
-        ]
-        answers = in_alike_batches(
-            lambda batch: self._answers(batch, options), questions, AT_ONCE, _length
-        )
-        wanted: list[list[Hint]] = [[] for _ in embeddings]
-        unwanted: list[list[Hint]] = [[] for _ in embeddings]
-        for question, answer in zip(questions, answers, strict=True):
-            for region in TASKS[options.task].read(answer):
-                phrase = asked_phrase(region.words, question.phrases)
-                side = wanted if phrase.positive else unwanted
-                size_hw = embeddings[question.image].size_hw
-                side[question.image] += region_hints(region, label_of(phrase), size_hw)
-        return [
-            kept(without_unwanted(*each), options.keep)
-            for each in zip(wanted, unwanted, strict=True)
-        ]
+class Florence2Network:
+    """Writes one answer for each caption or phrase, and gives no scores."""
 
-    def _embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
+    questions_at_once = 8
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self._model = model
+        self._processor = processor
+        self._longest: int = model.config.text_config.max_position_embeddings
+        self.device: torch.device = model.device
+
+    def pixels(self, images: Sequence[Image]) -> torch.Tensor:
+        """What it looks at (n, 3, side, side)."""
         processor = self._processor.image_processor
-        inputs = [network_input(processor, image, self._device) for image in images]
-        pixels = torch.cat([each["pixel_values"] for each in inputs]).to(self._model.dtype)
-        with self._lock, torch.inference_mode():
-            features = self._model.get_image_features(pixels).pooler_output
+        inputs = [network_input(processor, image, self.device) for image in images]
+        return torch.cat([prepared["pixel_values"] for prepared in inputs]).to(self._model.dtype)
+
+    def encode(self, pixels: torch.Tensor) -> list[Tensors]:
+        """What the language model reads of each image (tokens, d)."""
+        features = self._model.get_image_features(pixels).pooler_output
+        return [{"features": of_one} for of_one in features]
+
+    def questions(
+        self, seen: TorchEmbedding, prompts: Prompts, options: Florence2Options
+    ) -> list[Question]:
+        """One for as many phrases as the task takes at once."""
+        task, features = TASKS[options.task], seen.tensors["features"]
+        # Tokens that are left for phrases beside the image and the task.
+        room = self._longest - len(features) - len(self._ids(self._prompt(task, "")))
         return [
-            TorchEmbedding(size_hw=image.size_hw, tensors={"features": of_one.clone()})
-            for image, of_one in zip(images, features, strict=True)
+            Question(
+                features=features,
+                size_hw=seen.size_hw,
+                ids=self._ids(self._prompt(task, STOP.join(phrase.text for phrase in phrases))),
+                phrases=phrases,
+            )
+            for phrases in self._asked(prompts, task, room)
         ]
 
-    def _questions(
-        self, image: int, embedding: TorchEmbedding, prompts: Prompts, task: _Task
-    ) -> Iterator[_Question]:
-        features = embedding.tensors["features"]
-        for phrases in self._asked(prompts, task, room=self._room(features, task)):
-            caption = STOP.join(phrase.text for phrase in phrases)
-            ids = self._ids(self._prompt(task, caption))
-            yield _Question(image=image, features=features, ids=ids, phrases=phrases)
+    def kind(self, question: Question) -> int:
+        """Texts of one length need no padding, which would change what is written."""
+        return len(question.ids)
 
-    def _asked(self, prompts: Prompts, task: _Task, room: int) -> Iterator[tuple[Phrase, ...]]:
+    def ask(self, questions: Sequence[Question], options: Florence2Options) -> list[str]:
+        """What the model writes."""
+        ids = torch.tensor([question.ids for question in questions], device=self.device)
+        features = torch.stack([question.features for question in questions]).to(self.device)
+        words = self._model.get_input_embeddings()(ids)
+        encoder = self._model.get_encoder()
+        written = self._model.generate(
+            encoder_outputs=encoder(inputs_embeds=torch.cat([features, words], dim=1)),
+            max_new_tokens=min(options.max_tokens, self._longest),
+            num_beams=options.beams,
+            do_sample=False,
+        )
+        answers: list[str] = self._processor.tokenizer.batch_decode(
+            written, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return answers
+
+    def read(self, question: Question, answer: str, options: Florence2Options) -> Finds:
+        """The regions in an answer, each labeled by the phrase that it is about."""
+        finds = Finds(wanted=[], unwanted=[])
+        for region in TASKS[options.task].read(answer):
+            phrase = asked_phrase(region.words, question.phrases)
+            side = finds.wanted if phrase.positive else finds.unwanted
+            side.extend(region_hints(region, label_of(phrase), question.size_hw))
+        return finds
+
+    def _asked(self, prompts: Prompts, task: Task, room: int) -> Iterator[tuple[Phrase, ...]]:
         """The phrases of each answer that is to be written."""
         if task.takes == "none":
-            _require_no_phrases(prompts)
+            if prompts.phrases:
+                raise UnsupportedPrompt(
+                    "This task finds whatever there is, and takes no phrases. Leave them out, or "
+                    "set the task to phrase-grounding."
+                )
             yield ()
             return
         phrases = required_phrases(prompts)
@@ -162,11 +175,7 @@ class Florence2Finder:
             require_readable(phrase.text, length, room)
             yield (phrase,)
 
-    def _room(self, features: torch.Tensor, task: _Task) -> int:
-        """Tokens that are left for phrases beside the image and the task."""
-        return self._longest - len(features) - len(self._ids(self._prompt(task, "")))
-
-    def _prompt(self, task: _Task, caption: str) -> str:
+    def _prompt(self, task: Task, caption: str) -> str:
         """The sentence that stands for the task, as the model was trained."""
         tokenizer, processor = self._processor.tokenizer, self._processor
         sentences = {**processor.task_prompts_without_inputs, **processor.task_prompts_with_input}
@@ -176,33 +185,3 @@ class Florence2Finder:
     def _ids(self, text: str) -> tuple[int, ...]:
         tokens = self._processor.tokenizer(text, add_special_tokens=False, verbose=False)
         return tuple(tokens["input_ids"])
-
-    def _answers(self, questions: Sequence[_Question], options: Florence2Options) -> list[str]:
-        """What the model writes; the questions are of one length."""
-        ids = torch.tensor([question.ids for question in questions], device=self._device)
-        features = torch.stack([question.features for question in questions]).to(self._device)
-        with self._lock, torch.inference_mode():
-            words = self._model.get_input_embeddings()(ids)
-            encoder = self._model.get_encoder()
-            written = self._model.generate(
-                encoder_outputs=encoder(inputs_embeds=torch.cat([features, words], dim=1)),
-                max_new_tokens=min(options.max_tokens, self._longest),
-                num_beams=options.beams,
-                do_sample=False,
-            )
-        answers: list[str] = self._processor.tokenizer.batch_decode(
-            written, skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
-        return answers
-
-
-def _require_no_phrases(prompts: Prompts) -> None:
-    if prompts.phrases:
-        raise UnsupportedPrompt(
-            "This task finds whatever there is, and takes no phrases. Leave them out, or set the "
-            "task to phrase-grounding."
-        )
-
-
-def _length(question: _Question) -> int:
-    return len(question.ids)

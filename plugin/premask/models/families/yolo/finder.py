@@ -15,7 +15,7 @@ from premask.masks import Mask
 from premask.models.families.yolo.checkpoints import read_model
 from premask.models.families.yolo.vocabularies import Asker, vocabulary_of
 from premask.models.options import YoloOptions
-from premask.models.parts.phrases import labeled_hints
+from premask.models.parts.phrases import best_first, finds_of
 from premask.models.parts.torch_runtime import device_of, in_alike_batches
 from premask.prompts import Hint, Prompts
 
@@ -64,6 +64,6 @@ def _hints(result: Any, askers: Sequence[Asker]) -> list[Hint]:
     """The objects of one image; askers[i] is who asks for class i."""
     boxes = result.boxes.cpu().numpy()
     masks = None if result.masks is None else [*map(Mask.from_array, result.masks.data.cpu())]
-    return labeled_hints(
-        boxes.xyxy, boxes.conf, boxes.cls.astype(np.int64), askers, result.orig_shape, masks
-    )
+    asker = boxes.cls.astype(np.int64)
+    finds = finds_of(boxes.xyxy, boxes.conf, asker, askers, result.orig_shape, masks)
+    return best_first([finds])
