@@ -23,7 +23,7 @@ LOOSE = {
 """Settings for models with random weights, which are sure of nothing, and small."""
 
 
-MISSING_BUILDER = """The family '{family}' has no tiny checkpoint, so the contract tests can't run it.
+MISSING_BUILDER = """The family '{family}' has no tiny checkpoint to be tested with.
 Write tests/tiny_models/{module}.py with a function
 
     def build(folder: Path) -> None:
@@ -44,8 +44,9 @@ class TinyModels:
     def __getitem__(self, family: str) -> str:
         folder = self._folder / family
         if not folder.exists():
+            builder = _builder(family)
             folder.mkdir(parents=True)
-            _builder(family).build(folder)
+            builder.build(folder)
         pickles = list(folder.glob("*.pt"))
         return f"{family}:{pickles[0] if pickles else folder}"
 

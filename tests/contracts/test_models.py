@@ -258,4 +258,7 @@ def test_every_entry_has_a_family_a_license_and_a_home(name: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_has_a_checkpoint(family: str) -> None:
-    assert any(each.family == family for each in known_models().values())
+    assert any(checkpoint.family == family for checkpoint in known_models().values()), (
+        f"models/catalog.toml has no checkpoint of the family '{family}'. Add an entry with a "
+        "family, a license, a homepage and weights, so that a recipe can name one."
+    )
