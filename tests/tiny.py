@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from premask.models.catalog import HubWeights, catalog
+from premask.models.catalog import catalog
 from premask.models.registry import FAMILIES
+from premask.models.weights.kinds import HubWeights
 
 LOOSE = {
     "threshold": 0.0,

@@ -11,8 +11,9 @@ from fiftyone.operators.executor import ExecutionResult
 
 from premask.errors import PremaskError
 from premask.models.catalog import Checkpoint, checkpoint_of, known_models
-from premask.models.weights.installed import download, download_size, located_weights
-from premask.models.weights.model_card import license_terms, megabytes, place, size
+from premask.models.model_card import license_terms, megabytes, place, size
+from premask.models.weights.download import download, download_size
+from premask.models.weights.installed import located_weights
 
 from ..forms.recipe_form import refuse
 

@@ -10,7 +10,8 @@ from fiftyone.operators import types
 
 from premask import Phrase, Prompts, Recipe, recipe_of
 from premask.models.catalog import checkpoint_of
-from premask.models.weights.installed import download, located_weights
+from premask.models.weights.download import download
+from premask.models.weights.installed import located_weights
 
 from .recipe_model import RecipeModel
 

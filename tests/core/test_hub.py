@@ -12,14 +12,11 @@ from typing import Any
 import pytest
 
 from premask.errors import DownloadFailed, MissingWeights
-from premask.models.catalog import Checkpoint, HubWeights, checkpoint_of
+from premask.models.catalog import Checkpoint, checkpoint_of
 from premask.models.weights import hub
-from premask.models.weights.installed import (
-    download,
-    download_size,
-    installed_weights,
-    weights_identity,
-)
+from premask.models.weights.download import download, download_size
+from premask.models.weights.installed import installed_weights, weights_identity
+from premask.models.weights.kinds import HubWeights
 
 huggingface_hub = pytest.importorskip(
     "huggingface_hub", reason="pip install 'premask[torch]' brings it"

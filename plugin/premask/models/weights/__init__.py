@@ -1,1 +1,1 @@
-"""Where weights are: the hub, local paths, packages; and what a pickle would import."""
+"""Where weights are and how they come here: wheels, the hub, local files; what a pickle imports."""

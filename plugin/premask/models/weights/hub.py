@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from premask.errors import DownloadFailed, MissingDependency
-
-if TYPE_CHECKING:
-    from premask.models.catalog import Checkpoint, HubWeights
+from premask.models.weights.kinds import HubWeights, Weighted
 
 SETTINGS = ("*.json", "*.txt", "*.model")
 WEIGHTS = "*.safetensors"
@@ -31,14 +29,14 @@ def installed(weights: HubWeights) -> Path | None:
     return _complete(folder, weights)
 
 
-def size_of_download(checkpoint: Checkpoint, weights: HubWeights) -> int:
+def size_of_download(checkpoint: Weighted, weights: HubWeights) -> int:
     """How many bytes would come, as the hub says: what is here already does not come again."""
     with _explained(checkpoint, weights) as hub:
         files = hub.snapshot_download(**_what(weights), dry_run=True)
     return sum(each.file_size for each in files if each.will_download)
 
 
-def fetch(checkpoint: Checkpoint, weights: HubWeights) -> Path:
+def fetch(checkpoint: Weighted, weights: HubWeights) -> Path:
     """Bring it to the hub's cache on this machine, with the hub's own progress bars."""
     with _explained(checkpoint, weights) as hub:
         folder = Path(hub.snapshot_download(**_what(weights)))
@@ -52,7 +50,7 @@ def fetch(checkpoint: Checkpoint, weights: HubWeights) -> Path:
 
 
 @contextmanager
-def _explained(checkpoint: Checkpoint, weights: HubWeights) -> Iterator[Any]:
+def _explained(checkpoint: Weighted, weights: HubWeights) -> Iterator[Any]:
     """The hub's library; what it raises becomes a sentence that helps."""
     hub = _library()
     try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from premask.models.catalog import Checkpoint, HubWeights, LocalWeights
+from premask.models.catalog import Checkpoint
 from premask.models.weights.installed import located_weights
+from premask.models.weights.kinds import HubWeights, LocalWeights
 
 
 def license_terms(checkpoint: Checkpoint) -> str:
