@@ -87,7 +87,7 @@ def test_a_finished_run_does_no_inference_and_changes_nothing(
     assert annotate(*arguments) == 0
     before = dates(tmp_path)
     assert "(7 annotated now" in capsys.readouterr().out
-    monkeypatch.setattr("premask.models.families.haar.HaarDetector.find", None)
+    monkeypatch.setattr("premask.models.families.haar.HaarFinder.find", None)
     assert annotate(*arguments) == 0
     assert dates(tmp_path) == before
     assert "(0 annotated now" in capsys.readouterr().out
@@ -99,7 +99,7 @@ def test_a_format_asked_for_later_needs_no_inference(
     whole, later = tmp_path / "whole", tmp_path / "later"
     assert annotate(photos, "--recipe", "faces", "--out", whole, "--format", FORMATS) == 0
     assert annotate(photos, "--recipe", "faces", "--out", later) == 0
-    monkeypatch.setattr("premask.models.families.haar.HaarDetector.find", None)
+    monkeypatch.setattr("premask.models.families.haar.HaarFinder.find", None)
     assert annotate(photos, "--recipe", "faces", "--out", later, "--format", FORMATS) == 0
     assert contents(later) == contents(whole)
     shutil.rmtree(later / "cutouts")

@@ -17,7 +17,7 @@ from premask.masks import HALF, Mask
 from premask.models.families import closed_form
 from premask.models.families.closed_form import ClosedFormMatter
 from premask.models.families.grabcut import GrabcutSegmenter
-from premask.models.families.haar import HaarDetector
+from premask.models.families.haar import HaarFinder
 from premask.models.families.u2net import U2netMatter
 from premask.models.options import ClosedFormOptions, GrabcutOptions, HaarOptions, NoOptions
 from premask.models.parts import trimap
@@ -29,8 +29,8 @@ ODD_SIZES = [(1, 1), (1, 500), (500, 1), (2, 2), (3000, 4), (7, 5)]
 
 
 @pytest.fixture(scope="session")
-def haar() -> HaarDetector:
-    return HaarDetector(weights=None, device="cpu")
+def haar() -> HaarFinder:
+    return HaarFinder(weights=None, device="cpu")
 
 
 @pytest.fixture(scope="session")
@@ -101,20 +101,20 @@ def overlap(box: Any, other: tuple[int, int, int, int]) -> float:
 # --- haar
 
 
-def test_haar_finds_the_face_and_gives_no_score(haar: HaarDetector, woman: Image) -> None:
+def test_haar_finds_the_face_and_gives_no_score(haar: HaarFinder, woman: Image) -> None:
     ((face,),) = haar.find([woman], [Prompts()], HaarOptions())
     assert face.box_xyxy is not None
     assert overlap(face.box_xyxy, FACE) > 0.9
     assert (face.label, face.score) == ("face", None)
 
 
-def test_haar_finds_no_face_where_there_is_none(haar: HaarDetector) -> None:
+def test_haar_finds_no_face_where_there_is_none(haar: HaarFinder) -> None:
     photos = [skimage.data.coffee(), skimage.data.chelsea(), skimage.data.rocket()]
     images = [read_image(photo) for photo in photos]
     assert haar.find(images, [Prompts()] * 3, HaarOptions()) == [[], [], []]
 
 
-def test_haar_maps_boxes_of_a_shrunk_image_back(haar: HaarDetector, woman: Image) -> None:
+def test_haar_maps_boxes_of_a_shrunk_image_back(haar: HaarFinder, woman: Image) -> None:
     large = cv2.resize(woman.rgb, (2048, 2048), interpolation=cv2.INTER_CUBIC)
     beside = np.full((2048, 3000, 3), 128, np.uint8)
     beside[:, 952:] = large
@@ -124,7 +124,7 @@ def test_haar_maps_boxes_of_a_shrunk_image_back(haar: HaarDetector, woman: Image
     assert overlap(((x0 - 952) / 4, y0 / 4, (x1 - 952) / 4, y1 / 4), FACE) > 0.9
 
 
-def test_haar_hands_out_the_largest_face_first(haar: HaarDetector, woman: Image) -> None:
+def test_haar_hands_out_the_largest_face_first(haar: HaarFinder, woman: Image) -> None:
     half = cv2.resize(woman.rgb, (256, 256), interpolation=cv2.INTER_AREA)
     canvas = np.full((512, 800, 3), 255, np.uint8)
     canvas[:256, :256], canvas[:, 288:] = half, woman.rgb
@@ -134,13 +134,13 @@ def test_haar_hands_out_the_largest_face_first(haar: HaarDetector, woman: Image)
     assert widths[0] > widths[1]
 
 
-def test_haar_obeys_its_smallest_face(haar: HaarDetector, woman: Image) -> None:
+def test_haar_obeys_its_smallest_face(haar: HaarFinder, woman: Image) -> None:
     assert haar.find([woman], [Prompts()], HaarOptions(min_side=0.5)) == [[]]
 
 
 def test_haar_says_which_opencv_has_the_cascades(tmp_path: Path) -> None:
     with pytest.raises(MissingDependency, match="opencv-python-headless<5"):
-        HaarDetector(weights=tmp_path / "gone.xml", device="cpu")
+        HaarFinder(weights=tmp_path / "gone.xml", device="cpu")
 
 
 # --- grabcut
@@ -494,7 +494,7 @@ Call = Callable[[list[Image]], list[Any]]
 
 @pytest.fixture(scope="session")
 def calls(
-    haar: HaarDetector, grabcut: GrabcutSegmenter, u2net: U2netMatter, closed: ClosedFormMatter
+    haar: HaarFinder, grabcut: GrabcutSegmenter, u2net: U2netMatter, closed: ClosedFormMatter
 ) -> dict[str, Call]:
     """What each model makes of any images: masks, alphas or boxes."""
 

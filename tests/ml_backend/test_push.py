@@ -90,7 +90,7 @@ def test_a_finished_project_needs_no_model_and_no_image(
 ) -> None:
     assert pushed(settings(server)) == 0
     fake.files.clear()
-    monkeypatch.setattr("premask.models.families.haar.HaarDetector.find", None)
+    monkeypatch.setattr("premask.models.families.haar.HaarFinder.find", None)
     assert pushed(settings(server)) == 0
     assert "0 predictions written" in capsys.readouterr().out
 

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from premask.models.families.detr import DetrFinder
     from premask.models.families.edgetam import edgetam_segmenter
     from premask.models.families.eomt import eomt_finder
-    from premask.models.families.florence2.finder import Florence2Finder
+    from premask.models.families.florence2.finder import florence2_finder
     from premask.models.families.grabcut import GrabcutSegmenter
-    from premask.models.families.grounding_dino import GroundingDinoFinder
-    from premask.models.families.haar import HaarDetector
+    from premask.models.families.grounding_dino import grounding_dino_finder
+    from premask.models.families.haar import HaarFinder
     from premask.models.families.mask2former import mask2former_finder
     from premask.models.families.oneformer import oneformer_finder
-    from premask.models.families.owlv2 import Owlv2Finder
+    from premask.models.families.owlv2 import owlv2_finder
     from premask.models.families.sam import sam_segmenter
     from premask.models.families.sam2 import sam2_segmenter
     from premask.models.families.sam2_official import sam2_official_segmenter
-    from premask.models.families.sam3 import Sam3Finder
+    from premask.models.families.sam3 import sam3_finder
     from premask.models.families.sam3_tracker import sam3_tracker_segmenter
     from premask.models.families.sam_hq import sam_hq_segmenter
     from premask.models.families.segformer import SegformerFinder
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
         "birefnet": BirefnetMatter,
         "detr": DetrFinder,
         "eomt": eomt_finder,
-        "grounding-dino": GroundingDinoFinder,
-        "haar": HaarDetector,
+        "grounding-dino": grounding_dino_finder,
+        "haar": HaarFinder,
         "mask2former": mask2former_finder,
         "oneformer": oneformer_finder,
         "segformer": SegformerFinder,
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
     }
     EMBEDDED_FINDERS: dict[str, Callable[..., EmbeddedFinder]] = {
         "edgetam": edgetam_segmenter,
-        "florence2": Florence2Finder,
-        "owlv2": Owlv2Finder,
+        "florence2": florence2_finder,
+        "owlv2": owlv2_finder,
         "sam": sam_segmenter,
         "sam-hq": sam_hq_segmenter,
         "sam2": sam2_segmenter,
         "sam2-official": sam2_official_segmenter,
-        "sam3": Sam3Finder,
+        "sam3": sam3_finder,
         "sam3-tracker": sam3_tracker_segmenter,
     }
     SEGMENTERS: dict[str, Callable[..., Segmenter]] = {

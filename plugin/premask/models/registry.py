@@ -65,7 +65,7 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "haar": Family(
-        adapter="premask.models.families.haar:HaarDetector",
+        adapter="premask.models.families.haar:HaarFinder",
         stages=("find",),
         extra="offline",
         options={"find": HaarOptions},

@@ -26,7 +26,7 @@ CASCADE = "haarcascade_frontalface_alt2.xml"
 LONGEST_SIDE = 1280
 
 
-class HaarDetector:
+class HaarFinder:
     """Finds frontal faces; gives no score, as a cascade's stage weight is no probability."""
 
     def __init__(self, *, weights: Path | None, device: str) -> None:
