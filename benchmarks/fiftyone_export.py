@@ -53,7 +53,7 @@ def rows() -> Iterator[Row]:
 
 
 def ours(fo: Any, dataset: Any, folder: Path) -> Path:
-    from operators.work.exporting import export_masks
+    from operators.work.export import export_masks
 
     export_masks(dataset, folder, label_fields=["masks"])
     return folder / "coco.json"
@@ -137,7 +137,7 @@ def _memory_rows(dataset: Any, folder: Path) -> Iterator[Row]:
 
 
 def _import_rows(fo: Any, dataset: Any, folder: Path, found: Found) -> Iterator[Row]:
-    from operators.work.importing import import_masks
+    from operators.work.coco_import import import_masks
 
     path, fields = ours(fo, dataset, folder), (f"imported_{n}" for n in itertools.count())
     results: dict[str, tuple[Any, str]] = {}

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import fiftyone as fo
 from fiftyone.core.clips import ClipsView
 from fiftyone.core.patches import PatchesView
 from fiftyone.core.video import FramesView
-from fiftyone.operators import types
 
 from premask.errors import PremaskError
 
 
 class UnusableTarget(PremaskError):
     """Videos, 3D scenes, patches: what the operators can't work on."""
-
-
-def add_target(inputs: types.Object, ctx: Any, action: str) -> Any | None:
-    """The choice between dataset, view and selection; what is chosen, if it can be worked on."""
-    inputs.view_target(ctx, action_description=action)
-    try:
-        return images_of(ctx)
-    except UnusableTarget as error:
-        view = types.Error(label="This can't be labeled", description=str(error))
-        inputs.define_property(
-            "target", types.String(), view=view, invalid=True, error_message=str(error)
-        )
-        return None
 
 
 def images_of(ctx: Any) -> Any:
@@ -48,6 +35,11 @@ def images_of(ctx: Any) -> Any:
             "dataset.to_frames(sample_frames=True).clone()."
         )
     return samples
+
+
+def dataset_of(samples: Any) -> fo.Dataset:
+    """The dataset itself, or the one that a view is of."""
+    return samples if isinstance(samples, fo.Dataset) else fo.load_dataset(samples.dataset_name)
 
 
 def all_images(dataset: Any) -> Any:

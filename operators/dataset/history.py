@@ -12,7 +12,7 @@ from typing import Any
 
 from premask.errors import PremaskError
 
-from .counts import counted
+from .plurals import counted
 
 METHOD = "premask"
 
@@ -136,7 +136,7 @@ def list_runs(dataset: Any) -> list[str]:
     return sorted(dataset.list_runs(method=METHOD))
 
 
-def history(dataset: Any) -> list[Run]:
+def last_runs(dataset: Any) -> list[Run]:
     """The last runs, the newest one first."""
     return [load(dataset, name) for name in reversed(list_runs(dataset)[-_LAST:])]
 

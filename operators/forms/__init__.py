@@ -1,1 +1,1 @@
-"""Forms: recipes and choices <-> FiftyOne's input fields, and what is said of the outcome."""
+"""Forms: parameters, recipes and choices drawn as FiftyOne's input fields, and read back."""

@@ -16,12 +16,13 @@ from premask.labels.formats import FORMATS
 from premask.recipes.recipe import Recipe, built_in_recipes
 from premask.runs.pipeline import require_prompts
 
-from ..dataset.chosen_images import add_target, images_of
+from ..dataset.chosen_images import images_of
+from ..dataset.phrases import Phrases, classes_of
 from ..dataset.writing import OUTPUTS, outputs_of, require_fitting
 from ..work.existing import POLICIES, SKIP, Policy
 from ..work.planning import Job
-from .phrases import Phrases, classes_of
 from .recipe_form import Params, add_recipe, recipe_from_params, refuse, text_choices
+from .target_form import add_target
 
 LONG = 100
 """Images for which nobody wants to wait in front of a form."""

@@ -14,7 +14,7 @@ from premask.models.weights.installed import installed_weights
 from premask.recipes.recipe import Recipe, recipe_of
 from premask.settings import Setting
 
-from ..work.pure_stages import PURE
+from ..work.stage_recipes import PURE
 
 Params = Mapping[str, Any]
 

@@ -11,13 +11,14 @@ from fiftyone.operators import types
 from premask.errors import InvalidSetting, PremaskError
 from premask.recipes.recipe import Recipe
 
-from ..dataset.chosen_images import add_target, images_of
+from ..dataset.chosen_images import images_of
 from ..dataset.source_labels import SourceLabels, require_source, source_fields
 from ..dataset.writing import Output, require_fitting
-from ..work.copying import COPIES, REMAINING
+from ..work.label_copies import COPIES, REMAINING
 from ..work.planning import Job
 from .label_form import add_policy, add_storage, policy_from_params
 from .recipe_form import Params, refuse
+from .target_form import add_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""One operator a file, and the panel: what a person sees in the App's menu."""
+"""What a person finds in the App's menu: one operator a file, and the panel of runs."""

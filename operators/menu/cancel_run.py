@@ -7,7 +7,7 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..dataset import history as runs
+from ..dataset import history
 
 
 class CancelRun(foo.Operator):
@@ -27,7 +27,7 @@ class CancelRun(foo.Operator):
         """A choice of the runs that are under way."""
         inputs = types.Object()
         view = types.RadioGroup(label="Runs under way")
-        for run in runs.history(ctx.dataset):
+        for run in history.last_runs(ctx.dataset):
             if run.state == "running":
                 view.add_choice(run.name, label=f"{run.title}: {run.summary} so far")
         if under_way := view.values():
@@ -39,4 +39,4 @@ class CancelRun(foo.Operator):
     def execute(self, ctx: Any) -> None:
         """Leave word for the run."""
         if ctx.params.get("run_id"):
-            runs.cancel(ctx.store(runs.METHOD), ctx.params["run_id"])
+            history.cancel(ctx.store(history.METHOD), ctx.params["run_id"])

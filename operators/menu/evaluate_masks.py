@@ -9,11 +9,12 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..dataset.calling import call
-from ..dataset.chosen_images import add_target, images_of
+from ..dataset.chosen_images import images_of
 from ..dataset.reading import readable_fields
 from ..forms.outcomes import add_choice, options, said, with_failures
-from ..work.evaluating import Evaluated, Row, evaluate
+from ..forms.target_form import add_target
+from ..work.evaluation import Evaluated, Row, evaluate
+from .python_call import call
 
 MANY = 1_000
 """Images that take minutes: FiftyOne compares 20 masks with 20 in 0.3 s."""

@@ -12,13 +12,14 @@ from fiftyone.operators import types
 from premask.errors import PremaskError
 from premask.labels.formats import FORMATS, formats_of
 
-from ..dataset.calling import call
-from ..dataset.chosen_images import add_target, images_of
-from ..dataset.counts import counted
+from ..dataset.chosen_images import images_of
+from ..dataset.plurals import counted
 from ..dataset.reading import label_names, readable_fields
 from ..forms.outcomes import add_choices, options, said, watcher, with_failures
 from ..forms.recipe_form import refuse, text_choices
-from ..work.exporting import Exported, export_masks
+from ..forms.target_form import add_target
+from ..work.export import Exported, export_masks
+from .python_call import call
 
 MANY = 20_000
 """Images that are not exported in a few minutes."""

@@ -8,14 +8,15 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..dataset.calling import call
-from ..dataset.chosen_images import add_target, images_of
-from ..dataset.counts import counted
+from ..dataset.chosen_images import images_of
+from ..dataset.plurals import counted
 from ..dataset.reading import readable_fields
 from ..forms.label_form import add_storage
 from ..forms.outcomes import options, said, watcher, with_failures
 from ..forms.recipe_form import text_choices
-from ..work.importing import Imported, import_masks
+from ..forms.target_form import add_target
+from ..work.coco_import import Imported, import_masks
+from .python_call import call
 from .runner import new_run
 
 MANY = 20_000

@@ -9,7 +9,7 @@ from fiftyone.operators import types
 
 from ..dataset.chosen_images import all_images
 from ..forms.label_form import Defaults, add_inputs, job_from_params
-from ..work.exporting import export_masks
+from ..work.export import export_masks
 from ..work.planning import Job
 from .runner import Runner
 

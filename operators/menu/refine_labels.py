@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from premask.recipes.recipe import Recipe
 
-from ..dataset.counts import counted
+from ..dataset.plurals import counted
 from ..dataset.source_labels import SHAPES
 from ..forms.source_form import Source
-from ..work.pure_stages import REFINE
 from ..work.stage_preview import Trial
+from ..work.stage_recipes import REFINE
 from .stage_operator import StageOperator
 
 

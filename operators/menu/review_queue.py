@@ -8,12 +8,13 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..dataset.calling import call
-from ..dataset.chosen_images import add_target, images_of
-from ..dataset.counts import counted
+from ..dataset.chosen_images import images_of
+from ..dataset.plurals import counted
 from ..dataset.reading import readable_fields
 from ..forms.outcomes import add_choice, options, said, watcher, with_failures
-from ..work.doubt import FIELDS, MEASURES, SCORE, Queue, review_queue
+from ..forms.target_form import add_target
+from ..work.review import FIELDS, MEASURES, SCORE, Queue, review_queue
+from .python_call import call
 
 MANY = 5_000
 """Images whose masks are not measured in a few minutes."""

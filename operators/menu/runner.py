@@ -13,11 +13,12 @@ from fiftyone.operators.executor import ExecutionResult
 
 from premask.terminal.screen import progress_words
 
-from ..dataset import history as runs
-from ..dataset.calling import call, dataset_of
+from ..dataset import history
+from ..dataset.chosen_images import dataset_of
 from ..forms.label_form import folder_from_params, is_long
 from ..work.labeling import Work
 from ..work.planning import Job
+from .python_call import call
 
 
 class Runner(foo.Operator):
@@ -75,17 +76,17 @@ class Runner(foo.Operator):
 
     def run_on(self, samples: Any, params: Mapping[str, Any], *, delegate: bool) -> Any:
         """Execute it from Python; the result's `result` is the run, unless it was delegated."""
-        name = runs.new_name()
+        name = history.new_name()
         executed = call(self, samples, {**params, "run_id": name}, delegate=delegate)
         # FiftyOne drops what a generator returns. Where an event loop runs already, as in
         # notebooks, it hands out a task that is not done yet.
         if isinstance(executed, ExecutionResult) and not executed.delegated:
-            executed.result = asdict(runs.load(dataset_of(samples), name))
+            executed.result = asdict(history.load(dataset_of(samples), name))
         return executed
 
-    def _steps(self, ctx: Any, job: Job, run: runs.Run) -> Iterator[Any]:
-        store = ctx.store(runs.METHOD)
-        work = Work(job, run, lambda: runs.is_cancelled(store, run.name))
+    def _steps(self, ctx: Any, job: Job, run: history.Run) -> Iterator[Any]:
+        store = ctx.store(history.METHOD)
+        work = Work(job, run, lambda: history.is_cancelled(store, run.name))
         for progress in work.steps():
             share, words = progress.done / max(1, progress.total or 0), progress_words(progress)
             if ctx.delegated:
@@ -103,10 +104,10 @@ def new_run(
     *,
     recipe: str = "",
     settings: str,
-) -> runs.Run:
+) -> history.Run:
     """A run of an operator as the form, or the call, asks for it; it is in no history yet."""
-    name = ctx.params.get("run_id") or runs.new_name()
-    return runs.Run(
+    name = ctx.params.get("run_id") or history.new_name()
+    return history.Run(
         name=name,
         dataset=ctx.dataset.name,
         operator=operator,

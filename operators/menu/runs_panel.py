@@ -10,8 +10,8 @@ from fiftyone import ViewField
 from fiftyone.operators import types
 from fiftyone.operators.panel import Panel, PanelConfig
 
-from ..dataset import history as runs
-from ..dataset.counts import counted
+from ..dataset import history
+from ..dataset.plurals import counted
 from ..dataset.run_counts import BINS, Tally, label_field_of, labels_of_run, tally
 from ..forms.recipe_form import filled_in
 from .label_samples import LabelSamples
@@ -58,7 +58,7 @@ class RunsPanel(Panel):
 
     def refresh(self, ctx: Any) -> None:
         """Read the history; count anew only if something has happened."""
-        rows = [_row(run) for run in runs.history(ctx.dataset)] if ctx.dataset else []
+        rows = [_row(run) for run in history.last_runs(ctx.dataset)] if ctx.dataset else []
         if rows != ctx.panel.state.rows:
             ctx.panel.state.rows = rows
             ctx.panel.set_data("history", rows)
@@ -126,7 +126,7 @@ class RunsPanel(Panel):
             table.add_column(key, label=words)
         panel.list("history", types.Object(), view=table)
 
-    def _add_run(self, panel: types.Object, run: runs.Run, plots: Any) -> None:
+    def _add_run(self, panel: types.Object, run: history.Run, plots: Any) -> None:
         panel.md(_details(run), name="details")
         self._add_actions(panel, run, has_labels="classes" in plots)
         if run.failures:
@@ -141,7 +141,7 @@ class RunsPanel(Panel):
             layout = _layout("Labels by score") | {"barmode": "stack"}
             panel.plot("scores", layout=layout)
 
-    def _add_actions(self, panel: types.Object, run: runs.Run, *, has_labels: bool) -> None:
+    def _add_actions(self, panel: types.Object, run: history.Run, *, has_labels: bool) -> None:
         actions = panel.h_stack("actions", gap=2)
         actions.btn("again", label="Run again", variant="contained", on_click=self.run_again)
         if run.state != "undone":
@@ -150,14 +150,14 @@ class RunsPanel(Panel):
             actions.btn("show", label="Show its labels", variant="outlined", on_click=self.show)
 
 
-def _chosen(ctx: Any) -> runs.Run:
+def _chosen(ctx: Any) -> history.Run:
     """The run that was clicked last, if it is still listed, or the newest one."""
     names = [row["name"] for row in ctx.panel.state.rows]
     chosen = ctx.panel.state.chosen
-    return runs.load(ctx.dataset, chosen if chosen in names else names[0])
+    return history.load(ctx.dataset, chosen if chosen in names else names[0])
 
 
-def _row(run: runs.Run) -> dict[str, Any]:
+def _row(run: history.Run) -> dict[str, Any]:
     return {
         "name": run.name,
         "when": time.strftime("%b %d %H:%M", time.localtime(run.started)),
@@ -168,7 +168,7 @@ def _row(run: runs.Run) -> dict[str, Any]:
     }
 
 
-def _details(run: runs.Run) -> str:
+def _details(run: history.Run) -> str:
     """What ran, and how it went, in Markdown."""
     how = {
         "running": "is running. If its process is gone, run it again: it goes on where it stopped",
@@ -184,7 +184,7 @@ def _details(run: runs.Run) -> str:
     return "\n\n".join(lines)
 
 
-def _settings(run: runs.Run) -> list[str]:
+def _settings(run: history.Run) -> list[str]:
     """The recipe's stages as it was run, without its name and its help."""
     lines = run.settings.splitlines()
     return [line for line in lines if line and not line.startswith(("[", "help ="))]

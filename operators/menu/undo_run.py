@@ -7,10 +7,10 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..dataset import history as runs
-from ..dataset.calling import call
-from ..dataset.counts import counted
-from ..work.undoing import Undone, undo
+from ..dataset import history
+from ..dataset.plurals import counted
+from ..work.undo import Undone, undo
+from .python_call import call
 
 
 class UndoRun(foo.Operator):
@@ -31,14 +31,16 @@ class UndoRun(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         """A choice of runs, and what will become of their labels."""
         inputs = types.Object()
-        history = {run.name: run for run in runs.history(ctx.dataset) if run.state != "undone"}
-        if history:
-            newest = next(iter(history))
+        undoable = {
+            run.name: run for run in history.last_runs(ctx.dataset) if run.state != "undone"
+        }
+        if undoable:
+            newest = next(iter(undoable))
             view = types.DropdownView(label="Run")
-            for name, run in history.items():
+            for name, run in undoable.items():
                 view.add_choice(name, label=run.title, description=run.summary)
             inputs.enum("run_id", view.values(), default=newest, required=True, view=view)
-            chosen = history.get(ctx.params.get("run_id") or newest)
+            chosen = undoable.get(ctx.params.get("run_id") or newest)
             if chosen:
                 inputs.view("consequence", _consequence(chosen))
         else:
@@ -58,7 +60,7 @@ class UndoRun(foo.Operator):
         return call(self, samples, {"run_id": run_id})
 
 
-def _consequence(run: runs.Run) -> types.View:
+def _consequence(run: history.Run) -> types.View:
     if run.state == "running":
         return types.Warning(
             label="This run has not ended",
@@ -72,7 +74,7 @@ def _consequence(run: runs.Run) -> types.View:
     )
 
 
-def _staying(run: runs.Run) -> str:
+def _staying(run: history.Run) -> str:
     return f" It added {counted(run.new_samples, 'sample')}: these stay." if run.new_samples else ""
 
 

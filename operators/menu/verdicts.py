@@ -10,11 +10,11 @@ from fiftyone.operators import types
 
 from premask.errors import PremaskError
 
-from ..dataset.calling import call
 from ..dataset.chosen_images import images_of
-from ..dataset.counts import counted
+from ..dataset.plurals import counted
 from ..forms.outcomes import said
-from ..work.doubt import ACCEPTED, REJECTED, review_labels, review_samples
+from ..work.review import ACCEPTED, REJECTED, review_labels, review_samples
+from .python_call import call
 
 
 class NothingSelected(PremaskError):

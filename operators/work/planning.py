@@ -11,10 +11,10 @@ from premask.recipes.recipe import Recipe
 
 from ..dataset.chosen_images import all_images
 from ..dataset.history import Run
+from ..dataset.phrases import Phrases
 from ..dataset.provenance import Look, version_of
 from ..dataset.source_labels import Asked, SourceLabels
 from ..dataset.writing import Output
-from ..forms.phrases import Phrases
 from .existing import Held, Policy, held
 
 _AT_ONCE = 200

@@ -9,7 +9,7 @@ from premask.annotations import Annotation
 from premask.recipes.recipe import Recipe
 from premask.recipes.stages import run_stages
 
-from ..dataset.counts import counted
+from ..dataset.plurals import counted
 from ..dataset.source_labels import Asked, SourceLabels
 from .pool import model_pool
 

@@ -76,9 +76,9 @@ def photo_dataset(fo: Any, photos: list[Path]) -> Iterator[Any]:
 
 @pytest.fixture
 def part(plugin: Any) -> Callable[[str], Any]:
-    """Get a module of the plugin by its name, as FiftyOne has loaded it."""
+    """Get a module of the plugin, such as `work.labeling`, as FiftyOne has loaded it."""
     operator = plugin.get_operator("@premask/premask/label_samples")
-    package = type(operator).__module__.rpartition(".")[0]
+    package = type(operator).__module__.removesuffix(".menu.label_samples")
     return lambda name: sys.modules[f"{package}.{name}"]
 
 

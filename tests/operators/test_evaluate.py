@@ -31,7 +31,7 @@ def disc(x: float, label: str = "cat", **fields: Any) -> Annotation:
 
 @pytest.fixture
 def evaluation(fo: Any) -> Any:
-    return importlib.import_module("operators.work.evaluating")
+    return importlib.import_module("operators.work.evaluation")
 
 
 @pytest.fixture

@@ -39,21 +39,20 @@ SIZE = (13, 17)
 
 @pytest.fixture
 def export_masks(fo: Any) -> Any:
-    return importlib.import_module("operators.work.exporting").export_masks
+    return importlib.import_module("operators.work.export").export_masks
 
 
 @pytest.fixture
 def import_masks(fo: Any, tmp_path: Path) -> Any:
     """Import, without the operator."""
-    importing, runs = (
-        importlib.import_module(f"operators.{name}") for name in ("importing", "runs")
-    )
+    coco_import = importlib.import_module("operators.work.coco_import")
+    history = importlib.import_module("operators.dataset.history")
 
     def imported(samples: Any, path: Path, *, label_field: str, **options: Any) -> Any:
-        name = runs.new_name()
-        run = runs.Run(
+        name = history.new_name()
+        run = history.Run(
             name=name,
-            dataset=importing.dataset_of(samples).name,
+            dataset=coco_import.dataset_of(samples).name,
             operator="test",
             recipe="",
             settings="",
@@ -61,7 +60,7 @@ def import_masks(fo: Any, tmp_path: Path) -> Any:
             fields={},
             folder=str(tmp_path / "runs" / name),
         )
-        return importing.import_masks(samples, path, run, label_field=label_field, **options)
+        return coco_import.import_masks(samples, path, run, label_field=label_field, **options)
 
     return imported
 

@@ -364,7 +364,7 @@ def test_a_field_with_something_else_is_refused(fo: Any, photo_dataset: Any, lab
 
 
 def test_phrases_are_typed_and_read_from_any_field_with_texts(fo: Any, photo_dataset: Any) -> None:
-    from operators.forms.phrases import Phrases
+    from operators.dataset.phrases import Phrases
 
     for sample, labels in zip(photo_dataset, (["cat"], ["dog", "dog", " bird "], []), strict=True):
         sample["objects"] = fo.Detections(detections=[fo.Detection(label=each) for each in labels])
@@ -419,7 +419,7 @@ def test_progress_is_written_as_it_goes(
     photo_dataset: Any, plugin: Any, finder: Any, part: Part, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the App shows, and that everything up to a step is in the database."""
-    monkeypatch.setattr(part("labeling"), "_WRITTEN_AT_ONCE", 1)
+    monkeypatch.setattr(part("work.labeling"), "_WRITTEN_AT_ONCE", 1)
     finder.broken = {"coffee"}
     shown = [
         (message.body.params["label"], photo_dataset.count("subject"))
@@ -452,7 +452,7 @@ def test_the_app_says_why_it_failed(
     assert "can't be written" in told[-1].params["message"]
     assert told[-1].params["variant"] == "error"
     (run,) = photo_dataset.list_runs()
-    assert part("runs").load(photo_dataset, run).state == "failed"
+    assert part("dataset.history").load(photo_dataset, run).state == "failed"
 
 
 def messages(plugin: Any, dataset: Any, params: dict[str, Any]) -> Iterator[Any]:

@@ -58,6 +58,6 @@ def test_the_first_failures_are_named_and_the_others_counted(outcomes: Any) -> N
     ("count", "words"), [(0, "0 labels"), (1, "1 label"), (2000, "2,000 labels")]
 )
 def test_one_is_not_several(fo: Any, count: int, words: str) -> None:
-    from operators.dataset.counts import counted
+    from operators.dataset.plurals import counted
 
     assert counted(count, "label") == words

@@ -187,9 +187,9 @@ def test_undo_warns_of_a_run_that_has_not_ended(
     photo_dataset: Any, label: Label, finder: Any, part: Callable[[str], Any], form: Any
 ) -> None:
     name = label()["name"]
-    run = part("runs").load(photo_dataset, name)
+    run = part("dataset.history").load(photo_dataset, name)
     run.state = "running"
-    part("runs").save(photo_dataset, run)
+    part("dataset.history").save(photo_dataset, run)
     assert form("undo_run", photo_dataset)["consequence"]["view"]["name"] == "Warning"
 
 

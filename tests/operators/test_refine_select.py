@@ -139,13 +139,13 @@ def test_the_form_says_what_would_come_of_it(awkward: Any, form: Operator) -> No
 def test_a_form_does_not_look_at_all_of_a_large_dataset(
     awkward: Any, form: Operator, part: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(part("trying"), "MOST", 2)
-    monkeypatch.setattr(part("trying"), "_AT_ONCE", 1)
+    monkeypatch.setattr(part("work.stage_preview"), "MOST", 2)
+    monkeypatch.setattr(part("work.stage_preview"), "_AT_ONCE", 1)
     words = form("select_labels", awkward)["trial"]["view"]["label"]
     assert words.endswith("in 2 of 4 samples with labels")
 
 
 def test_a_run_can_be_repeated_from_the_history(awkward: Any, work: Operator, part: Any) -> None:
     run = work("select", settings={"select.top": 3})
-    again = part("forms").filled_in({**run["params"], "recipe": run["recipe"]})
+    again = part("forms.recipe_form").filled_in({**run["params"], "recipe": run["recipe"]})
     assert again["settings"] == {"for_select": {"select": {"top": 3}}}

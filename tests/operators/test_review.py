@@ -31,7 +31,7 @@ def line() -> Annotation:
 
 @pytest.fixture
 def reviewing(fo: Any) -> Any:
-    return importlib.import_module("operators.work.doubt")
+    return importlib.import_module("operators.work.review")
 
 
 @pytest.fixture

@@ -28,15 +28,15 @@ premask.runs.pipeline.run_stages = run_stages
 """
 RUN = f"""
 label_samples = foo.get_operator("{URI}")
-package = type(label_samples).__module__.rpartition(".")[0]
-sys.modules[package + ".labeling"]._WRITE_SECONDS = 0
+package = type(label_samples).__module__.removesuffix(".menu.label_samples")
+sys.modules[package + ".work.labeling"]._WRITE_SECONDS = 0
 run = label_samples(fo.load_dataset(sys.argv[1])).result
 """
 
 QUEUED = f"""
 from fiftyone.operators.delegated import DelegatedOperationService
-package = type(foo.get_operator("{URI}")).__module__.rpartition(".")[0]
-sys.modules[package + ".labeling"]._WRITE_SECONDS = 0
+package = type(foo.get_operator("{URI}")).__module__.removesuffix(".menu.label_samples")
+sys.modules[package + ".work.labeling"]._WRITE_SECONDS = 0
 DelegatedOperationService().execute_queued_operations(limit=1)
 """
 
@@ -183,11 +183,11 @@ def test_models_are_loaded_once(
 ) -> None:
     """FiftyOne runs the plugin's root again at every call."""
     operator("label_samples")(photo_dataset[:1])
-    root = part("pool").__name__.rpartition(".")[0]
-    before, model = sys.modules[root], part("pool").model_pool().get("u2netp")
+    root = part("work.pool").__name__.removesuffix(".work.pool")
+    before, model = sys.modules[root], part("work.pool").model_pool().get("u2netp")
     operator("label_samples")(photo_dataset[1:])
     assert sys.modules[root] is not before
-    assert part("pool").model_pool().get("u2netp") is model
+    assert part("work.pool").model_pool().get("u2netp") is model
 
 
 def test_a_long_run_is_not_killed(background: Background) -> None:
@@ -250,9 +250,9 @@ def test_runs_under_way_are_named_as_people_know_them(
     name = operator("label_samples")(photo_dataset).result["name"]
     assert "none" in form("cancel_run", photo_dataset)
     photo_dataset.reload()
-    run = part("runs").load(photo_dataset, name)
+    run = part("dataset.history").load(photo_dataset, name)
     run.state = "running"
-    part("runs").save(photo_dataset, run)
+    part("dataset.history").save(photo_dataset, run)
     (choice,) = form("cancel_run", photo_dataset)["run_id"]["view"]["choices"]
     assert choice["value"] == name
     assert choice["label"] == f"{run.title}: 0 annotations in 3 images so far"
@@ -285,7 +285,7 @@ def test_it_runs_in_the_background(
 def test_the_form_says_how_runs_can_be_scheduled(
     fo: Any, many: Any, operator: Operator, part: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(part("label_form"), "LONG", 20)
+    monkeypatch.setattr(part("forms.label_form"), "LONG", 20)
     form, options = form_of(operator("label_samples"), many)
     notice = form.properties["waiting"].view
     assert "24 images" in notice.label

@@ -17,10 +17,10 @@ Label = Callable[..., Any]
 @pytest.fixture
 def undo(part: Callable[[str], Any], photo_dataset: Any) -> Callable[[str], Any]:
     """Undo a run of the photos' dataset."""
-    part("label_samples")
+    part("menu.label_samples")
 
     def undone(name: str) -> Any:
-        from operators.work.undoing import undo
+        from operators.work.undo import undo
 
         result = undo(photo_dataset, name)
         photo_dataset.clear_cache()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,13 @@ from premask.masks import Mask, Matte
 from premask.shaping.maps import alpha_map
 
 from ..dataset.bulk_store import Document, store
-from ..dataset.calling import dataset_of
+from ..dataset.chosen_images import dataset_of
 from ..dataset.history import Run, recorded
 from ..dataset.provenance import Stamp
 from ..dataset.reading import read_labels
 from ..dataset.writing import OUTPUTS, MapTargets, Place, prepare_fields, require_fitting
-from ..forms.outcomes import Watcher
 from .existing import holders_of
-from .matching import sorted_out
+from .image_matching import sorted_out
 
 Identity = tuple[str, Mask | Box]
 Existing = tuple[Any, frozenset[Identity]]
@@ -60,7 +59,7 @@ def import_masks(
     image_folder: str | Path | None = None,
     append: bool = False,
     masks_on_disk: bool = False,
-    on_progress: Watcher | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
 ) -> Imported:
     """Write the annotations of a COCO file as detections of the samples that show its images.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from premask.runs.delivery import Delivery
 from premask.runs.inputs import common_folder
 
 from ..dataset.reading import label_names, read_labels
-from ..forms.outcomes import Watcher
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +36,7 @@ def export_masks(
     label_fields: Sequence[str],
     formats: Sequence[str] = ("coco",),
     classes: Sequence[str] = (),
-    on_progress: Watcher | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
 ) -> Exported:
     """Write the labels that a dataset or view shows; `classes` are the only ones, in their order.
 
@@ -60,7 +59,7 @@ class _Export:
         samples: Any,
         fields: Sequence[str],
         delivery: Delivery,
-        on_progress: Watcher | None,
+        on_progress: Callable[[int, int], object] | None,
     ) -> None:
         self.outcome = Exported()
         self._samples, self._fields, self._delivery = samples, fields, delivery

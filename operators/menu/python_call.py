@@ -16,8 +16,3 @@ def call(
     target = "dataset" if isinstance(samples, fo.Dataset) else "view"
     context = {target: samples, "params": dict(params), "request_delegation": delegate}
     return foo.execute_operator(operator.uri, context)
-
-
-def dataset_of(samples: Any) -> fo.Dataset:
-    """The dataset itself, or the one that a view is of."""
-    return samples if isinstance(samples, fo.Dataset) else fo.load_dataset(samples.dataset_name)

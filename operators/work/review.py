@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,8 @@ from premask.annotations import Annotation
 from premask.errors import InvalidSetting
 from premask.evaluation.metrics import disagreement, doubt_of_edges, doubt_of_scores
 
-from ..dataset.calling import dataset_of
+from ..dataset.chosen_images import dataset_of
 from ..dataset.reading import read_labels
-from ..forms.outcomes import Watcher
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 
@@ -51,7 +50,7 @@ def review_queue(
     by: str = SCORE,
     other_field: str | None = None,
     name: str = "review",
-    on_progress: Watcher | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
 ) -> Queue:
     """Save a view of the samples, most doubtful first, that a sample leaves when it is reviewed.
 

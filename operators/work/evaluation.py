@@ -14,7 +14,7 @@ from premask.errors import InvalidSetting
 from premask.evaluation.metrics import Agreement, mse, sad
 from premask.masks import Mask, Matte
 
-from ..dataset.calling import dataset_of
+from ..dataset.chosen_images import dataset_of
 from ..dataset.reading import SampleLabels, label_kind, member_path, read_labels
 
 METHOD = "premask_evaluation"

@@ -1,0 +1,22 @@
+"""The choice of the samples that an operator works on: dataset, view or selection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiftyone.operators import types
+
+from ..dataset.chosen_images import UnusableTarget, images_of
+
+
+def add_target(inputs: types.Object, ctx: Any, action: str) -> Any | None:
+    """The choice between dataset, view and selection; what is chosen, if it can be worked on."""
+    inputs.view_target(ctx, action_description=action)
+    try:
+        return images_of(ctx)
+    except UnusableTarget as error:
+        view = types.Error(label="This can't be labeled", description=str(error))
+        inputs.define_property(
+            "target", types.String(), view=view, invalid=True, error_message=str(error)
+        )
+        return None
