@@ -29,6 +29,8 @@ class Checkpoint:
     homepage: str = setting("", help="where it comes from")
     parameters: str = setting("", "how many")
     input: str = setting("", "size that the network sees, width x height")
+    evidence: str = setting("", "where the above was seen, for those who can't look themselves")
+    unconfirmed: tuple[str, ...] = setting((), "what of it nobody has seen yet")
     weights: Weights | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
