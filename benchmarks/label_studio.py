@@ -16,7 +16,7 @@ from benchmarks.label_studio_load import load_rows
 from benchmarks.label_studio_server import HEIGHT, WIDTH, Json, Server, running_server
 from benchmarks.table import Row, ratio_of
 from premask.annotations import Annotation
-from premask.labels.label_studio import Tags, regions_from_annotation
+from premask.labels.label_studio import TagNames, regions_from_annotation
 from premask.masks import Mask
 
 BRUSHES = 100
@@ -65,7 +65,7 @@ def task_with_brushes() -> Json:
         mask = Mask.from_array(np.hypot(rows - y, columns - x) < 120)
         disc = Annotation(label="Cat", box_xyxy=mask.box_xyxy, mask=mask)
         regions += regions_from_annotation(
-            disc, mask.size_hw, index=number, tags=Tags(image="img", brush="brush")
+            disc, mask.size_hw, index=number, names=TagNames(image="img")
         )
     said = [{"id": 1, "result": regions}]
     return {"annotations": said, "predictions": said}

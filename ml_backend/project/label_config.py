@@ -6,29 +6,10 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from premask.errors import InvalidRequest, UnusableLabelConfig
-from premask.labels.label_studio import RegionKind
-
-ControlKind = Literal["brush", "rectangle", "polygon", "ellipse", "keypoint", "text", "choices"]
-
-CONTROLS: dict[str, ControlKind] = {
-    "BrushLabels": "brush",
-    "RectangleLabels": "rectangle",
-    "PolygonLabels": "polygon",
-    "EllipseLabels": "ellipse",
-    "KeyPointLabels": "keypoint",
-    "TextArea": "text",
-    "Choices": "choices",
-}
-DRAWN: dict[ControlKind, RegionKind] = {
-    "brush": "brush",
-    "rectangle": "rectangle",
-    "polygon": "polygon",
-    "ellipse": "ellipse",
-}
-"""What objects can be written with."""
+from premask.labels.label_studio import CONTROL_TAGS, ControlTag
 
 PHRASE_ATTRIBUTES = ("model_phrases", "predicted_values")
 """The second one is what the YOLO example of label-studio-ml calls it."""
@@ -47,9 +28,11 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """A tag that people annotate with; `images` are the tags that it belongs to."""
+    """A control tag in a label config; `images` are the names of the image tags it belongs to.
 
-    kind: ControlKind
+    Its `repr` is part of the model version, so it must hold nothing that differs between processes.
+    """
+
     tag: str
     name: str
     images: tuple[str, ...]
@@ -57,12 +40,20 @@ class Control:
     smart: bool = False
     several: bool = False
 
+    @property
+    def definition(self) -> ControlTag:
+        """How regions of this tag are written and read."""
+        return CONTROL_TAGS[self.tag]
+
     def label_for(self, found: str) -> str | None:
         """The label that is written for what a model found; None drops it."""
-        called = _called(self.labels, found)
-        if called is None and len(self.labels) == 1 and found.casefold() in NAMELESS:
-            called = self.labels[0]
-        return called.name if called else None
+        label = _label_called(self.labels, found)
+        if label is None and len(self.labels) == 1 and found.casefold() in NAMELESS:
+            label = self.labels[0]
+        return label.name if label else None
+
+    def __str__(self) -> str:
+        return f'<{self.tag} name="{self.name}">'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +68,16 @@ class LabelConfig:
 
         Smart ones are for prompts, and are written with only where there are no others.
         """
-        own = [each for each in self.controls if image in each.images]
-        drawn = [each for each in own if each.kind in DRAWN]
-        plain = [each for each in drawn if not each.smart] or drawn
-        return (*plain, *(each for each in own if each.kind == "choices"))
+        own = [control for control in self.controls if image in control.images]
+        drawn = [control for control in own if control.definition.write]
+        plain = [control for control in drawn if not control.smart]
+        of_whole_image = [control for control in own if control.definition.write_classes]
+        return (*(plain or drawn), *of_whole_image)
 
     def labels(self, image: str) -> tuple[Label, ...]:
-        """The labels that predictions for this image can have, each once."""
-        offered = {each.name: each for control in self.outputs(image) for each in control.labels}
-        return tuple(offered.values())
+        """The labels that predictions for this image can have, without repetition."""
+        by_name = {label.name: label for output in self.outputs(image) for label in output.labels}
+        return tuple(by_name.values())
 
     def label_asked_for(self, image: str, words: str) -> str:
         """The label for what a person asked for: the one they named, or else the first.
@@ -94,8 +86,8 @@ class LabelConfig:
         """
         labels = self.labels(image)
         said = set(_words(words))
-        within = (each for each in labels if set(_words(each.name)) <= said)
-        chosen = _called(labels, words) or next(within, labels[0] if labels else None)
+        within = (label for label in labels if set(_words(label.name)) <= said)
+        chosen = _label_called(labels, words) or next(within, labels[0] if labels else None)
         return chosen.name if chosen else words
 
     def image_url(self, image: str, data: Mapping[str, Any]) -> str:
@@ -116,8 +108,8 @@ def parse_label_config(xml: str) -> LabelConfig:
     images = _images(root)
     controls = tuple(
         control
-        for tag in root.iter()
-        if tag.tag in CONTROLS and (control := _control(tag, images)) is not None
+        for element in root.iter()
+        if element.tag in CONTROL_TAGS and (control := _control(element, images)) is not None
     )
     config = LabelConfig(images=images, controls=controls)
     _require_usable(config, root)
@@ -127,9 +119,10 @@ def parse_label_config(xml: str) -> LabelConfig:
 def ignored_tags(xml: str) -> tuple[str, ...]:
     """The tags that people annotate with, but that nothing is written to, as <Tag name="...">."""
     return tuple(
-        f'<{tag.tag} name="{tag.get("name")}">'
-        for tag in _root(xml).iter()
-        if tag.get("toName") and (tag.tag not in CONTROLS or tag.get("model_skip") == "true")
+        f'<{element.tag} name="{element.get("name")}">'
+        for element in _root(xml).iter()
+        if element.get("toName")
+        and (element.tag not in CONTROL_TAGS or element.get("model_skip") == "true")
     )
 
 
@@ -140,20 +133,18 @@ def images_of(xml: str) -> dict[str, str]:
 
 def _images(root: ET.Element) -> dict[str, str]:
     return {
-        str(tag.get("name")): str(tag.get("value"))
-        for tag in root.iter("Image")
-        if tag.get("value")
+        str(element.get("name")): str(element.get("value"))
+        for element in root.iter("Image")
+        if element.get("value")
     }
 
 
-def _called(labels: Sequence[Label], found: str) -> Label | None:
+def _label_called(labels: Sequence[Label], found: str) -> Label | None:
     """The label of this name, or else the first that a model may call so."""
     wanted = found.strip().casefold()
-    for each in labels:
-        if each.name.casefold() == wanted:
-            return each
-    phrased = (each for each in labels if wanted in map(str.casefold, each.phrases))
-    return next(phrased, None)
+    named = (label for label in labels if label.name.casefold() == wanted)
+    phrased = (label for label in labels if wanted in map(str.casefold, label.phrases))
+    return next(named, None) or next(phrased, None)
 
 
 def _words(text: str) -> list[str]:
@@ -170,33 +161,29 @@ def _root(xml: str) -> ET.Element:
         raise UnusableLabelConfig(f"The label config is no XML ({error}); correct it.") from error
 
 
-def _control(tag: ET.Element, images: Mapping[str, str]) -> Control | None:
-    shown = tuple(name for name in str(tag.get("toName")).split(",") if name in images)
-    if not shown or tag.get("model_skip") == "true":
+def _control(element: ET.Element, images: Mapping[str, str]) -> Control | None:
+    """The control, unless it belongs to no image or its author excludes it from predictions."""
+    own_images = tuple(name for name in str(element.get("toName")).split(",") if name in images)
+    if not own_images or element.get("model_skip") == "true":
         return None
     return Control(
-        kind=CONTROLS[tag.tag],
-        tag=tag.tag,
-        name=str(tag.get("name")),
-        images=shown,
-        labels=tuple(_labels(tag)),
-        smart=tag.get("smart") == "true",
-        several=tag.get("choice", "single") != "single",
+        tag=element.tag,
+        name=str(element.get("name")),
+        images=own_images,
+        labels=tuple(_labels(element)),
+        smart=element.get("smart") == "true",
+        several=element.get("choice", "single") != "single",
     )
 
 
-def _labels(tag: ET.Element) -> Iterator[Label]:
-    for each in tag.iter():
+def _labels(control: ET.Element) -> Iterator[Label]:
+    for element in control.iter():
         # Label Studio writes the alias where there is one.
-        name = each.get("alias") or each.get("value")
-        if each.tag in ("Label", "Choice") and name:
-            value = str(each.get("value") or name)
-            phrases = [part for name in PHRASE_ATTRIBUTES for part in _parts(each.get(name))]
-            yield Label(name=name, phrases=tuple(phrases or [value]))
-
-
-def _parts(text: str | None) -> Sequence[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
+        name = element.get("alias") or element.get("value")
+        if element.tag in ("Label", "Choice") and name:
+            listed = ",".join(element.get(attribute, "") for attribute in PHRASE_ATTRIBUTES)
+            phrases = [phrase.strip() for phrase in listed.split(",") if phrase.strip()]
+            yield Label(name=name, phrases=tuple(phrases or [str(element.get("value") or name)]))
 
 
 def _require_usable(config: LabelConfig, root: ET.Element) -> None:
@@ -207,8 +194,8 @@ def _require_usable(config: LabelConfig, root: ET.Element) -> None:
             'The label config has no <Image value="$...">; premask labels single images only.'
         )
     if not any(config.outputs(image) for image in config.images):
-        tags = ", ".join(f"<{tag}>" for tag, kind in CONTROLS.items() if kind in DRAWN)
+        *tags, last = (f"<{tag.name}>" for tag in CONTROL_TAGS.values() if tag.is_written)
         raise UnusableLabelConfig(
-            f"The label config has nothing to write masks or boxes with; add one of {tags} "
-            "or <Choices> whose toName is the name of the <Image>."
+            "The label config has nothing to write masks or boxes with; add one of "
+            f"{', '.join(tags)} or {last} whose toName is the name of the <Image>."
         )

@@ -1,4 +1,4 @@
-"""What people and models said about tasks -> Labeled: whose word counts, and what is no mask."""
+"""Annotations and predictions of tasks -> objects on images: whose are taken, and what is left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from premask.labels.label_studio import READABLE_TYPES, annotations_from_regions
 from premask.masks import Size
 
 Json = Mapping[str, Any]
-Kind = Literal["annotations", "predictions", "both"]
+SourceKind = Literal["annotations", "predictions", "both"]
 Annotator = Literal["latest", "all", "ground-truth"]
 
 
@@ -28,40 +28,41 @@ class SourceRegions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceChoice:
-    """Whose word counts where there are several."""
+    """Which annotations or predictions of a task are taken where there are several."""
 
-    kind: Kind = "annotations"
+    kind: SourceKind = "annotations"
     annotator: Annotator = "latest"
     model_version: str | None = None
 
     def of(self, task: Json) -> list[SourceRegions]:
-        """What counts for this task; nothing at all where nobody has looked at it."""
+        """What is taken of this task; nothing at all where nobody has looked at it."""
         people = [] if self.kind == "predictions" else self._annotations(task)
         if people or self.kind == "annotations":
             return people
         return self._prediction(task)
 
     def _annotations(self, task: Json) -> list[SourceRegions]:
-        given = [each for each in task["annotations"] if not each["was_cancelled"]]
+        submitted = _submitted(task)
         if self.annotator == "ground-truth":
-            given = [each for each in given if each["ground_truth"]]
-        given.sort(key=lambda each: (each["updated_at"], each["id"]))
-        wanted = given if self.annotator == "all" else given[-1:]
+            submitted = [annotation for annotation in submitted if annotation["ground_truth"]]
+        submitted.sort(key=lambda annotation: (annotation["updated_at"], annotation["id"]))
         return [
-            SourceRegions(regions=each["result"], source=(f"annotator {each['completed_by']}",))
-            for each in wanted
+            SourceRegions(
+                regions=annotation["result"], source=(f"annotator {annotation['completed_by']}",)
+            )
+            for annotation in (submitted if self.annotator == "all" else submitted[-1:])
         ]
 
     def _prediction(self, task: Json) -> list[SourceRegions]:
-        given = [
-            each
-            for each in task["predictions"]
-            if self.model_version in (None, each["model_version"])
+        wanted = [
+            prediction
+            for prediction in task["predictions"]
+            if self.model_version in (None, prediction["model_version"])
         ]
-        newest = sorted(given, key=lambda each: int(each["id"]))[-1:]
+        newest = sorted(wanted, key=lambda prediction: int(prediction["id"]))[-1:]
         return [
-            SourceRegions(regions=each["result"], source=(str(each["model_version"]),))
-            for each in newest
+            SourceRegions(regions=prediction["result"], source=(str(prediction["model_version"]),))
+            for prediction in newest
         ]
 
 
@@ -74,13 +75,12 @@ class ReadingCounts:
     passed_over: Counter[str] = field(default_factory=Counter)
 
     def add(self, task: Json, choice: SourceChoice, chosen: Sequence[SourceRegions]) -> None:
-        """Remember how it went with one task."""
+        """Count how it went with one task."""
         self.not_looked_at += not chosen
-        given = [each for each in task["annotations"] if not each["was_cancelled"]]
-        self.several += choice.kind != "predictions" and len(given) > 1
-        for said in chosen:
-            kinds = (str(each.get("type")) for each in with_labels(said.regions))
-            self.passed_over.update(kind for kind in kinds if kind not in READABLE_TYPES)
+        self.several += choice.kind != "predictions" and len(_submitted(task)) > 1
+        for one in chosen:
+            types = (str(region.get("type")) for region in with_labels(one.regions))
+            self.passed_over.update(kind for kind in types if kind not in READABLE_TYPES)
 
     def sentences(self, choice: SourceChoice) -> Iterator[str]:
         """What was left out, and where there was a choice."""
@@ -91,12 +91,12 @@ class ReadingCounts:
                 f"annotated more than once: {self.several} tasks; taken: {choice.annotator} "
                 "(--annotator latest, all or ground-truth)"
             )
-        for kind, count in sorted(self.passed_over.items()):
-            yield f"passed over, because it is no mask and no box: {count} x {kind}"
+        for region_type, count in sorted(self.passed_over.items()):
+            yield f"passed over, because it is no mask and no box: {count} x {region_type}"
 
 
 class ImageNames:
-    """A name for each image that no other one has, whatever storages and projects it is from."""
+    """A unique name for each image, whatever storages and projects it is from."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -111,20 +111,20 @@ class ImageNames:
 
 
 def annotations_on(chosen: Sequence[SourceRegions], image: str) -> tuple[Annotation, ...]:
-    """The objects on the image of this tag; each knows who said so."""
+    """The objects on the image of this tag; `source` says whose they are."""
     return tuple(
-        replace(each, source=said.source)
-        for said in chosen
-        for each in annotations_from_regions(_shapes(said, image))
+        replace(annotation, source=one.source)
+        for one in chosen
+        for annotation in annotations_from_regions(_shapes(one, image))
     )
 
 
 def size_of(chosen: Sequence[SourceRegions], image: str) -> Size | None:
     """The upright image's (height, width) according to its regions; None without any."""
     sizes = {
-        (int(each["original_height"]), int(each["original_width"]))
-        for said in chosen
-        for each in _shapes(said, image)
+        (int(region["original_height"]), int(region["original_width"]))
+        for one in chosen
+        for region in _shapes(one, image)
     }
     if len(sizes) > 1:
         raise InvalidMask(
@@ -135,30 +135,38 @@ def size_of(chosen: Sequence[SourceRegions], image: str) -> Size | None:
 
 
 def with_labels(regions: Sequence[Json]) -> Iterator[Json]:
-    """Regions as their own tools write them.
+    """Regions as a tag with labels of its own writes them.
 
-    <Labels> beside <Rectangle> says the label in an item of its own, which has the shape's id.
+    Beside <Rectangle>, <Labels> says the label in an item of its own, which has the shape's id; the
+    type of the shape is that of <RectangleLabels> without its end.
     """
     labels = {
-        each.get("id"): each["value"].get("labels", [])
-        for each in regions
-        if each.get("type") == "labels"
+        region.get("id"): region["value"].get("labels", [])
+        for region in regions
+        if region.get("type") == "labels"
     }
-    for each in regions:
-        kind = f"{each.get('type')}labels"
-        if each.get("type") != "labels" and kind in READABLE_TYPES:
-            value = {**each["value"], kind: labels.get(each.get("id"), [])}
-            yield {**each, "type": kind, "value": value}
-        elif each.get("type") != "labels" or not labels:
-            yield each
+    for region in regions:
+        if region.get("type") == "labels":
+            continue
+        region_type = f"{region.get('type')}labels"
+        if region_type in READABLE_TYPES:
+            value = {**region["value"], region_type: labels.get(region.get("id"), [])}
+            yield {**region, "type": region_type, "value": value}
+        else:
+            yield region
 
 
-def _shapes(said: SourceRegions, image: str) -> Iterator[Json]:
-    for each in with_labels(said.regions):
-        if each.get("type") in READABLE_TYPES and each.get("to_name") == image:
-            if each.get("image_rotation"):
+def _submitted(task: Json) -> list[Json]:
+    """Label Studio keeps what a person skipped, as a cancelled annotation."""
+    return [annotation for annotation in task["annotations"] if not annotation["was_cancelled"]]
+
+
+def _shapes(one: SourceRegions, image: str) -> Iterator[Json]:
+    for region in with_labels(one.regions):
+        if region.get("type") in READABLE_TYPES and region.get("to_name") == image:
+            if region.get("image_rotation"):
                 raise InvalidMask(
-                    f"Region {each.get('id')!r} was drawn while the image was turned by "
-                    f"{each['image_rotation']} degrees. Turn it back in Label Studio and update."
+                    f"Region {region.get('id')!r} was drawn while the image was turned by "
+                    f"{region['image_rotation']} degrees. Turn it back in Label Studio and update."
                 )
-            yield each
+            yield region

@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ml_backend.predict.chosen_recipes import ChosenRecipes
-from ml_backend.project.label_config import Control, LabelConfig, ignored_tags
-
-CLICKS = {
-    "keypoint": "clicks",
-    "rectangle": "boxes",
-    "brush": "strokes",
-    "polygon": "polygons",
-    "ellipse": "ellipses",
-}
+from ml_backend.project.label_config import LabelConfig, ignored_tags
 
 
 def setup_report(config: LabelConfig, xml: str, recipes: ChosenRecipes) -> list[str]:
     """Sentences for the person who connects a project."""
     if not config.images:
         return ["The label config is empty. Add an <Image> and labels, and nothing else is needed."]
-    sentences = [each for image in config.images for each in _outputs(config, image)]
-    sentences += [_batch(config, recipes), *_interactive(config, recipes)]
+    sentences = [sentence for image in config.images for sentence in _outputs(config, image)]
+    sentences += [_whole_tasks(config, recipes), *_prompts(config, recipes)]
     ignored = ", ".join(ignored_tags(xml))
     return sentences + ([f"Left to people: {ignored}."] if ignored else [])
 
@@ -29,16 +21,16 @@ def setup_report(config: LabelConfig, xml: str, recipes: ChosenRecipes) -> list[
 def _outputs(config: LabelConfig, image: str) -> Iterator[str]:
     for control in config.outputs(image):
         if control.labels:
-            labels = ", ".join(each.name for each in control.labels)
-            yield f"Image '{image}': written with {_shown(control)} as {labels}."
+            labels = ", ".join(label.name for label in control.labels)
+            yield f"Image '{image}': written with {control} as {labels}."
         else:
             yield (
-                f"{_shown(control)} has no labels of its own, so nothing is written with it. "
+                f"{control} has no labels of its own, so nothing is written with it. "
                 "Labels must be in the config; those from the task's data are not known beforehand."
             )
 
 
-def _batch(config: LabelConfig, recipes: ChosenRecipes) -> str:
+def _whole_tasks(config: LabelConfig, recipes: ChosenRecipes) -> str:
     if recipes.for_tasks is None:
         name = recipes.for_clicks.name
         return f"Whole tasks: not labeled, because '{name}' answers clicks only."
@@ -53,24 +45,26 @@ def _batch(config: LabelConfig, recipes: ChosenRecipes) -> str:
     )
 
 
-def _interactive(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
-    smart = [each for each in config.controls if each.smart]
-    drawn = [f"{CLICKS[each.kind]} ({_shown(each)})" for each in smart if each.kind in CLICKS]
-    if drawn:
-        yield f"Answered by '{recipes.for_clicks.name}': {', '.join(drawn)}."
+def _prompts(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
+    """Who answers what a person points at, and who answers words."""
+    smart = [control for control in config.controls if control.smart and control.definition.prompt]
+    pointing = [
+        f"{control.definition.prompt_name} ({control})"
+        for control in smart
+        if not control.definition.takes_words
+    ]
+    if pointing:
+        yield f"Answered by '{recipes.for_clicks.name}': {', '.join(pointing)}."
     else:
         yield (
             "Nobody can click: no tag is smart. Add one such as <KeyPointLabels "
             'name="clicks" toName="..." smart="true"> with the same labels.'
         )
-    for each in (each for each in smart if each.kind == "text"):
-        able = [recipe.name for recipe in recipes.all if recipe.understands_phrases]
-        yield f"Words in {_shown(each)}: " + (
-            f"answered by '{able[0]}'."
-            if able
-            else "not answered, because no recipe of this server understands words."
-        )
-
-
-def _shown(control: Control) -> str:
-    return f'<{control.tag} name="{control.name}">'
+    able = [recipe.name for recipe in recipes.all if recipe.understands_phrases]
+    for control in smart:
+        if control.definition.takes_words:
+            yield f"{control.definition.prompt_name.capitalize()} in {control}: " + (
+                f"answered by '{able[0]}'."
+                if able
+                else "not answered, because no recipe of this server understands words."
+            )

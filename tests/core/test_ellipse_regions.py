@@ -59,7 +59,7 @@ def test_pixels_of_an_ellipse(
 
 def test_what_is_written_is_read() -> None:
     written = Annotation(label="cat", box_xyxy=(10, 20, 41, 33))
-    regions = regions_from_annotation(written, SIZE, kinds=("ellipse",))
+    regions = regions_from_annotation(written, SIZE, controls=("EllipseLabels",))
     (read,) = annotations_from_regions(regions)
     assert (read.label, read.box_xyxy) == ("cat", (10, 20, 41, 33))
     assert read.mask is not None

@@ -18,7 +18,7 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, ModelFailed
 from premask.images import Image
 from premask.labels.label_studio import (
-    Tags,
+    TagNames,
     annotations_from_regions,
     label_config,
     local_file_url,
@@ -69,7 +69,7 @@ def test_the_sdk_validates_config_and_predictions() -> None:
     task = task_from_labeled(
         Labeled(image=Image(name="a.jpg", size_hw=SIZE), annotations=tuple(annotations)),
         image_url="/a.jpg",
-        kinds=("brush", "rectangle", "polygon"),
+        controls=("BrushLabels", "RectangleLabels", "PolygonLabels"),
     )
     for prediction in task["predictions"]:
         assert interface.validate_prediction(prediction, return_errors=True) == []
@@ -78,7 +78,9 @@ def test_the_sdk_validates_config_and_predictions() -> None:
 
 
 def test_the_config_has_each_label_in_each_tool() -> None:
-    view = ET.fromstring(label_config(AWKWARD_LABELS, Tags(image="i", brush="b & c")))
+    view = ET.fromstring(
+        label_config(AWKWARD_LABELS, TagNames(image="i", controls={"BrushLabels": "b & c"}))
+    )
     tools = {tool.tag: [label.get("value") for label in tool] for tool in view if len(tool)}
     assert set(tools) == {"BrushLabels", "RectangleLabels", "PolygonLabels"}
     assert all(labels == AWKWARD_LABELS for labels in tools.values())
@@ -108,8 +110,8 @@ def test_ids_are_unique_and_the_same_in_every_run() -> None:
         image=Image(name="a.jpg", size_hw=SIZE),
         annotations=(shape("parts"),) * 3 + (shape("ring"),),
     )
-    kinds: Any = ("brush", "rectangle", "polygon")
-    runs = [task_from_labeled(twins, image_url="/a", kinds=kinds) for _ in range(2)]
+    controls = ("BrushLabels", "RectangleLabels", "PolygonLabels")
+    runs = [task_from_labeled(twins, image_url="/a", controls=controls) for _ in range(2)]
     ids = [region["id"] for region in runs[0]["predictions"][0]["result"]]
     assert len(ids) == len(set(ids)) > 12
     assert runs[0] == runs[1]
@@ -127,7 +129,9 @@ def test_whole_boxes_survive_percent(size: tuple[int, int]) -> None:
 
 def test_an_ellipse_fills_the_box() -> None:
     box = Annotation(label="cat", box_xyxy=(10, 20, 50, 30))
-    (region,) = regions_from_annotation(box, (50, 80), kinds=["ellipse"], tags=Tags(ellipse="e"))
+    (region,) = regions_from_annotation(
+        box, (50, 80), controls=["EllipseLabels"], names=TagNames(controls={"EllipseLabels": "e"})
+    )
     assert (region["type"], region["from_name"]) == ("ellipselabels", "e")
     assert region["value"] == {
         "x": 37.5,
@@ -154,14 +158,16 @@ def test_a_turned_rectangle_becomes_the_box_around_it() -> None:
 
 @pytest.mark.parametrize("name", ["ring", "parts", "noise", "full", "first pixel"])
 def test_the_parts_of_a_polygon_are_the_mask(name: str) -> None:
-    regions = regions_from_annotation(shape(name), SIZE, kinds=["polygon"])
+    regions = regions_from_annotation(shape(name), SIZE, controls=["PolygonLabels"])
     masks = [read.mask for read in annotations_from_regions(regions) if read.mask]
     assert masks[0].union(*masks[1:]) == shape(name).mask
 
 
 def test_kinds_that_need_a_mask_are_left_out_without_one() -> None:
     box = Annotation(label="cat", box_xyxy=(1, 2, 3, 4))
-    regions = regions_from_annotation(box, SIZE, kinds=["brush", "polygon", "rectangle"])
+    regions = regions_from_annotation(
+        box, SIZE, controls=["BrushLabels", "PolygonLabels", "RectangleLabels"]
+    )
     assert [region["type"] for region in regions] == ["rectanglelabels"]
 
 

@@ -17,14 +17,14 @@ from ml_backend.commands import pull
 from premask.annotations import Annotation
 from premask.errors import UnknownFormat
 from premask.labels.coco import read_coco
-from premask.labels.label_studio import Tags, regions_from_annotation
+from premask.labels.label_studio import TagNames, regions_from_annotation
 from premask.masks import Mask, Matte
 from tests.golden.dataset import adversarial_masks
 from tests.ml_backend.fake_label_studio import FakeLabelStudio, settings_for
 from tests.ml_backend.local_server import LocalServer, serving
 
 SIZE = (13, 17)
-TAGS = Tags(image="img", brush="brush")
+TAGS = TagNames(image="img")
 
 Json = dict[str, Any]
 
@@ -49,7 +49,7 @@ def regions(*annotations: Annotation, **options: Any) -> list[Json]:
     return [
         region
         for index, each in enumerate(annotations)
-        for region in regions_from_annotation(each, SIZE, index=index, tags=TAGS, **options)
+        for region in regions_from_annotation(each, SIZE, index=index, names=TAGS, **options)
     ]
 
 
@@ -108,9 +108,9 @@ def test_soft_alphas_and_scores_are_kept(fake: FakeLabelStudio, pulled: Puller) 
 
 def test_other_shapes(fake: FakeLabelStudio, pulled: Puller) -> None:
     shapes = [
-        *regions(annotation("full", "box"), kinds=("rectangle",)),
-        *regions(annotation("full", "ellipse"), kinds=("ellipse",)),
-        *regions(annotation("full", "polygon"), kinds=("polygon",)),
+        *regions(annotation("full", "box"), controls=("RectangleLabels",)),
+        *regions(annotation("full", "ellipse"), controls=("EllipseLabels",)),
+        *regions(annotation("full", "polygon"), controls=("PolygonLabels",)),
     ]
     fake.annotate(fake.add_upload("a.png", photo()), shapes)
     box, ellipse, polygon = pulled()["a.png"]

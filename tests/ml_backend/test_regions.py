@@ -94,7 +94,7 @@ def test_one_choice_is_the_surest_and_several_are_all() -> None:
     (one,) = written(*found, tool="Choices")
     assert one["value"] == {"choices": ["Dog"]}
     several = parse_label_config(XML.replace('name="kind"', 'name="kind" choice="multiple"'))
-    controls = [each for each in several.outputs("img") if each.kind == "choices"]
+    controls = [each for each in several.outputs("img") if each.tag == "Choices"]
     (all_of_them,) = regions_from_annotations(found, SIZE, controls, "img")
     assert all_of_them["value"] == {"choices": ["Dog", "Cat"]}
 

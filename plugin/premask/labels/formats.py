@@ -112,14 +112,14 @@ _DATASET_FORMATS = (
         name="label-studio-polygons",
         help="the same with polygons, one for each part of an object",
         file_name="label_studio_polygons.json",
-        write=partial(write_label_studio, kinds=("polygon",)),
+        write=partial(write_label_studio, controls=("PolygonLabels",)),
         read=read_tasks,
     ),
     DatasetFormat(
         name="label-studio-boxes",
         help="the same with rectangles",
         file_name="label_studio_boxes.json",
-        write=partial(write_label_studio, kinds=("rectangle",)),
+        write=partial(write_label_studio, controls=("RectangleLabels",)),
         read=read_tasks,
     ),
     DatasetFormat(

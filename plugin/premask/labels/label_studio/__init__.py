@@ -1,16 +1,13 @@
-"""Annotations <-> Label Studio: regions, tasks, and the labeling configuration for them."""
+"""Label Studio's format: its control tags, regions, tasks, and labeling configurations."""
 
-from premask.labels.label_studio.label_config import (
-    DEFAULT_TAGS,
-    RegionKind,
-    Tags,
-    label_config,
-)
-from premask.labels.label_studio.regions import (
+from premask.labels.label_studio.control_tags import (
+    CONTROL_TAGS,
     READABLE_TYPES,
-    annotations_from_regions,
-    regions_from_annotation,
+    ControlTag,
+    prompts_from_region,
 )
+from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames, label_config
+from premask.labels.label_studio.regions import annotations_from_regions, regions_from_annotation
 from premask.labels.label_studio.tasks import (
     local_file_url,
     prediction_from_regions,
@@ -20,14 +17,16 @@ from premask.labels.label_studio.tasks import (
 )
 
 __all__ = [
-    "DEFAULT_TAGS",
+    "CONTROL_TAGS",
+    "DEFAULT_NAMES",
     "READABLE_TYPES",
-    "RegionKind",
-    "Tags",
+    "ControlTag",
+    "TagNames",
     "annotations_from_regions",
     "label_config",
     "local_file_url",
     "prediction_from_regions",
+    "prompts_from_region",
     "read_tasks",
     "regions_from_annotation",
     "task_from_labeled",

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from xml.sax.saxutils import quoteattr
 
+from premask.labels.label_studio.control_tags import CONTROL_TAGS
 from premask.labels.palette import hex_color
 
-RegionKind = Literal["brush", "rectangle", "polygon", "ellipse"]
+TOOLS = ("BrushLabels", "RectangleLabels", "PolygonLabels")
+"""What a configuration of premask's own offers: the tags that its formats write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tags:
-    """The names that a labeling configuration gives to its image and to its tools."""
+class TagNames:
+    """The names that a labeling configuration gives to its image and to its control tags.
+
+    A control tag that `controls` does not name has its default name.
+    """
 
     image: str = "image"
-    brush: str = "brush"
-    rectangle: str = "rectangle"
-    polygon: str = "polygon"
-    ellipse: str = "ellipse"
+    controls: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, control: str) -> str:
+        return self.controls.get(control, CONTROL_TAGS[control].default_name)
 
 
-DEFAULT_TAGS = Tags()
+DEFAULT_NAMES = TagNames()
 
 
-def label_config(labels: Sequence[str], tags: Tags = DEFAULT_TAGS) -> str:
+def label_config(labels: Sequence[str], names: TagNames = DEFAULT_NAMES) -> str:
     """A labeling configuration (XML) for the regions of these labels."""
-    tools = {
-        "BrushLabels": tags.brush,
-        "RectangleLabels": tags.rectangle,
-        "PolygonLabels": tags.polygon,
-    }
-    lines = ["<View>", f'  <Image name={quoteattr(tags.image)} value="$image" zoom="true"/>']
-    for tool, name in tools.items():
-        lines.append(f"  <{tool} name={quoteattr(name)} toName={quoteattr(tags.image)}>")
+    lines = ["<View>", f'  <Image name={quoteattr(names.image)} value="$image" zoom="true"/>']
+    for tool in TOOLS:
+        lines.append(f"  <{tool} name={quoteattr(names.of(tool))} toName={quoteattr(names.image)}>")
         lines += [
             f'    <Label value={quoteattr(label)} background="{hex_color(number)}"/>'
             for number, label in enumerate(labels, start=1)

@@ -12,12 +12,9 @@ from premask.annotations import Labeled
 from premask.errors import InvalidMask
 from premask.files import replacing, write_atomically
 from premask.images import Image
-from premask.labels.label_studio.label_config import DEFAULT_TAGS, RegionKind, Tags, label_config
-from premask.labels.label_studio.regions import (
-    Json,
-    annotations_from_regions,
-    regions_from_annotation,
-)
+from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames, label_config
+from premask.labels.label_studio.regions import annotations_from_regions, regions_from_annotation
+from premask.labels.label_studio.shapes import Json
 
 CONFIG_NAME = "label_config.xml"
 
@@ -30,7 +27,7 @@ def write_label_studio(
     categories: Sequence[str] | None = None,
     *,
     image_url: Callable[[str], str] | None = None,
-    kinds: Sequence[RegionKind] | None = None,
+    controls: Sequence[str] | None = None,
 ) -> tuple[Path, ...]:
     """Write tasks with predictions in one pass, and beside them the configuration for them."""
     labels = dict.fromkeys(categories or ())
@@ -41,7 +38,9 @@ def write_label_studio(
             labels |= dict.fromkeys(annotation.label for annotation in one.annotations)
             url = (image_url or local_file_url)(one.image.name)
             file.write(b",\n" if place else b"\n")
-            file.write(json.dumps(task_from_labeled(one, image_url=url, kinds=kinds)).encode())
+            file.write(
+                json.dumps(task_from_labeled(one, image_url=url, controls=controls)).encode()
+            )
         file.write(b"\n]\n")
     config = write_atomically(path.with_name(CONFIG_NAME), label_config(tuple(labels)).encode())
     return path, config
@@ -77,15 +76,15 @@ def task_from_labeled(
     *,
     image_url: str,
     model_version: str = "premask",
-    kinds: Sequence[RegionKind] | None = None,
-    tags: Tags = DEFAULT_TAGS,
+    controls: Sequence[str] | None = None,
+    names: TagNames = DEFAULT_NAMES,
 ) -> Json:
     """One task to import, with one prediction; nothing found is a prediction without regions."""
     regions = [
         region
         for index, annotation in enumerate(labeled.annotations)
         for region in regions_from_annotation(
-            annotation, labeled.image.size_hw, index=index, kinds=kinds, tags=tags
+            annotation, labeled.image.size_hw, index=index, controls=controls, names=names
         )
     ]
     prediction = prediction_from_regions(regions, model_version=model_version)
