@@ -22,6 +22,7 @@ from premask.labels.label_studio import (
     annotations_from_regions,
     label_config,
     local_file_url,
+    read_tasks,
     regions_from_annotation,
     task_from_labeled,
     write_label_studio,
@@ -207,6 +208,41 @@ def test_the_url_of_an_awkward_name_holds_the_name() -> None:
     name = "sub folder/naïve & 100% #1?\n.jpg"
     query = urlsplit(local_file_url(name)).query
     assert parse_qs(query)["d"] == [name]
+
+
+def task(name: str, **said: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """A task on which people and models said these results, one after another."""
+    results = {who: [{"result": result} for result in given] for who, given in said.items()}
+    return {"data": {"image": local_file_url(name)}} | results
+
+
+def test_a_persons_last_annotation_counts_more_than_a_prediction(tmp_path: Path) -> None:
+    ring, full, noise = (regions_from_annotation(shape(n), SIZE) for n in ("ring", "full", "noise"))
+    choice: Any = {"type": "choices", "value": {"choices": ["a"]}}
+    tasks = [
+        task("a b.jpg", annotations=[ring, [choice, *full]], predictions=[noise]),
+        task("c.jpg", annotations=[], predictions=[noise, ring]),
+        task("not looked at.jpg", annotations=[], predictions=[]),
+        task("nothing.jpg", annotations=[[]]),
+    ]
+    tasks[1]["annotations"] = [{"result": full, "was_cancelled": True}]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    known = Image(name="c.jpg", size_hw=SIZE, digest="c")
+    read = list(read_tasks(tmp_path / "tasks.json", [known]))
+    assert [(one.image.name, one.image.size_hw) for one in read] == [
+        ("a b.jpg", SIZE),
+        ("c.jpg", SIZE),
+        ("nothing.jpg", (0, 0)),
+    ]
+    assert read[1].image is known
+    assert [one.annotations for one in read] == [(shape("full"),), (shape("ring"),), ()]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '[{"predictions": [{"result": []}]}]'])
+def test_a_file_that_holds_no_tasks_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "tasks.json").write_text(text)
+    with pytest.raises(InvalidMask, match=r"tasks\.json' can't be read as tasks of Label Studio"):
+        list(read_tasks(tmp_path / "tasks.json"))
 
 
 def test_regions_of_other_kinds_are_passed_over() -> None:

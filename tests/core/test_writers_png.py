@@ -15,11 +15,21 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, UnwritableOutput
 from premask.images import Image
 from premask.labels import png
-from premask.labels.ade20k import ade20k_files, ade20k_map, ade20k_number, ade20k_palette
+from premask.labels.ade20k import (
+    ade20k_files,
+    ade20k_map,
+    ade20k_number,
+    ade20k_palette,
+    read_ade20k,
+)
 from premask.labels.palette import color
 from premask.labels.png_alpha import alpha_files
-from premask.labels.png_classes import class_map_from_annotations, write_class_maps
-from premask.labels.png_masks import mask_files
+from premask.labels.png_classes import (
+    class_map_from_annotations,
+    read_class_maps,
+    write_class_maps,
+)
+from premask.labels.png_masks import mask_files, read_masks
 from premask.labels.png_objects import object_map
 from premask.masks import Mask, Matte
 from premask.shaping.maps import alpha_map, masks_from_number_map
@@ -201,6 +211,57 @@ def test_ade20k_has_150_classes_and_two_of_one_color() -> None:
     assert len(colors) == 151
     assert len(set(colors)) == 150
     assert colors[ade20k_number("road")] == colors[ade20k_number("skyscraper")]
+
+
+def test_a_map_names_its_image_where_nobody_else_does(tmp_path: Path) -> None:
+    write_class_maps([labeled(LARGE), labeled(name="sub/b.jpg")], tmp_path)
+    read = list(read_class_maps(tmp_path))
+    assert [(one.image.name, one.image.size_hw) for one in read] == [("a", SIZE), ("sub/b", SIZE)]
+    assert [one.annotations for one in read] == [(LARGE,), ()]
+
+
+def test_images_that_differ_in_their_suffix_only_are_told_apart(tmp_path: Path) -> None:
+    images = [labeled(LARGE, name="a.jpg"), labeled(SMALL, name="a.png")]
+    write_class_maps(images, tmp_path)
+    read = list(read_class_maps(tmp_path, [one.image for one in images]))
+    assert [(one.image, one.annotations) for one in read] == [
+        (one.image, one.annotations) for one in images
+    ]
+
+
+def test_a_map_of_another_size_than_its_image_is_refused(tmp_path: Path) -> None:
+    write_class_maps([labeled(LARGE)], tmp_path)
+    with pytest.raises(InvalidMask, match=r"a\.png' has 6 x 4 pixels.*its image has 9 x 9"):
+        list(read_class_maps(tmp_path, [Image(name="a.jpg", size_hw=(9, 9))]))
+
+
+def test_a_class_without_a_name_is_refused(tmp_path: Path) -> None:
+    write_class_maps([labeled(LARGE, SMALL)], tmp_path)
+    (tmp_path / "classes.json").write_text('{"1": "large"}')
+    with pytest.raises(InvalidMask, match=r"'a' has pixels of class 2, which classes\.json"):
+        list(read_class_maps(tmp_path))
+    (tmp_path / "classes.json").write_text("[]")
+    with pytest.raises(InvalidMask, match=r"classes\.json' can't be read"):
+        list(read_class_maps(tmp_path))
+
+
+def test_a_number_beyond_ade20ks_classes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png.png_from_gray(np.full(SIZE, 151, np.uint8)))
+    with pytest.raises(InvalidMask, match="has the number 151, but ADE20K has 150 classes"):
+        list(read_ade20k(tmp_path))
+
+
+def test_masks_are_read_in_the_order_of_their_objects(tmp_path: Path) -> None:
+    for number in (10, 9, 2):
+        mask = SMALL.mask if number == 9 else LARGE.mask
+        assert mask is not None
+        (tmp_path / f"a_b_{number}.png").write_bytes(png.png_from_mask(mask))
+    (tmp_path / "no number.png").write_bytes(b"")
+    (read,) = read_masks(tmp_path)
+    assert (read.image.name, read.image.size_hw) == ("a_b", SIZE)
+    assert [found.mask for found in read.annotations] == [LARGE.mask, SMALL.mask, LARGE.mask]
+    with pytest.raises(InvalidMask, match="different sizes"):
+        list(read_masks(tmp_path, [Image(name="a_b.jpg", size_hw=(9, 9))]))
 
 
 def pixels(path: Path) -> NDArray[np.uint8]:

@@ -12,8 +12,8 @@ import pytest
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, ModelFailed
 from premask.images import Image
-from premask.labels.yolo import annotations_from_yolo, write_yolo, yolo_lines
-from premask.labels.yolo_dataset import dataset_yaml
+from premask.labels.yolo import annotations_from_yolo, read_yolo, write_yolo, yolo_lines
+from premask.labels.yolo_dataset import categories_from_yaml, dataset_yaml
 from premask.masks import Mask
 from tests.golden.dataset import adversarial_masks
 
@@ -103,6 +103,7 @@ def test_yaml_reads_the_very_label(label: str) -> None:
     data = yaml.safe_load(dataset_yaml(["first", label]))
     assert data["names"] == {0: "first", 1: label}
     assert json.loads(json.dumps(data["train"])) == "images"
+    assert categories_from_yaml(dataset_yaml(["first", label])) == ["first", label]
 
 
 @pytest.mark.parametrize(
@@ -112,3 +113,42 @@ def test_yaml_reads_the_very_label(label: str) -> None:
 def test_a_broken_line_is_named(line: str) -> None:
     with pytest.raises(InvalidMask, match="Line 2 can't be read as YOLO"):
         annotations_from_yolo(f"0 0.5 0.5 1 1\n{line}\n", SIZE, ["cat"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "names: [cat, 'big dog', \"a, [b]\"]",
+        "path: .\nnames: ['cat',\n  'it''s', # two\n  'Käse']\nnc: 3\n",
+        "names:\n- cat\n- 'a: b #c'  # what it is\n- hot dog # no bun\nnc: 3\n",
+        "names:\n    1: dog\n    # between\n    0: 'cat'\n\n    2: \"\\x41\\u00e4\"\ntrain: a\n",
+        'names: {0: cat, 1: "two, three"}\ndownload: |\n  1: no\n',
+        "names: []",
+    ],
+)
+def test_the_classes_of_other_peoples_files_are_what_yaml_says(text: str) -> None:
+    yaml: Any = pytest.importorskip("yaml")
+    names = yaml.safe_load(text)["names"]
+    expected = [names[number] for number in range(len(names))]
+    assert categories_from_yaml(text) == expected
+
+
+@pytest.mark.parametrize("text", ["nc: 2\n", "names:\n  1: cat\n", "names:\n  0: a\n  2: b\n"])
+def test_a_dataset_that_does_not_name_its_classes_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text(text)
+    with pytest.raises(InvalidMask, match=r"data.yaml' can't be read.*numbers from 0 on"):
+        list(read_yolo(tmp_path))
+
+
+def test_an_image_without_a_text_was_not_looked_at(tmp_path: Path) -> None:
+    found = labeled("b.jpg", annotation(Mask.empty(SIZE).inverted()))
+    write_yolo([found, labeled("nothing.jpg")], tmp_path)
+    images = [Image(name=name, size_hw=SIZE) for name in ("a.jpg", "b.jpg", "nothing.jpg")]
+    read = [(one.image.name, one.annotations) for one in read_yolo(tmp_path, images)]
+    assert read == [("b.jpg", found.annotations), ("nothing.jpg", ())]
+
+
+def test_an_image_of_unknown_size_is_named(tmp_path: Path) -> None:
+    write_yolo([labeled("sub/a.jpg")], tmp_path)
+    with pytest.raises(InvalidMask, match=r"nothing tells the size of 'sub/a'\. Pass the images"):
+        list(read_yolo(tmp_path))

@@ -1,7 +1,12 @@
-"""A tiny dataset with all that is awkward; `python -m tests.golden.dataset` rewrites its files."""
+"""A tiny dataset with all that is awkward, and its golden files in every format.
+
+`python -m tests.golden.dataset [FORMAT ...]` rewrites the files; look at the difference before you
+commit it.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -83,9 +88,15 @@ def write_format(name: str, labeled: list[Labeled], folder: Path) -> None:
     if isinstance(chosen, DatasetFormat):
         chosen.write(iter(labeled), folder / chosen.file_name)
         return
-    for each in labeled:
-        stem = str(PurePosixPath(each.image.name).with_suffix(""))
-        chosen.write(each, folder / chosen.folder_name, stem)
+    for one in labeled:
+        stem = str(PurePosixPath(one.image.name).with_suffix(""))
+        chosen.write(one, folder / chosen.folder_name, stem)
+
+
+def place_of(name: str) -> str:
+    """The file or the folder, below that of the dataset, that a format writes to."""
+    chosen = FORMATS[name]
+    return chosen.file_name if isinstance(chosen, DatasetFormat) else chosen.folder_name
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -114,7 +125,7 @@ def _annotation(
 
 
 def _image(name: str, size_hw: tuple[int, int]) -> Image:
-    """A picture in which each pixel has its own colour."""
+    """A picture in which each pixel has its own color."""
     height, width = size_hw
     rows, columns = np.mgrid[:height, :width]
     rgb = np.dstack((rows * 255 // height, columns * 255 // width, (rows * columns) % 256))
@@ -122,5 +133,5 @@ def _image(name: str, size_hw: tuple[int, int]) -> Image:
 
 
 if __name__ == "__main__":
-    for format_name in FORMATS:
+    for format_name in sys.argv[1:] or FORMATS:
         write_format(format_name, golden_images(), GOLDEN)

@@ -15,7 +15,9 @@ DATASET_NAME = "data.yaml"
 _QUOTED = r""" "(?:[^"\\]|\\.)*" | '(?:[^']|'')*' """
 _IN_BRACKETS = re.compile(rf"[\[{{] (?P<items>(?: {_QUOTED} | [^\]}}] )*) [\]}}]", re.VERBOSE)
 _ITEM_IN_BRACKETS = re.compile(
-    rf"(?: (?P<number>\d+) \s*:\s+ )? (?P<name> {_QUOTED} | [^\s,][^,]* )", re.VERBOSE
+    rf"(?: (?P<number>\d+) \s*:\s+ )? (?P<name> {_QUOTED} | [^\s,\#](?: [^,\n\#] | (?<=\S)\# )* )"
+    r"| \#.* ",
+    re.VERBOSE,
 )
 _ITEM_ON_A_LINE = re.compile(
     rf"^[ \t]* (?: -[ ] | (?P<number>\d+) [ \t]*: ) [ \t]* (?P<name> {_QUOTED} | .*? )"
@@ -40,10 +42,10 @@ def categories_from_yaml(text: str) -> list[str]:
     _, *found = re.split(r"^names:[ \t]*", text, maxsplit=1, flags=re.MULTILINE)
     brackets = _IN_BRACKETS.match(found[0]) if found else None
     if brackets is not None:
-        items = _ITEM_IN_BRACKETS.finditer(brackets["items"])
+        items = [item for item in _ITEM_IN_BRACKETS.finditer(brackets["items"]) if item["name"]]
     else:
         lines = _NEXT_KEY.split(found[0], maxsplit=1)[0] if found else ""
-        items = _ITEM_ON_A_LINE.finditer(lines)
+        items = list(_ITEM_ON_A_LINE.finditer(lines))
     names = {int(item["number"] or place): item["name"] for place, item in enumerate(items)}
     if not found or sorted(names) != list(range(len(names))):
         raise InvalidMask(
