@@ -219,7 +219,9 @@ class Matte:
         _require_inside(crop, xy, size_hw)
         planes = alpha_to_plane_counts(crop, xy, size_hw)
         return cls(
-            planes=tuple(Mask(size_hw=size_hw, counts=counts_to_string(each)) for each in planes)
+            planes=tuple(
+                Mask(size_hw=size_hw, counts=counts_to_string(counts)) for counts in planes
+            )
         )
 
     @classmethod

@@ -84,9 +84,9 @@ def test_polygons_keep_every_pixel_and_every_hole(pixels: Pixels) -> None:
 def test_a_polygon_is_a_part_that_lies_in_its_mask(pixels: Pixels) -> None:
     parts, count = scipy.ndimage.label(pixels)
     mask = Mask.from_array(pixels)
-    found = [mask_from_segmentation([each], mask.size_hw) for each in mask_to_polygons(mask)]
+    found = [mask_from_segmentation([polygon], mask.size_hw) for polygon in mask_to_polygons(mask)]
     expected = [Mask.from_array(parts == number + 1) for number in range(count)]
-    assert sorted(each.counts for each in found) == sorted(each.counts for each in expected)
+    assert sorted(part.counts for part in found) == sorted(part.counts for part in expected)
 
 
 def test_a_polygon_has_only_corners() -> None:

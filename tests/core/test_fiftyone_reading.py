@@ -59,8 +59,10 @@ def test_values_without_a_target_are_nothing_unless_there_are_no_targets() -> No
     index = np.zeros(SIZE, np.uint16)
     index[2:4, 5:9], index[6:, 6:] = 300, 7
     named = annotations_from_class_map(index, {"300": "sky"}, SIZE)
-    assert [(each.label, each.mask) for each in named] == [("sky", Mask.from_array(index == 300))]
-    assert [each.label for each in annotations_from_class_map(index, {}, SIZE)] == ["7", "300"]
+    assert [(found.label, found.mask) for found in named] == [
+        ("sky", Mask.from_array(index == 300))
+    ]
+    assert [found.label for found in annotations_from_class_map(index, {}, SIZE)] == ["7", "300"]
 
 
 def test_a_small_class_map_lies_stretched_over_its_image() -> None:
@@ -102,7 +104,8 @@ def soft_square(x0: int, fringe: int = 40) -> Annotation:
 
 def without_mattes(*annotations: Annotation) -> list[Annotation]:
     return [
-        Annotation(label=each.label, box_xyxy=each.box_xyxy, mask=each.mask) for each in annotations
+        Annotation(label=found.label, box_xyxy=found.box_xyxy, mask=found.mask)
+        for found in annotations
     ]
 
 
@@ -116,9 +119,9 @@ def test_where_masks_overlap_both_have_the_alpha() -> None:
     first, second = soft_square(5), soft_square(7)
     alpha = Matte.from_array(alpha_map((first, second), SIZE))
     read = with_mattes(without_mattes(first, second), alpha)
-    for each in read:
-        assert each.matte is not None
-        assert each.matte.mask() == each.mask
+    for found in read:
+        assert found.matte is not None
+        assert found.matte.mask() == found.mask
     assert read[0].matte != read[1].matte
 
 

@@ -58,7 +58,7 @@ def test_many_rough_masks_in_one_image() -> None:
     rgb = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
     (labeled,) = label([rgb], "click", prompts=Prompts(objects=objects))
     assert labeled.error is None
-    assert [each.track for each in labeled.annotations] == [7, 8]
+    assert [found.track for found in labeled.annotations] == [7, 8]
 
 
 def test_a_rough_mask_of_another_size_is_refused() -> None:
@@ -86,4 +86,4 @@ def test_points_of_a_keypoint_may_be_negative() -> None:
     """What is missing (NaN) has a place in the list, too."""
     points = [(0.5, 0.5), (float("nan"), float("nan")), (0.1, 0.1), (0.2, 0.2)]
     fields = {"label": "cat", "points": points, "positive": [True, True, False, True]}
-    assert [each.positive for each in points_from_keypoint(fields, SIZE)] == [True, False, True]
+    assert [point.positive for point in points_from_keypoint(fields, SIZE)] == [True, False, True]

@@ -423,14 +423,14 @@ def test_overlap_priority(overlaps: str, areas: list[int]) -> None:
     settings = Refine(overlaps=overlaps, drop_empty=False)
     refined = refine([object_of(None), *objects], settings)
     assert refined[0] == object_of(None)
-    masks = [each.mask for each in refined[1:]]
+    masks = [found.mask for found in refined[1:]]
     assert [mask.area for mask in masks if mask is not None] == areas
 
 
 def test_equal_scores_contest_in_order() -> None:
     first, second = square(0, 0, 6, 6), square(3, 0, 9, 6)
     refined = refine([object_of(first, 0.5), object_of(second, 0.5)], Refine(overlaps="score"))
-    assert [each.mask for each in refined] == [first, square(6, 0, 9, 6)]
+    assert [found.mask for found in refined] == [first, square(6, 0, 9, 6)]
 
 
 def test_nothing_set_changes_nothing() -> None:

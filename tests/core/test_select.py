@@ -92,7 +92,7 @@ EMPTY = outlined("empty", (0, 0, 0, 0), Mask.empty(SIZE))
 def test_a_setting_keeps(settings: Select, kept: tuple[Annotation, ...]) -> None:
     selection = select(ALL, settings)
     assert selection.kept == kept
-    assert selection.remaining == tuple(each for each in ALL if each not in kept)
+    assert selection.remaining == tuple(found for found in ALL if found not in kept)
 
 
 def test_remaining_hands_on_the_others_in_the_order_in_which_they_came() -> None:
@@ -105,7 +105,7 @@ def test_equal_objects_are_two_objects() -> None:
     twin = boxed("cat", CAT.box_xyxy, CAT.score)
     selection = select([CAT, twin, CAT], Select(top=1))
     assert selection.kept == (CAT,)
-    assert [each is twin for each in selection.remaining] == [True, False]
+    assert [found is twin for found in selection.remaining] == [True, False]
 
 
 def test_the_steps_run_in_the_order_of_the_fields() -> None:
@@ -246,11 +246,11 @@ def test_nms_agrees_with_the_textbook(
     chance = np.random.default_rng(seed)
     objects = [_random_object(chance) for _ in range(count)]
     kept: list[Annotation] = []
-    for each in sorted(objects, key=lambda each: -(each.score or 0)):
-        rivals = (other for other in kept if other.label == each.label)
-        if all(overlap_one_by_one(each, other, by, measure) <= threshold for other in rivals):
-            kept.append(each)
-    expected = tuple(each for each in objects if each in kept)
+    for found in sorted(objects, key=lambda found: -(found.score or 0)):
+        rivals = (other for other in kept if other.label == found.label)
+        if all(overlap_one_by_one(found, other, by, measure) <= threshold for other in rivals):
+            kept.append(found)
+    expected = tuple(found for found in objects if found in kept)
     assert without_duplicates(objects, threshold, by=by, measure=measure) == expected
 
 
@@ -260,12 +260,12 @@ def test_what_is_apart_from_others_is_found_as_one_by_one(seed: int, count: int,
     chance = np.random.default_rng(seed)
     objects = [_random_object(chance) for _ in range(count)]
     others = [_random_object(chance) for _ in range(more)]
-    others = [replace(each, mask=None) if chance.random() < 0.5 else each for each in others]
+    others = [replace(found, mask=None) if chance.random() < 0.5 else found for found in others]
     expected = [
-        each
-        for each in objects
+        found
+        for found in objects
         if all(
-            overlap_one_by_one(each, other, "mask" if other.mask else "box", "iou") <= 0.2
+            overlap_one_by_one(found, other, "mask" if other.mask else "box", "iou") <= 0.2
             for other in others
         )
     ]

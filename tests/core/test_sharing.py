@@ -31,7 +31,7 @@ def shared(
     """The alphas (height, width), each claimed on the whole image."""
     claims = [Claim(alpha=alpha, box_xyxy=WHOLE) for alpha in alphas]
     grounds = territories(masks, [radius] * len(masks))
-    return [each.astype(np.int64) for each in settled(claims, grounds, by_distance=by_distance)]
+    return [alpha.astype(np.int64) for alpha in settled(claims, grounds, by_distance=by_distance)]
 
 
 def everywhere(alpha: int) -> Alpha:
@@ -86,8 +86,8 @@ def test_a_part_keeps_its_pixels_and_so_does_the_whole() -> None:
 def test_what_is_far_from_others_is_alone() -> None:
     far = [square(2, 2, 12, 12), square(40, 30, 60, 44)]
     grounds = territories(far, [3, 3])
-    assert [each.rivals for each in grounds] == [(), ()]
-    assert [each.reach for each in grounds] == [grow(mask, 3) for mask in far]
+    assert [ground.rivals for ground in grounds] == [(), ()]
+    assert [ground.reach for ground in grounds] == [grow(mask, 3) for mask in far]
 
 
 def test_an_object_that_others_cover_together_is_not_lost() -> None:
@@ -136,7 +136,7 @@ def test_alphas_are_exact_beyond_the_band_and_never_add_up_to_more_than_one(
             together = results[one] + results[other]
             assert together.max() <= 255, (grounds[one], grounds[other])
     for crowd in _all_rivals(grounds):
-        assert np.sum([results[each] for each in crowd], axis=0).max() <= 255
+        assert np.sum([results[number] for number in crowd], axis=0).max() <= 255
 
 
 def _all_rivals(grounds: list[Territory]) -> list[tuple[int, ...]]:

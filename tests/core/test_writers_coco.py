@@ -104,25 +104,27 @@ def test_a_bare_box_has_its_own_area_and_no_pixels(tmp_path: Path) -> None:
 def test_categories_keep_the_order_given_and_new_ones_come_behind(tmp_path: Path) -> None:
     images = [labeled(shape("ring"), shape("full"))]
     data = written(tmp_path, *images, categories=["full", "parts"])
-    names = {each["id"]: each["name"] for each in data["categories"]}
+    names = {category["id"]: category["name"] for category in data["categories"]}
     assert names == {1: "full", 2: "parts", 3: "ring"}
-    assert [each["category_id"] for each in data["annotations"]] == [3, 1]
+    assert [record["category_id"] for record in data["annotations"]] == [3, 1]
 
 
 def test_looked_at_is_not_the_same_as_failed(tmp_path: Path) -> None:
     failed = Labeled(image=Image.unread("broken.jpg"), error=ModelFailed("no"))
     data = written(tmp_path, failed, labeled(name="nothing.jpg"), labeled(shape("full")))
-    assert [each["file_name"] for each in data["images"]] == ["nothing.jpg", "a.jpg"]
-    assert [each["image_id"] for each in data["annotations"]] == [2]
+    assert [record["file_name"] for record in data["images"]] == ["nothing.jpg", "a.jpg"]
+    assert [record["image_id"] for record in data["annotations"]] == [2]
 
 
 def test_everything_but_the_loose_box_comes_back(tmp_path: Path) -> None:
-    images = [each for each in adversarial_images() if each.error is None]
+    images = [labeled for labeled in adversarial_images() if labeled.error is None]
     write_coco(images, tmp_path / "coco.json")
     read = read_coco(tmp_path / "coco.json")
-    assert [each.image.name for each in read] == [each.image.name for each in images]
-    assert [each.image.size_hw for each in read] == [each.image.size_hw for each in images]
-    assert [each.annotations for each in read] == [each.annotations for each in images]
+    assert [labeled.image.name for labeled in read] == [labeled.image.name for labeled in images]
+    assert [labeled.image.size_hw for labeled in read] == [
+        labeled.image.size_hw for labeled in images
+    ]
+    assert [labeled.annotations for labeled in read] == [labeled.annotations for labeled in images]
 
 
 def test_eight_lines_read_the_matte_with_pycocotools_alone() -> None:

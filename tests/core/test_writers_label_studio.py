@@ -197,7 +197,7 @@ def test_the_written_config_fits_the_written_tasks(tmp_path: Path) -> None:
     tasks_path, config_path = write_label_studio(adversarial_images(), tmp_path / "tasks.json")
     interface = LabelInterface(config_path.read_text())
     offered = {label.get("value") for label in ET.parse(config_path).iter("Label")}
-    found = {each.label for image in adversarial_images() for each in image.annotations}
+    found = {one.label for image in adversarial_images() for one in image.annotations}
     assert offered == found
     for task in json.loads(tasks_path.read_text()):
         for prediction in task["predictions"]:

@@ -91,7 +91,7 @@ def test_the_palette_is_pascal_vocs() -> None:
 def test_beyond_255_objects_the_map_has_16_bits(count: int, mode: str) -> None:
     size = (20, 16)
     pixels = [Mask.from_crop(np.ones((1, 1), np.bool_), divmod(i, 20), size) for i in range(count)]
-    annotations = [Annotation(label="a", box_xyxy=each.box_xyxy, mask=each) for each in pixels]
+    annotations = [Annotation(label="a", box_xyxy=mask.box_xyxy, mask=mask) for mask in pixels]
     image = Labeled(image=Image(name="a", size_hw=size), annotations=tuple(annotations))
     data = png.png_from_numbers(object_map(image))
     assert opened(data).mode == mode

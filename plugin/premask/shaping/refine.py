@@ -79,9 +79,9 @@ def refine(annotations: Sequence[Annotation], settings: Refine) -> tuple[Annotat
     if settings.overlaps != "keep":
         refined = _disjoint(refined, settings.overlaps)
     if settings.drop_empty:
-        refined = [each for each in refined if each.mask is None or each.mask.area]
+        refined = [found for found in refined if found.mask is None or found.mask.area]
     if settings.feather:
-        refined = [_with_soft_edge(each, settings.feather) for each in refined]
+        refined = [_with_soft_edge(found, settings.feather) for found in refined]
     return tuple(refined)
 
 
@@ -217,7 +217,7 @@ def _with_mask(annotation: Annotation, mask: Mask) -> Annotation:
 
 def _disjoint(annotations: list[Annotation], first: str) -> list[Annotation]:
     disjoint = list(annotations)
-    masks = {index: each.mask for index, each in enumerate(annotations) if each.mask is not None}
+    masks = {index: found.mask for index, found in enumerate(annotations) if found.mask is not None}
     rank: dict[str, Callable[[int], float]] = {
         "score": lambda index: -(annotations[index].score or 0),
         "area": lambda index: masks[index].area,

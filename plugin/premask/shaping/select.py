@@ -149,7 +149,7 @@ MEASURES: dict[str, Measure] = {
 
 def with_labels(annotations: Sequence[Annotation], labels: Sequence[str]) -> Annotations:
     """Keep the annotations of these labels; of all labels when there are none."""
-    return tuple(each for each in annotations if not labels or each.label in labels)
+    return tuple(found for found in annotations if not labels or found.label in labels)
 
 
 def between(
@@ -159,13 +159,13 @@ def between(
     if low is None and high is None:
         return tuple(annotations)
     low, high = -np.inf if low is None else low, np.inf if high is None else high
-    measured = ((each, measure(each)) for each in annotations)
-    return tuple(each for each, value in measured if value is None or low <= value <= high)
+    measured = ((found, measure(found)) for found in annotations)
+    return tuple(found for found, value in measured if value is None or low <= value <= high)
 
 
 def holding(annotations: Sequence[Annotation], point_xy: tuple[float, float]) -> Annotations:
     """Keep the annotations whose mask, or box where there is no mask, holds the point."""
-    return tuple(each for each in annotations if _holds(each, point_xy))
+    return tuple(found for found in annotations if _holds(found, point_xy))
 
 
 def without_duplicates(
@@ -182,9 +182,9 @@ def without_duplicates(
     annotation without a mask counts as all of its box. What stays keeps its order.
     """
     shapes = _Shapes.of(annotations, by)
-    names = ["" if across_labels else each.label for each in annotations]
+    names = ["" if across_labels else found.label for found in annotations]
     labels = np.unique(np.array(names, np.str_), return_inverse=True)[1]
-    scores = np.array([each.score or 0 for each in annotations], np.float64)
+    scores = np.array([found.score or 0 for found in annotations], np.float64)
     best_first = np.lexsort((-shapes.areas, -scores))
     alive = np.ones(len(annotations), np.bool_)
     for place, best in enumerate(best_first):
@@ -213,8 +213,8 @@ def best_overlaps(
     """
     best: NDArray[np.float64] = np.zeros(len(annotations))
     for by, rivals in (
-        ("mask", [each for each in others if each.mask is not None]),
-        ("box", [each for each in others if each.mask is None]),
+        ("mask", [found for found in others if found.mask is not None]),
+        ("box", [found for found in others if found.mask is None]),
     ):
         if not rivals:
             continue
@@ -229,7 +229,7 @@ def ordered(
     annotations: Sequence[Annotation], measure: Measure, *, descending: bool = True
 ) -> Annotations:
     """Sort by a measure; equal ones keep their order, and what has no such measure counts as 0."""
-    return tuple(sorted(annotations, key=lambda each: measure(each) or 0, reverse=descending))
+    return tuple(sorted(annotations, key=lambda found: measure(found) or 0, reverse=descending))
 
 
 def at(annotations: Sequence[Annotation], index: int) -> Annotations:
@@ -249,13 +249,13 @@ def _within_bounds(kept: Annotations, settings: Select) -> Annotations:
 
 def _others(annotations: Sequence[Annotation], kept: Annotations) -> Annotations:
     """What was not kept. Equal annotations are told apart: two equal ones may be two objects."""
-    places = Counter(id(each) for each in kept)
+    places = Counter(id(found) for found in kept)
     others = []
-    for each in annotations:
-        if places[id(each)]:
-            places[id(each)] -= 1
+    for found in annotations:
+        if places[id(found)]:
+            places[id(found)] -= 1
         else:
-            others.append(each)
+            others.append(found)
     return tuple(others)
 
 
@@ -279,12 +279,12 @@ class _Shapes:
     @classmethod
     def of(cls, annotations: Sequence[Annotation], by: str) -> _Shapes:
         """The shapes of annotations; boxes if none has a mask."""
-        sizes = {each.mask.size_hw for each in annotations if each.mask is not None}
+        sizes = {found.mask.size_hw for found in annotations if found.mask is not None}
         masks: list[Mask] = []
         if by == "mask" and sizes:
-            masks = [_solid(each, min(sizes)) for each in annotations]
-        boxes = [each.box_xyxy for each in (masks or annotations)]
-        areas = [float(each.area) for each in masks] or [box_area(box) for box in boxes]
+            masks = [_solid(found, min(sizes)) for found in annotations]
+        boxes = [found.box_xyxy for found in (masks or annotations)]
+        areas = [float(mask.area) for mask in masks] or [box_area(box) for box in boxes]
         return cls(
             boxes_xyxy=np.array(boxes, np.float64).reshape(-1, 4),
             areas=np.array(areas, np.float64),

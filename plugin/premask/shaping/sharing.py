@@ -54,7 +54,7 @@ def territories(masks: Sequence[Mask], radii: Sequence[int]) -> list[Territory]:
     reaches = [grow(mask, radius) for mask, radius in zip(masks, radii, strict=True)]
     rivals = _rivals(masks, reaches)
     owns = [
-        _without(mask, [masks[each] for each in against])
+        _without(mask, [masks[rival] for rival in against])
         for mask, against in zip(masks, rivals, strict=True)
     ]
     sures = [shrink(own, radius) for own, radius in zip(owns, radii, strict=True)]
@@ -62,7 +62,7 @@ def territories(masks: Sequence[Mask], radii: Sequence[int]) -> list[Territory]:
         Territory(
             own=own,
             sure=sure,
-            reach=reach.difference(*(sures[each] for each in against)),
+            reach=reach.difference(*(sures[rival] for rival in against)),
             radius=radius,
             rivals=tuple(against),
         )
@@ -92,7 +92,7 @@ def settled(
     if by_distance:
         limited = _given_to_the_nearer(limited, grounds)
     return [
-        _shared(claim, [limited[each] for each in ground.rivals])
+        _shared(claim, [limited[rival] for rival in ground.rivals])
         for claim, ground in zip(limited, grounds, strict=True)
     ]
 
@@ -118,14 +118,14 @@ def _without(mask: Mask, others: Sequence[Mask]) -> Mask:
 
 
 def _limited(claim: Claim, ground: Territory) -> Alpha:
-    sure, reach = (each.crop(claim.box_xyxy) for each in (ground.sure, ground.reach))
+    sure, reach = (mask.crop(claim.box_xyxy) for mask in (ground.sure, ground.reach))
     return np.where(sure, np.uint8(255), np.where(reach, claim.alpha, np.uint8(0)))
 
 
 def _given_to_the_nearer(claims: Sequence[Claim], grounds: Sequence[Territory]) -> list[Claim]:
     """Each claim times its share by distance, where a rival reaches too."""
     shares: list[Floats] = [np.ones(claim.alpha.shape, np.float32) for claim in claims]
-    pairs = [(one, other) for one, each in enumerate(grounds) for other in each.rivals]
+    pairs = [(one, other) for one, ground in enumerate(grounds) for other in ground.rivals]
     for one, other in (pair for pair in pairs if pair[0] < pair[1]):
         contested = grounds[one].reach.intersection(grounds[other].reach)
         box = contested.box_xyxy
