@@ -1,4 +1,4 @@
-"""premask: pre-annotate image datasets with masks and mattes."""
+"""premask pre-annotates image datasets with masks and mattes: these names are its public API."""
 
 from premask.annotations import Annotation, Labeled
 from premask.errors import PremaskError

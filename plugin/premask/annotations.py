@@ -1,4 +1,4 @@
-"""Annotation: one object. Labeled: one image with its objects. Everything speaks these two."""
+"""What every stage, writer and host works with: an object, and an image with its objects."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ class Annotation:
     """One object in pixels of the upright, full image.
 
     `score` is the model's own, 0 to 1, or None where the model gives none. `source` names the
-    models that made the annotation, in order. A matte comes with the mask that follows from it. A
-    `crowd` is many objects in one mask, as COCO's people mark them; no model makes one.
+    models that made the annotation, in order. Where there is a matte there is a mask, too: the
+    pixels of which it covers at least half. `track` is the same number for the same object in
+    several images. A `crowd` is one mask for many objects, which COCO's annotators draw where they
+    can't tell them apart; no model makes one.
     """
 
     label: str
@@ -33,8 +35,9 @@ class Annotation:
 class Labeled:
     """What was found in one image.
 
-    No annotations and no error means: looked at, nothing there. `seconds` is the image's share of
-    the time that the stages took.
+    Without annotations and without an error, the image was looked at and nothing was found. An
+    image that failed has its error here, so that it doesn't stop a run. `seconds` is the image's
+    share of the time that the stages took.
     """
 
     image: Image

@@ -1,4 +1,4 @@
-"""Pure functions on boxes: x0, y0, x1, y1 in pixels, upper bounds exclusive."""
+"""Functions on boxes: x0, y0, x1, y1 in pixels of the image, upper bounds exclusive."""
 
 from __future__ import annotations
 
@@ -33,19 +33,17 @@ def clip_box(box_xyxy: Box, size_hw: tuple[int, int]) -> Box:
 
 
 def grow_box(box_xyxy: Box, pixels: float) -> Box:
-    """Move each side outwards."""
     x0, y0, x1, y1 = box_xyxy
     return x0 - pixels, y0 - pixels, x1 + pixels, y1 + pixels
 
 
 def moved_box(box_xyxy: IntBox, x: int, y: int) -> IntBox:
-    """The box so many pixels further to the right and further down."""
     x0, y0, x1, y1 = box_xyxy
     return x0 + x, y0 + y, x1 + x, y1 + y
 
 
 def hull(boxes_xyxy: Iterable[IntBox]) -> IntBox:
-    """The smallest box that holds all of these that are not empty; all 0 when there are none."""
+    """The smallest box that holds all of these that are not empty; all 0 if there are none."""
     filled = [box for box in boxes_xyxy if box[0] < box[2] and box[1] < box[3]]
     if not filled:
         return 0, 0, 0, 0
@@ -73,7 +71,7 @@ def pixels_of_percent(
 
 
 def snapped(value: float) -> float:
-    """The whole number of pixels that a rounding error hides, else the value itself.
+    """The nearest whole number if only a rounding error is between, else the value itself.
 
     >>> snapped(6.9999999), snapped(6.95)
     (7.0, 6.95)
@@ -95,7 +93,7 @@ def box_slices(box_xyxy: IntBox) -> tuple[slice, slice]:
 def shared_areas(
     box_xyxy: NDArray[np.float64], others_xyxy: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Areas (n,) that one box (4,) has in common with each of others (n, 4), in square pixels."""
+    """Areas (n,), in square pixels, that one box (4,) has in common with n others (n, 4)."""
     corner = np.maximum(box_xyxy[:2], others_xyxy[:, :2])
     opposite = np.minimum(box_xyxy[2:], others_xyxy[:, 2:])
     return np.asarray(np.clip(opposite - corner, 0, None).prod(axis=1))

@@ -1,4 +1,4 @@
-"""Files, bytes and arrays -> Image: upright RGB. Refuses what it can't read, and says why."""
+"""Files, bytes and arrays -> Image: upright RGB, or an error that says why it can't be read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Rgb = NDArray[np.uint8]
 ImageSource = str | Path | bytes | Rgb | PIL.Image.Image
 
 READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-"""Pillow's names of the formats that are read; what some phones write as .jpg (MPO) is a JPEG."""
+"""Pillow's names of the formats that are read. MPO, which some phones call .jpg, counts as JPEG."""
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".apng"}
 """The file names that are picked up from a folder."""
@@ -30,10 +30,11 @@ MAX_FILE_BYTES = 2**31
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Image:
-    """An upright image. `digest` identifies what was read.
+    """An upright image.
 
-    Its pixels may have been let go (`pixels` is None): a label needs no more than the size.
-    An image that could not be read has the size (0, 0).
+    `digest` is a hash of the file or of the pixels, and tells whether they have changed. `pixels`
+    is None for an image whose pixels are not in memory: its labels need the size only. An image
+    that could not be read, and one of unknown size, has the size (0, 0).
     """
 
     name: str
@@ -43,12 +44,12 @@ class Image:
 
     @classmethod
     def from_rgb(cls, rgb: Rgb, *, name: str, digest: str = "") -> Image:
-        """An image of these pixels (height, width, 3) of uint8."""
+        """An image from its pixels (height, width, 3) of uint8."""
         return cls(name=name, size_hw=(rgb.shape[0], rgb.shape[1]), digest=digest, pixels=rgb)
 
     @classmethod
     def unread(cls, name: str) -> Image:
-        """What stands for an image that could not be read."""
+        """An image that could not be read: a name, so that its error can be shown beside it."""
         return cls(name=name)
 
     @property
@@ -75,7 +76,7 @@ def read_image(source: ImageSource, name: str | None = None) -> Image:
 
 
 def read_file(path: Path, name: str) -> bytes:
-    """All bytes of an image file, within reason."""
+    """All bytes of a file, or `UnreadableImage` if there is none or it is larger than 2 GiB."""
     try:
         size = path.stat().st_size
         if not path.is_file():
@@ -89,7 +90,7 @@ def read_file(path: Path, name: str) -> bytes:
 
 
 def digest_of(data: bytes) -> str:
-    """A short name for exactly these bytes."""
+    """A hash of the bytes: 32 hexadecimal digits."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
@@ -146,7 +147,7 @@ def _broken(name: str, error: Exception) -> UnreadableImage:
 
 
 def _as_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Any mode to RGB; what is transparent becomes what lies behind it on white paper."""
+    """A picture of any mode as RGB; what is transparent is shown on white."""
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
         picture = _eight_bit(picture)
     if picture.has_transparency_data:
@@ -157,8 +158,13 @@ def _as_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def _eight_bit(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """16-bit and float gray values to 8 bits: the upper byte, or the range from least to most."""
+    """Gray values of 16 or 32 bits, or of floats, in 8 bits.
+
+    Of 16 bits the upper eight are taken. Where the type says nothing of the range that was meant,
+    it goes from the least to the greatest value of the picture.
+    """
     gray = np.asarray(picture)
+    # Pillow opens some files of 16 bits as "I", which has 32.
     if picture.mode.startswith("I;16") or (picture.mode == "I" and 255 < gray.max() < 65536):
         return PIL.Image.fromarray((gray.astype(np.uint32) >> 8).astype(np.uint8))
     low, high = float(gray.min()), float(gray.max())

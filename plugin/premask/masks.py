@@ -1,4 +1,4 @@
-"""Mask (a COCO RLE) and Matte (8-bit alpha): values that cost their box, not their image."""
+"""Mask (a COCO RLE) and Matte (8-bit alpha): small values, whatever the size of the image."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ Size = tuple[int, int]
 Alpha = NDArray[np.uint8]
 
 HALF = 128
-"""The alpha from which on a pixel belongs to the binary mask."""
+"""A pixel belongs to the mask of a matte if its alpha is at least this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mask:
     """The pixels of one object in an image of `size_hw` = (height, width).
 
-    `counts` is COCO's compressed run lengths in their canonical form: equal masks are equal pixels.
-    Make one with `from_array`, `from_crop` or `from_rle`.
+    `counts` is COCO's compressed run lengths. The same pixels always have the same counts, so masks
+    can be compared and hashed. Make one with `from_array`, `from_crop` or `from_rle`, which see to
+    that.
     """
 
     size_hw: Size
@@ -93,12 +94,12 @@ class Mask:
     def _from_string(cls, text: bytes, size_hw: Size) -> Mask:
         counts = string_to_counts(text)
         checked = checked_counts(counts, size_hw)
+        # Other writers may pad a number with digits, or leave empty runs: then it is written anew.
         same = checked is counts and is_shortest(text)
         return cls(size_hw=size_hw, counts=text if same else counts_to_string(checked))
 
     @classmethod
     def empty(cls, size_hw: Size) -> Mask:
-        """No pixel at all."""
         return cls.from_counts([size_hw[0] * size_hw[1]], size_hw)
 
     @property
@@ -112,7 +113,7 @@ class Mask:
 
     @property
     def _packed(self) -> dict[str, Any]:
-        """What pycocotools takes without decoding a text."""
+        """The form that pycocotools takes without decoding a text."""
         return {"size": self.size_hw, "counts": self.counts}
 
     @property
@@ -122,7 +123,6 @@ class Mask:
 
     @property
     def area(self) -> int:
-        """Number of pixels."""
         return int(coco_mask.area(self._packed))
 
     @property
@@ -132,7 +132,7 @@ class Mask:
         return x, y, x + width, y + height
 
     def crop(self, box_xyxy: IntBox | None = None) -> NDArray[np.bool_]:
-        """Pixels (h, w) in the box, by default the tight one; beyond the image they are False."""
+        """Pixels (h, w) in a box, by default the tight one; beyond the image they are False."""
         own, (x, y) = counts_to_crop(self.run_lengths, self.size_hw)
         if box_xyxy is None:
             return own
@@ -144,32 +144,32 @@ class Mask:
         return self.crop((0, 0, self.size_hw[1], self.size_hw[0]))
 
     def inverted(self) -> Mask:
-        """The other pixels."""
         counts = self.run_lengths
+        # Counts begin with a run of 0s. With an empty run in front, or without the one that is
+        # there, every run of 0s becomes one of 1s and the other way round.
         flipped = counts[1:] if counts[0] == 0 else np.concatenate(([0], counts))
         return Mask(size_hw=self.size_hw, counts=counts_to_string(flipped))
 
     def union(self, *others: Mask) -> Mask:
-        """Pixels in any of the masks."""
         return self._merged(others, intersect=False)
 
     def intersection(self, *others: Mask) -> Mask:
-        """Pixels in all of the masks."""
         return self._merged(others, intersect=True)
 
     def difference(self, *others: Mask) -> Mask:
-        """Pixels in none of the others."""
+        """The mask's pixels that are in none of the others."""
         return self.intersection(*(other.inverted() for other in others))
 
     def iou(self, other: Mask) -> float:
-        """Intersection over union, 0 to 1; two empty masks have 0."""
+        """Intersection over union, 0 to 1; 0 for two empty masks."""
         both = self.intersection(other).area
         return both / max(1, self.area + other.area - both)
 
     def shared(self, others: Sequence[Mask]) -> NDArray[np.int64]:
         """Number of pixels (n,) in common with each of n others; much faster than one by one."""
         self._require_same_size(others)
-        # For a crowd, COCO divides the intersection by the area of the first mask alone.
+        # Against a crowd COCO divides the intersection by the area of the first mask alone, so what
+        # is multiplied with that area is the intersection. One call does all of them.
         packed = [other._packed for other in others]
         shares = coco_mask.iou([self._packed], packed, [True] * len(others))
         return np.asarray(np.rint(np.reshape(shares, -1) * self.area), np.int64)
@@ -194,9 +194,9 @@ class Mask:
 class Matte:
     """How much of each pixel belongs to the object: 0 to 255.
 
-    Eight masks, one a bit, the lowest first: alpha = sum of 2**k * planes[k]. So a matte is as
-    small as its edge is simple, and equal mattes are equal alphas. Make one with `from_array`,
-    `from_crop` or `from_planes`.
+    It is kept as eight masks, one for each bit of the alpha, the lowest first: alpha is the sum of
+    2**k * planes[k] (docs/adr/0004). That is small where edges are simple, and the same alpha
+    always has the same planes. Make one with `from_array`, `from_crop` or `from_planes`.
     """
 
     planes: tuple[Mask, ...]
@@ -233,16 +233,15 @@ class Matte:
 
     @property
     def size_hw(self) -> Size:
-        """Height and width of the image."""
         return self.planes[0].size_hw
 
     @property
     def box_xyxy(self) -> IntBox:
-        """Tight box of what is not 0, upper bounds exclusive; (0, 0, 0, 0) when all is."""
+        """Tight box of what is not 0, upper bounds exclusive; (0, 0, 0, 0) if everything is 0."""
         return planes_box([plane.run_lengths for plane in self.planes], self.size_hw)
 
     def crop(self, box_xyxy: IntBox | None = None) -> Alpha:
-        """Alpha (h, w) inside the box, by default the tight one; 0 beyond the image."""
+        """Alpha (h, w) in a box, by default the tight one; beyond the image it is 0."""
         counts = [plane.run_lengths for plane in self.planes]
         alpha, (x, y) = plane_counts_to_alpha(counts, self.size_hw)
         if box_xyxy is None:
@@ -255,9 +254,9 @@ class Matte:
         return self.crop((0, 0, self.size_hw[1], self.size_hw[0]))
 
     def mask(self, threshold: int = HALF) -> Mask:
-        """The pixels that mostly belong to the object."""
+        """The pixels of at least this alpha."""
         if threshold == HALF:
-            return self.planes[-1]
+            return self.planes[-1]  # the highest bit is set from 128 on
         return Mask.from_crop(self.crop() >= threshold, self.box_xyxy[:2], self.size_hw)
 
     def __repr__(self) -> str:
@@ -269,9 +268,9 @@ class Matte:
 def masks_by_number(
     numbers: NDArray[np.integer], wanted: Collection[int] | None = None
 ) -> dict[int, Mask]:
-    """The mask of each wanted number in a map (height, width), by default of all; ascending.
+    """The mask of each wanted number in a map (height, width), by default of all, in their order.
 
-    One pass, however many numbers there are.
+    It takes one pass over the map, however many numbers there are.
     """
     size_hw = (numbers.shape[0], numbers.shape[1])
     return {
@@ -291,7 +290,7 @@ def _require_inside(crop: NDArray[Any], xy: tuple[int, int], size_hw: Size) -> N
 
 
 def _span(array: NDArray[Any], *, across: int) -> slice:
-    """From the first row (across=1) or column (across=0) that is not all 0, to the last."""
+    """From the first to the last row (across=1) or column (across=0) that is not all 0."""
     where = np.flatnonzero(array.any(axis=across))
     return slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0)
 

@@ -1,4 +1,4 @@
-"""What a person asks for: phrases, points, boxes, a rough mask, exemplars; positive or not."""
+"""What a person asks for: phrases, points, boxes, a rough mask, exemplars; and hints from all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from premask.masks import Mask
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """Words to look for; what is found gets `label`, by default the words themselves."""
+    """Words to look for. What is found gets the `label`, or the words themselves if it is empty."""
 
     text: str
     label: str = ""
@@ -21,7 +21,7 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A click at (x, y) pixels: on the object, or (negative) beside it."""
+    """A click at (x, y) in pixels: on the object if it is positive, else beside it."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class BoxPrompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemplar:
-    """A box around something that looks like what is wanted, or (negative) like what is not."""
+    """A box around an example of what is wanted, or of what is not wanted if it is negative."""
 
     box_xyxy: Box
     positive: bool = True
@@ -50,7 +50,8 @@ class Exemplar:
 class Hint:
     """Where one object is: what the find stage, or a person, hands to the outline stage.
 
-    Its `track` is the annotation's: whoever numbers objects finds them again after all stages.
+    The annotation that is made of it has the same `track`. So whoever numbers the hints can tell
+    afterwards which result belongs to which of them, whatever was dropped or sorted in between.
     """
 
     label: str
@@ -64,7 +65,10 @@ class Hint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    """All that was asked for in one image; `objects` are known already, each on its own."""
+    """All that was asked for in one image.
+
+    `objects` are hints of objects that are known already, for example labels that a person made.
+    """
 
     phrases: tuple[Phrase, ...] = ()
     points: tuple[Point, ...] = ()
@@ -75,11 +79,12 @@ class Prompts:
     objects: tuple[Hint, ...] = ()
 
     def hints(self) -> tuple[Hint, ...]:
-        """One hint an object: k boxes are k objects, behind those that are known already.
+        """One hint for each object: first those that are known already, then one for each box.
 
-        A point belongs to the smallest box of its label that holds it. The points that no box holds
-        are one more object a label; if they are all negative, they hold for each box of the label.
-        A rough mask is the object itself, so it can't go with more than one box.
+        A point belongs to the smallest box of its label that holds it. The points of a label that
+        are in no box are one more object; but if all of them are negative, they say of all boxes of
+        that label what is not part of them. A rough mask shows one object, so it can't go with more
+        than one box.
         """
         objects = [Hint(label=box.label, box_xyxy=box.box_xyxy) for box in self.boxes]
         loose: dict[str, list[Point]] = {}
@@ -93,7 +98,7 @@ class Prompts:
             if any(point.positive for point in points) or self.mask is not None:
                 objects.append(Hint(label=label, points=tuple(points)))
             else:
-                objects = _told_to_all(objects, label, points)
+                objects = _with_negative_points(objects, label, points)
         return (*self.objects, *self._with_mask(objects))
 
     def _with_mask(self, objects: list[Hint]) -> list[Hint]:
@@ -125,7 +130,7 @@ def _holds(box_xyxy: Box, point: Point) -> bool:
     return x0 <= point.x <= x1 and y0 <= point.y <= y1
 
 
-def _told_to_all(objects: list[Hint], label: str, points: list[Point]) -> list[Hint]:
+def _with_negative_points(objects: list[Hint], label: str, points: list[Point]) -> list[Hint]:
     if not any(hint.label == label for hint in objects):
         raise UnsupportedPrompt(
             "All points are negative: they say what the object is not. Add a positive point, "

@@ -1,8 +1,9 @@
-"""COCO's run lengths: a boolean crop <-> counts <-> the compressed string, at the cost of the crop.
+"""COCO's run lengths: a boolean crop <-> counts <-> the compressed string.
 
 `counts` are the lengths of alternating runs of 0 and 1 down the columns of the whole image,
-beginning with 0s. They are canonical here: no empty run but a leading one, so two masks are the
-same pixels exactly when their counts are the same numbers.
+beginning with 0s. Here only the first run may be empty, so two masks have the same pixels exactly
+when they have the same counts. What all of this costs depends on the size of the object's box and
+not on that of the image.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from premask.geometry import MAX_PIXELS, hull
 
 Counts = NDArray[np.int64]
 
-_FIRST_CHARACTER = 48
+# COCO writes a number in digits of five bits, the lowest first, one a character from "0" on. The
+# sixth bit says that more digits follow; the highest bit of the last digit is the number's sign.
+_FIRST_CHARACTER = ord("0")
 _MORE = 0x20
 _SIGN = 0x10
 _LONGEST_NUMBER = 7  # 7 x 5 bits hold any difference of two 32-bit counts
@@ -29,14 +32,14 @@ def crop_to_counts(
 ) -> Counts:
     """Run lengths of an image that is `crop` (h, w) with its corner at `xy`, and 0 elsewhere."""
     edges, _ = _edges(crop.view(np.uint8), xy, size_hw)
-    # Sorting the few edges is faster than turning the many pixels to run down the columns.
+    # Sorting the few edges is faster than transposing the many pixels.
     return _counts_between(np.sort(edges), size_hw)
 
 
 def alpha_to_plane_counts(
     alpha: NDArray[np.uint8], xy: tuple[int, int], size_hw: tuple[int, int]
 ) -> list[Counts]:
-    """Run lengths of each of the eight bits of `alpha` (h, w), the lowest first."""
+    """Run lengths of all eight bits of `alpha` (h, w), the lowest first."""
     edges, flips = _edges(alpha, xy, size_hw)
     order = np.argsort(edges)
     edges, flips = edges[order], flips[order]
@@ -44,7 +47,7 @@ def alpha_to_plane_counts(
 
 
 def map_to_counts(numbers: NDArray[np.integer]) -> dict[int, Counts]:
-    """Run lengths of the pixels of each number in a map (height, width), in ascending order."""
+    """Run lengths of the pixels of every number in a map (height, width), in ascending order."""
     size_hw = (numbers.shape[0], numbers.shape[1])
     starts = _run_starts(numbers)
     columns, rows = np.divmod(starts, size_hw[0])
@@ -108,13 +111,14 @@ def counts_to_crop(
 
 def counts_to_string(counts: Counts) -> bytes:
     """COCO's compressed form: differences to the run before last, five bits a character."""
-    # The string says nothing of the size. For short ones numpy takes twenty times as long.
+    # The string doesn't hold the size, so any will do. numpy would take twenty times as long for
+    # short strings.
     text: bytes = coco_mask.frPyObjects({"size": [0, 0], "counts": counts}, 0, 0)["counts"]
     return text
 
 
 def string_to_counts(text: bytes) -> Counts:
-    """Undo `counts_to_string`; the result is whatever the text says, see `checked_counts`."""
+    """Undo `counts_to_string`; `checked_counts` tells whether the result makes sense."""
     values = np.frombuffer(text, np.uint8) - np.uint8(_FIRST_CHARACTER)
     if not len(values):
         return np.zeros(0, np.int64)
@@ -127,6 +131,7 @@ def string_to_counts(text: bytes) -> Counts:
     if lengths.max() > _LONGEST_NUMBER:
         raise InvalidMask("This RLE has a number of more than 35 bits: it is no COCO string.")
     counts = _numbers(values, ends - lengths + 1, lengths)
+    # From the third number on, what is written is the difference to the number before the last.
     negative = np.flatnonzero(values[ends] & _SIGN)
     counts[negative] -= np.int64(1) << (5 * lengths[negative])
     counts[1::2] = np.cumsum(counts[1::2])
@@ -135,7 +140,7 @@ def string_to_counts(text: bytes) -> Counts:
 
 
 def is_shortest(text: bytes) -> bool:
-    """Whether `counts_to_string` would write the same: no number has digits that say nothing."""
+    """Whether `counts_to_string` would write the same: no number has more digits than it needs."""
     values = np.frombuffer(text, np.uint8) - np.uint8(_FIRST_CHARACTER)
     last = np.flatnonzero((values[1:] & _MORE == 0) & (values[:-1] & _MORE != 0)) + 1
     sign_before = values[last - 1] & _SIGN != 0
@@ -192,7 +197,7 @@ def _run_starts(numbers: NDArray[np.integer]) -> Counts:
 def _counts_between(edges: Counts, size_hw: tuple[int, int]) -> Counts:
     """Run lengths of the whole image, from where its 1s start and end."""
     starts, ends = edges[0::2], edges[1::2]
-    # A run that touches the lower edge goes on at the top of the next column.
+    # A run that reaches the image's lower edge may go on at the top of the next column: one run.
     joined = starts[1:] == ends[:-1]
     bounds = np.empty(2 + 2 * (len(starts) - np.count_nonzero(joined)), np.int64)
     bounds[0], bounds[-1] = 0, size_hw[0] * size_hw[1]

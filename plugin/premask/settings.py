@@ -1,4 +1,4 @@
-"""Settings with a type, bounds and a sentence: what forms, files and flags are made of."""
+"""Settings with a type, bounds and a help text, from which forms, files and flags are made."""
 
 from __future__ import annotations
 
@@ -26,14 +26,17 @@ def setting(
     maximum: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A field of a settings dataclass; its annotation is its type, `| None` means "may be off"."""
+    """A field of a settings dataclass; its annotation is its type, and `| None` lets it be off.
+
+    The result is typed `Any` so that a type checker accepts it as the default of any field.
+    """
     bounds = {"help": help, "minimum": minimum, "maximum": maximum, "choices": choices}
     return field(default=default, metadata={"setting": bounds})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting, described well enough to draw a form field, parse a flag, or check a file."""
+    """All that is needed to draw a setting as a form field, parse it as a flag, or check it."""
 
     name: str
     kind: Kind
@@ -46,7 +49,10 @@ class Setting:
     choices: tuple[str, ...]
 
     def check(self, value: Any, where: str) -> Any:
-        """The value as its own type, or `InvalidSetting` that names the type and the bounds."""
+        """Convert a value to the setting's type, or raise `InvalidSetting` with what it must be.
+
+        `where` is put in front of the setting's name in messages.
+        """
         if value is None and self.optional:
             return None
         typed = _typed(self.kind, value)
@@ -55,14 +61,14 @@ class Setting:
         return typed
 
     def parse(self, text: str, where: str = "") -> Any:
-        """The value that a person typed behind `--set name=`."""
+        """The value of what a person typed, for example after `--set name=`."""
         if self.optional and text.lower() in ("", "none", "off"):
             return None
         return self.check(_from_text(self.kind, text), where)
 
     @property
     def expects(self) -> str:
-        """The type and the bounds in words."""
+        """What the value has to be, in words for a message."""
         words = {
             "switch": "true or false",
             "whole": "a whole number",
@@ -97,7 +103,10 @@ def settings_of(owner: type[Any]) -> dict[str, Setting]:
 
 
 def checked(owner: type[T], table: Mapping[str, Any], where: str, **others: Any) -> T:
-    """An instance of a settings dataclass from a table of a TOML file, and its other fields."""
+    """Make an instance of a settings dataclass from the values in a TOML file's table.
+
+    `others` are the values of its fields that are not settings.
+    """
     known = settings_of(owner)
     for name in table:
         require_known(name, known, where)
@@ -116,7 +125,7 @@ def require_known(name: str, known: Iterable[str], where: str) -> None:
 
 @cache
 def _settings_of(owner: Any) -> tuple[Setting, ...]:
-    # Types are evaluated from their texts, which takes longer than all that is done with them.
+    # Annotations are texts here, and evaluating them takes longer than all that is done with them.
     hints = typing.get_type_hints(owner)
     return tuple(
         _described(item, hints[item.name])
@@ -153,8 +162,8 @@ def _kind_of(annotation: Any) -> tuple[Kind, bool]:
 
 
 def _typed(kind: Kind, value: Any) -> Any:
-    """The value in the setting's own type, or None where it is of another."""
-    # Python's bool is an int; a setting's is not.
+    """The value in the setting's own type, or None if it can't be one."""
+    # To Python True is a whole number, too; in a setting that would be a mistake.
     if isinstance(value, bool):
         return value if kind == "switch" else None
     match kind, value:
@@ -172,7 +181,7 @@ def _typed(kind: Kind, value: Any) -> Any:
 
 
 def _from_text(kind: Kind, text: str) -> Any:
-    """What TOML would make of the text; the text itself where it would make nothing of it."""
+    """The value of a typed text; one that can't be converted stays a text, for the message."""
     try:
         match kind:
             case "switch":

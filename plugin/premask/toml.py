@@ -1,4 +1,4 @@
-"""TOML in and out: Python 3.10 has no reader of its own, and no Python has a writer."""
+"""TOML texts <-> dicts; Python 3.10 has no reader for them, and no Python has a writer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def inline_toml(table: Mapping[str, Any]) -> str:
-    """One table on one line.
+    """A table as TOML writes it on one line.
 
     >>> inline_toml({"model": "sam", "grow": 2, "labels": ("a", "b")})
     '{ model = "sam", grow = 2, labels = ["a", "b"] }'

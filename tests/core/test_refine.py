@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -292,17 +293,20 @@ def test_a_feathered_edge_does_not_end_at_the_box() -> None:
     assert np.array_equal(feathered(mask, 10).to_array(), ramp)
 
 
+@hypothesis_settings(deadline=None)
 @given(small_masks, st.integers(0, 6), st.integers(0, 6))
 def test_growing_twice_stays_within_growing_once(mask: Mask, one: int, two: int) -> None:
     assert is_inside(grow(grow(mask, one), two), grow(mask, one + two))
     assert is_inside(mask, grow(mask, one))
 
 
+@hypothesis_settings(deadline=None)
 @given(small_masks, st.integers(0, 8))
 def test_shrinking_is_growing_the_background(mask: Mask, pixels: int) -> None:
     assert shrink(mask, pixels) == grow(mask.inverted(), pixels).inverted() == grow(mask, -pixels)
 
 
+@hypothesis_settings(deadline=None)
 @given(small_masks, st.integers(0, 6))
 def test_opening_and_closing_twice_is_doing_it_once(mask: Mask, pixels: int) -> None:
     for operation, bigger in ((opened, False), (closed, True)):
@@ -311,6 +315,7 @@ def test_opening_and_closing_twice_is_doing_it_once(mask: Mask, pixels: int) -> 
         assert is_inside(mask, once) if bigger else is_inside(once, mask)
 
 
+@hypothesis_settings(deadline=None)
 @given(small_masks)
 def test_filling_leaves_no_hole(mask: Mask) -> None:
     filled = fill_holes(mask)
@@ -318,6 +323,7 @@ def test_filling_leaves_no_hole(mask: Mask) -> None:
     assert fill_holes(filled) == filled
 
 
+@hypothesis_settings(deadline=None)
 @given(small_masks)
 def test_parts_are_the_mask_taken_apart(mask: Mask) -> None:
     pieces = parts(mask)
@@ -329,6 +335,7 @@ def test_parts_are_the_mask_taken_apart(mask: Mask) -> None:
     )
 
 
+@hypothesis_settings(deadline=None)
 @given(small_masks, st.integers(0, 9))
 def test_dropping_parts_agrees_with_the_parts(mask: Mask, pixels: int) -> None:
     pieces, nothing = parts(mask), Mask.empty(mask.size_hw)
@@ -338,6 +345,7 @@ def test_dropping_parts_agrees_with_the_parts(mask: Mask, pixels: int) -> None:
     assert largest_part(mask) == largest
 
 
+@hypothesis_settings(deadline=None)
 @given(st.lists(arrays(np.bool_, (9, 9)).map(Mask.from_array), max_size=5))
 def test_disjoint_masks_share_the_union(masks: list[Mask]) -> None:
     disjoint = without_overlaps(masks, range(len(masks))[::-1])

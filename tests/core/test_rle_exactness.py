@@ -69,12 +69,14 @@ def test_the_box_is_tight(pixels: Pixels) -> None:
     assert box_xyxy == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, MAX_PIXELS), min_size=1, max_size=30))
 def test_counts_of_any_length_survive_the_string(counts: list[int]) -> None:
     text = rle.counts_to_string(np.array(counts))
     assert rle.string_to_counts(text).tolist() == counts
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=12))
 def test_empty_runs_are_merged(counts: list[int]) -> None:
     pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
@@ -157,6 +159,7 @@ def test_a_string_with_idle_digits_is_the_same_mask(
     assert not rle.is_shortest(longer.encode())
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**28), min_size=1, max_size=40))
 def test_what_we_write_is_the_shortest(counts: list[int]) -> None:
     assert rle.is_shortest(rle.counts_to_string(np.array(counts)))

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -233,6 +234,7 @@ def _shared_pixels(one: Box, two: Box) -> int:
     return len(columns) * len(rows)
 
 
+@hypothesis_settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(0, 12),
@@ -254,6 +256,7 @@ def test_nms_agrees_with_the_textbook(
     assert without_duplicates(objects, threshold, by=by, measure=measure) == expected
 
 
+@hypothesis_settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 8), st.integers(0, 8))
 def test_what_is_apart_from_others_is_found_as_one_by_one(seed: int, count: int, more: int) -> None:
     """Masks against masks; against a box without a mask, only boxes can be compared."""
@@ -283,6 +286,7 @@ def _random_object(chance: np.random.Generator) -> Annotation:
     )
 
 
+@hypothesis_settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 8))
 def test_shared_pixels_are_counted_exactly(seed: int, count: int) -> None:
     chance = np.random.default_rng(seed)
