@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
-from ml_backend.predict.batching import Batches
 from ml_backend.predict.task_images import TaskImages
 from ml_backend.project.label_config import LabelConfig
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.protocol import Json
-from premask.errors import InvalidSetting, PremaskError
+from premask.errors import InvalidSetting
 from premask.images import Image
-from premask.models.capabilities import Restorer
 from premask.models.pool import ModelPool
 from premask.recipes.recipe import Recipe
-from premask.runs.ordered_work import in_order
-from premask.runs.pipeline import BATCH_SIZE, explained
-from premask.runs.progress import Progress
+from premask.runs.pipeline import BATCH_SIZE
+from premask.runs.progress import ProgressCounter, ProgressWatcher
+from premask.runs.warming import storable_models, warm
 
-WORKERS = 2 * BATCH_SIZE
-"""One batch is fetched while the model looks at the other one."""
 
-_Batches = Batches[Image, list[bool]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TaskImage:
+    """One of the images of the task that is the `number`th."""
+
+    number: int
+    task: Json
+    image: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,17 +41,26 @@ class Warming:
     kept: int = 0
     failures: dict[int, str] = field(default_factory=dict)
 
-    def run(self, show: Callable[[Progress], object]) -> None:
+    def run(self, show: ProgressWatcher) -> None:
         """Embed every image with every model of the recipe that can keep what it sees."""
-        batches = Batches(partial(self._embed, self._models()), size=BATCH_SIZE, calls=1)
-        started, total = time.monotonic(), self.client.count(self.project)
-        tasks = self.client.tasks(self.project)
-        work = in_order(partial(self._see, batches), tasks, workers=WORKERS, name="premask-embed")
-        with closing(work) as seeings:
-            for done, (task, seeing) in enumerate(seeings, start=1):
-                self._count(task["id"], seeing)
-                seconds, failed = time.monotonic() - started, len(self.failures)
-                show(Progress(done=done, failed=failed, total=max(total, done), seconds=seconds))
+        models = storable_models(self.recipe.models, self.pool)
+        if not models:
+            raise InvalidSetting(
+                f"No model of the recipe '{self.recipe.name}' remembers an image on disk "
+                f"({', '.join(self.recipe.models)}). Name a recipe that does with "
+                "--interactive-recipe, the same one as for the server."
+            )
+        counter = ProgressCounter(total=self.client.count(self.project), on_progress=show)
+        for warmed in warm(
+            self._task_images(), self._read, models=models, pool=self.pool, batch_size=BATCH_SIZE
+        ):
+            self.made += warmed.made
+            self.kept += warmed.kept
+            if warmed.error is not None:
+                self.failures[warmed.item.task["id"]] = str(warmed.error)
+            # Tasks are counted, which may have several images.
+            counter.done, counter.failed = warmed.item.number, len(self.failures)
+            counter.tell()
 
     def summary(self) -> list[str]:
         """What was done, and what was not, in sentences."""
@@ -64,41 +71,11 @@ class Warming:
         )
         return lines
 
-    def _models(self) -> list[str]:
-        models = [name for name in self.recipe.models if isinstance(self.pool.load(name), Restorer)]
-        if not models:
-            raise InvalidSetting(
-                f"No model of the recipe '{self.recipe.name}' remembers an image on disk "
-                f"({', '.join(self.recipe.models)}). Name a recipe that does with "
-                "--interactive-recipe, the same one as for the server."
-            )
-        return models
+    def _task_images(self) -> Iterator[_TaskImage]:
+        for number, task in enumerate(self.client.tasks(self.project), start=1):
+            for image in self.config.images:
+                yield _TaskImage(number=number, task=task, image=image)
 
-    def _see(self, batches: _Batches, task: Json) -> list[bool]:
-        """Whether each embedding of the task's images was made only now."""
-        new: list[bool] = []
-        for name in self.config.images:
-            url = self.config.image_url(name, task["data"])
-            image = self.images.image(url, task_id=task["id"], keep=False)
-            try:
-                new += batches.result_of(image)
-            except Exception as error:
-                raise explained(error, image, self.recipe) from error
-        return new
-
-    def _embed(self, models: Sequence[str], images: Sequence[Image]) -> list[list[bool]]:
-        """Which of these models had not seen each image yet; now they have."""
-        new = [[not self.pool.is_stored(model, each) for model in models] for each in images]
-        for place, model in enumerate(models):
-            unseen = [image for image, is_new in zip(images, new, strict=True) if is_new[place]]
-            self.pool.embed(model, unseen)
-        return new
-
-    def _count(self, task: int, seeing: Future[list[bool]]) -> None:
-        try:
-            new = seeing.result()
-        except PremaskError as error:
-            self.failures[task] = str(error)
-        else:
-            self.made += sum(new)
-            self.kept += len(new) - sum(new)
+    def _read(self, wanted: _TaskImage) -> Image:
+        url = self.config.image_url(wanted.image, wanted.task["data"])
+        return self.images.image(url, task_id=wanted.task["id"], keep=False)

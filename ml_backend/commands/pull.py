@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +30,7 @@ from premask.runs.delivery import Delivery
 from premask.runs.folder_state import STATE_FOLDER
 from premask.runs.journal import Journal
 from premask.runs.ordered_work import in_order
-from premask.runs.progress import Progress
+from premask.runs.progress import ProgressCounter, ProgressWatcher
 from premask.terminal.screen import ProgressLine, printable
 
 PAGE = 10
@@ -112,7 +111,7 @@ class Pull:
     _names: ImageNames = field(default_factory=ImageNames)
     _stems: Stems = field(default_factory=Stems)
 
-    def run(self, show: Callable[[Progress], object]) -> list[Path]:
+    def run(self, show: ProgressWatcher) -> list[Path]:
         """Read all tasks, write all formats; says where the results are."""
         path = self.delivery.folder / STATE_FOLDER / "pulled.jsonl"
         path.unlink(missing_ok=True)
@@ -132,15 +131,15 @@ class Pull:
         )
         return [*lines, *self._counts.sentences(self.choice)]
 
-    def _read_all(self, journal: Journal, show: Callable[[Progress], object]) -> None:
-        started, total = time.monotonic(), self.client.count(self.project)
+    def _read_all(self, journal: Journal, show: ProgressWatcher) -> None:
+        counter = ProgressCounter(total=self.client.count(self.project), on_progress=show)
         work = in_order(self._labeled, self._wanted(), workers=FETCHERS, name="premask-pull")
         with closing(work) as labeling:
             for wanted, labeled in labeling:
                 self._keep(labeled.result(), journal)
-                done, seconds = wanted.number, time.monotonic() - started
-                failed = len(self.failures)
-                show(Progress(done=done, failed=failed, total=max(total, done), seconds=seconds))
+                # Tasks are counted, which may have several images.
+                counter.done, counter.failed = wanted.number, len(self.failures)
+                counter.tell()
 
     def _wanted(self) -> Iterator[_Wanted]:
         """The images of which somebody said something, task by task."""

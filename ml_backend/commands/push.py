@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,7 +18,7 @@ from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.fetch import ImageFetcher
 from ml_backend.studio.protocol import Json
-from premask.runs.progress import Progress
+from premask.runs.progress import ProgressCounter, ProgressWatcher
 from premask.terminal.screen import ProgressLine, printable
 
 OWN = "premask"
@@ -111,22 +110,27 @@ class Push:
     deleted: int = 0
     failures: dict[int, str] = field(default_factory=dict)
 
-    def run(self, show: Callable[[Progress], object]) -> None:
+    def run(self, show: ProgressWatcher) -> None:
         """Label the tasks that have no prediction of this version."""
-        started, version = time.monotonic(), self.labeler.model_version
+        version = self.labeler.model_version
         missing = [without_version(version)]
         total = self.client.count(self.project)
+        counter = ProgressCounter(total=total, on_progress=show)
         self.kept = total - self.client.count(self.project, missing)
         if self.kept < total:
             self.labeler.prepare()
         tasks = self.client.tasks(self.project, missing)
         with BulkWriter(self.client, self.project, version, self._fail) as writer:
-            for done, each in enumerate(self.labeler.predictions(tasks), start=self.kept + 1):
+            counter.done = counter.reused = self.kept
+            for each in self.labeler.predictions(tasks):
                 if isinstance(each, FailedTask):
                     self._fail(each.task, str(each.error))
                 else:
                     writer.add(each)
-                show(self._progress(done, total, time.monotonic() - started))
+                counter.done += 1
+                # The writer reports failures of its own, of tasks that were counted before.
+                counter.failed = len(self.failures)
+                counter.tell()
         self.written = writer.written
         if self.replace:
             self._delete_older()
@@ -155,12 +159,6 @@ class Push:
 
     def _fail(self, task: int, reason: str) -> None:
         self.failures[task] = reason
-
-    def _progress(self, done: int, total: int, seconds: float) -> Progress:
-        failed = len(self.failures)
-        return Progress(
-            done=done, failed=failed, total=max(total, done), seconds=seconds, reused=self.kept
-        )
 
 
 def _outdated(predictions: Iterable[Json], version: str) -> list[int]:

@@ -21,9 +21,7 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import UnsupportedPrompt
 from premask.images import Image
 from premask.labels.label_studio import prediction_from_regions
-from premask.models.embedding_store import EmbeddingStore
-from premask.models.embeddings import EmbeddingCache
-from premask.models.pool import ModelPool
+from premask.models.pool import ModelPool, make_pool
 from premask.models.weights.paths import embeddings_folder
 from premask.prompts import Phrase, Prompts
 from premask.recipes.recipe import Recipe
@@ -108,7 +106,7 @@ class Predictor:
         try:
             return run_stages([image], [prompts], recipe, self.pool)[0]
         except Exception as error:
-            raise explained(error, image, recipe) from error
+            raise explained(error, image, f"The recipe '{recipe.name}'") from error
 
     def _annotate_together(self, image: Image, prompts: Prompts) -> tuple[Annotation, ...]:
         """With the recipe for whole tasks, several images at a time."""
@@ -149,9 +147,11 @@ def predictor_from_settings(settings: BackendSettings, fetcher: Fetcher | None =
 
 def pool_from_settings(settings: BackendSettings) -> ModelPool:
     """The models of one process, with what `push --embed-only` left on disk for them."""
-    limit = settings.embedding_megabytes * 2**20
-    store = EmbeddingStore(embeddings_folder(), limit_bytes=limit) if limit else None
-    return ModelPool(device=settings.device, embeddings=EmbeddingCache(store=store))
+    return make_pool(
+        device=settings.device,
+        store_folder=embeddings_folder() if settings.embedding_megabytes else None,
+        store_bytes=settings.embedding_megabytes * 2**20,
+    )
 
 
 def _phrases(recipe: Recipe, config: LabelConfig, image: str) -> Prompts:

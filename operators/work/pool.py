@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from premask import ModelPool
+from premask.models.pool import ModelPool, make_pool
 
 
 @cache
 def model_pool() -> ModelPool:
     """The pool that all operators share, made at first use."""
-    return ModelPool()
+    return make_pool()

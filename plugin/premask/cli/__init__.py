@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"premask {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for part in (annotate, recipes, models, embed):
-        part.add(commands)
+        part.add_command(commands)
     preview = commands.add_parser("preview", help="make a contact sheet and a report of results")
     preview.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     preview.set_defaults(command=_preview)

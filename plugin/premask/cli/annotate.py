@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from premask.cli.embed import add_store, pool_from
+from premask.cli.embed import add_store_flags, pool_from_flags
 from premask.cli.models import fetch
 from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.models.catalog import checkpoint_of
@@ -20,7 +20,7 @@ from premask.terminal.screen import ProgressLine, duration, printable, table
 ROWS = 20
 
 
-def add(commands: Commands) -> None:
+def add_command(commands: Commands) -> None:
     """Describe the command."""
     annotate = commands.add_parser(
         "annotate",
@@ -49,7 +49,7 @@ def add(commands: Commands) -> None:
     add("--resume", action=argparse.BooleanOptionalAction, default=True, help="keep what is done")
     add("--batch-size", type=int, default=4, metavar="N", help="images for the model at a time")
     add("--device", default="auto", help="cpu, cuda or auto (default)")
-    add_store(annotate, default=None)
+    add_store_flags(annotate, default=None)
     add("--download", action="store_true", help="get missing weights first")
     annotate.set_defaults(command=_annotate)
 
@@ -79,7 +79,7 @@ def _annotate(options: argparse.Namespace) -> int:
         start_over(job.folder)
     line = ProgressLine()
     try:
-        outcome = annotate_into_folder(job, pool_from(options), line)
+        outcome = annotate_into_folder(job, pool_from_flags(options), line)
     finally:
         line.end()
     print(_summary(outcome))

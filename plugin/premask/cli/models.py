@@ -13,7 +13,7 @@ from premask.terminal.flags import Commands
 from premask.terminal.screen import table
 
 
-def add(commands: Commands) -> None:
+def add_command(commands: Commands) -> None:
     """Describe the command."""
     models = commands.add_parser("models", help="list models, show one, or download its weights")
     models.set_defaults(command=_list)

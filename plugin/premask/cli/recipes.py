@@ -9,7 +9,7 @@ from premask.terminal.flags import Commands
 from premask.terminal.screen import table
 
 
-def add(commands: Commands) -> None:
+def add_command(commands: Commands) -> None:
     """Describe the command."""
     recipes = commands.add_parser("recipes", help="list recipes, or show all settings of one")
     recipes.set_defaults(command=_list)

@@ -5,16 +5,28 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from premask.errors import InvalidSetting
 from premask.images import Image
 from premask.models.capabilities import EmbeddedFinder, Embedder, Finder, Matter, Segmenter
 from premask.models.catalog import checkpoint_of
+from premask.models.embedding_store import EmbeddingStore
 from premask.models.embeddings import EmbeddingCache
 from premask.models.registry import build
 from premask.models.weights.installed import installed_weights, weights_identity
 from premask.prompts import Hint, Prompts
+
+
+def make_pool(
+    *, device: str = "auto", store_folder: Path | None = None, store_bytes: int = 0
+) -> ModelPool:
+    """A pool on this device; if a folder is given, it keeps so many bytes of embeddings there."""
+    store = None
+    if store_folder is not None:
+        store = EmbeddingStore(store_folder, limit_bytes=store_bytes)
+    return ModelPool(device=device, embeddings=EmbeddingCache(store=store))
 
 
 class ModelPool:

@@ -152,7 +152,8 @@ def _run_or_halve(
         annotations = run_stages(images, prompts, recipe, pool)
     except Exception as error:
         if len(images) == 1:
-            return [Labeled(image=images[0], error=explained(error, images[0], recipe))]
+            what = f"The recipe '{recipe.name}'"
+            return [Labeled(image=images[0], error=explained(error, images[0], what))]
         middle = len(images) // 2
         return [
             *_run_or_halve(images[:middle], prompts[:middle], recipe, pool),
@@ -165,12 +166,12 @@ def _run_or_halve(
     ]
 
 
-def explained(error: Exception, image: Image, recipe: Recipe) -> PremaskError:
-    """What went wrong with one image, as an error of premask's own."""
+def explained(error: Exception, image: Image, what: str) -> PremaskError:
+    """What went wrong with one image, as an error of premask's own; `what` says what failed."""
     if isinstance(error, PremaskError):
         return error
     failed = ModelFailed(
-        f"The recipe '{recipe.name}' failed on {image.name!r}: {type(error).__name__}: {error}. "
+        f"{what} failed on {image.name!r}: {type(error).__name__}: {error}. "
         "The other images are not affected; if it stays, please report it with this image."
     )
     failed.__cause__ = error
