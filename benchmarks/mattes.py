@@ -40,7 +40,7 @@ from premask.recipes.matting import matte_objects
 from premask.recipes.recipe import MatteStage, recipe_of
 from premask.runs.folder_job import FolderJob, annotate_into_folder
 from premask.runs.inputs import collect_inputs
-from premask.shaping.refine import grow, shrink
+from premask.shaping.morphology import grow, shrink
 
 SIZES_WH = ((1920, 1080), (4000, 3000))
 PHOTOS = 4

@@ -11,7 +11,7 @@ from scipy import ndimage
 from benchmarks.memory import peak_bytes
 from benchmarks.table import Row, ratio_of
 from premask.masks import Mask
-from premask.shaping.refine import grow
+from premask.shaping.morphology import grow
 
 SIZE_HW = (3000, 4096)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from premask.annotations import Annotation, Labeled
-from premask.shaping.select import apart_from
+from premask.shaping.overlap import apart_from
 
 from ..dataset.bulk_store import Document
 from ..dataset.provenance import IMAGE, KEY, Look, is_replaceable, look_at

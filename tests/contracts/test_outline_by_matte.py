@@ -16,7 +16,7 @@ from premask.prompts import BoxPrompt, Prompts
 from premask.recipes.recipe import recipe_of
 from premask.runs.pipeline import label
 from premask.settings import settings_of
-from premask.shaping.refine import grow, shrink
+from premask.shaping.morphology import grow, shrink
 from tests.tiny import LOOSE, TinyModels, hub_families
 
 # Families whose weights need no hub, by a checkpoint of theirs.

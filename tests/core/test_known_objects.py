@@ -13,7 +13,8 @@ from premask.masks import Mask
 from premask.prompts import Hint, Prompts
 from premask.recipes.recipe import Recipe, recipes_from_file
 from premask.runs.pipeline import Request, label
-from premask.shaping.refine import Refine, grow
+from premask.shaping.morphology import grow
+from premask.shaping.refine import Refine
 from premask.shaping.select import Select
 
 SIZE = (40, 50)

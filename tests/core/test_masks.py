@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 
 from premask.errors import InvalidMask
 from premask.masks import Mask, Matte
-from premask.shaping.refine import grow
+from premask.shaping.morphology import grow
 
 Pixels = NDArray[np.bool_]
 

@@ -14,7 +14,8 @@ from premask.masks import Alpha, Mask
 from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects, matte_subjects, refine_subjects
 from premask.recipes.recipe import MatteStage
-from premask.shaping.refine import Refine, grow, shrink
+from premask.shaping.morphology import grow, shrink
+from premask.shaping.refine import Refine
 
 PHOTO = Image.from_rgb(np.full((60, 80, 3), 7, np.uint8), name="photo")
 SETTINGS = MatteStage(model="u2netp", reach=0.1)

@@ -14,8 +14,7 @@ from scipy import ndimage
 from premask.annotations import Annotation
 from premask.errors import InvalidMask
 from premask.masks import Mask, Matte
-from premask.shaping.refine import (
-    Refine,
+from premask.shaping.morphology import (
     clipped,
     closed,
     drop_small_parts,
@@ -25,11 +24,11 @@ from premask.shaping.refine import (
     largest_part,
     opened,
     parts,
-    refine,
     shrink,
     smoothed,
     without_overlaps,
 )
+from premask.shaping.refine import Refine, refine
 
 Pixels = NDArray[np.bool_]
 

@@ -16,9 +16,9 @@ from premask.errors import InvalidMask
 from premask.geometry import Box, box_area, shared_areas
 from premask.masks import Mask
 from premask.settings import settings_of
+from premask.shaping.overlap import apart_from, without_duplicates
 from premask.shaping.select import (
     Select,
-    apart_from,
     at,
     between,
     center_x,
@@ -29,7 +29,6 @@ from premask.shaping.select import (
     select,
     width,
     with_labels,
-    without_duplicates,
 )
 
 SIZE = (100, 120)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from premask.geometry import grow_box, pixel_box
 from premask.masks import Alpha, Mask
-from premask.shaping.refine import grow, shrink
+from premask.shaping.morphology import grow, shrink
 from premask.shaping.sharing import Claim, Territory, settled, territories
 
 SIZE_HW = (48, 64)

@@ -11,7 +11,7 @@ import pytest
 
 from premask.labels.fiftyone import annotation_from_detection
 from premask.masks import Mask
-from premask.shaping.refine import grow
+from premask.shaping.morphology import grow
 from tests.operators.mask_samples import annotation_of, awkward_dataset, awkward_images, detections
 
 Operator = Callable[..., Any]

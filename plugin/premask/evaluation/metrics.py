@@ -14,8 +14,8 @@ from premask.annotations import Annotation
 from premask.errors import InvalidMask
 from premask.geometry import hull
 from premask.masks import Mask, Matte, Size
-from premask.shaping.refine import grow, shrink
-from premask.shaping.select import best_overlaps
+from premask.shaping.morphology import grow, shrink
+from premask.shaping.overlap import best_overlaps
 
 BOUNDARY_SHARE = 0.02
 """Of the image's diagonal: how wide the compared edges are (Cheng et al., Boundary IoU, 2021)."""

@@ -15,7 +15,8 @@ from premask.masks import Alpha, Mask, Matte
 from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
 from premask.recipes.recipe import MatteStage
-from premask.shaping.refine import Refine, grow, refine
+from premask.shaping.morphology import grow
+from premask.shaping.refine import Refine, refine
 from premask.shaping.sharing import Claim, settled, territories
 
 Annotations = tuple[Annotation, ...]

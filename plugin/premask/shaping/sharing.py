@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from premask.geometry import IntBox, box_slices, grow_box, moved_box, pixel_box
 from premask.masks import Alpha, Mask
-from premask.shaping.refine import grow, shrink
+from premask.shaping.morphology import grow, shrink
 
 Floats = NDArray[np.floating[Any]]
 Pixels = NDArray[np.bool_]

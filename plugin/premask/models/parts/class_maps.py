@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from premask.masks import Size, masks_by_number
 from premask.models.parts.categories import Names
 from premask.prompts import Hint
-from premask.shaping.refine import parts
+from premask.shaping.morphology import parts
 
 Numbers = NDArray[np.int32]
 

@@ -13,7 +13,8 @@ from premask.models.parts.mask_logits import Canvas, mask_and_stability
 from premask.models.parts.sam_prompts import ObjectPrompt, click
 from premask.models.parts.torch_runtime import in_batches
 from premask.prompts import Hint
-from premask.shaping.select import ordered, score, without_duplicates
+from premask.shaping.overlap import without_duplicates
+from premask.shaping.select import ordered, score
 
 Decode = Callable[[Sequence[ObjectPrompt]], tuple[torch.Tensor, torch.Tensor]]
 
