@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import fiftyone as fo
@@ -11,13 +11,11 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from premask.errors import PremaskError
+from premask.runs.progress import Progress, ProgressWatcher
 
 from ..dataset.chosen_images import images_of
 
 Choices = Mapping[str, str]
-Watcher = Callable[[int, int], object]
-"""Is told how many are done, of how many."""
-
 _REPORT_SECONDS = 1.0
 _FAILURES_SHOWN = 10
 
@@ -38,15 +36,16 @@ def options(ctx: Any, many: int) -> foo.ExecutionOptions:
     )
 
 
-def watcher(ctx: Any) -> Watcher:
+def watcher(ctx: Any) -> ProgressWatcher:
     """What tells the App, once a second, how many of all images are done."""
     reported = time.monotonic()
 
-    def watch(done: int, total: int) -> None:
+    def watch(progress: Progress) -> None:
         nonlocal reported
         if time.monotonic() - reported > _REPORT_SECONDS:
             reported = time.monotonic()
-            ctx.set_progress(progress=done / max(1, total), label=f"{done:,} of {total:,}")
+            label = f"{progress.done:,} of {progress.total or 0:,}"
+            ctx.set_progress(progress=progress.share, label=label)
 
     return watch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from premask.geometry import Box
 from premask.labels.coco import read_coco
 from premask.labels.fiftyone import with_mattes
 from premask.masks import Mask, Matte
+from premask.runs.progress import ProgressCounter, ProgressWatcher
 from premask.shaping.maps import alpha_map
 
 from ..dataset.bulk_store import Document, store
@@ -59,7 +60,7 @@ def import_masks(
     image_folder: str | Path | None = None,
     append: bool = False,
     masks_on_disk: bool = False,
-    on_progress: Callable[[int, int], object] | None = None,
+    on_progress: ProgressWatcher | None = None,
 ) -> Imported:
     """Write the annotations of a COCO file as detections of the samples that show its images.
 
@@ -75,10 +76,11 @@ def import_masks(
     with recorded(dataset_of(samples), run):
         work.prepare(has_mattes=any(map(_matted, labeled)))
         placed = [*found.placed.items(), *work.added(found.new)]
+        counter = ProgressCounter(total=len(placed), on_progress=on_progress)
         for first in range(0, len(placed), _CHUNK):
             work.write(dict(placed[first : first + _CHUNK]))
-            if on_progress is not None:
-                on_progress(min(first + _CHUNK, len(placed)), len(placed))
+            counter.done = min(first + _CHUNK, len(placed))
+            counter.tell()
         work.outcome.failures |= found.failures
         for name, reason in work.outcome.failures.items():
             run.fail(name, reason)

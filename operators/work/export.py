@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from premask.labels.formats import formats_of
 from premask.labels.numbering import Stems
 from premask.runs.delivery import Delivery
 from premask.runs.inputs import common_folder
+from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 from ..dataset.reading import label_names, read_labels
 
@@ -36,7 +37,7 @@ def export_masks(
     label_fields: Sequence[str],
     formats: Sequence[str] = ("coco",),
     classes: Sequence[str] = (),
-    on_progress: Callable[[int, int], object] | None = None,
+    on_progress: ProgressWatcher | None = None,
 ) -> Exported:
     """Write the labels that a dataset or view shows; `classes` are the only ones, in their order.
 
@@ -59,13 +60,14 @@ class _Export:
         samples: Any,
         fields: Sequence[str],
         delivery: Delivery,
-        on_progress: Callable[[int, int], object] | None,
+        on_progress: ProgressWatcher | None,
     ) -> None:
         self.outcome = Exported()
         self._samples, self._fields, self._delivery = samples, fields, delivery
         self._root = common_folder([Path(path) for path in samples.distinct("filepath")])
-        self._total = len(samples) * (delivery.dataset_readings + delivery.has_image_files)
-        self._on_progress, self._done, self._is_counted = on_progress, 0, False
+        readings = delivery.dataset_readings + delivery.has_image_files
+        self._counter = ProgressCounter(total=len(samples) * readings, on_progress=on_progress)
+        self._is_counted = False
 
     def write(self) -> None:
         """Write the files of all images first, then those of each image."""
@@ -102,9 +104,7 @@ class _Export:
             self.outcome.images += 1
             self.outcome.annotations += len(labeled.annotations)
             self.outcome.mattes += sum(each.matte is not None for each in labeled.annotations)
-        self._done += 1
-        if self._on_progress is not None:
-            self._on_progress(self._done, self._total)
+        self._counter.count(failed=labeled.error is not None)
 
     def _with_pixels(self, labeled: Labeled) -> Labeled:
         image = read_image(self._root / labeled.image.name, labeled.image.name)

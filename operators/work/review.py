@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from fiftyone import ViewField
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting
 from premask.evaluation.metrics import disagreement, doubt_of_edges, doubt_of_scores
+from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 from ..dataset.chosen_images import dataset_of
 from ..dataset.reading import read_labels
@@ -50,7 +51,7 @@ def review_queue(
     by: str = SCORE,
     other_field: str | None = None,
     name: str = "review",
-    on_progress: Callable[[int, int], object] | None = None,
+    on_progress: ProgressWatcher | None = None,
 ) -> Queue:
     """Save a view of the samples, most doubtful first, that a sample leaves when it is reviewed.
 
@@ -59,13 +60,11 @@ def review_queue(
     dataset, queue = dataset_of(samples), Queue(view=name, doubt_field=f"{name}_doubt")
     _require_own(dataset, queue)
     _require_measure(by, other_field)
-    doubts, total = {}, len(samples)
-    for number, (sample_id, doubt) in enumerate(
-        _doubts(samples, label_field, by, other_field, queue), start=1
-    ):
+    doubts: dict[str, float | None] = {}
+    counter = ProgressCounter(total=len(samples), on_progress=on_progress)
+    for sample_id, doubt in _doubts(samples, label_field, by, other_field, queue):
         doubts[sample_id] = doubt
-        if on_progress is not None:
-            on_progress(number, total)
+        counter.count()
     queue.unmeasured = sum(doubt is None for doubt in doubts.values())
     _write(dataset, queue.doubt_field, doubts)
     reviewed = ViewField("tags").contains([ACCEPTED, REJECTED])

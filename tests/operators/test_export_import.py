@@ -189,13 +189,13 @@ def test_every_format_is_written(
     fo: Any, empty: Any, export_masks: Any, tmp_path: Path, name: str
 ) -> None:
     empty.set_values("found", [detections(fo, [ring()], SIZE)] * 3)
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[int, int | None]] = []
     exported = export_masks(
         empty,
         tmp_path / "out",
         label_fields=["found"],
         formats=[name],
-        on_progress=lambda done, total: steps.append((done, total)),
+        on_progress=lambda step: steps.append((step.done, step.total)),
     )
     assert (exported.images, exported.failures) == (3, {})
     assert all(Path(path).exists() for path in exported.written)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from premask import Progress
+
 
 @pytest.fixture
 def outcomes(fo: Any) -> Any:
@@ -39,7 +41,7 @@ def test_progress_is_said_once_a_second(outcomes: Any, monkeypatch: pytest.Monke
     watch = outcomes.watcher(SimpleNamespace(set_progress=lambda **words: said.append(words)))
     for number in range(1, 26):
         now[0] = number / 10
-        watch(number, 1000)
+        watch(Progress(done=number, failed=0, total=1000, seconds=now[0]))
     assert said == [
         {"progress": 0.011, "label": "11 of 1,000"},
         {"progress": 0.022, "label": "22 of 1,000"},
