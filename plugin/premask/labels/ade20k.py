@@ -69,7 +69,7 @@ def _colors() -> dict[str, str]:
 
 @cache
 def _numbers() -> dict[str, int]:
-    """The number of each name. Where classes share one, it is that of the class called so first."""
+    """The number of each name. A name of several classes is that of the class it is first for."""
     classes = [[name.strip() for name in names.split(",")] for names in _colors()]
     numbers = {first: number for number, (first, *_) in enumerate(classes, start=1)}
     for number, (_, *others) in enumerate(classes, start=1):

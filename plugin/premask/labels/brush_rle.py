@@ -15,37 +15,39 @@ from premask.masks import Alpha, Mask, Matte, Size
 
 Bits = NDArray[np.int64]
 
-# The format is thi.ng's rle-pack, the highest bit first: 32 bits with the number of values, 5 with
-# the bits of a value less 1, 4 x 4 with the bits of a block's length less 1. Then blocks: 1 bit
-# (run or literals), 2 that choose among the four lengths, the length less 1, one value or many.
+# The format is that of thi.ng's rle-pack: a stream of bits, the highest of a number first. Its
+# header has 32 bits with the number of values, 5 with the bits of a value less 1, and 4 x 4 with
+# the bits of a block's length less 1. Then come blocks: 1 bit (a run or literals), 2 that choose
+# one of the four lengths, that many bits with the block's length less 1, and one value (a run) or
+# all of them.
 _CHANNELS = 4
 _HEADER_BITS = 53
 _HEADER_BYTES = 7
 _KIND_BITS = 3
-_RUN = 4  # the kind of a block is its flag and its choice of length in one number, 0 to 7
+_RUN = 4  # the first three bits of a block as one number are its kind; those of runs are 4 to 7
 
-# What every known writer uses, and the longest run that fits each.
+# The header that every known writer uses, and the longest run that each of its lengths can tell.
 _WORD_BITS = 8
 _LENGTH_BITS = (3, 4, 8, 16)
 _LONGEST_RUNS = (8, 16, 256, 65536)
 
 _CHUNK_BYTES = 2**14
-"""How much of a stream is parsed at once: it bounds the memory, and fits a processor's cache."""
+"""How much of a stream is parsed at once: that bounds the memory, and fits a processor's cache."""
 
 _CUT_OFF = "This brush is cut off: it has {} of {} pixels. Fetch the whole task again."
 
 
 def encode(mask: Mask | Matte) -> bytes:
-    """The very bytes that label-studio-sdk writes for this alpha; a mask is 255 or 0."""
+    """The same bytes that label-studio-sdk writes for this alpha; a mask's is 255 or 0."""
     lengths, values = _pixel_runs(mask)
     codes, widths = _code_words(_CHANNELS * lengths, values)
     return _packed(_header(mask.size_hw), codes, widths)
 
 
 def decode(data: bytes | Sequence[int], size_hw: Size) -> Alpha:
-    """Alpha (height, width) of a stream that any writer made; its red, green and blue are skipped.
+    """Alpha (height, width) of a stream of any writer; its red, green and blue are skipped.
 
-    More than one byte of padding, or any other size than this one, is an `InvalidMask`.
+    A stream for another size than this, or with more than a byte of padding, is an `InvalidMask`.
     """
     height, width = rle.require_size(size_hw)
     stream = _Stream.read(data, size_hw)
@@ -91,7 +93,7 @@ def _rows(mask: Mask | Matte) -> tuple[NDArray[Any], int]:
 
 
 def _code_words(lengths: Bits, values: Bits) -> tuple[Bits, Bits]:
-    """One block a run, more for a long one: its bits as a number, and how many bits these are."""
+    """One block for each run, or several for a long one: its bits, and how many they are."""
     choices = np.searchsorted(_LONGEST_RUNS[:-1], lengths)
     longest = _LONGEST_RUNS[-1]
     blocks = (lengths - 1) // longest + 1
@@ -118,7 +120,7 @@ def _packed(header: bytes, codes: Bits, widths: Bits) -> bytes:
     first = starts // 8
     five_bytes = codes << (40 - widths - starts % 8)
     for offset in range(5):
-        # A block has more than 8 bits, so no two begin in the same byte.
+        # A block has more than 8 bits, so no two of them begin in one byte, and `|=` misses none.
         packed[first + offset] |= (five_bytes >> (32 - 8 * offset)).astype(np.uint8)
     # The SDK pads to the next byte, and with a whole byte where nothing is to be padded.
     return packed[: ends[-1] // 8 + 1].tobytes()
@@ -126,7 +128,7 @@ def _packed(header: bytes, codes: Bits, widths: Bits) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Blocks:
-    """Neighboring blocks: where their words are in the stream, and their values in the image."""
+    """A few blocks in a row: where their values are in the stream, and in the image."""
 
     runs: NDArray[np.bool_]
     words: Bits
@@ -136,7 +138,7 @@ class _Blocks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stream:
-    """A stream whose header makes sense; `windows` are the 32 bits from each byte on."""
+    """A stream whose header makes sense; `windows` has the 32 bits that begin at each byte."""
 
     windows: NDArray[np.uint32]
     length_bits: int
@@ -145,7 +147,7 @@ class _Stream:
 
     @classmethod
     def read(cls, data: bytes | Sequence[int], size_hw: Size) -> _Stream:
-        """Check all that can be checked without parsing the blocks."""
+        """Read the header, and check all that can be checked without parsing the blocks."""
         raw = _as_bytes(data)
         if len(raw) <= _HEADER_BYTES:
             raise InvalidMask(f"This brush is cut off: {len(raw)} bytes are no more than a header.")
@@ -195,8 +197,9 @@ class _Stream:
     def _block_starts(self, position: int) -> tuple[Bits, int]:
         """Where blocks begin in the chunk at `position`, and where the first one behind it does.
 
-        Where a block ends depends on all the blocks before it. So numpy works out, for each bit of
-        the chunk, where a block would end that began there; what is left to Python is to follow.
+        Where a block begins is known only when the one before it was read. So numpy works out for
+        each bit of the chunk where a block that began there would end; then Python has only to go
+        from one to the next.
         """
         first_byte, bit = divmod(position, 8)
         heads = self.windows[first_byte : first_byte + _CHUNK_BYTES].astype(np.uint32)
@@ -221,7 +224,7 @@ class _Stream:
         return kinds, lengths.astype(np.int32)
 
     def _window_at(self, positions: Bits) -> NDArray[np.uint32]:
-        """The bits from each position on: 25 at least."""
+        """The bits that begin at each position; the first 25 of them are the stream's."""
         byte, bit = np.divmod(positions, 8)
         windows: NDArray[np.uint32] = self.windows[byte].astype(np.uint32) << bit.astype(np.uint32)
         return windows
@@ -248,14 +251,15 @@ def _require_possible(
         )
     if word_bits > 8:
         raise InvalidMask(f"This brush has values of {word_bits} bits; alpha has 8 at most.")
-    # The longest run is the most that can be said in a bit.
+    # Nothing says more in fewer bits than the longest runs. A stream that is shorter than these
+    # would be is refused here, before any memory is taken for its pixels.
     shortest_bits = (_KIND_BITS + longest_field + word_bits) * declared >> longest_field
     if _HEADER_BITS + shortest_bits > available_bits:
         raise InvalidMask(_CUT_OFF.format("too few", height * width))
 
 
 def _ranges(starts: Bits, counts: Bits) -> Bits:
-    """All of start, start + 1, ..., start + count - 1 of each."""
+    """The numbers start, start + 1, ..., start + count - 1, of one range after another."""
     ends = np.cumsum(counts)
     ranges: Bits = np.arange(ends[-1]) + np.repeat(starts - (ends - counts), counts)
     return ranges

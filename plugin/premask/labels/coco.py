@@ -36,12 +36,13 @@ def write_coco(
     *,
     polygons: bool = False,
 ) -> tuple[Path, ...]:
-    """Write one COCO file in one pass, at the memory of one image.
+    """Write one COCO file in one pass, with one image's labels in memory at a time.
 
     Categories are numbered from 1 in the order given, then in the order of first appearance.
-    Images that failed are left out: nobody looked at them.
+    Images that failed are left out, because nothing is known about them.
     """
     ids = numbered(categories)
+    # COCO lists all images before all annotations, so the annotations wait in a file of their own.
     with replacing(path) as file, tempfile.TemporaryFile(dir=path.parent) as spool:
         file.write(_HEAD)
         _write_lists(labeled, file, spool, ids, polygons)
@@ -63,7 +64,7 @@ def annotation_to_coco(
     category_id: int,
     polygons: bool = False,
 ) -> Json:
-    """One entry of COCO's `annotations`; box and area are the mask's where there is one."""
+    """An entry of COCO's `annotations`; its box and area are the mask's where there is a mask."""
     record: Json = {"id": annotation_id, "image_id": image_id, "category_id": category_id}
     record |= _shape(annotation, polygons=polygons) | {"iscrowd": int(annotation.crowd)}
     if annotation.score is not None:
@@ -109,7 +110,7 @@ def labeled_from_coco(data: Mapping[str, Any]) -> Iterator[Labeled]:
 
 
 def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -> Annotation:
-    """Read one entry of COCO's `annotations`; the box follows from the mask where there is one."""
+    """Read an entry of COCO's `annotations`; where it has a mask the box is the mask's."""
     try:
         segmentation, planes = record.get("segmentation"), record.get("alpha_planes")
         mask = mask_from_segmentation(segmentation, size_hw) if segmentation else None

@@ -17,7 +17,7 @@ from premask.masks import Mask, Matte, Size
 Indices = NDArray[np.int64]
 
 LONGEST_OUTLINE = 2**24
-"""Pixels around one polygon; pycocotools takes some 40 bytes of memory for each."""
+"""The most pixels around one polygon; pycocotools takes some 40 bytes of memory for each."""
 
 _MERGED_AT_ONCE = 16
 
@@ -28,10 +28,10 @@ _START_XY = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
 
 
 def mask_from_segmentation(segmentation: Any, size_hw: Size) -> Mask:
-    """The pixels of a compressed RLE, an uncompressed RLE, or a list of polygons [x, y, x, y, ...].
+    """The mask of a compressed RLE, an uncompressed RLE, or a list of polygons [x, y, x, y, ...].
 
-    Polygons become the pixels that pycocotools makes of them, and several are merged. An empty list
-    is an empty mask.
+    Polygons become the pixels that pycocotools makes of them. Several are parts of one mask, and an
+    empty list is an empty mask.
     """
     rle.require_size(size_hw)
     if isinstance(segmentation, Mapping):
@@ -51,10 +51,10 @@ def mask_from_segmentation(segmentation: Any, size_hw: Size) -> Mask:
 def mask_to_polygons(mask: Mask) -> list[list[float]]:
     """Outlines along the edges of the pixels, one [x, y, x, y, ...] for each part of the mask.
 
-    COCO's polygons have no holes. So an outline runs to each of its holes and back along one
-    vertical line, which has no width. pycocotools makes exactly the same pixels of it; a reader
-    that also paints the outline itself (OpenCV does) makes the object a little larger, and one
-    that wants rings that don't touch themselves (Shapely does) has to repair them.
+    COCO's polygons have no holes. So an outline runs to each of its holes, around it, and back on
+    the same vertical line, which has no width. pycocotools makes exactly the same pixels of it.
+    OpenCV, which also paints the outline itself, makes the object a little larger, and Shapely,
+    which wants rings that don't touch themselves, has to repair them.
     """
     crop, corner_xy = rle.counts_to_crop(mask.run_lengths, mask.size_hw)
     if not crop.size:
@@ -92,7 +92,7 @@ def _as_list(segmentation: Any) -> list[Any]:
 
 
 def _checked_polygon(polygon: Any) -> list[float]:
-    """The numbers of a polygon that pycocotools can draw without harm."""
+    """The numbers of a polygon, or `InvalidMask` if pycocotools would draw it wrong or forever."""
     try:
         xy = np.array(polygon, np.float64).reshape(-1, 2)
     except (TypeError, ValueError, OverflowError) as error:
@@ -113,12 +113,15 @@ def _checked_polygon(polygon: Any) -> list[float]:
 
 
 def _steps_around(xy: NDArray[np.float64]) -> float:
-    """How many pixels are walked along the polygon."""
+    """How many pixels pycocotools draws along the polygon."""
     return float(np.abs(xy - np.roll(xy, 1, axis=0)).max(axis=1).sum())
 
 
 def _merged(rles: list[dict[str, Any]]) -> dict[str, Any]:
-    """All in one, a few at a time: pycocotools reads what it has again for each further one."""
+    """Merge all RLEs into one.
+
+    A few are merged at a time: for each further one pycocotools reads all of what it has again.
+    """
     while len(rles) > 1:
         groups = range(0, len(rles), _MERGED_AT_ONCE)
         rles = [coco_mask.merge(rles[first : first + _MERGED_AT_ONCE]) for first in groups]
@@ -127,10 +130,11 @@ def _merged(rles: list[dict[str, Any]]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Border:
-    """The sides of pixels at which a mask ends: each is a pixel's number, and which side of it.
+    """The sides of pixels at which a mask ends: the numbers of pixels, and which side of them.
 
-    Sides are walked with the mask on the right hand, so holes run the other way round than parts.
-    They are sorted by side, then by pixel; followers are indices into them.
+    An outline goes from side to side with the mask on its right hand, so it turns around a hole the
+    other way than around a part. The sides are sorted by side, then by pixel, and the `followers`
+    that lead from one to the next are indices into that order.
     """
 
     pixel: Indices
@@ -146,18 +150,18 @@ class _Border:
         return cls(pixel=np.concatenate(found), side=side, width=width)
 
     def followers(self, pixels: NDArray[np.bool_]) -> Indices:
-        """For each side, the one at which the walk goes on."""
+        """For each side the next one of its outline."""
         flat, out = pixels.ravel(), _OUT_XY @ (1, self.width)
         ahead = self.pixel + out[(self.side + 1) % _SIDES]
         corner = ahead + out[self.side]
-        # Where pixels meet at a corner only, the walk stays at its own: parts are 4-connected.
+        # Pixels that share nothing but a corner are two parts, so there the outline turns right.
         turns_right = ~flat[ahead]
         turns_left = ~turns_right & flat[corner]
         pixel = np.select([turns_right, turns_left], [self.pixel, corner], ahead)
         return self._index(self.side + turns_right - turns_left.astype(np.int64), pixel)
 
     def opened(self, followers: Indices) -> Indices:
-        """Followers that lead into each hole, around it, and back: one ring for each part."""
+        """Followers that lead into every hole, around it, and back: one ring for each part."""
         after, before = followers.copy(), np.argsort(followers)
         bottoms = self._upper_sides_of_holes(followers)
         for bottom, top in zip(bottoms, self._tops_above(bottoms), strict=True):
@@ -179,14 +183,14 @@ class _Border:
         return np.split(corners, ends)[:-1]
 
     def _index(self, side: Indices, pixel: Indices) -> Indices:
-        """Where these sides are among all."""
+        """The indices of these sides."""
         stride = self.pixel.max() + 1
         keys: Indices = self.side * stride + self.pixel
         wanted: Indices = side % _SIDES * stride + pixel
         return np.searchsorted(keys, wanted)
 
     def _upper_sides_of_holes(self, followers: Indices) -> Indices:
-        """The first pixel's lower side above each hole."""
+        """For each hole the lower side of the first pixel above it."""
         order, firsts = _rings(followers)
         row = self.pixel // self.width
         height = np.select([self.side == _TOP, self.side == _BOTTOM], [-row, row + 1])
@@ -196,7 +200,7 @@ class _Border:
         return self._index(np.full(len(pixel), _BOTTOM), pixel)
 
     def _tops_above(self, bottoms: Indices) -> Indices:
-        """The upper side that is met first on the way up, inside the mask, from these sides."""
+        """For each of these sides the first upper side on the way up through the mask."""
         tops = np.flatnonzero(self.side == _TOP)
         tops = tops[np.argsort(self._down_the_columns(tops))]
         below = np.searchsorted(

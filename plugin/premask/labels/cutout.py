@@ -1,4 +1,4 @@
-"""Annotations -> pictures without their background: cut-outs, and backgrounds that step back."""
+"""Annotations -> pictures: cut-outs, and images whose background is white, blurred or gray."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ from premask.shaping.maps import alpha_map
 
 WHITE: Color = (255, 255, 255)
 
-_BLUR_SHARE = 0.04  # of the image's longer side is the width of each box filter
-_FINE_SIDE = 8  # pixels: a wider filter leaves nothing to see that a smaller image doesn't show
+_BLUR_SHARE = 0.04
+"""The width of the blur's box filter, as a share of the image's longer side."""
+
+_FINE_SIDE = 8
+"""In pixels. Filters that are wider than this are applied to a smaller image: it looks the same."""
 
 
 def cutout_files(labeled: Labeled, stem: str) -> LazyFiles:
@@ -57,8 +60,8 @@ def cutout(
 ) -> NDArray[np.uint8]:
     """Red, green, blue and alpha (h, w, 4) of one object, on its box grown by `padding` pixels.
 
-    The background is taken out of the colors of soft edges. What is cut away is black: nobody can
-    turn it visible again.
+    The background is taken out of the colors of soft edges. Pixels that are fully transparent are
+    black, so that nobody can make visible again what was cut away.
     """
     shape = annotation.matte or annotation.mask
     if shape is None:
@@ -99,13 +102,13 @@ def _alpha(labeled: Labeled) -> Alpha:
 
 
 def _blended(front: Rgb, back: NDArray[np.uint8], alpha: Alpha) -> Rgb:
-    """The exact mixture, rounded; alpha 255 leaves `front` and alpha 0 leaves `back` untouched."""
+    """Both mixed by alpha, rounded; exactly `front` where it is 255 and `back` where it is 0."""
     share = alpha[..., None].astype(np.uint16)
     return ((front * share + back * (255 - share) + 127) // 255).astype(np.uint8)
 
 
 def _blurred_background(rgb: Rgb, alpha: Alpha) -> Rgb:
-    """The background alone, out of focus: objects don't bleed into it."""
+    """The background out of focus, without the colors of the objects in front of it."""
     height, width = alpha.shape
     side = _BLUR_SHARE * max(height, width)
     step = max(1, int(side / _FINE_SIDE))
@@ -116,7 +119,7 @@ def _blurred_background(rgb: Rgb, alpha: Alpha) -> Rgb:
 
 
 def _blurred(rgba: NDArray[np.float32], window: int) -> Rgb:
-    """Mean colors around each pixel (h, w, 3), each counting by its alpha."""
+    """Mean colors (h, w, 3) around all pixels, weighted by alpha."""
     share = rgba[..., 3:]
     weighted = np.concatenate((rgba[..., :3] * share, share), axis=-1)
     for _ in range(3):  # three box filters are nearly a Gaussian, and cost the same at any width
@@ -130,5 +133,6 @@ def _cutout_png(labeled: Labeled, annotation: Annotation) -> bytes:
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
-    # In a photo little repeats but what lies side by side: a third of the time, and no larger.
+    # In photos hardly anything but neighbors is alike: looking for nothing but runs takes a third
+    # of the time, and the files are no larger.
     return png_from_picture(PIL.Image.fromarray(pixels), strategy=zlib.Z_RLE)

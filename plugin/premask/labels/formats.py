@@ -24,12 +24,15 @@ from premask.labels.yolo import read_yolo, write_yolo
 
 
 class DatasetWriter(Protocol):
-    """Writes all images in one pass at the memory of one; says what it wrote."""
+    """Writes all images in one pass, with the labels of one in memory at a time."""
 
     def __call__(
         self, labeled: Iterable[Labeled], path: Path, categories: Sequence[str] | None = None, /
     ) -> tuple[Path, ...]:
-        """Write to `path`. Labels are numbered in the order of `categories`, then as they come."""
+        """Write to `path`, and return the paths of what was written.
+
+        Labels are numbered in the order of `categories`, then in the order in which they come.
+        """
         ...
 
 
@@ -49,7 +52,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetFormat:
-    """One file, or one folder, for the whole dataset. It needs no pixels."""
+    """One file, or one folder, for the whole dataset; it is written without the images' pixels."""
 
     name: str
     help: str
@@ -60,7 +63,7 @@ class DatasetFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFormat:
-    """Files of their own for each image, in one folder."""
+    """Files for one image at a time, in one folder."""
 
     name: str
     help: str
@@ -70,11 +73,11 @@ class ImageFormat:
     read: Reader | None = None
 
     def files(self, labeled: Labeled, folder: Path, stem: str) -> tuple[Path, ...]:
-        """The files that `write` writes; pixels are not needed to know them."""
+        """The files that `write` would write; the image's pixels are not needed to name them."""
         return tuple(folder / name for name in self._encoders(labeled, stem))
 
     def write(self, labeled: Labeled, folder: Path, stem: str) -> tuple[Path, ...]:
-        """Write the files of one image, each whole or not at all; none for an image that failed."""
+        """Write the files of one image, each whole or not at all; a failed image has none."""
         encoders = self._encoders(labeled, stem)
         return tuple(write_atomically(folder / name, make()) for name, make in encoders.items())
 

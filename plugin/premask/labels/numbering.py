@@ -1,4 +1,4 @@
-"""Numbers for labels and names for files that hold for a whole dataset."""
+"""Numbers for labels, and names for the files of images, that are unique in a dataset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from premask.images import Image
 
 
 def numbered(categories: Iterable[str] | None) -> dict[str, int]:
-    """Each category's number, from 1 in the order given.
+    """A number for each category, from 1 on in the order given.
 
     >>> numbered(["cat", "dog", "cat"])
     {'cat': 1, 'dog': 2}
@@ -25,16 +25,17 @@ def number_new(numbers: dict[str, int], annotations: Iterable[Annotation]) -> No
 
 
 class Stems:
-    """What the files of each image are called: its name without the suffix, below the folder.
+    """Names for the files of images: the image's own name, without its suffix.
 
-    Of images that differ in their suffix only (a.jpg, a.png), the later ones keep it.
+    Of images that differ in their suffix only (a.jpg, a.png), the later ones keep it. So the names
+    depend on the order of the images.
     """
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def of(self, name: str) -> str:
-        """A stem that no other image has had, whether or not the disk minds capital letters."""
+        """A name that no earlier image has, not even in other letters: some disks ignore case."""
         parts = [part for part in PurePosixPath(name).parts if part.strip("/.")]
         path = PurePosixPath(*parts or ("image",))
         stem = str(path.with_suffix(""))

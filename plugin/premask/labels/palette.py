@@ -1,4 +1,4 @@
-"""One color an index, far from its neighbors: the color map of PASCAL VOC, with black as 0."""
+"""Colors for numbers, in which neighbors differ much: PASCAL VOC's, in which 0 is black."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def png_palette() -> bytes:
 
 
 def _channel(index: int, channel: int) -> int:
-    """Every third bit of the index is the channel's; the lowest of them counts most."""
+    """One channel of a color: every third bit of the index, of which the lowest counts most."""
     bits = (index >> (3 * place + channel) & 1 for place in range(8))
     return sum(bit << (7 - place) for place, bit in enumerate(bits))

@@ -1,4 +1,4 @@
-"""Annotations <-> YOLO text: one polygon a line for masks, one box a line where there is none."""
+"""Annotations <-> YOLO's texts: on each line an object, as a polygon or, without a mask, a box."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LABELS_FOLDER = "labels"
 def write_yolo(
     labeled: Iterable[Labeled], folder: Path, categories: Sequence[str] | None = None
 ) -> tuple[Path, ...]:
-    """Write one text an image below `labels/`, and data.yaml, which expects `images/` beside it."""
+    """Write a text for each image below `labels/`, and data.yaml, which expects `images/` there."""
     numbers, stems = numbered(categories), Stems()
     for one in labeled:
         if one.error is None:
@@ -38,7 +38,8 @@ def write_yolo(
 def read_yolo(folder: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
     """Read the text of each image that has one; an image without a text was not looked at.
 
-    YOLO's numbers are shares of an image whose size no file tells, so `images` have to be given.
+    YOLO's numbers are shares of the image's width and height, which the texts don't tell, so the
+    `images` have to be given.
     """
     categories = _read_categories(folder / DATASET_NAME)
     for image, path in files_of_images(folder / LABELS_FOLDER, ".txt", images):
@@ -60,8 +61,8 @@ def yolo_lines(
 ) -> Iterator[str]:
     """`class x y x y ...` or `class x y width height` in shares of the image; classes count from 0.
 
-    Parts of one object are one polygon, tied together by lines without width. An object without a
-    pixel has no line.
+    An object of several parts is one polygon, whose parts are connected by lines without width. An
+    object whose mask is empty has no line.
     """
     for annotation in annotations:
         shape = _box_shape(annotation) if annotation.mask is None else _outline(annotation.mask)
@@ -72,7 +73,7 @@ def yolo_lines(
 def annotations_from_yolo(
     text: str, size_hw: Size, categories: Sequence[str]
 ) -> tuple[Annotation, ...]:
-    """Read the lines of one image; four numbers behind the class are a box, more are a polygon."""
+    """Read the lines of one image: a class, and four numbers for a box or more for a polygon."""
     return tuple(
         _annotation(line, number, size_hw, categories)
         for number, line in enumerate(text.splitlines(), start=1)
@@ -88,7 +89,7 @@ def _read_categories(path: Path) -> list[str]:
 
 
 def _outline(mask: Mask) -> list[float]:
-    """One polygon (x, y, x, y, ...): each part's outline, closed, and back to the first corner."""
+    """One polygon (x, y, x, y, ...): the outlines of all parts, with ways back to the first one."""
     first, *others = mask_to_polygons(mask) or [[]]
     if not others:
         return first
@@ -102,7 +103,10 @@ def _box_shape(annotation: Annotation) -> list[float]:
 
 
 def _shares(shape: Sequence[float], size_hw: Size) -> Iterator[str]:
-    """Twelve decimals: the corner of a pixel stays one in an image of any size."""
+    """The numbers as shares of the image's sides.
+
+    Twelve decimals are enough for a corner of a pixel to be one again in an image of any size.
+    """
     for place, side in enumerate(shape):
         text = f"{side / size_hw[1 - place % 2]:.12f}"
         yield text.rstrip("0").rstrip(".")

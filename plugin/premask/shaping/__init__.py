@@ -1,1 +1,1 @@
-"""Pure functions on what was found: select, refine, share soft edges, recover colors."""
+"""Functions on what was found: select, refine, share soft edges, recover colors, paint maps."""

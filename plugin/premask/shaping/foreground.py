@@ -1,4 +1,4 @@
-"""The object's own colors where its edge is soft, so that a cut-out carries no halo."""
+"""The object's own colors where its edge is soft, so that a cut-out has no halo."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from premask.masks import Alpha, Mask
 
 Floats = NDArray[np.floating[Any]]
 
-# Sides of the boxes that colors are gathered in, from afar to nearby. Forte 2021 has 90 and 6;
-# the one between takes a tenth off the error of wide soft edges and of hair (docs/adr/0003).
+# In pixels, the sides of the boxes around a pixel whose colors are averaged, first the large one.
+# Forte 2021 has 90 and 6; the one between makes the error of wide soft edges and of hair a tenth
+# smaller (docs/adr/0003).
 BOX_SIDES = (90, 20, 6)
 
 REACH = sum(side // 2 for side in BOX_SIDES)
-"""How far away a pixel still counts, in pixels."""
+"""How far away, in pixels, a color has an influence: half of each box, one box after another."""
 
 TILE = 256
 NEARLY_NOTHING = 1e-5
+"""Keeps the mean of no weights at all from being 0 / 0."""
 
 
 def estimate_foreground(rgb: Rgb, alpha: Alpha) -> Rgb:
-    """Colors (height, width, 3) of uint8 that belong to the object, with `alpha` (height, width).
+    """Colors (height, width, 3) of uint8 of the object alone, where its `alpha` mixes them.
 
-    Where alpha is 0 or 255 they are the image's own.
+    `alpha` is (height, width). Where it is 0 or 255 the colors are the image's own.
     """
     soft = (alpha > 0) & (alpha < 255)
     foreground = rgb.copy()
@@ -44,7 +46,7 @@ def estimate_foreground(rgb: Rgb, alpha: Alpha) -> Rgb:
 
 
 def _tiles(soft: NDArray[np.bool_]) -> Iterator[IntBox]:
-    """Boxes of all that is soft: together as small as it is, and each as a cache likes it."""
+    """Boxes that hold all soft pixels and little else, each of a size that fits in a cache."""
     for y, x in product(*(range(0, side, TILE) for side in soft.shape)):
         mask = Mask.from_array(soft[y : y + TILE, x : x + TILE])
         if mask.area:
@@ -52,9 +54,9 @@ def _tiles(soft: NDArray[np.bool_]) -> Iterator[IntBox]:
 
 
 def _blur_fused(rgb: Floats, alpha: Floats) -> Floats:
-    """Blur-fusion: colors nearby on either side, corrected so that they mix to what is seen.
+    """Blur-fusion (Forte 2021): mean colors nearby, corrected so that they mix to what is seen.
 
-    Colors are (3, h, w), as filters are fastest along what lies together, and alpha is (h, w).
+    Colors are (3, h, w), because filters are fastest along neighbors in memory; alpha is (h, w).
     """
     foreground = background = rgb
     rest = 1 - alpha

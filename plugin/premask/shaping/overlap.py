@@ -26,8 +26,9 @@ def without_duplicates(
 ) -> Annotations:
     """Drop what overlaps a better one of its label by more than the threshold (greedy NMS).
 
-    The better one has the higher score, then the larger area, then came first. By "mask", an
-    annotation without a mask counts as all of its box. What stays keeps its order.
+    The better one is the one with the higher score; of equal scores, the larger one, and then the
+    one that came first. When masks are compared (`by="mask"`), an annotation without a mask counts
+    as all of its box. What is kept stays in its order.
     """
     shapes = _Shapes.of(annotations, by)
     names = ["" if across_labels else found.label for found in annotations]
@@ -55,9 +56,9 @@ def apart_from(
 def best_overlaps(
     annotations: Sequence[Annotation], others: Sequence[Annotation]
 ) -> NDArray[np.float64]:
-    """The highest IoU (n,) of each annotation with any of the others; 0 if there are none.
+    """For n annotations the highest IoU (n,) with any of the others; 0 if there are no others.
 
-    Masks are compared with masks, and boxes with what has only a box.
+    Masks are compared with masks. Where the other one has only a box, boxes are compared.
     """
     best: NDArray[np.float64] = np.zeros(len(annotations))
     for by, rivals in (
@@ -75,7 +76,7 @@ def best_overlaps(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shapes:
-    """What NMS compares: boxes (n, 4), or masks in their tight boxes; areas (n,) in pixels."""
+    """What is compared: boxes (n, 4) or, if there are any, masks; and areas (n,) in pixels."""
 
     boxes_xyxy: NDArray[np.float64]
     areas: NDArray[np.float64]
@@ -83,7 +84,7 @@ class _Shapes:
 
     @classmethod
     def of(cls, annotations: Sequence[Annotation], by: str) -> _Shapes:
-        """The shapes of annotations; boxes if none has a mask."""
+        """The shapes of annotations: by "mask" their masks, unless none of them has one."""
         sizes = {found.mask.size_hw for found in annotations if found.mask is not None}
         masks: list[Mask] = []
         if by == "mask" and sizes:
@@ -100,15 +101,15 @@ class _Shapes:
         """Shared area (n,) as a share of the union ("iou") or of the smaller area ("ios")."""
         shared = shared_areas(self.boxes_xyxy[one], self.boxes_xyxy[others])
         if self.masks:
+            # Only masks whose boxes meet can have pixels in common.
             met = np.flatnonzero(shared)
             shared[met] = self.masks[one].shared([self.masks[other] for other in others[met]])
         own, theirs = self.areas[one], self.areas[others]
         whole = np.minimum(own, theirs) if measure == "ios" else own + theirs - shared
-        return np.asarray(shared / np.maximum(whole, 1e-9))  # what has no area shares none
+        return np.asarray(shared / np.maximum(whole, 1e-9))  # 0 where both areas are 0
 
 
 def _solid(annotation: Annotation, size_hw: Size) -> Mask:
-    """The mask, or all of the box."""
     if annotation.mask is not None:
         return annotation.mask
     x0, y0, x1, y1 = pixel_box(annotation.box_xyxy, size_hw)

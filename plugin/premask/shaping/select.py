@@ -16,10 +16,10 @@ from premask.shaping.overlap import Annotations, without_duplicates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Select:
-    """Which annotations to hand on, in the order of these fields.
+    """Which annotations to hand on; the settings apply in the order of these fields.
 
-    An annotation without a score is never dropped for its score; where scores are compared, it
-    counts as 0. Bounds are inclusive.
+    An annotation without a score is never dropped because of its score; where scores are compared,
+    its score counts as 0. Bounds are inclusive.
     """
 
     labels: tuple[str, ...] = setting((), "keep these labels; none keeps all")
@@ -67,20 +67,20 @@ class Select:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """All annotations, in two: `kept` as sorted, `remaining` in the order in which they came."""
+    """Annotations in two groups: `kept` as they were sorted, `remaining` as they came."""
 
     kept: Annotations
     remaining: Annotations
 
 
 def chosen(annotations: Sequence[Annotation], settings: Select) -> Annotations:
-    """The half of the selection that the settings ask for."""
+    """The annotations that are kept, or the remaining ones if the settings ask for these."""
     selection = select(annotations, settings)
     return selection.remaining if settings.remaining else selection.kept
 
 
 def select(annotations: Sequence[Annotation], settings: Select) -> Selection:
-    """Part the annotations into those that pass all settings, and the remaining ones."""
+    """Divide the annotations into those that pass all settings, and the remaining ones."""
     kept = _within_bounds(with_labels(annotations, settings.labels), settings)
     if settings.contains is not None:
         kept = holding(kept, settings.contains)
@@ -101,7 +101,6 @@ def select(annotations: Sequence[Annotation], settings: Select) -> Selection:
 
 
 def score(annotation: Annotation) -> float | None:
-    """The model's own score, 0 to 1, or None where it gives none."""
     return annotation.score
 
 
@@ -112,12 +111,10 @@ def area(annotation: Annotation) -> float:
 
 
 def width(annotation: Annotation) -> float:
-    """Width of the box in pixels."""
     return annotation.box_xyxy[2] - annotation.box_xyxy[0]
 
 
 def height(annotation: Annotation) -> float:
-    """Height of the box in pixels."""
     return annotation.box_xyxy[3] - annotation.box_xyxy[1]
 
 
@@ -167,12 +164,12 @@ def holding(annotations: Sequence[Annotation], point_xy: tuple[float, float]) ->
 def ordered(
     annotations: Sequence[Annotation], measure: Measure, *, descending: bool = True
 ) -> Annotations:
-    """Sort by a measure; equal ones keep their order, and what has no such measure counts as 0."""
+    """Sort by a measure; equal ones keep their order, and None counts as 0."""
     return tuple(sorted(annotations, key=lambda found: measure(found) or 0, reverse=descending))
 
 
 def at(annotations: Sequence[Annotation], index: int) -> Annotations:
-    """Keep the annotation at this place, if there is one; negative places count from the end."""
+    """Keep only the annotation at this place, if there is one; -1 is the last."""
     count = len(annotations)
     return (annotations[index],) if -count <= index < count else ()
 
@@ -187,7 +184,7 @@ def _within_bounds(kept: Annotations, settings: Select) -> Annotations:
 
 
 def _others(annotations: Sequence[Annotation], kept: Annotations) -> Annotations:
-    """What was not kept. Equal annotations are told apart: two equal ones may be two objects."""
+    # By identity, not by equality: two annotations that are equal may still be two objects.
     places = Counter(id(found) for found in kept)
     others = []
     for found in annotations:

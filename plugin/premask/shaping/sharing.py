@@ -1,4 +1,4 @@
-"""Objects that meet: where each one's softness ends, and how alphas add up to one at most."""
+"""Objects that meet: how far the soft edge of each reaches, and who gets which share of a pixel."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ Floats = NDArray[np.floating[Any]]
 Pixels = NDArray[np.bool_]
 
 PART = 0.5
-"""An object that lies in another one with more than this share is a part of it, as a hat is of a
-person: both keep the pixels that both masks have. Any others are rivals, and share theirs."""
+"""An object is a part of another one if more than this share of it lies in that one, as a hat in a
+person's mask: then both keep the pixels that both masks have. Any other two objects that come near
+each other are rivals, and share these pixels."""
 
 SEAM = 2.0
-"""Over so many pixels one object gives way to another that it touches: a smooth step."""
+"""The width, in pixels, of the smooth step from one object to another one that it touches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Territory:
-    """Where an object's alpha is 255 (`sure`), and beyond which it is 0 (`reach`).
+    """Where an object's alpha is 255 (in `sure`), and where it may be more than 0 (in `reach`).
 
-    `own` is its mask without what its `rivals`, by their numbers, claim too; its edge is soft for
-    `radius` pixels on both sides.
+    `own` is the object's mask without the pixels that its `rivals` have in their masks, too; rivals
+    are known by their places in the list of objects. Its edge may be soft for `radius` pixels to
+    both sides.
     """
 
     own: Mask
@@ -43,20 +45,22 @@ class Territory:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Claim:
-    """What a matting model says of an object: alpha (h, w) of uint8 in a box of the image."""
+    """The alpha (h, w) of uint8 that a matting model gives an object, in a box of the image."""
 
     alpha: Alpha
     box_xyxy: IntBox
 
 
 def territories(masks: Sequence[Mask], radii: Sequence[int]) -> list[Territory]:
-    """Whose pixels are whose, if each edge is soft for so many pixels on both sides."""
+    """The territory of each object, whose edge may be soft for that many pixels to both sides."""
     reaches = [grow(mask, radius) for mask, radius in zip(masks, radii, strict=True)]
     rivals = _rivals(masks, reaches)
-    owns = [
-        _without(mask, [masks[rival] for rival in against])
+    alone = [
+        mask.difference(*(masks[rival] for rival in against))
         for mask, against in zip(masks, rivals, strict=True)
     ]
+    # An object of which its rivals claim every pixel would be left with nothing; it keeps its mask.
+    owns = [own if own.area else mask for own, mask in zip(alone, masks, strict=True)]
     sures = [shrink(own, radius) for own, radius in zip(owns, radii, strict=True)]
     return [
         Territory(
@@ -80,10 +84,11 @@ def is_part(one: Mask, other: Mask) -> bool:
 def settled(
     claims: Sequence[Claim], grounds: Sequence[Territory], *, by_distance: bool
 ) -> list[Alpha]:
-    """The alpha (h, w) of each claim, within its territory and with what its rivals leave it.
+    """The alpha (h, w) of each claim, limited to its territory and shared with its rivals.
 
-    `by_distance` is for models that see one thing in two objects that touch: what is soft belongs
-    to the nearer one. Otherwise the claims count as they are, until they exceed a whole.
+    `by_distance` is for models that see two objects that touch as one thing: there a soft pixel
+    belongs to the object that is nearer. Other claims are left as they are, but for pixels where
+    the claims of rivals add up to more than 255: there all of them are scaled down.
     """
     limited = [
         Claim(alpha=_limited(claim, ground), box_xyxy=claim.box_xyxy)
@@ -98,23 +103,14 @@ def settled(
 
 
 def _rivals(masks: Sequence[Mask], reaches: Sequence[Mask]) -> list[list[int]]:
-    """The numbers of the objects that may want the same pixels, for each object."""
+    """For each object the places, in the list, of those that may claim the same pixels."""
     rivals: list[list[int]] = [[] for _ in masks]
     for one, other in combinations(range(len(masks)), 2):
-        if _meet(reaches[one], reaches[other]) and not is_part(masks[one], masks[other]):
+        meet = reaches[one].shared([reaches[other]])[0] > 0
+        if meet and not is_part(masks[one], masks[other]):
             rivals[one].append(other)
             rivals[other].append(one)
     return rivals
-
-
-def _meet(one: Mask, other: Mask) -> bool:
-    return bool(one.shared([other])[0])
-
-
-def _without(mask: Mask, others: Sequence[Mask]) -> Mask:
-    """What is the mask's alone; all of it where that is nothing."""
-    alone = mask.difference(*others)
-    return alone if alone.area else mask
 
 
 def _limited(claim: Claim, ground: Territory) -> Alpha:
@@ -123,7 +119,7 @@ def _limited(claim: Claim, ground: Territory) -> Alpha:
 
 
 def _given_to_the_nearer(claims: Sequence[Claim], grounds: Sequence[Territory]) -> list[Claim]:
-    """Each claim times its share by distance, where a rival reaches too."""
+    """The claims, multiplied with their shares by distance in pixels that a rival reaches, too."""
     shares: list[Floats] = [np.ones(claim.alpha.shape, np.float32) for claim in claims]
     pairs = [(one, other) for one, ground in enumerate(grounds) for other in ground.rivals]
     for one, other in (pair for pair in pairs if pair[0] < pair[1]):
@@ -140,7 +136,7 @@ def _given_to_the_nearer(claims: Sequence[Claim], grounds: Sequence[Territory]) 
 
 
 def _share_by_distance(one: Territory, other: Territory, box: IntBox) -> Floats:
-    """How much of each pixel (h, w) in the box belongs to the one: 0 to 1."""
+    """How much of each pixel (h, w) in the box belongs to the first object: 0 to 1."""
     margin = max(one.radius, other.radius) + 1
     around = pixel_box(grow_box(box, margin), one.own.size_hw)
     ahead = _into_the_first(one.own.crop(around), other.own.crop(around))
@@ -148,7 +144,10 @@ def _share_by_distance(one: Territory, other: Territory, box: IntBox) -> Floats:
 
 
 def _into_the_first(one: Pixels, other: Pixels) -> Floats:
-    """How far (h, w) each pixel lies on the one's side of the middle between both; < 0: beyond."""
+    """How far (h, w) each pixel lies on the first object's side of the middle between both.
+
+    On the second one's side it is negative.
+    """
     to_one, nearest_one = _nearest(one)
     to_other, nearest_other = _nearest(other)
     apart = np.linalg.norm(nearest_one - nearest_other, axis=0)
@@ -156,7 +155,7 @@ def _into_the_first(one: Pixels, other: Pixels) -> Floats:
 
 
 def _nearest(pixels: Pixels) -> tuple[Floats, NDArray[np.int32]]:
-    """How far (h, w) each pixel is from the nearest that is True, and which (2, h, w) that is."""
+    """Each pixel's distance (h, w) to the nearest one that is True, and where (2, h, w) that is."""
     if not pixels.any():  # SciPy's distances are undefined where there is none
         pixels = np.zeros_like(pixels)
         pixels[0, 0] = True
@@ -164,22 +163,17 @@ def _nearest(pixels: Pixels) -> tuple[Floats, NDArray[np.int32]]:
 
 
 def _shared(claim: Claim, rivals: Sequence[Claim]) -> Alpha:
-    """The claim, in proportion where it and its rivals' claims exceed a whole."""
+    """The claim's alpha, scaled down where it and those of its rivals add up to more than 255."""
     total = claim.alpha.astype(np.uint32)
     for rival in rivals:
-        _add(total, claim.box_xyxy, rival)
+        (x0, y0, x1, y1), (left, top, right, bottom) = claim.box_xyxy, rival.box_xyxy
+        common = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
+        if common[0] < common[2] and common[1] < common[3]:
+            part = rival.alpha[_slices_in(rival.box_xyxy, common)]
+            total[_slices_in(claim.box_xyxy, common)] += part
     return np.asarray(claim.alpha * np.uint32(255) // np.maximum(total, 255), np.uint8)
 
 
-def _add(total: NDArray[np.uint32], box: IntBox, claim: Claim) -> None:
-    """Add a claim's alpha to a total (h, w) in this box, where both lie."""
-    x0, y0 = max(box[0], claim.box_xyxy[0]), max(box[1], claim.box_xyxy[1])
-    x1, y1 = min(box[2], claim.box_xyxy[2]), min(box[3], claim.box_xyxy[3])
-    if x0 < x1 and y0 < y1:
-        common = (x0, y0, x1, y1)
-        total[_slices_in(box, common)] += claim.alpha[_slices_in(claim.box_xyxy, common)]
-
-
 def _slices_in(outer: IntBox, inner: IntBox) -> tuple[slice, slice]:
-    """Index of a box of the image in an array that shows another box around it."""
+    """Index of one box of the image in an array of the pixels of another box around it."""
     return box_slices(moved_box(inner, -outer[0], -outer[1]))

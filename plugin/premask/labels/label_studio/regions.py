@@ -49,7 +49,7 @@ def annotations_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[Anno
 def _region(
     annotation: Annotation, size_hw: Size, tag: ControlTag, names: TagNames, place: str
 ) -> Json:
-    """All of a region but its value."""
+    """A region without its value."""
     height, width = size_hw
     region: Json = {
         "id": _region_id(annotation, tag, place),
@@ -64,7 +64,7 @@ def _region(
 
 
 def _region_id(annotation: Annotation, tag: ControlTag, place: str) -> str:
-    """The same object at the same place has the same id in every run; no two have the same."""
+    """An id that is unique in an image, and the same in every run that finds the same object."""
     box = [float(side) for side in annotation.box_xyxy]
     counts = "" if annotation.mask is None else annotation.mask.counts.decode("ascii")
     content = json.dumps([place, tag.default_name, annotation.label, box, counts])
