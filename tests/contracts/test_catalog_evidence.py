@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from premask.models.catalog import HubWeights, catalog
+from premask.models.catalog import catalog
+from premask.models.weights.kinds import HubWeights
 
 UNCONFIRMED = {"revision", "bytes", "license", "safetensors", "strict loading"}
 ON_THE_HUB = [name for name, entry in catalog().items() if isinstance(entry.weights, HubWeights)]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from premask.images import read_image
 from premask.models.catalog import Checkpoint, checkpoint_of, known_models
 from premask.models.model_card import license_terms, megabytes, place, size
+from premask.models.pool import ModelPool
+from premask.models.verification import DRAWN, drawn_image, verify
 from premask.models.weights.download import download, download_size
 from premask.models.weights.installed import located_weights
 from premask.terminal.flags import Commands
@@ -15,9 +18,9 @@ from premask.terminal.screen import table
 
 def add_command(commands: Commands) -> None:
     """Describe the command."""
-    models = commands.add_parser("models", help="list models, show one, or download its weights")
+    models = commands.add_parser("models", help="list models, show one, get it, or verify it")
     models.set_defaults(command=_list)
-    actions = models.add_subparsers(metavar="show NAME | download NAME")
+    actions = models.add_subparsers(metavar="show NAME | download NAME | verify NAME")
     show = actions.add_parser("show")
     show.add_argument("name")
     show.set_defaults(command=_show)
@@ -25,6 +28,12 @@ def add_command(commands: Commands) -> None:
     fetch.add_argument("name")
     fetch.add_argument("--from", type=Path, dest="source", metavar="FILE", help="a wheel or a file")
     fetch.set_defaults(command=_download)
+    proof = actions.add_parser("verify")
+    proof.add_argument("name")
+    proof.add_argument("--image", type=Path, metavar="FILE", help="otherwise one is drawn")
+    proof.add_argument("--phrase", default=DRAWN, help=f"what to look for (default: {DRAWN})")
+    proof.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    proof.set_defaults(command=_verify)
 
 
 def fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
@@ -65,6 +74,9 @@ def _show(options: argparse.Namespace) -> int:
         ("weights", place(each)),
         ("needs", f"pip install 'premask[{each.kind.extra}]'"),
     ]
+    if each.evidence:
+        rows.append(("seen", each.evidence))
+        rows.append(("not confirmed", ", ".join(each.unconfirmed) or "-"))
     print(table(rows, (each.name, "")))
     return 0
 
@@ -72,3 +84,13 @@ def _show(options: argparse.Namespace) -> int:
 def _download(options: argparse.Namespace) -> int:
     fetch(checkpoint_of(options.name), options.source)
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    checkpoint = checkpoint_of(options.name)
+    image = read_image(options.image) if options.image else drawn_image()
+    fetch(checkpoint)
+    verification = verify(checkpoint, ModelPool(device=options.device), image, options.phrase)
+    print("Please paste what follows into an issue:\n")
+    print(table(verification.rows, (checkpoint.name, "")))
+    return 0 if verification.passed else 1

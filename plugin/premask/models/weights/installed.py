@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from premask.errors import MissingWeights
@@ -47,11 +48,12 @@ def weights_identity(checkpoint: Weighted) -> str:
         case PackagedWeights() as packaged:
             return packaged.sha256
         case HubWeights() as remote:
-            # The hub's cache names the folder of each version after its commit.
+            # Only a whole commit never moves; what a branch or `refs/pr/6` was when it came is told
+            # by the hub's cache, which names the folder of each version after its commit.
+            if re.fullmatch("[0-9a-f]{40}", remote.revision):
+                return remote.revision
             path = located_weights(checkpoint)
-            return remote.revision or (
-                path.parts[path.parts.index("snapshots") + 1] if path else ""
-            )
+            return path.parts[path.parts.index("snapshots") + 1] if path else ""
         case LocalWeights() as local:
             return _identity_of_files(Path(local.path))
     return ""
