@@ -37,7 +37,8 @@ from premask.models.families.birefnet.swin import SwinShape
 from premask.models.options import BirefnetOptions, ClosedFormOptions, VitMatteOptions
 from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects
-from premask.recipes.recipe import MatteStage, recipe_of
+from premask.recipes.recipe import recipe_of
+from premask.recipes.stage_settings import MatteStage
 from premask.runs.folder_job import FolderJob, annotate_into_folder
 from premask.runs.inputs import collect_inputs
 from premask.shaping.morphology import grow, shrink

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from premask.models.catalog import checkpoint_of
 from premask.recipes.recipe import Recipe, built_in_recipes
 
 MANIFEST = Path(__file__).parent / "zoo" / "manifest.json"
@@ -27,12 +26,11 @@ def text() -> str:
 
 
 def _model(recipe: Recipe) -> dict[str, Any]:
-    checkpoints = [checkpoint_of(name) for name in recipe.models]
     return {
         "base_name": f"premask/{recipe.name}",
         "base_filename": f"{recipe.name}.txt",
         "description": f"{recipe.help}. Models: {', '.join(recipe.models)}",
-        "license": ",".join(dict.fromkeys(each.license for each in checkpoints)),
+        "license": ",".join(dict.fromkeys(each.license for each in recipe.checkpoints)),
         "tags": ["premask", "detection", "instances"],
         "requirements": {"cpu": {"support": True}, "gpu": {"support": True}},
     }

@@ -22,7 +22,7 @@ class ChosenRecipes:
     def from_settings(cls, settings: BackendSettings) -> ChosenRecipes:
         """The recipes with the settings that a person gave them."""
         recipe = _configured(settings.recipe, settings.recipe_settings)
-        if not needs_clicks(recipe):
+        if not recipe.needs_pointing:
             for_clicks = settings.interactive_recipe or "click"
             return cls(
                 for_tasks=recipe,
@@ -62,11 +62,6 @@ class ChosenRecipes:
             "understands words. Start it with --interactive-recipe and a recipe that does"
             + (f": {', '.join(capable)}." if capable else ".")
         )
-
-
-def needs_clicks(recipe: Recipe) -> bool:
-    """Whether a person has to point at the object, because the recipe finds nothing by itself."""
-    return recipe.find is None and recipe.outline is not None
 
 
 def _configured(name: str, settings: tuple[str, ...]) -> Recipe:

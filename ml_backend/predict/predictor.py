@@ -24,9 +24,10 @@ from premask.labels.label_studio import prediction_from_regions
 from premask.models.pool import ModelPool, make_pool
 from premask.models.weights.paths import embeddings_folder
 from premask.prompts import Phrase, Prompts
+from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe
 from premask.recipes.stages import run_stages
-from premask.runs.pipeline import BATCH_SIZE, WORKERS, Request, explained, label, require_prompts
+from premask.runs.pipeline import BATCH_SIZE, WORKERS, Request, explained, label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ class Predictor:
             name: _phrases(recipe, config, name) for name in config.images if config.outputs(name)
         }
         for prompts in asked.values():
-            require_prompts(recipe, prompts)
+            require_usable_prompts(recipe, prompts)
         return asked
 
     def label_task(self, task: Task, config: LabelConfig, *, alone: bool = False) -> Prediction:
@@ -156,7 +157,7 @@ def pool_from_settings(settings: BackendSettings) -> ModelPool:
 
 def _phrases(recipe: Recipe, config: LabelConfig, image: str) -> Prompts:
     """The labels as phrases, unless the recipe understands none or brings its own."""
-    if not recipe.needs_prompts:
+    if not recipe.needs_words:
         return Prompts()
     return Prompts(
         phrases=tuple(

@@ -34,7 +34,7 @@ def _whole_tasks(config: LabelConfig, recipes: ChosenRecipes) -> str:
     if recipes.for_tasks is None:
         name = recipes.for_clicks.name
         return f"Whole tasks: not labeled, because '{name}' answers clicks only."
-    if recipes.for_tasks.needs_prompts:
+    if recipes.for_tasks.needs_words:
         labels = [label for image in config.images for label in config.labels(image)]
         phrases = dict.fromkeys(phrase for label in labels for phrase in label.phrases)
         return f"Whole tasks: '{recipes.for_tasks.name}' looks for {', '.join(phrases)}."

@@ -13,8 +13,8 @@ from fiftyone.operators import types
 
 from premask.errors import InvalidSetting, PremaskError, UnsupportedPrompt
 from premask.labels.formats import FORMATS
+from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe, built_in_recipes
-from premask.runs.pipeline import require_prompts
 
 from ..dataset.chosen_images import images_of
 from ..dataset.phrases import Phrases, classes_of
@@ -94,7 +94,7 @@ def is_long(ctx: Any) -> bool:
 
 def _recipes() -> list[Recipe]:
     """Those that need nobody to point at things."""
-    return [each for each in built_in_recipes().values() if each.find or not each.outline]
+    return [recipe for recipe in built_in_recipes().values() if not recipe.needs_pointing]
 
 
 def _add_phrases(inputs: types.Object, ctx: Any) -> None:
@@ -138,7 +138,7 @@ def _phrases(ctx: Any, recipe: Recipe, field: str) -> Phrases:
             "or use a recipe that finds what you name."
         )
     if not phrases.field:
-        require_prompts(recipe, phrases.shared)
+        require_usable_prompts(recipe, phrases.shared)
     return phrases
 
 

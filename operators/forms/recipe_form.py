@@ -9,7 +9,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from premask.errors import PremaskError
-from premask.models.catalog import catalog, checkpoint_of
+from premask.models.catalog import catalog
 from premask.models.weights.installed import installed_weights
 from premask.recipes.recipe import Recipe, recipe_of
 from premask.settings import Setting
@@ -42,8 +42,8 @@ def add_recipe(
     for path, problem in problems.items():
         refuse(fields.get(path, chosen), problem)
     try:
-        for model in adapted.models:
-            installed_weights(checkpoint_of(model))
+        for checkpoint in adapted.checkpoints:
+            installed_weights(checkpoint)
     except PremaskError as error:
         refuse(chosen, error)
     return adapted

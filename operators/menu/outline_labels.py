@@ -82,12 +82,12 @@ class OutlineLabels(Runner):
 
 def _recipes() -> list[Recipe]:
     """Those that need somebody to say where things are."""
-    return [each for each in built_in_recipes().values() if each.outline and not each.find]
+    return [recipe for recipe in built_in_recipes().values() if recipe.needs_pointing]
 
 
 def _recipe(params: Params) -> Recipe:
     recipe = recipe_from_params(params, _RECIPE)
-    if recipe.find or not recipe.outline:
+    if not recipe.needs_pointing:
         names = ", ".join(each.name for each in _recipes())
         raise InvalidSetting(
             f"The recipe '{recipe.name}' can't be told where objects are. Use one that outlines "

@@ -9,7 +9,6 @@ from typing import Any
 from fiftyone.operators import types
 
 from premask import Phrase, Prompts, Recipe, recipe_of
-from premask.models.catalog import checkpoint_of
 from premask.models.weights.download import download
 from premask.models.weights.installed import located_weights
 
@@ -21,7 +20,7 @@ def download_model(model_name: str, model_path: str) -> None:
 
     FiftyOne takes the file at `model_path` for the model; it says where the weights are.
     """
-    checkpoints = [checkpoint_of(name) for name in _recipe(model_name).models]
+    checkpoints = _recipe(model_name).checkpoints
     for each in checkpoints:
         if each.weights is not None and located_weights(each) is None:
             download(each)
@@ -43,11 +42,12 @@ def load_model(
 
 def resolve_input(model_name: str, ctx: Any) -> types.Property | None:
     """What FiftyOne's own operator asks for, where a recipe can be told what to look for."""
-    find = _recipe(model_name).find
-    if find is None or "phrases" not in checkpoint_of(find.model).kind.prompts:
+    recipe = _recipe(model_name)
+    if recipe.find is None or not recipe.understands_phrases:
         return None
+    phrases = list(recipe.find.phrases)
     inputs = types.Object()
-    inputs.list("phrases", types.String(), label="What to look for", default=list(find.phrases))
+    inputs.list("phrases", types.String(), label="What to look for", default=phrases)
     return types.Property(inputs)
 
 

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from premask.annotations import Annotation, Labeled
-from premask.models.catalog import catalog, checkpoint_of
+from premask.models.catalog import catalog
 from premask.models.pool import ModelPool
 from premask.prompts import BoxPrompt, Phrase, Prompts
-from premask.recipes.recipe import MODEL_STAGES, Recipe, built_in_recipes, recipe_of
+from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of
 from premask.runs.pipeline import label
 from premask.settings import Setting
 from tests.tiny import LOOSE, TinyModels, hub_families
@@ -19,7 +19,7 @@ NAMES = tuple(built_in_recipes())
 TINY = tuple(
     name
     for name, recipe in built_in_recipes().items()
-    if any(checkpoint_of(model).family in hub_families() for model in recipe.models)
+    if any(checkpoint.family in hub_families() for checkpoint in recipe.checkpoints)
 )
 OFFLINE = tuple(name for name in NAMES if name not in TINY)
 FACE = Prompts(boxes=(BoxPrompt(box_xyxy=(170, 60, 280, 220), label="face"),))
@@ -32,23 +32,18 @@ def run(recipe: Recipe, photo: NDArray[np.uint8], pool: ModelPool) -> Labeled:
 
 
 def prompts_for(recipe: Recipe) -> Prompts | None:
-    if recipe.find is not None:
-        listens = checkpoint_of(recipe.find.model).kind.prompts
-        return WORDS if "phrases" in listens else None
-    return FACE if recipe.outline is not None else None
+    if recipe.needs_pointing:
+        return FACE
+    return WORDS if recipe.understands_phrases else None
 
 
 def made_tiny(recipe: Recipe, tiny: TinyModels) -> Recipe:
     """The recipe with tiny models, which are sure of nothing, in the place of those of the hub."""
-    families = {
-        stage: checkpoint_of(str(recipe.settings()[f"{stage}.model"].default)).family
-        for stage in MODEL_STAGES
-        if f"{stage}.model" in recipe.settings()
-    }
+    stages = {"find": recipe.find, "outline": recipe.outline, "matte": recipe.matte}
     models = {
-        f"{stage}.model": tiny[family]
-        for stage, family in families.items()
-        if family in hub_families()
+        f"{name}.model": tiny[stage.checkpoint.family]
+        for name, stage in stages.items()
+        if stage is not None and stage.checkpoint.family in hub_families()
     }
     small = recipe.with_settings(models)
     loose = {

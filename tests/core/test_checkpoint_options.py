@@ -11,7 +11,8 @@ from premask.errors import InvalidSetting, UnknownSetting
 from premask.models.catalog import checkpoint_of
 from premask.models.options import BirefnetOptions, ClosedFormOptions, NoOptions
 from premask.models.registry import FAMILIES
-from premask.recipes.recipe import STAGES, recipe_of, recipes_from_file
+from premask.recipes.recipe import recipe_of, recipes_from_file
+from premask.recipes.stage_settings import STAGES
 from premask.settings import settings_of
 
 LARGE = '[large]\nfamily = "birefnet"\noptions = { width = 2048, height = 1024 }\n'

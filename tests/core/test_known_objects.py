@@ -72,7 +72,7 @@ def test_a_rough_mask_of_another_size_is_refused() -> None:
 
 def test_a_recipe_that_finds_has_no_use_for_known_objects(astronaut: NDArray[np.uint8]) -> None:
     prompts = Prompts(objects=(Hint(label="cat", box_xyxy=(1, 1, 4, 4)),))
-    (labeled,) = label([astronaut], "faces", prompts=prompts)
+    (labeled,) = label([Request(image=astronaut, prompts=prompts)], "faces")
     assert "finds its objects itself" in str(labeled.error)
 
 

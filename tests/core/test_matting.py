@@ -13,7 +13,7 @@ from premask.images import Image
 from premask.masks import Alpha, Mask
 from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects, matte_subjects, refine_subjects
-from premask.recipes.recipe import MatteStage
+from premask.recipes.stage_settings import MatteStage
 from premask.shaping.morphology import grow, shrink
 from premask.shaping.refine import Refine
 

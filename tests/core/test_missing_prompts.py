@@ -16,13 +16,16 @@ from premask.images import Image
 from premask.labels.formats import formats_of
 from premask.models.parts.phrases import required_phrases
 from premask.models.pool import ModelPool
-from premask.prompts import Exemplar, Hint, Phrase, Prompts
+from premask.prompts import Exemplar, Hint, Phrase, Point, Prompts
+from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import recipe_of
 from premask.runs.folder_job import FolderJob, annotate_into_folder
 from premask.runs.inputs import Input
-from premask.runs.pipeline import Request, label, require_prompts
+from premask.runs.pipeline import Request, label
 
 CAT = Prompts(phrases=(Phrase(text="a cat"),))
+POINTED = Prompts(points=(Point(x=1, y=1),))
+UNWANTED = Prompts(phrases=(Phrase(text="a cat", positive=False),))
 SHOWN = Prompts(exemplars=(Exemplar(box_xyxy=(0, 0, 2, 2)),))
 NOTHING = Prompts()
 PHOTO = np.zeros((4, 4, 3), np.uint8)
@@ -58,6 +61,26 @@ def test_it_is_told_before_a_model_is_loaded(recipe: str, prompts: Prompts | Non
     assert pool.loaded == 0
 
 
+@pytest.mark.parametrize(
+    ("recipe", "settings", "prompts", "message"),
+    [
+        ("click", {}, NOTHING, "say where"),
+        ("click", {}, CAT, "say where"),
+        ("faces", {}, CAT, "can't use phrases"),
+        ("subject", {}, POINTED, "Use a recipe without a find stage"),
+        ("dino", {"find.phrases": "a cat"}, UNWANTED, "All that was asked for is negative"),
+        ("owl", {"find.tile": 64}, SHOWN, "can't be used with find.tile"),
+    ],
+)
+def test_what_no_image_could_be_asked_is_one_error_before_a_model_is_loaded(
+    recipe: str, settings: dict[str, Any], prompts: Prompts, message: str
+) -> None:
+    pool = FakePool()
+    with pytest.raises(UnsupportedPrompt, match=message):
+        label([PHOTO] * 3, recipe_of(recipe).with_settings(settings), prompts=prompts, pool=pool)
+    assert pool.loaded == 0
+
+
 def test_images_without_prompts_of_their_own_are_told_as_well() -> None:
     with pytest.raises(UnsupportedPrompt, match="--text"):
         label((Request(image=each) for each in [PHOTO]), "dino", pool=FakePool())
@@ -90,24 +113,31 @@ def test_requests_with_prompts_of_their_own_fail_one_by_one() -> None:
 def test_what_has_enough_to_go_on_is_not_stopped(
     recipe: str, settings: dict[str, str], prompts: Prompts
 ) -> None:
-    require_prompts(recipe_of(recipe).with_settings(settings), prompts)
+    require_usable_prompts(recipe_of(recipe).with_settings(settings), prompts)
 
 
 def test_exemplars_are_no_phrases() -> None:
     with pytest.raises(UnsupportedPrompt, match="--text"):
-        require_prompts(recipe_of("dino"), SHOWN)
+        require_usable_prompts(recipe_of("dino"), SHOWN)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "message"), [("dino", "--text 'a cat'"), ("click", "say where")]
+)
 def test_the_terminal_says_it_before_it_downloads_or_writes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    recipe: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     fetched: list[object] = []
     monkeypatch.setattr("premask.cli.annotate.fetch", fetched.append)
     PIL.Image.fromarray(PHOTO).save(tmp_path / "photo.png")
     out = tmp_path / "out"
-    flags = ["--recipe", "dino", "--out", str(out), "--download"]
+    flags = ["--recipe", recipe, "--out", str(out), "--download"]
     assert main(["annotate", str(tmp_path), *flags]) == 2
-    assert "--text 'a cat'" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not fetched
     assert not out.exists()
 

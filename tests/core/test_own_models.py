@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from premask.errors import InvalidSetting, MissingWeights, UnknownModel, UnknownSetting
 from premask.models.catalog import checkpoint_of, known_models
 from premask.models.weights.installed import installed_weights, weights_identity
 from premask.models.weights.kinds import LocalWeights
+from premask.prompts import BoxPrompt, Prompts
 from premask.recipes.recipe import recipe_of
+from premask.runs.pipeline import label
+from premask.toml import parse_toml
 
 
 @pytest.fixture
@@ -79,6 +84,33 @@ def test_an_own_file_adds_models(home: Path) -> None:
     assert weights_identity(checkpoint_of("remote")) == "abc"
     with pytest.raises(UnknownModel, match="Did you mean 'cells'"):
         checkpoint_of("cell")
+
+
+def test_an_own_file_is_parsed_once_a_run_not_once_an_image(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "models.toml").write_text('[mine]\nfamily = "grabcut"\n')
+    parsed: list[str] = []
+
+    def counting(text: str) -> dict[str, Any]:
+        parsed.append(text)
+        return parse_toml(text)
+
+    monkeypatch.setattr("premask.models.catalog.parse_toml", counting)
+    recipe = recipe_of("click").with_settings({"outline.model": "mine"})
+    prompts = Prompts(boxes=(BoxPrompt(box_xyxy=(2, 2, 6, 6)),))
+    images = [np.full((8, 8, 3), value, np.uint8) for value in range(6)]
+    labeled = list(label(images, recipe, prompts=prompts, batch_size=1))
+    assert [result.error for result in labeled] == [None] * len(images)
+    assert len(parsed) == 1
+
+
+def test_an_own_file_that_changes_is_read_again_also_for_built_in_recipes(home: Path) -> None:
+    path = home / "models.toml"
+    path.write_text('[u2netp]\nfamily = "u2net"\nhelp = "First"\n')
+    assert [known.help for known in recipe_of("subject").checkpoints] == ["First"]
+    path.write_text('[u2netp]\nfamily = "u2net"\nhelp = "Then another"\n')
+    assert [known.help for known in recipe_of("subject").checkpoints] == ["Then another"]
 
 
 def test_an_own_model_that_moved_says_where_it_was(home: Path) -> None:

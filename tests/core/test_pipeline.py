@@ -212,7 +212,8 @@ def test_missing_weights_are_told_before_any_image_is_read(
 def test_prompts_that_nobody_would_listen_to_are_refused(
     recipe: str, prompts: Prompts, message: str
 ) -> None:
-    (labeled,) = label([photo(1)], recipe, prompts=prompts, pool=FakePool(FakeMatter()))
+    request = Request(image=photo(1), prompts=prompts)
+    (labeled,) = label([request], recipe, pool=FakePool(FakeMatter()))
     with pytest.raises(UnsupportedPrompt, match=message):
         raise labeled.error or AssertionError
 

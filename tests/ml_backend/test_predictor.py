@@ -65,7 +65,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> AsksOf:
         return [found for _ in images]
 
     replace_stages(monkeypatch, run_stages)
-    monkeypatch.setattr(ModelPool, "get", lambda pool, name: None)
+    monkeypatch.setattr(ModelPool, "load", lambda pool, name: None)
     return asks
 
 

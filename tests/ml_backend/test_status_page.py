@@ -166,7 +166,7 @@ def test_setup_is_answered_while_a_model_loads(
     def slow(pool: ModelPool, name: str) -> None:
         assert loaded.wait(20)
 
-    monkeypatch.setattr(ModelPool, "get", slow)
+    monkeypatch.setattr(ModelPool, "load", slow)
     client = connect(recipe="subject")
     try:
         started = time.perf_counter()
@@ -184,7 +184,7 @@ def test_a_model_that_can_not_be_loaded_is_shown_with_the_way_out(
     def missing(pool: ModelPool, name: str) -> None:
         raise MissingWeights(f"Get them with: premask models download {name}")
 
-    monkeypatch.setattr(ModelPool, "get", missing)
+    monkeypatch.setattr(ModelPool, "load", missing)
     client = connect(recipe="subject")
     client.post("/setup", json=payload("setup"))
     (item,) = results(client, predict_call("/a.png"))

@@ -8,12 +8,11 @@ from pathlib import Path
 from premask.cli.embed import add_store_flags, pool_from_flags
 from premask.cli.models import fetch
 from premask.labels.formats import FORMATS, GROUPS, formats_of
-from premask.models.catalog import checkpoint_of
+from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import recipe_of
 from premask.runs.folder_job import FolderJob, FolderOutcome, annotate_into_folder
 from premask.runs.folder_state import start_over
 from premask.runs.inputs import collect_inputs
-from premask.runs.pipeline import require_prompts
 from premask.terminal.flags import EXIT_CODES, Commands, prompts_from_flags, settings_from_flags
 from premask.terminal.screen import ProgressLine, duration, printable, table
 
@@ -71,10 +70,10 @@ def _annotate(options: argparse.Namespace) -> int:
         ),
         batch_size=options.batch_size,
     )
-    require_prompts(recipe, job.prompts)
+    require_usable_prompts(recipe, job.prompts)
     if options.download:
-        for model in recipe.models:
-            fetch(checkpoint_of(model))
+        for checkpoint in recipe.checkpoints:
+            fetch(checkpoint)
     if not options.resume:
         start_over(job.folder)
     line = ProgressLine()

@@ -65,14 +65,14 @@ def _show(options: argparse.Namespace) -> int:
         ("what it does", each.help),
         ("family", each.family),
         ("stages", ", ".join(each.stages)),
-        ("listens to", ", ".join(each.kind.prompts) or "nothing"),
+        ("listens to", ", ".join(each.listens_to) or "nothing"),
         ("license", license_terms(each)),
         ("comes from", each.homepage or "you"),
         ("parameters", each.parameters or "not stated"),
         ("sees", each.input or "not stated"),
         ("size", size(each)),
         ("weights", place(each)),
-        ("needs", f"pip install 'premask[{each.kind.extra}]'"),
+        ("needs", f"pip install 'premask[{each.extra}]'"),
     ]
     if each.evidence:
         rows.append(("seen", each.evidence))

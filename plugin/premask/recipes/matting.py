@@ -12,9 +12,8 @@ from premask.annotations import Annotation
 from premask.geometry import IntBox, box_slices, grow_box, pixel_box
 from premask.images import Image
 from premask.masks import Alpha, Mask, Matte
-from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
-from premask.recipes.recipe import MatteStage
+from premask.recipes.stage_settings import MatteStage
 from premask.shaping.morphology import grow
 from premask.shaping.refine import Refine, refine
 from premask.shaping.sharing import Claim, settled, territories
@@ -98,11 +97,10 @@ def _with_mattes(
         for alpha, each in zip(alphas, objects, strict=True)
     ]
     grounds = territories([each.mask for each in objects], [each.radius for each in objects])
-    guided = checkpoint_of(matte.model).kind.guided
     mattes: dict[Mask | None, Matte] = {
         each.mask: Matte.from_crop(alpha, each.box_xyxy[:2], each.mask.size_hw)
         for each, alpha in zip(
-            objects, settled(claims, grounds, by_distance=not guided), strict=True
+            objects, settled(claims, grounds, by_distance=not matte.is_guided), strict=True
         )
     }
     return tuple(

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from premask.annotations import Annotation
-from premask.errors import UnsupportedPrompt
 from premask.geometry import Box
 from premask.images import Image
-from premask.masks import Mask
 from premask.models.capabilities import Outline
-from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
-from premask.prompts import Hint, Phrase, Prompts
+from premask.prompts import Hint, Prompts
 from premask.recipes.matting import matte_objects, matte_subjects, refine_subjects
-from premask.recipes.recipe import FindStage, OutlineStage, Recipe
+from premask.recipes.prompt_check import require_masks_of_size, require_usable_prompts
+from premask.recipes.recipe import Recipe
+from premask.recipes.stage_settings import FindStage, OutlineStage
 from premask.recipes.tiling import Tiling, look_in_tiles
 from premask.shaping.refine import Refine, refine
 from premask.shaping.select import chosen
@@ -27,9 +26,10 @@ def run_stages(
     images: Sequence[Image], prompts: Sequence[Prompts], recipe: Recipe, pool: ModelPool
 ) -> list[Annotations]:
     """The annotations of each image."""
-    for image, each in zip(images, prompts, strict=True):
-        _require_usable(image, each, recipe)
-    if recipe.find is None and recipe.outline is None and recipe.matte is not None:
+    for image, asked in zip(images, prompts, strict=True):
+        require_usable_prompts(recipe, asked)
+        require_masks_of_size(asked, image.size_hw)
+    if recipe.mattes_whole_images and recipe.matte is not None:
         subjects = matte_subjects(images, recipe.matte, pool)
         picked = [chosen(each, recipe.select) for each in subjects]
         return [refine_subjects(each, recipe.matte, recipe.refine) for each in picked]
@@ -63,55 +63,13 @@ def _refined(annotations: Annotations, settings: Refine) -> Annotations:
     )
 
 
-def _require_usable(image: Image, prompts: Prompts, recipe: Recipe) -> None:
-    """A prompt that nobody would listen to is a mistake; say so instead of ignoring it."""
-    for mask in (prompts.mask, *(each.mask for each in prompts.objects)):
-        _require_same_size(mask, image)
-    pointed = bool(prompts.points or prompts.boxes or prompts.mask or prompts.objects)
-    if recipe.find is None and recipe.outline is not None:
-        if not pointed:
-            raise UnsupportedPrompt(
-                f"The recipe '{recipe.name}' needs you to say where: give points, boxes or a mask."
-            )
-    elif recipe.models and pointed:
-        raise UnsupportedPrompt(
-            f"The recipe '{recipe.name}' finds its objects itself and can't use points, boxes or "
-            "a mask. Use a recipe without a find stage, such as 'click'."
-        )
-    understood = checkpoint_of(recipe.find.model).kind.prompts if recipe.find else ()
-    for kind in ("phrases", "exemplars"):
-        if getattr(prompts, kind) and kind not in understood:
-            raise UnsupportedPrompt(f"The recipe '{recipe.name}' can't use {kind}.")
-    if recipe.find and recipe.find.tile and prompts.exemplars:
-        raise UnsupportedPrompt(
-            "Exemplars lie in one tile only, so they can't be used with find.tile. Set it to 0."
-        )
-
-
-def _require_same_size(mask: Mask | None, image: Image) -> None:
-    if mask is not None and mask.size_hw != image.size_hw:
-        raise UnsupportedPrompt(
-            f"The rough mask has (height, width) {mask.size_hw}, but the upright image "
-            f"{image.size_hw}. Make the mask on the image as it is shown."
-        )
-
-
 def _find(
     images: Sequence[Image], prompts: Sequence[Prompts], find: FindStage | None, pool: ModelPool
 ) -> list[tuple[Hint, ...]]:
     if find is None:
         return [each.hints() for each in prompts]
-    found = pool.finder(find.model).find(
-        images, [_asked(each, find) for each in prompts], find.options
-    )
+    found = pool.finder(find.model).find(images, [find.asked(own) for own in prompts], find.options)
     return [tuple(_named(hint, find) for hint in hints) for hints in found]
-
-
-def _asked(prompts: Prompts, find: FindStage) -> Prompts:
-    """What the person asks for, or else what the recipe does."""
-    if prompts.phrases or prompts.exemplars:
-        return prompts
-    return replace(prompts, phrases=tuple(Phrase(text=text) for text in find.phrases))
 
 
 def _named(hint: Hint, find: FindStage) -> Hint:

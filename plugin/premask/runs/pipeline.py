@@ -15,10 +15,9 @@ from functools import partial
 from premask.annotations import Labeled
 from premask.errors import Cancelled, ModelFailed, PremaskError
 from premask.images import Image, ImageSource, read_image
-from premask.models.catalog import checkpoint_of
-from premask.models.parts.phrases import required_phrases
 from premask.models.pool import ModelPool
 from premask.prompts import Prompts
+from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe, recipe_of
 from premask.recipes.stages import run_stages
 from premask.runs.ordered_work import in_order
@@ -53,10 +52,10 @@ def label(
 ) -> Generator[Labeled, None, None]:
     """Annotate images as they are asked for: one `Labeled` for each, in order.
 
-    Models are loaded before this returns, so that missing weights are an error here, as are missing
-    prompts if the first image brings none of its own. An image that fails carries its error and
-    stops nothing. Only the images under way are in memory. Setting `cancel` raises `Cancelled`
-    after the images that are done; closing the iterator just stops.
+    Models are loaded before this returns, so that missing weights are an error here. So are prompts
+    that the recipe lacks or can't use, if the first image brings none of its own. An image that
+    fails carries its error and stops nothing. Only the images under way are in memory. Setting
+    `cancel` raises `Cancelled` after the images that are done; closing the iterator just stops.
     """
     recipe = recipe_of(recipe) if isinstance(recipe, str) else recipe
     prompts, pool = prompts or Prompts(), pool or ModelPool()
@@ -64,19 +63,12 @@ def label(
     images = iter(images)
     first = list(itertools.islice(images, 1))
     if not any(isinstance(image, Request) and image.prompts is not None for image in first):
-        require_prompts(recipe, prompts)
+        require_usable_prompts(recipe, prompts)
     for model in recipe.models:
         pool.load(model)
     requests = (_request(image, prompts) for image in itertools.chain(first, images))
     labeled = _labeled_in_order(requests, recipe, pool, max(1, batch_size))
     return _counted(labeled, total, on_progress, cancel)
-
-
-def require_prompts(recipe: Recipe, prompts: Prompts) -> None:
-    """Raise `UnsupportedPrompt` if the recipe looks for what is named, and nothing is."""
-    if recipe.find is not None and recipe.needs_prompts:
-        understood = checkpoint_of(recipe.find.model).kind.prompts
-        required_phrases(prompts, exemplars="exemplars" in understood)
 
 
 def _request(image: ImageSource | Request, prompts: Prompts) -> Request:
