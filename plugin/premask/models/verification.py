@@ -163,7 +163,7 @@ def _find(checkpoint: Checkpoint, pool: ModelPool, image: Image, phrase: str) ->
     if hasattr(options, "points_per_side"):
         # "Everything" asks at 32 x 32 points, which takes minutes without a GPU.
         options = dataclasses.replace(options, points_per_side=8)
-    listens = checkpoint.kind.needs_prompts(options)
+    listens = checkpoint.needs_prompts(options)
     prompts = Prompts(phrases=(Phrase(text=phrase),) if listens else ())
     (hints,) = pool.finder(checkpoint.name).find([image], [prompts], options)
     labels = Counter(hint.label for hint in hints)
@@ -189,7 +189,7 @@ def _matte(checkpoint: Checkpoint, pool: ModelPool, image: Image, phrase: str) -
     x0, y0, x1, y1 = _middle(image)
     pixels = np.zeros(image.size_hw, np.bool_)
     pixels[y0:y1, x0:x1] = True
-    mask = Mask.from_array(pixels) if checkpoint.kind.guided else None
+    mask = Mask.from_array(pixels) if checkpoint.is_guided else None
     matter = pool.matter(checkpoint.name)
     (alpha,) = matter.matte([image], [mask], checkpoint.options_for("matte"))
     opaque, soft = np.mean(alpha >= 250), np.mean((alpha > 5) & (alpha < 250))
