@@ -1,4 +1,4 @@
-"""SAM 2, EdgeTAM and the tracker of SAM 3 give what the sequences in transformers' manual give."""
+"""SAM 2 and the tracker of SAM 3 as the hub has them: in the folders of their video models."""
 
 from __future__ import annotations
 
@@ -6,166 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (
-    EdgeTamModel,
-    Sam2Model,
-    Sam2Processor,
-    Sam2VideoModel,
-    Sam3TrackerModel,
-    Sam3TrackerProcessor,
-)
+from transformers import Sam2VideoModel
 
 from premask.errors import MissingWeights
-from premask.images import Image
-from premask.masks import Mask
-from premask.models.capabilities import Outline
-from premask.models.parts.mask_logits import logits_from_mask
 from premask.models.parts.promptable import PromptableSegmenter
 from premask.models.registry import FAMILIES
-from premask.prompts import Hint
-from tests.models.promptable_checkpoints import (
-    BESIDE,
-    BOX,
-    CLICK,
-    TINY,
-    assert_same,
-    boxed,
-    click,
-    clicked,
-    load,
-    outline,
-    photos,
-    rough,
-)
+from tests.models.promptable_checkpoints import BOX, assert_same, boxed, load, outline, photos
+from tests.models.promptable_library import Library
 from tests.tiny_models import sam2, sam3_tracker
-
-CLASSES = {
-    "sam2": (Sam2Model, Sam2Processor),
-    "edgetam": (EdgeTamModel, Sam2Processor),
-    "sam3-tracker": (Sam3TrackerModel, Sam3TrackerProcessor),
-}
-
-
-class Library:
-    """One of the three, asked as its documentation says."""
-
-    def __init__(self, family: str, folder: Path) -> None:
-        model_class, processor_class = CLASSES[family]
-        self.model = model_class.from_pretrained(folder).eval()
-        self.processor = processor_class.from_pretrained(folder)
-
-    def outlines(
-        self, image: Image, multimask: bool, masks: torch.Tensor | None = None, **prompts: Any
-    ) -> list[Outline]:
-        """The best mask of each object."""
-        inputs = self.processor(images=np.array(image.rgb), return_tensors="pt", **prompts)
-        sizes = inputs.pop("original_sizes")
-        with torch.inference_mode():
-            output = self.model(**inputs, input_masks=masks, multimask_output=multimask)
-        (found,) = self.processor.post_process_masks(output.pred_masks, sizes)
-        (scores,) = output.iou_scores
-        best = scores.argmax(dim=-1).tolist()
-        return [
-            Outline(mask=Mask.from_array(of_one[choice].numpy()), score=float(score[choice]))
-            for of_one, score, choice in zip(found, scores, best, strict=True)
-        ]
-
-
-@pytest.fixture(params=CLASSES, scope="module")
-def family(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def folder(family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp(family)
-    TINY[family].build(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def ours(family: str, folder: Path) -> PromptableSegmenter:
-    return load(family, folder)
-
-
-@pytest.fixture(scope="module")
-def library(family: str, folder: Path) -> Library:
-    return Library(family, folder)
-
-
-@pytest.fixture(params=[0, 1, 2], scope="module")
-def image(request: pytest.FixtureRequest) -> Image:
-    """A wide photo, a wider one, and a tall one."""
-    return photos()[int(request.param)]
-
-
-def test_clicks_give_the_best_of_three(
-    ours: PromptableSegmenter, library: Library, image: Image
-) -> None:
-    points, labels = [[[[*CLICK]], [[*BESIDE]]]], [[[1], [1]]]
-    expected = library.outlines(image, True, input_points=points, input_labels=labels)
-    hints = [clicked(click(*CLICK)), clicked(click(*BESIDE))]
-    assert_same(outline(ours, image, hints), expected)
-
-
-def test_several_points_give_one_mask(
-    ours: PromptableSegmenter, library: Library, image: Image
-) -> None:
-    points, labels = [[[[*CLICK], [*BESIDE]]]], [[[1, 0]]]
-    expected = library.outlines(image, False, input_points=points, input_labels=labels)
-    hint = clicked(click(*CLICK), click(*BESIDE, positive=False))
-    assert_same(outline(ours, image, [hint]), expected)
-
-
-def test_ragged_points_give_what_each_object_gives_alone(
-    ours: PromptableSegmenter, library: Library, image: Image
-) -> None:
-    """The library would pad them, which its network sees; we never pad."""
-    objects = [[[*CLICK], [*BESIDE]], [[*CLICK], [*BESIDE], [100.0, 100.0]]]
-    expected = [
-        library.outlines(image, False, input_points=[[points]], input_labels=[[[1] * len(points)]])[
-            0
-        ]
-        for points in objects
-    ]
-    hints = [clicked(*(click(x, y) for x, y in points)) for points in objects]
-    assert_same(outline(ours, image, hints), expected)
-
-
-def test_boxes_give_a_mask_each(ours: PromptableSegmenter, library: Library, image: Image) -> None:
-    boxes = [list(BOX), [10.0, 20.0, 100.0, 90.0], [33.0, 5.0, 290.0, 280.5]]
-    expected = library.outlines(image, False, input_boxes=[boxes])
-    assert_same(outline(ours, image, [boxed((a, b, c, d)) for a, b, c, d in boxes]), expected)
-
-
-def test_a_box_goes_with_points(ours: PromptableSegmenter, library: Library, image: Image) -> None:
-    expected = library.outlines(
-        image,
-        False,
-        input_boxes=[[list(BOX)]],
-        input_points=[[[[*CLICK], [*BESIDE]]]],
-        input_labels=[[[1, 0]]],
-    )
-    hint = boxed(BOX, click(*CLICK), click(*BESIDE, positive=False))
-    assert_same(outline(ours, image, [hint]), expected)
-
-
-def test_a_rough_mask_goes_in_as_logits_with_its_box(
-    ours: PromptableSegmenter, library: Library, image: Image
-) -> None:
-    mask = rough(image.size_hw)
-    network = ours._network
-    low = logits_from_mask(mask, network.canvas(image.size_hw), network.low_side)
-    box_xyxy = [float(side) for side in mask.box_xyxy]
-    expected = library.outlines(image, False, low[None, None], input_boxes=[[box_xyxy]])
-    assert_same(outline(ours, image, [Hint(label="", mask=mask)]), expected)
-
-
-# --- what the hub has of SAM 2: the weights of the video model
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +77,6 @@ def test_sam3_is_read_as_it_was_published(tmp_path: Path) -> None:
     expected = image_weights(load("sam3-tracker", alone))
     weights = image_weights(ours)
     assert weights.keys() == expected.keys()
-    assert all(torch.equal(each, expected[name]) for name, each in weights.items())
+    assert all(torch.equal(values, expected[name]) for name, values in weights.items())
     (mask,) = outline(ours, photos()[0], [boxed()])
     assert_same([mask], outline(load("sam3-tracker", alone), photos()[0], [boxed()]))

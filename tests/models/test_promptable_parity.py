@@ -1,18 +1,12 @@
-"""SAM and HQ-SAM: our results are those of the call sequences that transformers documents."""
+"""Our results are those of the call sequences that transformers documents, in every family."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from transformers import SamHQModel, SamHQProcessor, SamModel, SamProcessor
 
 from premask.images import Image
-from premask.masks import Mask
-from premask.models.capabilities import Outline
 from premask.models.options import SamHqOptions
 from premask.models.parts.mask_logits import logits_from_mask
 from premask.models.parts.promptable import PromptableSegmenter
@@ -33,34 +27,7 @@ from tests.models.promptable_checkpoints import (
     pixels_apart,
     rough,
 )
-
-CLASSES = {"sam": (SamModel, SamProcessor), "sam-hq": (SamHQModel, SamHQProcessor)}
-
-
-class Library:
-    """One of the two, asked as its documentation says."""
-
-    def __init__(self, family: str, folder: Path) -> None:
-        model_class, processor_class = CLASSES[family]
-        self.model = model_class.from_pretrained(folder).eval()
-        self.processor = processor_class.from_pretrained(folder)
-
-    def outlines(
-        self, image: Image, multimask: bool, masks: torch.Tensor | None = None, **prompts: Any
-    ) -> list[Outline]:
-        """The best mask of each object."""
-        own = {name: prompts.pop(name) for name in ("hq_token_only",) if name in prompts}
-        inputs = self.processor(images=np.array(image.rgb), return_tensors="pt", **prompts)
-        sizes = inputs.pop("original_sizes"), inputs.pop("reshaped_input_sizes")
-        with torch.inference_mode():
-            output = self.model(**inputs, input_masks=masks, multimask_output=multimask, **own)
-        (found,) = self.processor.image_processor.post_process_masks(output.pred_masks, *sizes)
-        (scores,) = output.iou_scores.clamp(0, 1)
-        best = scores.argmax(dim=-1).tolist()
-        return [
-            Outline(mask=Mask.from_array(of_one[choice].numpy()), score=float(score[choice]))
-            for of_one, score, choice in zip(found, scores, best, strict=True)
-        ]
+from tests.models.promptable_library import CLASSES, Library
 
 
 @pytest.fixture(params=CLASSES, scope="module")
@@ -98,14 +65,37 @@ def test_a_click_gives_the_best_of_three(
     assert_same(outline(ours, image, [clicked(click(*CLICK))]), expected)
 
 
+def test_clicks_give_the_best_of_three_each(
+    ours: PromptableSegmenter, library: Library, image: Image
+) -> None:
+    points, labels = [[[[*CLICK]], [[*BESIDE]]]], [[[1], [1]]]
+    expected = library.outlines(image, True, input_points=points, input_labels=labels)
+    hints = [clicked(click(*CLICK)), clicked(click(*BESIDE))]
+    assert_same(outline(ours, image, hints), expected)
+
+
 def test_several_points_give_one_mask(
     ours: PromptableSegmenter, library: Library, image: Image
 ) -> None:
-    expected = library.outlines(
-        image, False, input_points=[[[[*CLICK], [*BESIDE]]]], input_labels=[[[1, 0]]]
-    )
+    points, labels = [[[[*CLICK], [*BESIDE]]]], [[[1, 0]]]
+    expected = library.outlines(image, False, input_points=points, input_labels=labels)
     hint = clicked(click(*CLICK), click(*BESIDE, positive=False))
     assert_same(outline(ours, image, [hint]), expected)
+
+
+def test_ragged_points_give_what_each_object_gives_alone(
+    ours: PromptableSegmenter, library: Library, image: Image
+) -> None:
+    """The library would pad them, which its network sees; we never pad."""
+    objects = [[[*CLICK], [*BESIDE]], [[*CLICK], [*BESIDE], [100.0, 100.0]]]
+    expected = [
+        library.outlines(image, False, input_points=[[points]], input_labels=[[[1] * len(points)]])[
+            0
+        ]
+        for points in objects
+    ]
+    hints = [clicked(*(click(x, y) for x, y in points)) for points in objects]
+    assert_same(outline(ours, image, hints), expected)
 
 
 def test_boxes_give_a_mask_each(ours: PromptableSegmenter, library: Library, image: Image) -> None:
