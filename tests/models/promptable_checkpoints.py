@@ -106,4 +106,4 @@ def pixels_apart(one: Mask, other: Mask) -> int:
 
 
 def _scores(outlines: Sequence[Outline]) -> NDArray[np.float64]:
-    return np.array([each.score for each in outlines], np.float64)
+    return np.array([outlined.score for outlined in outlines], np.float64)

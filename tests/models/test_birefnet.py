@@ -212,7 +212,7 @@ def test_a_pickle_that_holds_more_than_tensors_is_refused(tmp_path: Path) -> Non
 
 def assert_same_alpha(one: BirefnetMatter, other: BirefnetMatter, images: list[Image]) -> None:
     """But for rounding: where tensors lie in memory decides how they are multiplied."""
-    (alpha,), (again,) = (each.matte(images[:1], [None], SMALL) for each in (one, other))
+    (alpha,), (again,) = (loaded.matte(images[:1], [None], SMALL) for loaded in (one, other))
     np.testing.assert_allclose(alpha.astype(int), again, atol=1)
 
 
@@ -241,7 +241,7 @@ def test_halves_are_close(
     """float16, as on a GPU: deformed convolutions know no bfloat16."""
     monkeypatch.setattr(birefnet, "float16_on_gpu", lambda device: torch.float16)
     halved = BirefnetMatter(weights=folder, device="cpu")
-    (exact,), (close,) = (each.matte(images[:1], [None], SMALL) for each in (matter, halved))
+    (exact,), (close,) = (loaded.matte(images[:1], [None], SMALL) for loaded in (matter, halved))
     assert np.abs(exact.astype(int) - close).max() <= 4
     assert not np.array_equal(exact, close)
 

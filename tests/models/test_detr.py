@@ -129,10 +129,10 @@ def test_masks_are_those_of_the_library(
     found = finders["rf_detr_segmentation"].find([image], [Prompts()], ALL)[0]
     assert len(found) > 5
     assert [hint.mask for hint in found] == [
-        Mask.from_array(each.numpy()) for each in result["segmentation"]
+        Mask.from_array(pixels.numpy()) for pixels in result["segmentation"]
     ]
     infos = result["segments_info"]
-    names = [model.config.id2label[each["label_id"]] for each in infos]
+    names = [model.config.id2label[info["label_id"]] for info in infos]
     assert [hint.label for hint in found] == names
     assert [hint.score for hint in found] == pytest.approx([e["score"] for e in infos], abs=1e-6)
 

@@ -55,10 +55,10 @@ def test_instances_of_eomt_are_whole_where_the_library_paints_one_over_the_other
     assert len(hints) == len(painted) > 2
     for place, expected in enumerate(painted):
         hint = hints[expected.score or 0]
-        later = [mask_of(hints[each.score or 0]) for each in painted[place + 1 :]]
+        later = [mask_of(hints[segment.score or 0]) for segment in painted[place + 1 :]]
         visible = mask_of(hint).difference(*later)
         assert (hint.label, visible) == (expected.label, expected.mask)
-    assert any(mask_of(hints[each.score or 0]) != each.mask for each in painted)
+    assert any(mask_of(hints[segment.score or 0]) != segment.mask for segment in painted)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_classes_of_a_padded_image_lie_where_the_image_does(
     left = square.rgb[:, :80]
     beside = Image.from_rgb(np.concatenate([left, np.zeros_like(left)], axis=1), name="beside")
     half = Image.from_rgb(np.ascontiguousarray(left), name="half")
-    one, other = (found(finder, each, options) for each in (half, beside))
+    one, other = (found(finder, image, options) for image in (half, beside))
     assert_agree(one, [clipped_to(hint, 80) for hint in other], share=0.99)
 
 

@@ -30,7 +30,7 @@ OPTIONS = EverythingOptions(points_per_side=8, min_score=0.5, min_stability=0.8)
 
 def blobs(prompts: Sequence[ObjectPrompt]) -> tuple[torch.Tensor, torch.Tensor]:
     """Stands for a network: a small, a middling and a large disc near each click, some blurred."""
-    places = torch.tensor([each.points_xy[0] for each in prompts]) * LOW / 128
+    places = torch.tensor([prompt.points_xy[0] for prompt in prompts]) * LOW / 128
     rows, columns = torch.meshgrid(torch.arange(LOW), torch.arange(LOW), indexing="ij")
     # Clicks of one cell mean the same object, so there are duplicates to drop.
     centers = (places / 6).round() * 6
@@ -179,7 +179,7 @@ def test_an_image_of_its_own_for_each_embedding(tmp_path: Path) -> None:
     segmenter, images = load("sam2", tmp_path), photos()
     options = EverythingOptions(points_per_side=1, min_score=0, min_stability=0)
     together = segmenter.find(segmenter.embed(images), [Prompts()] * 3, options)
-    assert [masks_of(hints)[0].size_hw for hints in together] == [each.size_hw for each in images]
+    assert [masks_of(hints)[0].size_hw for hints in together] == [image.size_hw for image in images]
     for image, hints in zip(images, together, strict=True):
         (alone,) = segmenter.find(segmenter.embed([image]), [Prompts()], options)
         for mask, other in zip(masks_of(hints), masks_of(alone), strict=True):

@@ -87,7 +87,7 @@ def test_results_do_not_depend_on_their_batch(
 ) -> None:
     hints = [every_kind(images[0].size_hw), [], every_kind(images[2].size_hw)[:3]]
     together = segmenter.segment(segmenter.embed(images), hints, NoOptions())
-    assert [len(each) for each in together] == [10, 0, 3]
+    assert [len(outlines) for outlines in together] == [10, 0, 3]
     for image, hints_of_one, outlines in zip(images, hints, together, strict=True):
         alone = [outline(segmenter, image, [hint])[0] for hint in hints_of_one]
         assert_same(outlines, alone)
@@ -111,7 +111,9 @@ def test_another_prompt_or_image_gives_another_mask(
     segmenter: PromptableSegmenter, images: list[Image]
 ) -> None:
     """Without this, a network that ignores its input would pass the other tests."""
-    masks = [each.mask for each in outline(segmenter, images[0], every_kind(images[0].size_hw))]
+    masks = [
+        outlined.mask for outlined in outline(segmenter, images[0], every_kind(images[0].size_hw))
+    ]
     assert all(
         pixels_apart(one, other) > 10 * TIES for one, other in itertools.combinations(masks, 2)
     )
@@ -182,8 +184,8 @@ def test_an_embedding_comes_back_from_its_bytes(
         segmenter.segment([fresh], [hints], NoOptions())[0],
     )
     one, other = (
-        segmenter.segment([each], [hints[:1]], NoOptions())[0][0].mask.to_array().mean()
-        for each in (kept, replace(wrong, size_hw=kept.size_hw))
+        segmenter.segment([embedding], [hints[:1]], NoOptions())[0][0].mask.to_array().mean()
+        for embedding in (kept, replace(wrong, size_hw=kept.size_hw))
     )
     assert abs(one - other) > 1e-3
     with pytest.raises(ValueError, match="no embedding"):
@@ -194,7 +196,7 @@ def test_an_embedding_does_not_keep_its_batch_in_memory(
     segmenter: PromptableSegmenter, images: list[Image]
 ) -> None:
     for embedding in segmenter.embed(images):
-        held = sum(each.untyped_storage().nbytes() for each in embedding.tensors.values())
+        held = sum(values.untyped_storage().nbytes() for values in embedding.tensors.values())
         assert held == embedding.nbytes
 
 
@@ -208,9 +210,9 @@ def test_halves_in_the_encoder_leave_the_prompts_exact(
     monkeypatch.setattr(promptable, "dtype_on", lambda _: torch.bfloat16)
     halves = load(family, folders[family])
     (embedding,) = halves.embed(images[:1])
-    assert torch.bfloat16 in {each.dtype for each in embedding.tensors.values()}
+    assert torch.bfloat16 in {values.dtype for values in embedding.tensors.values()}
     hints = [boxed(), clicked(click(*CLICK)), clicked(click(CLICK[0] + 0.25, CLICK[1]))]
-    outlines, expected = (outline(each, images[0], hints) for each in (halves, segmenter))
+    outlines, expected = (outline(loaded, images[0], hints) for loaded in (halves, segmenter))
     for one, other in zip(outlines, expected, strict=True):
         assert one.mask.iou(other.mask) > 0.9
         assert one.score == pytest.approx(other.score, abs=0.02)
@@ -294,7 +296,7 @@ def test_a_rough_mask_brings_its_box_unless_a_click_may_go_beyond_it() -> None:
     assert refused is not None
     assert extended is not None
     assert boxed_too is not None
-    assert [each.kind for each in (alone, refused, extended, boxed_too)] == [
+    assert [prompt.kind for prompt in (alone, refused, extended, boxed_too)] == [
         (0, True, True),
         (1, True, True),
         (1, False, True),

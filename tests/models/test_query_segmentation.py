@@ -215,7 +215,7 @@ def test_a_contestant_that_keeps_too_little_gets_nothing() -> None:
 
     def areas(visible: float) -> list[tuple[int, int]]:
         segments = contested(lambda index: strengths[index].clone(), scores, numbers, visible)
-        return [(each.number, each.mask.area) for each in segments]
+        return [(segment.number, segment.mask.area) for segment in segments]
 
     assert areas(0.8) == [(1, 12)]
     assert areas(0.4) == [(1, 12), (2, 8)]

@@ -141,7 +141,9 @@ def test_another_image_is_another_result(
     mirrored = Image.from_rgb(np.ascontiguousarray(images[0].rgb[:, ::-1]), name="mirrored")
     one, other = segmenter.embed([images[0], mirrored])
     hints = [[clicked(click(*CLICK))]]
-    (right,), (wrong,) = (segmenter.segment([each], hints, NoOptions()) for each in (one, other))
+    (right,), (wrong,) = (
+        segmenter.segment([embedding], hints, NoOptions()) for embedding in (one, other)
+    )
     assert pixels_apart(right[0].mask, wrong[0].mask) > 1000
     restored = segmenter.restore(one.to_bytes())
     assert segmenter.segment([restored], hints, NoOptions()) == [right]
@@ -152,7 +154,7 @@ def test_two_threads_do_not_mix(segmenter: PromptableSegmenter, images: list[Ima
 
     def found(index: int) -> list[list[Hint]]:
         outlines = outline(segmenter, images[index], hints[index])
-        return [[Hint(label="", box_xyxy=BOX, mask=each.mask) for each in outlines]]
+        return [[Hint(label="", box_xyxy=BOX, mask=outline.mask) for outline in outlines]]
 
     assert_threads_do_not_mix(found)
 
@@ -174,7 +176,7 @@ def test_halves_change_little(
     monkeypatch.setattr(sam2_official, "dtype_on", lambda device: torch.bfloat16)
     halves = load(folder / "tiny.pt")
     (embedding,) = halves.embed(images[:1])
-    assert {each.dtype for each in embedding.tensors.values()} == {torch.bfloat16}
+    assert {values.dtype for values in embedding.tensors.values()} == {torch.bfloat16}
     hints = every_kind(images[0].size_hw)
     for one, other in zip(
         outline(halves, images[0], hints), outline(segmenter, images[0], hints), strict=True
@@ -266,7 +268,7 @@ class InTransformers(Sam2OfficialNetwork):
 
     def encode(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
         maps = self._converted.get_image_embeddings(pixels)
-        return {str(level): each for level, each in enumerate(maps)}
+        return {str(level): features for level, features in enumerate(maps)}
 
     def decode(
         self, features: dict[str, torch.Tensor], prompts: Any, multimask: bool, options: Any

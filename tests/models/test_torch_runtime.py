@@ -50,7 +50,7 @@ def test_what_does_not_fit_goes_on_with_half_and_says_so() -> None:
         results = in_batches(network, list(range(10)), 8)
     assert results == [number * number for number in range(10)]
     assert network.tried == [8, 4, 2, 2, 2, 2, 2]
-    assert [str(each.message)[-33:] for each in said] == [
+    assert [str(warning.message)[-33:] for warning in said] == [
         "for 8 at a time: going on with 4.",
         "for 4 at a time: going on with 2.",
     ]

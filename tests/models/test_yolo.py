@@ -372,8 +372,8 @@ import ultralytics.utils
 assert not ultralytics.utils.ONLINE and not ultralytics.utils.AUTOINSTALL
 """
     home, work, own = (tmp_path / name for name in ("home", "work", "own"))
-    for each in (home, work):
-        each.mkdir()
+    for folder in (home, work):
+        folder.mkdir()
     source = Path(__file__).parents[2] / "plugin"
     environment = {
         "PATH": os.environ["PATH"],

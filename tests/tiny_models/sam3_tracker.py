@@ -52,7 +52,7 @@ def build_published(folder: Path) -> None:
     """As facebook/sam3 names its weights: the detector's encoder serves the tracker, too."""
     build(folder)
     model = Sam3TrackerModel.from_pretrained(folder)
-    weights = {_published(name): each.contiguous() for name, each in model.state_dict().items()}
+    weights = {_published(name): values.contiguous() for name, values in model.state_dict().items()}
     others = ("detector_model.text_encoder.x", "tracker_model.memory_encoder.x")
     weights.update({name: torch.zeros(1) for name in others})
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})

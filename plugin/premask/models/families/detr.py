@@ -61,10 +61,10 @@ class DetrFinder:
     ) -> list[list[Hint]]:
         """The objects of each image, the best first; prompts change nothing."""
         pixels = [self._pixels(image) for image in images]
-        seen = in_alike_batches(self._look, pixels, AT_ONCE, lambda each: tuple(each.shape))
+        seen = in_alike_batches(self._look, pixels, AT_ONCE, lambda prepared: tuple(prepared.shape))
         return [
-            self._hints(each, image.size_hw, options.threshold)
-            for image, each in zip(images, seen, strict=True)
+            self._hints(seen_in_one, image.size_hw, options.threshold)
+            for image, seen_in_one in zip(images, seen, strict=True)
         ]
 
     def _pixels(self, image: Image) -> torch.Tensor:
@@ -111,4 +111,4 @@ def _model_class(weights: Path) -> Any:
 def _masks(logits: torch.Tensor, size_hw: tuple[int, int]) -> list[Mask]:
     """What lies above 0 of logits (n, h, w), at the image's size."""
     canvas = Canvas(side=logits.shape[-1], size_hw=size_hw)
-    return [mask_from_logits(each, canvas) for each in logits]
+    return [mask_from_logits(of_one, canvas) for of_one in logits]

@@ -76,7 +76,7 @@ class EomtNetwork:
     def class_scores(self, answer: Answer, look: Look) -> torch.Tensor:
         """What each class (c, h, w) scores at each place of the resized image."""
         height, width = self._resized(look.size_hw)
-        views = [class_scores(*each) for each in zip(answer.classes, answer.masks, strict=True)]
+        views = [class_scores(*view) for view in zip(answer.classes, answer.masks, strict=True)]
         if not look.places:
             return views[0][:, :height, :width]
         total = views[0].new_zeros(len(views[0]), height, width)

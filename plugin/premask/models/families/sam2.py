@@ -57,7 +57,7 @@ class Sam2Network:
     def encode(self, pixels: torch.Tensor) -> Tensors:
         """The feature maps, the finest first."""
         maps = self._model.get_image_embeddings(pixels)
-        return {str(level): each for level, each in enumerate(maps)}
+        return {str(level): features for level, features in enumerate(maps)}
 
     def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""

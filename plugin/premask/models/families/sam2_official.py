@@ -81,7 +81,7 @@ class Sam2OfficialNetwork:
         maps = self._model.forward_image(pixels)["backbone_fpn"]
         if self._model.directly_add_no_mem_embed:
             maps[-1] = maps[-1] + self._model.no_mem_embed.view(1, -1, 1, 1)
-        return {str(level): each.to(self._dtype) for level, each in enumerate(maps)}
+        return {str(level): features.to(self._dtype) for level, features in enumerate(maps)}
 
     def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
@@ -105,7 +105,7 @@ class Sam2OfficialNetwork:
         square = (self._model.image_size,) * 2
         rgb = torch.tensor(image.rgb, device=self.device).permute(2, 0, 1)[None] / 255
         rgb = F.interpolate(rgb, square, mode="bilinear", antialias=True)
-        mean, deviation = (rgb.new_tensor(each).view(3, 1, 1) for each in (MEAN, DEVIATION))
+        mean, deviation = (rgb.new_tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
         return (rgb - mean) / deviation
 
 
@@ -175,5 +175,5 @@ def _texts(settings: Any) -> Iterator[str]:
     if isinstance(settings, str):
         yield settings
     elif isinstance(settings, (dict, list)):
-        for each in settings.values() if isinstance(settings, dict) else settings:
-            yield from _texts(each)
+        for part in settings.values() if isinstance(settings, dict) else settings:
+            yield from _texts(part)

@@ -68,13 +68,17 @@ class VitMatteMatter:
             self._object(image, mask, options) if mask.area else None
             for image, mask in zip(images, required, strict=True)
         ]
-        uncertain = [each for each in objects if each is not None and _is_uncertain(each.trimap)]
+        uncertain = [
+            matted for matted in objects if matted is not None and _is_uncertain(matted.trimap)
+        ]
         alphas = iter(
-            in_alike_batches(self._alphas, uncertain, self._at_once, lambda each: each.pixels.shape)
+            in_alike_batches(
+                self._alphas, uncertain, self._at_once, lambda matted: matted.pixels.shape
+            )
         )
         return [
-            _in_place(each, alphas, image.size_hw)
-            for each, image in zip(objects, images, strict=True)
+            _in_place(matted, alphas, image.size_hw)
+            for matted, image in zip(objects, images, strict=True)
         ]
 
     def _object(self, image: Image, mask: Mask, options: VitMatteOptions) -> _Object:
@@ -91,12 +95,12 @@ class VitMatteMatter:
 
     def _alphas(self, objects: Sequence[_Object]) -> list[Alpha]:
         """Alpha of each object on its crop, where it is unknown; all are padded to one size."""
-        pixels = torch.cat([each.pixels for each in objects]).to(self._device)
+        pixels = torch.cat([matted.pixels for matted in objects]).to(self._device)
         with self._lock, torch.inference_mode():
             alphas = self._model(pixel_values=pixels).alphas[:, 0].cpu().numpy()
         return [
-            _at_full_size(alpha[: each.seen_hw[0], : each.seen_hw[1]], each.size_hw)
-            for alpha, each in zip(alphas, objects, strict=True)
+            _at_full_size(alpha[: matted.seen_hw[0], : matted.seen_hw[1]], matted.size_hw)
+            for alpha, matted in zip(alphas, objects, strict=True)
         ]
 
 
@@ -136,10 +140,10 @@ def _resized(array: NDArray[Any], size_hw: Size) -> NDArray[Any]:
     return np.asarray(picture.resize(size_hw[::-1], PIL.Image.Resampling.BILINEAR))
 
 
-def _in_place(each: _Object | None, alphas: Iterator[Alpha], size_hw: Size) -> Alpha:
+def _in_place(matted: _Object | None, alphas: Iterator[Alpha], size_hw: Size) -> Alpha:
     """The image's alpha: the next one where the trimap is unknown, else what the trimap says."""
     whole = np.zeros(size_hw, np.uint8)
-    if each is not None:
-        soft = next(alphas) if _is_uncertain(each.trimap) else each.trimap
-        whole[box_slices(each.box)] = np.where(each.trimap == UNKNOWN, soft, each.trimap)
+    if matted is not None:
+        soft = next(alphas) if _is_uncertain(matted.trimap) else matted.trimap
+        whole[box_slices(matted.box)] = np.where(matted.trimap == UNKNOWN, soft, matted.trimap)
     return whole

@@ -30,11 +30,13 @@ def find_everything(
     """All objects with their masks, the best one first; `decode` knows the image."""
     clicks = _grid(canvas, options.points_per_side)
     run = partial(_candidates, decode, canvas, options)
-    candidates = [each for some in in_batches(run, clicks, clicks_at_once) for each in some]
+    candidates = [
+        candidate for some in in_batches(run, clicks, clicks_at_once) for candidate in some
+    ]
     different = without_duplicates(candidates, options.nms, by=options.nms_by)
     return [
-        Hint(label=each.label, box_xyxy=each.box_xyxy, mask=each.mask, score=each.score)
-        for each in ordered(different, score)
+        Hint(label=found.label, box_xyxy=found.box_xyxy, mask=found.mask, score=found.score)
+        for found in ordered(different, score)
     ]
 
 

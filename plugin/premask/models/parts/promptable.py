@@ -187,7 +187,8 @@ class PromptableSegmenter:
         one_image = len(set(map(id, embeddings))) == 1 and prompts[0].rough is None
         seen = embeddings[:1] if one_image else embeddings
         features = {
-            name: _joined([each.tensors[name] for each in seen]) for name in seen[0].tensors
+            name: _joined([embedding.tensors[name] for embedding in seen])
+            for name in seen[0].tensors
         }
         tensors = prompt_tensors(prompts, self._network.device, one_image=one_image)
         with self._lock, torch.inference_mode():
@@ -208,7 +209,7 @@ def load_promptable(model_class: Any, folder: Path, device: torch.device) -> Any
 def network_pixels(processor: Any, images: Sequence[Image], encoder: Any) -> torch.Tensor:
     """Images (n, 3, side, side) as the processor of their weights prepares them."""
     prepared = [network_input(processor, image, encoder.device) for image in images]
-    return torch.cat([each["pixel_values"] for each in prepared]).to(encoder.dtype)
+    return torch.cat([inputs["pixel_values"] for inputs in prepared]).to(encoder.dtype)
 
 
 def _joined(maps: Sequence[torch.Tensor]) -> torch.Tensor:

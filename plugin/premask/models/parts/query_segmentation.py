@@ -138,8 +138,11 @@ class QueryFinder:
             numbers = class_map(scores, look.size_hw, antialias=self._network.antialias)
             return class_hints(numbers, names, wanted)
         read = self._network.panoptic if options.task == "panoptic" else self._network.instances
-        segments = [each for each in read(answer, look, options) if each.number in wanted]
-        return [_hint(each, names) for each in sorted(segments, key=lambda each: -each.score)]
+        segments = [segment for segment in read(answer, look, options) if segment.number in wanted]
+        return [
+            _hint(segment, names)
+            for segment in sorted(segments, key=lambda segment: -segment.score)
+        ]
 
 
 def _hint(segment: Segment, names: Mapping[int, str]) -> Hint:

@@ -65,17 +65,17 @@ def prompt_tensors(
     values: dict[str, torch.Tensor] = {}
     if first.labels:
         values["input_points"] = torch.tensor(
-            [each.points_xy for each in prompts], dtype=torch.float32
+            [prompt.points_xy for prompt in prompts], dtype=torch.float32
         )
-        values["input_labels"] = torch.tensor([each.labels for each in prompts])
+        values["input_labels"] = torch.tensor([prompt.labels for prompt in prompts])
     if first.box_xyxy is not None:
         values["input_boxes"] = torch.tensor(
-            [each.box_xyxy for each in prompts], dtype=torch.float32
+            [prompt.box_xyxy for prompt in prompts], dtype=torch.float32
         )
     axis = 0 if one_image else 1
     tensors = {name: value.unsqueeze(axis).to(device) for name, value in values.items()}
     if first.rough is not None:
-        rough = [each.rough for each in prompts if each.rough is not None]
+        rough = [prompt.rough for prompt in prompts if prompt.rough is not None]
         tensors["input_masks"] = torch.stack(rough)[:, None].to(device)
     return tensors
 

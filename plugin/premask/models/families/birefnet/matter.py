@@ -73,7 +73,7 @@ class BirefnetMatter:
             if box is not None
         ]
         alphas = iter(
-            in_alike_batches(self._alphas, views, self._at_once, lambda each: each.seen_hw)
+            in_alike_batches(self._alphas, views, self._at_once, lambda view: view.seen_hw)
         )
         return [
             _in_place(None if box is None else next(alphas), box, image.size_hw)

@@ -67,7 +67,9 @@ def read_model(path: Path) -> Any:
     checkpoint = _loaded(path)
     # `ema` is the average that trained models are used by; a finished training moves it to `model`.
     candidates = [checkpoint.get(key) for key in ("ema", "model")] if _is_dict(checkpoint) else []
-    model = next((each for each in candidates if isinstance(each, tasks.BaseModel)), None)
+    model = next(
+        (candidate for candidate in candidates if isinstance(candidate, tasks.BaseModel)), None
+    )
     if model is None:
         raise MissingWeights(f"'{path}' holds no model of Ultralytics, only parts of one.")
     for module in model.modules():
@@ -115,31 +117,31 @@ def _checked(model: Any, path: Path) -> Any:
 
 def _known_classes() -> dict[str, Any]:
     """What a file may name, and what stands for it while it is read."""
-    layers = {_name(each): each for each in LAYERS}
+    layers = {_name(layer): layer for layer in LAYERS}
     parts = (activation, block, conv, head, transformer, utils, tasks)
-    kinds = [each for part in parts for each in _defined_in(part) if issubclass(each, nn.Module)]
-    own = {_name(each): each for each in kinds}
+    kinds = [kind for part in parts for kind in _defined_in(part) if issubclass(kind, nn.Module)]
+    own = {_name(kind): kind for kind in kinds}
     # Up to 8.0.82 all parts were in one module.
-    early = {f"ultralytics.nn.modules.{each.__name__}": each for each in kinds}
+    early = {f"ultralytics.nn.modules.{kind.__name__}": kind for kind in kinds}
     renamed = {
         "ultralytics.nn.modules.block.Silence": nn.Identity,
         "ultralytics.nn.tasks.YOLOv10DetectionModel": tasks.DetectionModel,
     }
     filled = {**layers, **early, **own, **renamed}
     stand_ins = {
-        name: _OnlyFilled(each.__name__, (each,), _place(each)) for name, each in filled.items()
+        name: _OnlyFilled(kind.__name__, (kind,), _place(kind)) for name, kind in filled.items()
     }
     return {**stand_ins, **dict.fromkeys(_names_beside_the_model(), _Unused)}
 
 
 def _defined_in(module: ModuleType) -> list[type]:
-    classes = [each for each in vars(module).values() if isinstance(each, type)]
-    return [each for each in classes if each.__module__ == module.__name__]
+    classes = [value for value in vars(module).values() if isinstance(value, type)]
+    return [kind for kind in classes if kind.__module__ == module.__name__]
 
 
 def _names_beside_the_model() -> list[str]:
     return [
-        *(_name(each) for module in (loss, tal) for each in _defined_in(module)),
+        *(_name(kind) for module in (loss, tal) for kind in _defined_in(module)),
         "ultralytics.utils.loss.v10DetectLoss",  # renamed since
         "torch.nn.modules.loss.BCEWithLogitsLoss",
         "ultralytics.utils.IterableSimpleNamespace",

@@ -35,8 +35,8 @@ class YoloFinder:
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: YoloOptions
     ) -> list[list[Hint]]:
         """The objects of each image, the best first, with masks if the weights have them."""
-        for each in prompts:
-            self._vocabulary.require_usable(each)
+        for asked in prompts:
+            self._vocabulary.require_usable(asked)
         # Images of several sizes in one batch would be padded more than they are alone.
         return in_alike_batches(
             partial(self._found, options=options),

@@ -141,16 +141,20 @@ class Shown:
         if not prompts.exemplars:
             return self._named(self._predictor, self._own)
         # What has one label, and is equally wanted, is one class.
-        kinds = list(dict.fromkeys((label_of(each), each.positive) for each in prompts.exemplars))
-        classes = [kinds.index((label_of(each), each.positive)) for each in prompts.exemplars]
-        boxes = [exemplar_box(each, size_hw) for each in prompts.exemplars]
+        kinds = list(
+            dict.fromkeys((label_of(exemplar), exemplar.positive) for exemplar in prompts.exemplars)
+        )
+        classes = [
+            kinds.index((label_of(exemplar), exemplar.positive)) for exemplar in prompts.exemplars
+        ]
+        boxes = [exemplar_box(exemplar, size_hw) for exemplar in prompts.exemplars]
         self._shown.set_prompts({"bboxes": np.array(boxes, np.float32), "cls": np.array(classes)})
         askers = [prompts.exemplars[classes.index(kind)] for kind in range(len(kinds))]
         return self._named(self._shown, askers)
 
     def _named(self, predictor: Any, askers: Sequence[Asker]) -> Asked:
         # By their number the predictors know where a box's scores end and its mask begins.
-        predictor.model.backend.names = {i: label_of(each) for i, each in enumerate(askers)}
+        predictor.model.backend.names = {i: label_of(asker) for i, asker in enumerate(askers)}
         return predictor, askers
 
 
