@@ -44,13 +44,14 @@ class _Seen:
 
 
 class DetrFinder:
-    """Finds what is of the checkpoint's own classes; the segmentation kind draws masks, too."""
+    """Finds objects of the checkpoint's own classes, with masks if it is of the segmenting kind."""
 
     def __init__(self, *, weights: Path, device: str) -> None:
         self._device = device_of(device)
         self._processor = load_processor(AutoImageProcessor, weights)
-        # In halves these networks put boxes on a grid of pixels, by autocast as well: they add up
-        # the places themselves in what they are given. They are small enough to do without.
+        # In half floats, even by autocast, these networks put boxes on a grid of whole pixels, as
+        # they add up coordinates in the number type of their input. They are small enough for
+        # full floats.
         self._model = load_strictly(
             _model_class(weights), weights, device=self._device, dtype=torch.float32
         )
@@ -60,18 +61,16 @@ class DetrFinder:
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: DetrOptions
     ) -> list[list[Hint]]:
         """The objects of each image, the best first; prompts change nothing."""
-        pixels = [self._pixels(image) for image in images]
+        # One by one, as RF-DETR's processor pads what it gets together.
+        pixels = [
+            network_input(self._processor, image, self._device)["pixel_values"][0]
+            for image in images
+        ]
         seen = in_alike_batches(self._look, pixels, AT_ONCE, lambda prepared: tuple(prepared.shape))
         return [
             self._hints(seen_in_one, image.size_hw, options.threshold)
             for image, seen_in_one in zip(images, seen, strict=True)
         ]
-
-    def _pixels(self, image: Image) -> torch.Tensor:
-        """The network's input (3, h, w); RF-DETR's processor pads what it gets together."""
-        prepared = network_input(self._processor, image, self._device)
-        pixels: torch.Tensor = prepared["pixel_values"][0]
-        return pixels
 
     def _look(self, batch: Sequence[torch.Tensor]) -> list[_Seen]:
         with self._lock, torch.inference_mode():
@@ -87,7 +86,7 @@ class DetrFinder:
         ]
 
     def _hints(self, seen: _Seen, size_hw: tuple[int, int], threshold: float) -> list[Hint]:
-        """As in training: of all boxes with all classes the best, as many as there are boxes."""
+        """The best pairs of a box and a class, as many as there are boxes: so it was trained."""
         count, classes = seen.logits.shape
         scores, places = torch.sigmoid(seen.logits).flatten().topk(count)
         kept = scores > threshold
@@ -102,7 +101,7 @@ class DetrFinder:
 
 
 def _model_class(weights: Path) -> Any:
-    """RF-DETR writes down in its configuration alone whether it draws masks."""
+    """The class for the weights: only RF-DETR's config.json says whether there are masks."""
     config = AutoConfig.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
     drawing = any("Segmentation" in name for name in config.architectures or ())
     return AutoModelForInstanceSegmentation if drawing else AutoModelForObjectDetection

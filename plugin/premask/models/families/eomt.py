@@ -1,4 +1,4 @@
-"""EoMT (Kerssies 2025): a plain ViT that answers as Mask2Former does."""
+"""EoMT (Kerssies 2025): classes, objects, or both, by a plain vision transformer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transformers.image_transforms import get_size_with_aspect_ratio
 from premask.errors import InvalidSetting
 from premask.images import Image
 from premask.masks import Mask, Size
-from premask.models.options import EomtOptions
+from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.class_maps import enlarged
 from premask.models.parts.query_segmentation import (
     Answer,
@@ -43,7 +43,7 @@ def eomt_finder(*, weights: Path, device: str) -> QueryFinder:
 
 
 class EomtNetwork:
-    """Sees the image in a padded square, or, to tell classes only, in squares side by side."""
+    """Sees the image in a padded square; checkpoints for classes alone, in squares side by side."""
 
     antialias = False
 
@@ -54,7 +54,7 @@ class EomtNetwork:
         self.device: torch.device = model.device
         self.names: dict[int, str] = model.config.id2label
 
-    def look(self, image: Image, options: EomtOptions) -> Look:
+    def look(self, image: Image, options: QuerySegmentationOptions) -> Look:
         """The image, prepared."""
         seen = network_input(self._processor, image, self.device)
         places = tuple(slice(*place.tolist()[1:]) for place in seen["patch_offsets"])
@@ -66,7 +66,7 @@ class EomtNetwork:
         return Look(views=seen["pixel_values"], size_hw=image.size_hw, places=places)
 
     def answer(
-        self, views: torch.Tensor, options: EomtOptions
+        self, views: torch.Tensor, options: QuerySegmentationOptions
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits of classes (n, q, c + 1) and of masks (n, q, h, w) of the views' size."""
         output = self._model(pixel_values=views)
@@ -87,7 +87,9 @@ class EomtNetwork:
             seen[where] += 1
         return total / seen
 
-    def instances(self, answer: Answer, look: Look, options: EomtOptions) -> Iterator[Segment]:
+    def instances(
+        self, answer: Answer, look: Look, options: QuerySegmentationOptions
+    ) -> Iterator[Segment]:
         """The objects; they may overlap."""
         scores, numbers = answer.classes[0, :, :-1].max(dim=-1)
         for index in (scores >= options.threshold).nonzero()[:, 0].tolist():
@@ -97,7 +99,9 @@ class EomtNetwork:
             if mask.area and score >= options.threshold:
                 yield Segment(number=int(numbers[index]), score=score, mask=mask)
 
-    def panoptic(self, answer: Answer, look: Look, options: EomtOptions) -> Iterator[Segment]:
+    def panoptic(
+        self, answer: Answer, look: Look, options: QuerySegmentationOptions
+    ) -> Iterator[Segment]:
         """Objects and areas, no two of which overlap."""
         scores, numbers, masks = confident(answer, options.threshold)
 

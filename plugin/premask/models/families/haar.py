@@ -22,16 +22,17 @@ LABEL = "face"
 # Of the four frontal cascades this one finds the most faces and the fewest others (docs/adr/0003).
 CASCADE = "haarcascade_frontalface_alt2.xml"
 
-# Faces are looked for at 20 x 20 pixels and up, so a larger image has nothing to add.
+# The cascade looks for faces of 20 x 20 pixels and more, so at this size it finds those that take
+# a 64th of the longer side. A larger image would take longer, and add only smaller ones.
 LONGEST_SIDE = 1280
 
 
 class HaarFinder:
-    """Finds frontal faces; gives no score, as a cascade's stage weight is no probability."""
+    """Finds frontal faces, without scores: the weight of a cascade's stage is no probability."""
 
     def __init__(self, *, weights: Path | None, device: str) -> None:
         self._cascade = _load_cascade(weights)
-        self._lock = threading.Lock()  # OpenCV keeps the image in the classifier.
+        self._lock = threading.Lock()  # OpenCV keeps the image that it looks at in the classifier
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: HaarOptions
@@ -53,7 +54,7 @@ class HaarFinder:
                 minSize=(side, side),
             )
         boxes = [_image_box(hit, scale, image.size_hw) for hit in hits]
-        # OpenCV's threads hand hits in as they come.
+        # OpenCV finds faces in several threads, so their order changes from run to run.
         return sorted(boxes, key=lambda box: (-box_area(box), box))
 
 

@@ -32,7 +32,7 @@ from premask.models.parts.torch_runtime import (
     network_input,
 )
 
-# The library (5.23) brings all masks to this size before it reads them.
+# transformers (5.23) resizes all masks to this size before it makes segments of them.
 MASK_SIDE = 384
 
 
@@ -46,7 +46,7 @@ def mask2former_finder(*, weights: Path, device: str) -> QueryFinder:
 
 
 class Mask2FormerNetwork:
-    """Sees the image whole, and speaks of it in masks of 384 x 384."""
+    """Sees the image whole, and answers with masks of 384 x 384 pixels."""
 
     antialias = False
 

@@ -37,11 +37,13 @@ def oneformer_finder(*, weights: Path, device: str) -> QueryFinder:
         weights,
         device=device_of(device),
         only_trained_with=r"model\.text_mapper\.",
-        # Where config.json says that it trains, the library (5.23) drops activations at random.
+        # The published config.json says that the model is in training, and transformers (5.23) then
+        # drops activations at random even after `eval()`.
         is_training=False,
         dtype=torch.float32,
     )
-    # The file that it would name lists the classes once more, and may have to be downloaded.
+    # The processor's settings name a file of classes, which transformers would download. Nothing
+    # here reads it: the names of the classes are in config.json, too.
     processor = load_processor(OneFormerProcessor, weights, class_info_file=None)
     return QueryFinder(OneFormerNetwork(model, processor))
 
@@ -78,7 +80,7 @@ class OneFormerNetwork:
     def instances(
         self, answer: Answer, look: Look, options: QuerySegmentationOptions
     ) -> Iterator[Segment]:
-        """The objects; the library (5.23) lets them contend for pixels, too, by their logits."""
+        """The objects. As in transformers (5.23), no two of them overlap: their logits decide."""
         scores, numbers, masks = best_pairs(answer)
         kept = scores > options.threshold
         return _contested(scores[kept], numbers[kept], masks[kept], look, options)

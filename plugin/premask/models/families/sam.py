@@ -52,7 +52,9 @@ class SamNetwork:
         """The one feature map."""
         return {"image": self._model.get_image_embeddings(pixels)}
 
-    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
+    def decode(
+        self, features: Tensors, prompts: Tensors, multimask: bool, options: object
+    ) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         output = self._model(
             image_embeddings=features["image"], multimask_output=multimask, **prompts

@@ -59,7 +59,9 @@ class Sam2Network:
         maps = self._model.get_image_embeddings(pixels)
         return {str(level): features for level, features in enumerate(maps)}
 
-    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
+    def decode(
+        self, features: Tensors, prompts: Tensors, multimask: bool, options: object
+    ) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         maps = [features[level] for level in sorted(features)]
         output = self._model(image_embeddings=maps, multimask_output=multimask, **prompts)

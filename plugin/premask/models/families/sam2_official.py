@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from premask.errors import MissingWeights, UnsafeWeights
 from premask.images import Image
 from premask.masks import Size
+from premask.models.parts.imagenet import DEVIATION, MEAN
 from premask.models.parts.mask_logits import Canvas
 from premask.models.parts.promptable import Decoded, PromptableSegmenter, Tensors
 from premask.models.parts.torch_runtime import device_of, dtype_on
@@ -25,11 +26,8 @@ CONFIGURATIONS = Path(sam2.__file__).parent / "configs"
 SIZES = {(96, 12): "t", (96, 16): "s", (112, 24): "b+", (144, 48): "l"}
 """The released sizes, by the width and the number of their encoder's blocks."""
 
-# Of ImageNet, as in sam2.utils.transforms.
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
-
-# As build_sam2 has them: for a box, the best of three masks if the single one is not stable.
+# What `build_sam2` of the package sets, as the authors' predictor does: for a box, the best of
+# three masks is taken if the single one is not stable.
 STABLE_MASKS = {
     "dynamic_multimask_via_stability": True,
     "dynamic_multimask_stability_delta": 0.05,
@@ -37,33 +35,37 @@ STABLE_MASKS = {
 }
 
 BOX_CORNERS = (2, 3)
-"""The labels of points that are the corners of a box."""
+"""SAM 2 hears a box as two points; these labels mark its first and its second corner."""
 
 
 def sam2_official_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
-    """The adapter; `weights` is a .pt file, and a .yaml of its name tells of other sizes."""
+    """The adapter; `weights` is a .pt file.
+
+    A model of none of the released sizes needs its configuration beside it: a .yaml of that name.
+    """
     state = _state_dict(weights)
     model = instantiate(_configuration(state, weights), sam_mask_decoder_extra_args=STABLE_MASKS)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         first = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
+        beside = weights.with_suffix(".yaml")
         raise MissingWeights(
             f"The weights in '{weights}' do not fit SAM 2: {first}. If its sizes are its own, put "
-            f"the configuration that it was trained with beside it, as {_beside(weights).name}."
+            f"the configuration that it was trained with beside it, as {beside.name}."
         ) from error
     return PromptableSegmenter(Sam2OfficialNetwork(model.eval(), device_of(device)))
 
 
 class Sam2OfficialNetwork:
-    """What SAM2ImagePredictor does with the model, without remembering an image."""
+    """Calls the model as the authors' SAM2ImagePredictor does, but keeps nothing of an image."""
 
     def __init__(self, model: Any, device: torch.device) -> None:
         self.device = device
         self._model = model.to(device)
         self._dtype = dtype_on(device)
         self.low_side: int = model.sam_prompt_encoder.mask_input_size[0]
-        # These run once an image. In halves the prompts would move, see promptable.py.
+        # What runs once an image is in halves. The prompt encoder is not: see `load_promptable`.
         decoder = model.sam_mask_decoder
         for part in (model.image_encoder, decoder.conv_s0, decoder.conv_s1):
             part.to(self._dtype)
@@ -79,11 +81,14 @@ class Sam2OfficialNetwork:
     def encode(self, pixels: torch.Tensor) -> Tensors:
         """The feature maps, the finest first."""
         maps = self._model.forward_image(pixels)["backbone_fpn"]
+        # To the video model, this vector says that no other frames are remembered.
         if self._model.directly_add_no_mem_embed:
             maps[-1] = maps[-1] + self._model.no_mem_embed.view(1, -1, 1, 1)
         return {str(level): features.to(self._dtype) for level, features in enumerate(maps)}
 
-    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
+    def decode(
+        self, features: Tensors, prompts: Tensors, multimask: bool, options: object
+    ) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         shape = next(iter(prompts.values())).shape[:2]
         encoder = self._model.sam_prompt_encoder
@@ -102,6 +107,7 @@ class Sam2OfficialNetwork:
         return logits.unflatten(0, shape), scores.unflatten(0, shape)
 
     def _normalized(self, image: Image) -> torch.Tensor:
+        # The steps of sam2.utils.transforms.
         square = (self._model.image_size,) * 2
         rgb = torch.tensor(image.rgb, device=self.device).permute(2, 0, 1)[None] / 255
         rgb = F.interpolate(rgb, square, mode="bilinear", antialias=True)
@@ -135,8 +141,8 @@ def _state_dict(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _configuration(state: dict[str, torch.Tensor], weights: Path) -> DictConfig:
-    """What sam2 makes the model of: the file beside the weights, or that of their size."""
-    beside = _beside(weights)
+    """The configuration beside the weights, or the package's own for a model of this size."""
+    beside = weights.with_suffix(".yaml")
     if beside.is_file():
         return _trusted(OmegaConf.load(beside), beside).model
     width = len(state["image_encoder.trunk.patch_embed.proj.weight"])
@@ -151,12 +157,11 @@ def _configuration(state: dict[str, torch.Tensor], weights: Path) -> DictConfig:
     return OmegaConf.load(CONFIGURATIONS / release / file).model
 
 
-def _beside(weights: Path) -> Path:
-    return weights.with_suffix(".yaml")
-
-
 def _trusted(settings: DictConfig, path: Path) -> DictConfig:
-    """A configuration can name anything that Python can call; it may name what sam2's own name."""
+    """The settings, if they say nothing that no configuration of the package says.
+
+    hydra calls whatever function a configuration names, so one from elsewhere could do anything.
+    """
     own = [OmegaConf.load(file) for file in CONFIGURATIONS.glob("sam2*/*_t.yaml")]
     unknown = set(_texts(settings)).difference(*map(_texts, own))
     if unknown:
@@ -169,7 +174,7 @@ def _trusted(settings: DictConfig, path: Path) -> DictConfig:
 
 
 def _texts(settings: Any) -> Iterator[str]:
-    """All texts in a configuration; one that is yet to be computed is one, too."""
+    """All texts in a configuration, a reference to another value as it is written."""
     if isinstance(settings, DictConfig):
         settings = OmegaConf.to_container(settings)
     if isinstance(settings, str):

@@ -34,7 +34,9 @@ class SamHqNetwork:
         image, intermediate = self._model.get_image_embeddings(pixels)
         return {"image": image, "intermediate": intermediate[0]}
 
-    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
+    def decode(
+        self, features: Tensors, prompts: Tensors, multimask: bool, options: object
+    ) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks), the best ones first."""
         output = self._model(
             image_embeddings=features["image"],

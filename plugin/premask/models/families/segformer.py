@@ -54,14 +54,16 @@ class SegformerFinder:
         """The wanted classes in each image, in the model's order; prompts change nothing."""
         names = self._model.config.id2label
         wanted = wanted_classes(options.categories, names)
-        looks = [_Look(pixels=self._pixels(image), size_hw=image.size_hw) for image in images]
+        looks = [
+            _Look(
+                pixels=network_input(self._processor, image, self._device)["pixel_values"],
+                size_hw=image.size_hw,
+            )
+            for image in images
+        ]
         maps = in_alike_batches(self._maps, looks, self._at_once, lambda look: look.pixels.shape)
         to_hints = partial(class_hints, names=names, wanted=wanted, instances=options.instances)
         return [to_hints(numbers) for numbers in maps]
-
-    def _pixels(self, image: Image) -> torch.Tensor:
-        pixels: torch.Tensor = network_input(self._processor, image, self._device)["pixel_values"]
-        return pixels
 
     def _maps(self, looks: Sequence[_Look]) -> list[Numbers]:
         """The class of each pixel (height, width) of each image."""

@@ -17,16 +17,18 @@ from premask.geometry import box_slices
 from premask.images import Image, Rgb
 from premask.masks import Alpha, Mask
 from premask.models.options import NoOptions
+from premask.models.parts.imagenet import DEVIATION, MEAN
 from premask.models.parts.salient_subject import around, subject_hints
 from premask.prompts import Hint, Prompts
 
 # The network was exported for exactly one image of this size.
 SIDE = 320
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
-# Stretching the output to 0..1 makes a subject out of nothing where the network saw none.
 FAINTEST = 0.5
+"""An output that is nowhere above this shows no subject.
+
+The output is stretched to 0 to 1, which would make a subject of the faintest noise.
+"""
 
 
 class U2netMatter:
@@ -80,7 +82,7 @@ class U2netMatter:
 def _session(weights: Path, device: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
-    # A thread that has nothing to do shall not spin: the next image is being decoded meanwhile.
+    # By default its idle threads go on spinning, and take the cores from whoever decodes images.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     wanted = ["CPUExecutionProvider"]
     if device.startswith("cuda"):
@@ -94,7 +96,8 @@ def _network_input(rgb: Rgb) -> NDArray[np.float32]:
     """(1, 3, SIDE, SIDE) as in training: divided by the brightest value, then normalized."""
     picture = PIL.Image.fromarray(rgb).resize((SIDE, SIDE), PIL.Image.Resampling.LANCZOS)
     pixels = np.asarray(picture, np.float32)
-    normal = (pixels / max(pixels.max(), 1) - MEAN) / DEVIATION
+    mean, deviation = np.array(MEAN, np.float32), np.array(DEVIATION, np.float32)
+    normal = (pixels / max(pixels.max(), 1) - mean) / deviation
     return np.ascontiguousarray(normal.transpose(2, 0, 1)[np.newaxis], np.float32)
 
 

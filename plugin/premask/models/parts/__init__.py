@@ -1,1 +1,1 @@
-"""What families share: promptable outlines, queries, phrases, class maps, the torch runtime."""
+"""What several families share: skeletons of adapters, and the steps that these are made of."""

@@ -1,4 +1,4 @@
-"""Which of a model's classes a person wants: by their names, or by those of groups."""
+"""Which of a model's classes are wanted, by their names or by those of groups of classes."""
 
 from __future__ import annotations
 

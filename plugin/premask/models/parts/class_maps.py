@@ -17,7 +17,7 @@ from premask.shaping.morphology import parts
 Numbers = NDArray[np.int32]
 
 ROUNDING = 1e-5
-"""More than the share of a score by which enlarging it can be off."""
+"""An enlarged score may differ by rounding, but by less than this share of the largest score."""
 
 
 def class_map(scores: torch.Tensor, size_hw: Size, *, antialias: bool = False) -> Numbers:
@@ -33,8 +33,9 @@ def class_map(scores: torch.Tensor, size_hw: Size, *, antialias: bool = False) -
 def _rivals(scores: torch.Tensor, size_hw: Size) -> torch.Tensor:
     """The classes (n,) that may be the highest somewhere, once the scores (c, h, w) are enlarged.
 
-    Between four places a score is between theirs: whoever is nowhere above another's lowest of
-    them never wins. Of ADE20K's 150 classes few remain, and the others need not be enlarged.
+    Enlarging is bilinear, so a pixel's score lies between those of the four places around it. A
+    class whose highest of the four is below another's lowest can't win there. Of ADE20K's 150
+    classes few can win anywhere, and the others need not be enlarged.
     """
     height, width = scores.shape[1:]
     if min(height, width) < 2 or size_hw[0] < height or size_hw[1] < width:
@@ -54,8 +55,8 @@ def _of_neighbors(maps: torch.Tensor, pick: Callable[..., torch.Tensor]) -> torc
 def winners(scores: Callable[[int], torch.Tensor], count: int) -> torch.Tensor:
     """Which of `count` is highest at each pixel (height, width), as int32; the first of equals.
 
-    `scores` makes those of one (height, width) anew, so that never all exist: of 150 classes of
-    a photo of 12 megapixels they would take 7 GB.
+    `scores` computes those of one class (height, width) when it is called, so that no more than two
+    are in memory: the scores of 150 classes of a photo of 12 megapixels would take 7 GB.
     """
     best = scores(0)
     numbers = torch.zeros(best.shape, dtype=torch.int32, device=best.device)
@@ -75,7 +76,7 @@ def enlarged(scores: torch.Tensor, size_hw: Size, *, antialias: bool = False) ->
 def class_hints(
     numbers: Numbers, names: Names, wanted: Collection[int], *, instances: bool = False
 ) -> list[Hint]:
-    """One hint a wanted class, or one a connected part, from the class of each pixel (h, w)."""
+    """One hint for each wanted class, or for each of its connected parts, from numbers (h, w)."""
     return [
         Hint(label=names[number], box_xyxy=part.box_xyxy, mask=part)
         for number, mask in masks_by_number(numbers, wanted).items()

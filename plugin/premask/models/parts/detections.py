@@ -1,4 +1,4 @@
-"""What a detector's network says of one image, as arrays -> hints on that image."""
+"""Arrays of boxes, scores and labels, as a network gives them for one image -> hints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.floating]
 
 
 def corners_xyxy(boxes: Floats, size_hw: tuple[int, int]) -> Floats:
-    """Boxes (n, 4) in pixels of center and size (n, 4) as shares of the image's sides."""
+    """Corners (n, 4) in pixels, from centers and sizes (n, 4) as shares of the image's sides."""
     centers, sizes = boxes[:, :2], boxes[:, 2:]
     corners = np.concatenate([centers - sizes / 2, centers + sizes / 2], axis=1)
     height, width = size_hw

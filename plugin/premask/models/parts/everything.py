@@ -1,4 +1,4 @@
-"""All objects of an image: a grid of clicks, of which the sure and stable masks are kept (SAM)."""
+"""Find everything in an image, as SAM's authors do: click on a grid, keep sure and stable masks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ Decode = Callable[[Sequence[ObjectPrompt]], tuple[torch.Tensor, torch.Tensor]]
 
 LABEL = "object"
 
-# A mask is stable if moving its threshold by so much to either side hardly moves its edge.
 STABILITY_OFFSET = 1.0
+"""A mask is stable if its edge hardly moves when its threshold does, by so much to either side.
+
+The number is that of SAM's authors.
+"""
 
 
 def find_everything(
@@ -50,7 +53,7 @@ def _grid(canvas: Canvas, points_per_side: int) -> list[ObjectPrompt]:
 def _candidates(
     decode: Decode, canvas: Canvas, options: EverythingOptions, clicks: Sequence[ObjectPrompt]
 ) -> list[list[Annotation]]:
-    """What is good enough of each click's part, thing and group of things."""
+    """For each click, what is good enough of its three masks: a part, a thing, a group of things."""
     logits, scores = decode(clicks)
     candidates: list[list[Annotation]] = [[] for _ in clicks]
     for index, level in (scores >= options.min_score).nonzero().tolist():

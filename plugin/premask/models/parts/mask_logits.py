@@ -1,4 +1,4 @@
-"""Masks <-> the low-resolution logits in which SAM and its kin speak of them."""
+"""Masks <-> the low-resolution logits that SAM and its relatives take and give instead of them."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ class Canvas:
         return width / self.size_hw[1], height / self.size_hw[0]
 
     def steps(self, axis: int) -> Steps:
-        """How a mask gets the image's height (axis 0) or width (1): to so many pixels, keep some.
+        """How a mask gets the image's height (axis 0) or width (axis 1).
 
-        Where there is padding, it is cut off at the size of the square.
+        Each step enlarges it to so many pixels, and keeps so many of them: an image with padding
+        goes to the square's size, where the padding is cut off, and from there to its own.
         """
         size = self.size_hw[axis]
         if self.covered_hw is None:
@@ -52,16 +53,16 @@ def mask_from_logits(logits: torch.Tensor, canvas: Canvas) -> Mask:
 
 
 def mask_and_stability(logits: torch.Tensor, canvas: Canvas, offset: float) -> tuple[Mask, float]:
-    """The same, and the area above `offset` as a share of the area above `-offset`."""
+    """The same mask, and the area above `offset` as a share of the area above `-offset`."""
     crop, xy = _enlarged(logits, canvas, above=-offset)
-    values = crop.cpu().numpy()  # numpy counts several times faster than torch
+    values = crop.cpu().numpy()  # numpy counts several times faster than torch does
     surely, possibly = (np.count_nonzero(values > level) for level in (offset, -offset))
     mask = Mask.from_crop(values > 0, xy, canvas.size_hw)
     return mask, surely / max(1, possibly)
 
 
 def logits_from_mask(mask: Mask, canvas: Canvas, low_side: int) -> torch.Tensor:
-    """Low-resolution logits (low_side, low_side) of float32; what the image doesn't cover is no."""
+    """Low-resolution logits (low_side, low_side) of float32; padding is surely not in the mask."""
     pixels = torch.from_numpy(mask.to_array()).float()[None, None]
     if canvas.covered_hw is not None:
         height, width = canvas.covered_hw
@@ -92,7 +93,7 @@ def _enlarged(
 
 
 def _stretched(rows: torch.Tensor, steps: Steps) -> torch.Tensor:
-    """Rows (m, n) at the image's size, as transformers resizes masks."""
+    """Rows (m, n) at the image's size, by the very steps in which transformers resizes masks."""
     for length, kept in steps:
         size = (length, rows.shape[1])
         resized = F.interpolate(rows[None, None], size, mode="bilinear", align_corners=False)
@@ -101,13 +102,14 @@ def _stretched(rows: torch.Tensor, steps: Steps) -> torch.Tensor:
 
 
 def _reached(wanted: torch.Tensor, steps: Steps) -> tuple[int, int]:
-    """The image's first row that may see a wanted one (m), and behind the last."""
+    """The first row of the image that a wanted row (m) contributes to, and the row behind the last."""
     places = wanted.nonzero()[:, 0].tolist()
     if not places:
         return 0, 0
     start, stop, source = places[0] + 0.5, places[-1] + 0.5, len(wanted)
     for length, kept in steps:
-        # A row sees those whose centers are less than one row away from its own.
+        # In bilinear enlarging a row contributes to those whose centers are less than one of its
+        # heights away.
         start, stop = (start - 1) * length / source, (stop + 1) * length / source
         source = kept
     return max(0, math.floor(start)), min(math.ceil(stop), source)

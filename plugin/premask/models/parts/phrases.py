@@ -1,4 +1,4 @@
-"""Phrases and exemplars: what their finds are called, and what negative ones take away."""
+"""Phrases and exemplars: which can be asked for, what finds are called, what negative ones drop."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def required_phrases(prompts: Prompts, *, exemplars: bool = False) -> tuple[Phra
 
 
 def chunks(texts: Sequence[str], lengths: Sequence[int], room: int) -> Iterator[slice]:
-    """As few runs of texts as a model can read at once, whose lengths in tokens fit into `room`."""
+    """As few slices of the texts as possible; those of a slice fit into `room` tokens together."""
     first = used = 0
     for index, (text, length) in enumerate(zip(texts, lengths, strict=True)):
         require_readable(text, length, room)
@@ -65,7 +65,7 @@ def require_readable(text: str, length: int, room: int) -> None:
 
 
 def label_of(prompt: Phrase | Exemplar) -> str:
-    """What to call its finds: its label, else the words themselves."""
+    """What its finds are called: its label, or else the words themselves."""
     words = prompt.text if isinstance(prompt, Phrase) else "exemplar"
     return prompt.label or words
 
@@ -134,6 +134,7 @@ def without_unwanted(wanted: Sequence[Hint], unwanted: Sequence[Hint]) -> list[H
 
 
 def _takes(unwanted: Hint, wanted: Hint) -> bool:
+    """Whether both are of one object, and the unwanted one is the surer of it."""
     scores = unwanted.score, wanted.score
     if scores[0] is not None and scores[1] is not None and scores[0] <= scores[1]:
         return False

@@ -1,4 +1,4 @@
-"""Outline what is hinted at, with any network that looks once and is asked often: SAM's kin."""
+"""Outline objects with any network of SAM's kind: it encodes an image once, and is asked often."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Decoded = tuple[torch.Tensor, torch.Tensor]
 IMAGES_AT_ONCE = 8
 OBJECTS_AT_ONCE = 64
 OBJECTS_AT_ONCE_ON_CPU = 4
-"""A CPU takes as long for each of more objects, and longer when they leave its caches."""
+"""On a CPU, more objects at once are no faster, and slower when they outgrow its caches."""
 
 
 class PromptNetwork(Protocol):
@@ -64,14 +64,16 @@ class PromptNetwork(Protocol):
         """All that `decode` needs to know of the images."""
         ...
 
-    def decode(self, features: Tensors, prompts: Tensors, multimask: bool, options: Any) -> Decoded:
+    def decode(
+        self, features: Tensors, prompts: Tensors, multimask: bool, options: object
+    ) -> Decoded:
         """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Task:
-    """One object to outline: where its outline goes, and what there is to know."""
+    """One object to outline. `place` is the index of its image, and its own among the hints."""
 
     place: tuple[int, int]
     embedding: TorchEmbedding
@@ -79,12 +81,12 @@ class _Task:
 
 
 class PromptableSegmenter:
-    """Outlines hints, and finds everything by itself; scores are the network's predicted IoUs."""
+    """Outlines hints, or finds everything. Scores are the IoUs that the network predicts."""
 
     def __init__(self, network: PromptNetwork) -> None:
         self._network = network
         self._lock = threading.Lock()
-        # On a CPU one by one, so that a click need not wait for the images of others.
+        # On a CPU one by one, so that a click does not wait until images of others are encoded.
         self._images_at_once = images_at_once(network.device, IMAGES_AT_ONCE)
         on_cpu = network.device.type == "cpu"
         self._objects_at_once = OBJECTS_AT_ONCE_ON_CPU if on_cpu else OBJECTS_AT_ONCE
@@ -98,7 +100,7 @@ class PromptableSegmenter:
         return embedding_from_bytes(data, self._network.device)
 
     def segment(
-        self, embeddings: Sequence[TorchEmbedding], hints: Sequence[Sequence[Hint]], options: Any
+        self, embeddings: Sequence[TorchEmbedding], hints: Sequence[Sequence[Hint]], options: object
     ) -> list[list[Outline]]:
         """One outline for each hint of each image; images and objects share their batches."""
         outlines = [
@@ -157,7 +159,7 @@ class PromptableSegmenter:
                     tasks[prompt.kind].append(task)
         return tasks
 
-    def _outlined(self, tasks: Sequence[_Task], options: Any) -> list[Outline]:
+    def _outlined(self, tasks: Sequence[_Task], options: object) -> list[Outline]:
         """Outlines of objects whose prompts are of one kind."""
         prompts = [task.prompt for task in tasks]
         embeddings = [task.embedding for task in tasks]
@@ -180,16 +182,18 @@ class PromptableSegmenter:
         prompts: Sequence[ObjectPrompt],
         *,
         multimask: bool,
-        options: Any,
+        options: object,
     ) -> Decoded:
         """Logits (n, masks, h, w) and scores (n, masks) of n objects; one embedding serves all."""
-        # A network takes one rough mask an image, so objects that have one go as images.
+        # A network takes one rough mask an image, so objects with rough masks go in as if each were
+        # in an image of its own.
         one_image = len(set(map(id, embeddings))) == 1 and prompts[0].rough is None
         seen = embeddings[:1] if one_image else embeddings
-        features = {
-            name: _joined([embedding.tensors[name] for embedding in seen])
-            for name in seen[0].tensors
-        }
+        features = {}
+        for name in seen[0].tensors:
+            maps = [embedding.tensors[name] for embedding in seen]
+            # `cat` would copy the maps of a single image, too, and a click is waiting.
+            features[name] = (maps[0] if len(maps) == 1 else torch.cat(maps)).float()
         tensors = prompt_tensors(prompts, self._network.device, one_image=one_image)
         with self._lock, torch.inference_mode():
             logits, scores = self._network.decode(features, tensors, multimask, options)
@@ -197,7 +201,7 @@ class PromptableSegmenter:
 
 
 def load_promptable(model_class: Any, folder: Path, device: torch.device) -> Any:
-    """A model whose encoder, nearly all of it, is in the device's halves, and the rest is exact.
+    """A model with its image encoder, which is most of it, in halves, and the rest in full floats.
 
     In bfloat16, the prompt encoder would move a click by up to 2 of its 1024 pixels.
     """
@@ -210,7 +214,3 @@ def network_pixels(processor: Any, images: Sequence[Image], encoder: Any) -> tor
     """Images (n, 3, side, side) as the processor of their weights prepares them."""
     prepared = [network_input(processor, image, encoder.device) for image in images]
     return torch.cat([inputs["pixel_values"] for inputs in prepared]).to(encoder.dtype)
-
-
-def _joined(maps: Sequence[torch.Tensor]) -> torch.Tensor:
-    return (maps[0] if len(maps) == 1 else torch.cat(list(maps))).float()

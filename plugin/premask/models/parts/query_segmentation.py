@@ -1,4 +1,4 @@
-"""Mask2Former and its kin: queries, each with a class and a mask, read as classes or as objects."""
+"""Networks of Mask2Former's kind: they answer with queries, each of a class and a mask."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
@@ -24,9 +24,10 @@ MASK_THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """An image of `size_hw` as the network sees it: views (n, 3, h, w), in most families one.
+    """An image as the network sees it, in views (n, 3, h, w); `size_hw` is the image's own size.
 
-    Several of them lie at `places` along its longer side, once it has been resized.
+    In most families there is one view. Where there are several, `places` says which part of the
+    resized image's longer side each of them shows.
     """
 
     views: torch.Tensor
@@ -36,9 +37,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Probabilities (n, q, c + 1) of the classes, the last one none, and mask logits (n, q, h, w).
+    """What the network says of each of the n views of one image, in q queries.
 
-    There is one of the n for each view of the image.
+    `classes` (n, q, c + 1) are probabilities, the last one that of no object, and `masks`
+    (n, q, h, w) are logits.
     """
 
     classes: torch.Tensor
@@ -47,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """An object, or an area such as the sky; `number` is that of its class."""
+    """An object, or an area such as the sky. `number` is that of its class."""
 
     number: int
     score: float
@@ -69,14 +71,16 @@ class QueryNetwork(Protocol):
 
     @property
     def antialias(self) -> bool:
-        """Whether its library smooths what it makes smaller."""
+        """Whether its library smooths a map before it makes it smaller."""
         ...
 
-    def look(self, image: Image, options: Any) -> Look:
+    def look(self, image: Image, options: QuerySegmentationOptions) -> Look:
         """The image, prepared."""
         ...
 
-    def answer(self, views: torch.Tensor, options: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def answer(
+        self, views: torch.Tensor, options: QuerySegmentationOptions
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits of classes (n, q, c + 1) and of masks (n, q, h, w)."""
         ...
 
@@ -84,17 +88,21 @@ class QueryNetwork(Protocol):
         """What each class (c, h, w) scores at each place of the image, at low resolution."""
         ...
 
-    def instances(self, answer: Answer, look: Look, options: Any) -> Iterator[Segment]:
+    def instances(
+        self, answer: Answer, look: Look, options: QuerySegmentationOptions
+    ) -> Iterator[Segment]:
         """The objects; they may overlap."""
         ...
 
-    def panoptic(self, answer: Answer, look: Look, options: Any) -> Iterator[Segment]:
+    def panoptic(
+        self, answer: Answer, look: Look, options: QuerySegmentationOptions
+    ) -> Iterator[Segment]:
         """Objects and areas, no two of which overlap."""
         ...
 
 
 class QueryFinder:
-    """Finds classes, objects, or both, with masks; scores, where there are any, are the model's."""
+    """Finds classes, objects, or both, with masks. Classes have no scores."""
 
     def __init__(self, network: QueryNetwork) -> None:
         self._network = network
@@ -155,7 +163,7 @@ def _hint(segment: Segment, names: Mapping[int, str]) -> Hint:
 
 
 def class_scores(classes: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """What each class scores (c, h, w), by queries' classes (q, c + 1) and masks (q, h, w)."""
+    """What each class scores (c, h, w): the masks (q, h, w) of all queries, by their classes."""
     return torch.einsum("qc,qhw->chw", classes[:, :-1], masks.sigmoid())
 
 
@@ -167,7 +175,7 @@ def confident(answer: Answer, threshold: float) -> tuple[torch.Tensor, torch.Ten
 
 
 def best_pairs(answer: Answer) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The same of the best pairs of a query and a class, as many as there are queries."""
+    """The same three of the best pairs of a query and a class, as many as there are queries."""
     classes = answer.classes[0, :, :-1]
     scores, places = classes.flatten().topk(len(classes))
     queries = places.div(classes.shape[1], rounding_mode="floor")
@@ -181,10 +189,12 @@ def contested(
     visible: float,
     own: Callable[[int], torch.Tensor] | None = None,
 ) -> Iterator[Segment]:
-    """Each pixel to the strongest; who keeps too little of what it is strong at gets nothing.
+    """Give each pixel to the strongest of several masks, and drop masks that lose too many pixels.
 
-    `strengths` makes those of one contestant (height, width), weighed by its score. With `own`, the
-    same unweighed, what a contestant is strong at follows from that, and it gets no more.
+    `strengths` computes, for one mask, how likely each pixel (height, width) is, times its score. A
+    mask is dropped unless it wins more than the share `visible` of the pixels where it is likely.
+    With `own`, the same not multiplied by the score, that is what decides where a mask is likely,
+    and a mask keeps only such pixels.
     """
     if not len(scores):
         return
@@ -198,8 +208,8 @@ def contested(
 
 
 def mean_inside(masks: torch.Tensor) -> torch.Tensor:
-    """How sure each mask (n, h, w) of logits is of its pixels, on average (n,)."""
+    """The mean probability (n,) of the pixels inside each mask, from logits (n, h, w)."""
     inside = (masks > 0).flatten(1)
     sure = (masks.sigmoid().flatten(1) * inside).sum(dim=1)
-    # The small number is the library's, for masks without a pixel.
+    # Masks without a pixel get 0; the small number is the library's (transformers).
     return sure / (inside.sum(dim=1) + 1e-6)

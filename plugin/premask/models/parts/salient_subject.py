@@ -1,4 +1,4 @@
-"""What networks that know one subject an image share: where they look, and what they found."""
+"""For networks that find the one subject of an image: which part they see, what they found."""
 
 from __future__ import annotations
 

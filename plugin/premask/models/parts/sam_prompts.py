@@ -1,4 +1,4 @@
-"""Hints -> what SAM and its kin want to hear: points, labels, boxes and low-resolution masks."""
+"""Hints -> the input of SAM and its relatives: points, labels, boxes, low-resolution masks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ObjectPrompt:
 
     @property
     def kind(self) -> Kind:
-        """Prompts of one kind fit into one call without padding, which the networks would see."""
+        """Prompts of one kind go into one call without padding, which would change the results."""
         return len(self.labels), self.box_xyxy is not None, self.rough is not None
 
     @property
@@ -37,7 +37,7 @@ class ObjectPrompt:
 
 
 def prompt_of(hint: Hint, canvas: Canvas, low_side: int) -> ObjectPrompt | None:
-    """What a hint says of its object; None where its box or mask has no pixel of the image."""
+    """The prompt for a hint; None where its box or mask covers no pixel of the image."""
     rough, box_xyxy = _checked_mask(hint, canvas), _known_box(hint)
     if box_xyxy is not None and not box_area(clip_box(box_xyxy, canvas.size_hw)):
         return None
@@ -81,7 +81,7 @@ def prompt_tensors(
 
 
 def _known_box(hint: Hint) -> Box | None:
-    """The hint's box, or its mask's where no click says that the object goes on beside it."""
+    """The hint's box, else the mask's, unless a positive click may extend the object beyond it."""
     if hint.box_xyxy is not None or any(point.positive for point in hint.points):
         return hint.box_xyxy
     if hint.mask is None:

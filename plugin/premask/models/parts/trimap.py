@@ -1,4 +1,4 @@
-"""What surely belongs to an object, and what surely does not, from its rough mask."""
+"""Trimaps: the pixels that surely belong to an object, or surely don't, from its rough mask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ Places = NDArray[np.int64]
 # Diagonal neighbors belong to one part.
 CONNECTED = np.ones((3, 3), np.bool_)
 
-# The effort of a step between pixels of one color, in units of CIELAB.
+# The effort of a step between pixels of one color, in units of CIELAB: without it, all pixels of an
+# even area would be equally far away.
 STEP = 0.3
 
 
@@ -28,12 +29,12 @@ class Banded(Protocol):
 
     @property
     def band(self) -> float:
-        """Half of it, as a share of the object's size."""
+        """Half of its width, as a share of the object's size."""
         ...
 
     @property
     def band_pixels(self) -> float | None:
-        """Half of it in pixels, where it is the same for all objects."""
+        """Half of its width in pixels, if it is the same for all objects; else None."""
         ...
 
 

@@ -1,1 +1,1 @@
-"""BiRefNet: a matter, and our own copy of its network."""
+"""BiRefNet: its adapter, and the network, written anew so that no code has to be downloaded."""

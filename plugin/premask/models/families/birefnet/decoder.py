@@ -11,7 +11,7 @@ from torchvision.ops import deform_conv2d
 
 COARSEST = 4
 LEVELS = range(COARSEST, 0, -1)
-"""The official numbers: the encoder's coarsest map first."""
+"""The levels by the numbers that are in the weights' names: the coarsest one first."""
 
 NARROW = 64
 BRANCH = 256
@@ -25,8 +25,8 @@ IMAGE_SHARE = 8
 class Decoder(nn.Module):
     """Logits (n, 1, h, w) of the subject, from the image and the encoder's maps.
 
-    The heads `conv_ms_spvn` and `gdt_convs_pred` were there to be trained with; checkpoints carry
-    them, and nothing here asks them.
+    The heads `conv_ms_spvn` and `gdt_convs_pred` only served to train it. They are made because
+    checkpoints hold weights for them, and never called.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
@@ -75,7 +75,7 @@ class Decoder(nn.Module):
 
 
 class ImageReader(nn.Module):
-    """What a step needs to know of the image's own pixels."""
+    """Features of the image's own pixels, which are added to the input of a step."""
 
     def __init__(self, given: int, made: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class ImageReader(nn.Module):
 
 
 class Lateral(nn.Module):
-    """The encoder's map, on its way to the step of its size."""
+    """A skip connection: carries the encoder's map to the decoder's step of the same size."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Lateral(nn.Module):
 
 
 class Step(nn.Module):
-    """One step of the decoder, and the squeeze before it: narrow, look around, widen."""
+    """One step of the decoder: it narrows the map, mixes in the surroundings, and widens it."""
 
     def __init__(self, given: int, made: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Step(nn.Module):
 
 
 class Surroundings(nn.Module):
-    """Looks near, further, anywhere it likes, and at all at once: ASPP with deformed kernels."""
+    """ASPP with deformed kernels of several sizes, and the mean of the whole map."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class DeformedBranch(nn.Module):
 
 
 class DeformedConvolution(nn.Module):
-    """A convolution that decides at each pixel where to look, and how closely (Zhu 2019)."""
+    """Modulated deformable convolution (Zhu 2019): offsets and weights are predicted a pixel."""
 
     def __init__(self, kernel: int) -> None:
         super().__init__()
@@ -181,5 +181,5 @@ def tiled(image: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 def enlarged(given: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """The map at another one's size, corner on corner as in training."""
+    """The map at another one's size, with corners aligned, as it was trained."""
     return F.interpolate(given, like.shape[2:], mode="bilinear", align_corners=True)

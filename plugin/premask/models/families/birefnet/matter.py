@@ -21,25 +21,23 @@ from premask.images import Image, Rgb
 from premask.masks import Alpha, Mask, Size
 from premask.models.families.birefnet.network import MULTIPLE, BiRefNet, Weights, shape_of
 from premask.models.options import BirefnetOptions
+from premask.models.parts.imagenet import DEVIATION, MEAN
 from premask.models.parts.salient_subject import around, subject_hints
 from premask.models.parts.torch_runtime import device_of, images_at_once, in_alike_batches
 from premask.models.weights.pickles import TENSORS, require_known
 from premask.prompts import Hint, Prompts
 
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
-
-# What the dynamic checkpoint was trained with: sides of 256 to 2304 pixels.
 SHORTEST = 256
 LONGEST = 2304
+"""The sides, in pixels, that the authors' dynamic checkpoint was trained with."""
 
 WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")
-"""What training on several GPUs, and compiling, put before the names of weights."""
+"""What torch puts before the names of weights that were trained on several GPUs, or compiled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _View:
-    """Pixels (h, w, 3) that the network shall look at, and the size at which it does."""
+    """Pixels (h, w, 3) that the network looks at, and the size at which it sees them."""
 
     rgb: Rgb
     seen_hw: Size
@@ -67,10 +65,14 @@ class BirefnetMatter:
     ) -> list[Alpha]:
         """Alpha (height, width) of each subject; with a mask, of what lies in and around it."""
         boxes = [_looked_at(image, mask) for image, mask in zip(images, masks, strict=True)]
-        views = [
-            _view(image.rgb[box_slices(box)], options)
+        crops = [
+            image.rgb[box_slices(box)]
             for image, box in zip(images, boxes, strict=True)
             if box is not None
+        ]
+        views = [
+            _View(rgb=rgb, seen_hw=network_size((rgb.shape[0], rgb.shape[1]), options))
+            for rgb in crops
         ]
         alphas = iter(
             in_alike_batches(self._alphas, views, self._at_once, lambda view: view.seen_hw)
@@ -103,12 +105,12 @@ class BirefnetMatter:
 
 
 def float16_on_gpu(device: torch.device) -> torch.dtype:
-    """The halves in which the authors run it; deformed convolutions know no bfloat16."""
+    """Half floats on a GPU, as the authors run it: torchvision has no deformed bfloat16."""
     return torch.float16 if device.type == "cuda" else torch.float32
 
 
 def network_size(size_hw: Size, options: BirefnetOptions) -> Size:
-    """Height and width at which an image of this size is seen."""
+    """Height and width at which the network sees an image of this size."""
     scale = min(1.0, LONGEST / max(size_hw))
     own = [max(SHORTEST, side * scale) for side in size_hw]
     height, width = (
@@ -116,10 +118,6 @@ def network_size(size_hw: Size, options: BirefnetOptions) -> Size:
         for wanted, side in zip((options.height, options.width), own, strict=True)
     )
     return height, width
-
-
-def _view(rgb: Rgb, options: BirefnetOptions) -> _View:
-    return _View(rgb=rgb, seen_hw=network_size((rgb.shape[0], rgb.shape[1]), options))
 
 
 def _looked_at(image: Image, mask: Mask | None) -> IntBox | None:
@@ -148,7 +146,8 @@ def _alpha(activation: torch.Tensor, size_hw: Size) -> Alpha:
 def _loaded(path: Path) -> BiRefNet:
     weights = {WRAPPERS.sub("", name): values for name, values in _read(path).items()}
     try:
-        # Random numbers, only to be replaced, would take seconds.
+        # On the device `meta` nothing is allocated: it would take seconds to draw random numbers
+        # for a network of this size, only to replace them.
         with torch.device("meta"):
             network = BiRefNet(shape_of(weights))
         network.load_state_dict(weights, assign=True)

@@ -1,4 +1,4 @@
-"""BiRefNet (Zheng 2024) without downloaded code: the network that the official weights fit."""
+"""The network of BiRefNet (Zheng 2024). Its parts are named as the official weights name them."""
 
 from __future__ import annotations
 
@@ -23,22 +23,19 @@ class BiRefNet(nn.Module):
     def __init__(self, shape: SwinShape) -> None:
         super().__init__()
         self.bb = Swin(shape)
-        # Each map is joined by that of the image at half its size.
+        # The encoder sees the image twice, the second time at half its size, which doubles maps.
         widths = [2 * width for width in shape.widths]
         self.squeeze_module = nn.Sequential(Step(sum(widths), widths[-1]))
         self.decoder = Decoder(widths)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        maps = self._encoded(pixels)
+        half = F.interpolate(pixels, scale_factor=0.5, mode="bilinear", align_corners=True)
+        pairs = zip(self.bb(pixels), self.bb(half), strict=True)
+        maps = [torch.cat([whole, enlarged(small, whole)], dim=1) for whole, small in pairs]
         context = [enlarged(finer, maps[-1]) for finer in maps[:-1]]
         maps[-1] = self.squeeze_module(torch.cat([*context, maps[-1]], dim=1))
         logits: torch.Tensor = self.decoder(pixels, maps)
         return logits
-
-    def _encoded(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        half = F.interpolate(pixels, scale_factor=0.5, mode="bilinear", align_corners=True)
-        pairs = zip(self.bb(pixels), self.bb(half), strict=True)
-        return [torch.cat([whole, enlarged(small, whole)], dim=1) for whole, small in pairs]
 
 
 def shape_of(weights: Weights) -> SwinShape:

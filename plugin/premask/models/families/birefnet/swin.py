@@ -11,7 +11,8 @@ from torch import nn
 PATCH = 4
 MLP_RATIO = 4
 
-# What the paper adds to the attention between tokens that only the shift brought together.
+# Swin's authors add this to the attention between tokens that are no neighbors in the image: a
+# shifted window holds some, as what is shifted out on one side comes in on the other.
 APART = -100.0
 
 
@@ -193,7 +194,7 @@ def relative_positions(side: int) -> torch.Tensor:
 
 
 def shift_mask(size_hw: tuple[int, int], window: int, like: torch.Tensor) -> torch.Tensor:
-    """What keeps apart (windows, tokens, tokens) what is not neighbors in the unshifted map."""
+    """What to add to the attention (windows, tokens, tokens): 0 for neighbors, APART for others."""
     rows, columns = (_bands(side, window, like.device) for side in size_hw)
     regions = (3 * rows[:, None] + columns)[None, :, :, None]
     numbers = windows_of(regions, window)[..., 0]
@@ -201,7 +202,7 @@ def shift_mask(size_hw: tuple[int, int], window: int, like: torch.Tensor) -> tor
 
 
 def _bands(length: int, window: int, device: torch.device) -> torch.Tensor:
-    """0 where a shifted window holds neighbors only; 1 and 2 on both sides of the wrapped edge."""
+    """Numbers of the rows (or columns): equal ones are neighbors wherever a window holds both."""
     numbers = torch.zeros(length, dtype=torch.long, device=device)
     numbers[-window:] = 1
     numbers[-(window // 2) :] = 2

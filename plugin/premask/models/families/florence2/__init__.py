@@ -1,1 +1,1 @@
-"""Florence-2: a finder, and how its answers are read."""
+"""Florence-2: its adapter, and how the texts that it writes are read."""

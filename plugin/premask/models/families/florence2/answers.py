@@ -1,4 +1,4 @@
-"""What Florence-2 answers, words and <loc_...> tokens -> hints on the image."""
+"""Florence-2's answers, which are words and <loc_...> tokens -> hints on the image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from premask.models.parts.detections import hints_of
 from premask.prompts import Hint, Phrase
 
 BINS = 1000
-"""Steps in which a place is told, along either side of the image."""
+"""A coordinate is written as one of so many equal parts of the image's side."""
 
 AROUND = re.compile("<s>|</s>|<pad>")
 REGIONS = re.compile(r"([^<>]*)((?:<loc_\d+>|<sep>|<poly>|</poly>)+)")
@@ -25,7 +25,7 @@ PLACE = re.compile(r"<loc_(\d+)>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """What the model calls something, and where: boxes' or polygons' numbers, x first, in bins."""
+    """What the model calls something, and its box or polygons: x, y, x, y, ... in bins."""
 
     words: str
     rings: tuple[tuple[int, ...], ...]
@@ -37,13 +37,14 @@ class Region:
 
 
 def boxes_in(answer: str) -> list[Region]:
-    """A region for each box behind words; what is left of three numbers or fewer is dropped."""
-    return [
-        Region(words=words, rings=(box,))
-        for words, places in _runs(answer)
-        for box in _fours(_numbers(places))
-        if words
-    ]
+    """One region for each box with words; fewer than four numbers at the end are no box."""
+    regions = []
+    for words, places in _runs(answer):
+        numbers = _numbers(places)
+        for first in range(0, len(numbers) - 3, 4):
+            if words:
+                regions.append(Region(words=words, rings=(numbers[first : first + 4],)))
+    return regions
 
 
 def outlines_in(answer: str) -> list[Region]:
@@ -72,10 +73,10 @@ def region_hints(region: Region, label: str, size_hw: tuple[int, int]) -> list[H
 
 
 def asked_phrase(words: str, phrases: Sequence[Phrase]) -> Phrase:
-    """The phrase that the model's words are, or are a part of, or are most like.
+    """The phrase that the model's words repeat, whole or in part, or else are most like.
 
-    A caption holds nothing but phrases, but the model may repeat them by the part, or misspelt.
-    Where no phrase was asked, its words are one.
+    The caption that it read holds nothing but phrases, but it may repeat a part of one, or misspell
+    it. Where nothing was asked for, its own words are the phrase.
     """
     if not phrases:
         return Phrase(text=words)
@@ -99,18 +100,13 @@ def kept(hints: Sequence[Hint], keep: Sequence[str]) -> list[Hint]:
 
 
 def _runs(answer: str) -> Iterator[tuple[str, str]]:
-    """Words, and the places behind them."""
+    """Words, and the tokens of places that follow them."""
     for words, places in REGIONS.findall(AROUND.sub("", answer)):
         yield words.strip(), places
 
 
 def _numbers(places: str) -> tuple[int, ...]:
     return tuple(int(number) for number in PLACE.findall(places))
-
-
-def _fours(numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    for first in range(0, len(numbers) - 3, 4):
-        yield numbers[first : first + 4]
 
 
 def _pixels(ring: Sequence[int], size_hw: tuple[int, int]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Florence-2: finds what a caption names, or all there is, by writing it down; transformers."""
+"""Florence-2: finds what a caption names, or whatever there is, and writes it as a text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from premask.models.parts.torch_runtime import (
 from premask.prompts import Phrase, Prompts
 
 STOP = ". "
-"""What parts phrases in a caption."""
+"""Separates phrases in a caption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
