@@ -53,7 +53,7 @@ def _grid(canvas: Canvas, points_per_side: int) -> list[ObjectPrompt]:
 def _candidates(
     decode: Decode, canvas: Canvas, options: EverythingOptions, clicks: Sequence[ObjectPrompt]
 ) -> list[list[Annotation]]:
-    """For each click, what is good enough of its three masks: a part, a thing, a group of things."""
+    """The good ones among the three masks of each click: of a part, a thing, a group of things."""
     logits, scores = decode(clicks)
     candidates: list[list[Annotation]] = [[] for _ in clicks]
     for index, level in (scores >= options.min_score).nonzero().tolist():

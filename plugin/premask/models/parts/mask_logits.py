@@ -102,7 +102,7 @@ def _stretched(rows: torch.Tensor, steps: Steps) -> torch.Tensor:
 
 
 def _reached(wanted: torch.Tensor, steps: Steps) -> tuple[int, int]:
-    """The first row of the image that a wanted row (m) contributes to, and the row behind the last."""
+    """The first row of the image that wanted rows (m) reach, and the one behind the last."""
     places = wanted.nonzero()[:, 0].tolist()
     if not places:
         return 0, 0
