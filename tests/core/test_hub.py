@@ -157,3 +157,16 @@ def _answer(error: type[Exception], status: int) -> Exception:
     request = httpx.Request("GET", "https://huggingface.co")
     answer = httpx.Response(status, request=request)
     return error("refused", response=answer)  # type: ignore[call-arg]
+
+
+def test_weights_that_wait_in_a_pull_request_are_known_by_their_commit(
+    checkpoint: Checkpoint, cache: Path
+) -> None:
+    """`refs/pr/6` may move: what is remembered of images belongs to the commit that came."""
+    pull_requests = cache.parents[1] / "refs" / "refs" / "pr"
+    pull_requests.mkdir(parents=True)
+    (pull_requests / "6").write_text(COMMIT)
+    (cache / "model.safetensors").write_bytes(b"weights")
+    waiting = replace(checkpoint, weights=HubWeights(hub="owner/net", revision="refs/pr/6"))
+    assert installed_weights(waiting) == cache
+    assert weights_identity(waiting) == COMMIT
