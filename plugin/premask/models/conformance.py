@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from premask.models.families.sam2_official import sam2_official_segmenter
     from premask.models.families.sam3 import sam3_finder
     from premask.models.families.sam3_tracker import sam3_tracker_segmenter
+    from premask.models.families.sam31.adapters import sam31_finder, sam31_tracker_segmenter
     from premask.models.families.sam_hq import sam_hq_segmenter
     from premask.models.families.segformer import SegformerFinder
     from premask.models.families.u2net import U2netMatter
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
         "sam2-official": sam2_official_segmenter,
         "sam3": sam3_finder,
         "sam3-tracker": sam3_tracker_segmenter,
+        "sam31": sam31_finder,
+        "sam31-tracker": sam31_tracker_segmenter,
     }
     SEGMENTERS: dict[str, Callable[..., Segmenter]] = {
         "edgetam": edgetam_segmenter,
@@ -66,6 +69,8 @@ if TYPE_CHECKING:
         "sam2": sam2_segmenter,
         "sam2-official": sam2_official_segmenter,
         "sam3-tracker": sam3_tracker_segmenter,
+        "sam31": sam31_finder,
+        "sam31-tracker": sam31_tracker_segmenter,
     }
     MATTERS: dict[str, Callable[..., Matter]] = {
         "birefnet": BirefnetMatter,

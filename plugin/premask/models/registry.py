@@ -180,6 +180,20 @@ FAMILIES: dict[str, Family] = {
         needs_prompts=_always,
         model_types=("sam3", "sam3_video", "sam3_lite_text"),
     ),
+    "sam31": Family(
+        adapter="premask.models.families.sam31.adapters:sam31_finder",
+        stages=("find",),
+        extra="torch",
+        options={"find": Sam3Options},
+        prompts=("phrases", "exemplars"),
+        needs_prompts=_always,
+    ),
+    "sam31-tracker": Family(
+        adapter="premask.models.families.sam31.adapters:sam31_tracker_segmenter",
+        stages=("find", "outline"),
+        extra="torch",
+        options={"find": EverythingOptions},
+    ),
     "grounding-dino": Family(
         adapter="premask.models.families.grounding_dino:grounding_dino_finder",
         stages=("find",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,14 +122,42 @@ def load_strictly(
     report["unexpected_keys"] = [
         key for key in report["unexpected_keys"] if not re.match(only_trained_with, key)
     ]
+    _require_complete(report, model_class, folder)
+    return model.to(device).eval()
+
+
+def fill_strictly(
+    model_class: Any,
+    config: Any,
+    state: Mapping[str, torch.Tensor],
+    *,
+    source: Path,
+    device: torch.device,
+) -> Any:
+    """A transformers model of these weights, in full floats; `source` is where they come from."""
+    with _LOADING, _silence():
+        model, report = model_class.from_pretrained(
+            None,
+            config=config,
+            state_dict=dict(state),
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+        )
+    _require_complete(report, model_class, source)
+    return model.to(device).eval()
+
+
+def _require_complete(
+    report: Mapping[str, Iterable[object]], model_class: Any, source: Path
+) -> None:
     wrong = {kind: sorted(map(str, keys)) for kind, keys in report.items() if keys}
     if wrong:
         listed = "; ".join(f"{kind}: {', '.join(keys[:5])}" for kind, keys in wrong.items())
         raise MissingWeights(
-            f"The weights in {folder} do not fit {model_class.__name__} ({listed}). They are of "
+            f"The weights in {source} do not fit {model_class.__name__} ({listed}). They are of "
             "another architecture, or the file is incomplete: download them again."
         )
-    return model.to(device).eval()
 
 
 @contextmanager
