@@ -69,7 +69,6 @@ if TYPE_CHECKING:
         "sam2": sam2_segmenter,
         "sam2-official": sam2_official_segmenter,
         "sam3-tracker": sam3_tracker_segmenter,
-        "sam31": sam31_finder,
         "sam31-tracker": sam31_tracker_segmenter,
     }
     MATTERS: dict[str, Callable[..., Matter]] = {

@@ -74,7 +74,8 @@ def read_state(path: Path) -> State:
     """All tensors of the file by their authors' names."""
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            tensors: State = load_file(path)
+            return tensors
         require_known(path, TENSORS)
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, SafetensorError, RuntimeError) as error:
