@@ -21,7 +21,7 @@ COMMANDS = {
     "pull": "export a project's annotations and predictions",
 }
 FLAGS = {"recipe_settings": "--set", "interactive_settings": "--set-interactive"}
-"""Settings whose flag is not their own name, because it is given once for each of several."""
+"""Settings with several values: their flag is given once for each value, so it is singular."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,8 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(0, "serve")
     try:
         options = _parser(words[0]).parse_args(words)
-        flags = {name: getattr(options, name) for name in flag_settings()}
-        settings = read_settings(options.config, environment=os.environ, flags=_parsed(flags))
+        settings = read_settings(options.config, environment=os.environ, flags=_flags(options))
         return int(_module(words[0]).run(options, settings))
     except PremaskError as error:
         print(f"premask: {printable(str(error))}", file=sys.stderr)
@@ -69,11 +68,12 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
         command.add_argument(flag, dest=name, metavar="VALUE", action=action, help=text)
 
 
-def _parsed(flags: dict[str, Any]) -> dict[str, Any]:
-    known = flag_settings()
+def _flags(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as flags; None for those that were not."""
+    given = {name: (item, getattr(options, name)) for name, item in flag_settings().items()}
     return {
-        name: known[name].parse(value, "flags: ") if isinstance(value, str) else value
-        for name, value in flags.items()
+        name: item.parse(value, "flags: ") if isinstance(value, str) else value
+        for name, (item, value) in given.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""For people who use label-studio-ml 2.x: its class, over the same predictor."""
+"""The backend as a model of label-studio-ml 2.x, for people who run that server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def shared_predictor() -> Predictor:
 
 
 class PremaskModel(LabelStudioMLBase):
-    """Without a queue, a deadline and /status, which `python -m ml_backend` has."""
+    """Answers like `python -m ml_backend`, but has no queue, no deadline and no /status."""
 
     def setup(self) -> None:
         """Name the predictions for this project; raises for one that nothing can be done for."""
@@ -31,17 +31,17 @@ class PremaskModel(LabelStudioMLBase):
         self.set("model_version", shared_predictor().version(config))
 
     def predict(self, tasks: list[Json], context: Json | None = None, **kwargs: Any) -> list[Any]:
-        """One item a task; a task that failed is asked for again by Label Studio."""
+        """One item for each task; one that failed has no result, so Label Studio asks again."""
         config = parse_label_config(self.label_config)
         if context is None:
-            return [_item(task_from_json(each), config) for each in tasks]
+            return [_item_for_task(task_from_json(task), config) for task in tasks]
         asked = regions_by_image(context, config)
         predictor = shared_predictor()
-        answers = [predictor.answer_click(task_from_json(each), asked, config) for each in tasks]
-        return [each.content for each in answers]
+        answers = [predictor.answer_click(task_from_json(task), asked, config) for task in tasks]
+        return [answer.content for answer in answers]
 
 
-def _item(task: Task, config: LabelConfig) -> Any:
+def _item_for_task(task: Task, config: LabelConfig) -> Any:
     predictor = shared_predictor()
     if predictor.recipes.for_tasks is None or not any(map(config.outputs, config.images)):
         return NOT_LOOKED_AT

@@ -1,4 +1,4 @@
-"""Predictions into a project, many at a time, behind the model's back, and none of them twice."""
+"""Writes predictions into a project: many in one request, in a thread, and none of them twice."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ml_backend.studio.client import AnswerLost, Condition, LabelStudioClient
 BATCH = 200
 BATCH_BYTES = 8 * 10**6
 BATCH_SECONDS = 10.0
-"""A batch is written when it is so large, in one way or another; or so old, if nothing else is
-being written. (A bulk import takes Label Studio 1.23 1.7 s in a project of 20,000 tasks.)"""
+"""A batch is written when it has so many predictions or bytes; or when it is so old, and no other
+is being written. (With 20,000 tasks in a project, a bulk import takes Label Studio 1.23 1.7 s.)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPrediction:
-    """What Label Studio's import takes: JSON with the task's number in it."""
+    """A prediction for the bulk import: JSON with the task's number in it."""
 
     task: int
     content: bytes
@@ -30,9 +30,10 @@ Batch = list[NewPrediction]
 
 
 class BulkWriter:
-    """Writes predictions of one model version; `on_failure` hears of tasks that got none, and why.
+    """Writes predictions of one model version; leaving the `with` block writes what is left.
 
-    One batch is written while the next one is collected. Leaving the block writes what is left.
+    One batch is written while the next one is collected. `on_failure` is called for each task that
+    got no prediction, with the reason.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class BulkWriter:
             self._thread.shutdown()
 
     def add(self, prediction: NewPrediction) -> None:
-        """Write it soon."""
+        """Add to the batch, which is written when it is full or old."""
         if not self._batch:
             self._since = time.monotonic()
         self._batch.append(prediction)
@@ -87,19 +88,19 @@ class BulkWriter:
             self._finish(*self._writing.popleft())
 
     def _write(self, batch: Batch) -> set[int]:
-        """The tasks of the batch that Label Studio dropped without a word."""
-        # Somebody else may have labeled them meanwhile: a second push, or the backend itself.
+        """Write a batch; returns the tasks whose predictions Label Studio dropped silently."""
+        # A second push, or the server itself, may have labeled some of them meanwhile.
         lacking = self._lacking(batch)
-        new = [each for each in batch if each.task in lacking]
+        new = [prediction for prediction in batch if prediction.task in lacking]
         if not new:
             return set()
-        contents = [each.content for each in new]
+        contents = [prediction.content for prediction in new]
         created = self._client.add_predictions(self._project, contents)
         return set() if created == len(new) else self._lacking(new)
 
     def _lacking(self, batch: Batch) -> set[int]:
         """The tasks of the batch that have no prediction of this version."""
-        numbers = {each.task for each in batch}
+        numbers = {prediction.task for prediction in batch}
         span = {"min": min(numbers), "max": max(numbers)}
         conditions = [
             Condition(column="id", operator="in", type="Number", value=span),
@@ -111,9 +112,11 @@ class BulkWriter:
         try:
             dropped = writing.result()
         except AnswerLost as error:
-            # To send it once more could write it twice: only the next run can see what was written.
-            for each in batch:
-                self._on_failure(each.task, f"{error} Perhaps it was written: run push again.")
+            # To send it again could write it twice. The next run will see what was written.
+            for prediction in batch:
+                self._on_failure(
+                    prediction.task, f"{error} Perhaps it was written: run push again."
+                )
             return
         self.written += len(batch) - len(dropped)
         for task in sorted(dropped):
@@ -130,7 +133,7 @@ def with_version(version: str) -> Condition:
 
 
 def without_version(version: str) -> Condition:
-    """Tasks that have none."""
+    """Tasks that have no prediction of this model version."""
     return _versions("not_contains", version)
 
 

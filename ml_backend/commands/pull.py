@@ -1,4 +1,4 @@
-"""python -m ml_backend pull: a project's annotations and predictions, in any of the formats."""
+"""python -m ml_backend pull: export annotations and predictions, in any of the formats."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PAGE = 10
 """Whole tasks at a time: each may hold megabytes of brushes."""
 
 FETCHERS = 4
-"""Images that are fetched at once, where any must be."""
+"""How many images are fetched at the same time, where any must be."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    """An image of the task that is the `number`th, and what was said of it."""
+    """An image to export, with the regions for it; `number` counts tasks for the progress."""
 
     number: int
     task: int
@@ -112,7 +112,7 @@ class Pull:
     _stems: Stems = field(default_factory=Stems)
 
     def run(self, show: ProgressWatcher) -> list[Path]:
-        """Read all tasks, write all formats; says where the results are."""
+        """Read all tasks, then write all formats; returns the paths of the results."""
         path = self.delivery.folder / STATE_FOLDER / "pulled.jsonl"
         path.unlink(missing_ok=True)
         with Journal(path) as journal:
@@ -142,7 +142,7 @@ class Pull:
                 counter.tell()
 
     def _wanted(self) -> Iterator[_Wanted]:
-        """The images of which somebody said something, task by task."""
+        """The images that somebody has looked at, task by task."""
         images = images_of(self.client.project(self.project)["label_config"])
         tasks = self.client.tasks(self.project, size=PAGE, whole=True)
         for number, task in enumerate(tasks, start=1):
@@ -176,7 +176,7 @@ class Pull:
         self.delivery.write_image_files(labeled, self._stems.of(name))
         journal.add(str(len(self._found)), labeled)
         self._found.append((name, len(labeled.annotations)))
-        self._labels.update(each.label for each in labeled.annotations)
+        self._labels.update(annotation.label for annotation in labeled.annotations)
 
     def _write_all(self, journal: Journal) -> list[Path]:
         def read_all() -> Iterator[Labeled]:

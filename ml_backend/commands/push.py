@@ -1,4 +1,4 @@
-"""python -m ml_backend push: label a whole project through the API; goes on where it was."""
+"""python -m ml_backend push: label a whole project; run again, it continues where it was."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ml_backend.studio.protocol import Json
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 from premask.terminal.screen import ProgressLine, printable
 
-OWN = "premask"
-"""How premask's model versions begin; predictions of anybody else are never touched."""
+OWN_PREFIX = "premask"
+"""How premask's model versions begin; predictions with other names are never deleted."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,11 +76,11 @@ def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warm
 
 
 class Labeler(Protocol):
-    """Labels tasks, in order; it may work ahead."""
+    """What `Push` needs of a `TaskLabeler`; tests have others."""
 
     @property
     def model_version(self) -> str:
-        """What its predictions are called: the same name means the same predictions."""
+        """The name of its predictions: the same name means the same predictions."""
         ...
 
     @property
@@ -89,17 +89,17 @@ class Labeler(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Raise what would make every task fail."""
+        """Raise now what would otherwise make every task fail."""
         ...
 
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
-        """One for each task."""
+        """A prediction or a failure for each task, in order."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
 class Push:
-    """One run. What was done is remembered in Label Studio alone, by the model version."""
+    """One run. What earlier runs did is known from the model versions in Label Studio."""
 
     client: LabelStudioClient
     project: int
@@ -122,11 +122,11 @@ class Push:
         tasks = self.client.tasks(self.project, missing)
         with BulkWriter(self.client, self.project, version, self._fail) as writer:
             counter.done = counter.reused = self.kept
-            for each in self.labeler.predictions(tasks):
-                if isinstance(each, FailedTask):
-                    self._fail(each.task, str(each.error))
+            for outcome in self.labeler.predictions(tasks):
+                if isinstance(outcome, FailedTask):
+                    self._fail(outcome.task, str(each.error))
                 else:
-                    writer.add(each)
+                    writer.add(outcome)
                 counter.done += 1
                 # The writer reports failures of its own, of tasks that were counted before.
                 counter.failed = len(self.failures)
@@ -149,7 +149,7 @@ class Push:
         return lines
 
     def _delete_older(self) -> None:
-        """Of the tasks that have a prediction of this version now."""
+        """Delete older predictions of tasks that have one of this version now."""
         version = self.labeler.model_version
         for task in self.client.tasks(self.project, [with_version(version)]):
             if task["total_predictions"] > 1:
@@ -162,11 +162,12 @@ class Push:
 
 
 def _outdated(predictions: Iterable[Json], version: str) -> list[int]:
-    """Those of other versions of premask, and all but the newest of this one."""
-    own = [each for each in predictions if _is_own(str(each["model_version"]))]
-    newest = max(each["id"] for each in own if each["model_version"] == version)
-    return [each["id"] for each in own if each["id"] != newest]
-
-
-def _is_own(version: str) -> bool:
-    return version == OWN or version.startswith(f"{OWN}-")
+    """The ids of all of premask's predictions but the newest of this version."""
+    own = [
+        prediction
+        for prediction in predictions
+        # Nobody else's name may merely begin alike, as premasked-1 does.
+        if f"{prediction['model_version']}-".startswith(f"{OWN_PREFIX}-")
+    ]
+    newest = max(prediction["id"] for prediction in own if prediction["model_version"] == version)
+    return [prediction["id"] for prediction in own if prediction["id"] != newest]

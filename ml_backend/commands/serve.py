@@ -14,11 +14,11 @@ from ml_backend.settings import BackendSettings, shown_settings
 from premask.terminal.screen import table
 
 STOP_SECONDS = 10
-"""How long answers that are under way may still take when somebody stops the server."""
+"""How long answers may still take when somebody stops the server."""
 
 
 def run(options: argparse.Namespace, settings: BackendSettings) -> int:
-    """Serve; the settings are printed first, without secrets."""
+    """Print the settings without secrets, then serve."""
     print(table(shown_settings(settings), ("setting", "value")), flush=True)
     backend = ServerState(settings)
     _log_to_terminal(settings, backend)
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
 
 
 def server_of(backend: ServerState) -> uvicorn.Server:
-    """The server of one backend, not yet started."""
+    """A server that is not started yet."""
     return uvicorn.Server(
         uvicorn.Config(
             create_app(backend),
@@ -42,7 +42,7 @@ def server_of(backend: ServerState) -> uvicorn.Server:
 
 
 def _log_to_terminal(settings: BackendSettings, backend: ServerState) -> None:
-    """Everybody's records go through one handler, which hides secrets."""
+    """Log everything, also of libraries, through one handler, which hides secrets."""
     handler = logging.StreamHandler()
     handler.addFilter(backend.redaction)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

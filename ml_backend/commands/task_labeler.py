@@ -1,4 +1,4 @@
-"""A project's tasks through the predictor of the server: in order, several under way at once."""
+"""Labels a project's tasks with the server's predictor, in order, several of them at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class FailedTask:
 
 @dataclass(slots=True, kw_only=True)
 class TaskLabeler:
-    """While one task is in the model, another one's image is fetched; `dropped` has no label."""
+    """Labels tasks; `dropped` counts what was found, but has no label in the project.
+
+    While the model looks at one task, the images of others are fetched.
+    """
 
     predictor: Predictor
     config: LabelConfig
@@ -35,17 +38,17 @@ class TaskLabeler:
 
     @property
     def model_version(self) -> str:
-        """What the predictions are called: the same name means the same predictions."""
+        """The name of these predictions: the same name means the same predictions."""
         return self.predictor.version(self.config)
 
     def prepare(self) -> None:
-        """Load the models: what they lack is one error now, and not one for each task."""
+        """Load the models. What they lack is one error now, instead of one for each task."""
         self.predictor.prompts_for_tasks(self.config)
         for model in self.predictor.recipe_for_tasks().models:
             self.predictor.pool.load(model)
 
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
-        """One for each task."""
+        """A prediction or a failure for each task, in order."""
         work = in_order(self._label, tasks, workers=self.workers, name="premask-task")
         with closing(work) as labelings:
             for task, labeling in labelings:

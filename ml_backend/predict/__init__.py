@@ -1,1 +1,1 @@
-"""From a task to a prediction: recipes, batching, images, the work queue."""
+"""From a task or a click to a prediction: recipes, model version, images, batches, the queue."""

@@ -1,4 +1,4 @@
-"""Threads that come with one item each are served together, by one call for several items."""
+"""Items that many threads bring one by one are processed together, in batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Batches(Generic[Item, Result]):
-    """`run` on up to `size` items, in up to `calls` threads at once.
+    """Calls `run` with up to `size` items, and up to `calls` times at once.
 
     Nobody waits for a batch to fill: the next one gathers while calls are under way.
     """
@@ -28,14 +28,14 @@ class Batches(Generic[Item, Result]):
         self._calls = threading.Semaphore(calls)
 
     def result_of(self, item: Item) -> Result:
-        """The result of this item, or the error of the call that it was in."""
+        """The result of this item; raises the error of the call that it was in."""
         mine: Future[Result] = Future()
         with self._guard:
             self._waiting.append((item, mine))
         with self._calls:
             self._run_oldest()
-        # It was in this call, or in one of a thread that came with an older item; or it will be in
-        # the next one, for there are never more items than threads that have yet to call.
+        # The item was in this call, or in that of another thread, or it will be in the next one:
+        # there are never more items than threads that have yet to call.
         return mine.result()
 
     def _run_oldest(self) -> None:
@@ -44,7 +44,7 @@ class Batches(Generic[Item, Result]):
         try:
             results = self._run([item for item, _ in batch]) if batch else ()
             pairs = list(zip(batch, results, strict=True))
-        # Whoever waits gets it.
+        # The threads that wait for these items raise it.
         except BaseException as error:
             for _, future in batch:
                 future.set_exception(error)

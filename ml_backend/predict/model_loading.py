@@ -1,4 +1,4 @@
-"""Models load in a thread of their own, so that Label Studio is answered meanwhile."""
+"""Loading models in a thread of its own, so that the server answers meanwhile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger("premask.label_studio")
 
 
 class ModelLoading:
-    """Loads the models one after the other; `states` says in words how far it is."""
+    """Loads the models one after the other; `states` says in words how far each of them is."""
 
     def __init__(
         self, pool: ModelPool, models: Sequence[str], trouble: Callable[[str, str], object]
@@ -23,7 +23,7 @@ class ModelLoading:
         self._thread = threading.Thread(target=self._load, name="premask-load", daemon=True)
 
     def start(self) -> None:
-        """Begin; whoever needs a model before it is there waits for it."""
+        """Begin. A prediction that needs a model before it is loaded waits for it."""
         self._thread.start()
 
     def _load(self) -> None:
@@ -33,7 +33,7 @@ class ModelLoading:
                 self._pool.load(model)
                 self.states[model] = "ready"
                 log.info("model %s is ready", model)
-            # A library may raise anything; the next prediction tries again, and reports it too.
+            # A library may raise anything. The next prediction tries again, and reports it, too.
             except Exception as error:
                 self.states[model] = f"failed: {error}"
                 log.error("model %s can't be loaded: %s", model, error)

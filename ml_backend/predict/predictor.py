@@ -46,7 +46,7 @@ class Predictor:
         self.pool = pool
         self.images = images
         # Loaded weights stay, whatever happens to their files: so do the names of predictions.
-        self._fingerprints = {each: each.fingerprint for each in recipes.all}
+        self._fingerprints = {recipe: recipe.fingerprint for recipe in recipes.all}
         self._batches = Batches(self._labeled, size=BATCH_SIZE, calls=WORKERS)
 
     def version(self, config: LabelConfig) -> str:

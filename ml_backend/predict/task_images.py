@@ -1,4 +1,4 @@
-"""Images of tasks, decoded; those that people click on stay in memory for their next click."""
+"""Images of tasks, decoded; those that people click on stay in memory for the next click."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Fetcher(Protocol):
 
 
 class TaskImages:
-    """The upright images of tasks, for many threads."""
+    """Fetches and decodes the upright images of tasks; may be used by many threads."""
 
     def __init__(self, fetcher: Fetcher, *, memory_bytes: int) -> None:
         self._fetcher = fetcher
@@ -31,10 +31,14 @@ class TaskImages:
     def nbytes(self) -> int:
         """The memory that kept images take."""
         with self._guard:
-            return sum(each.rgb.nbytes for each in self._kept.values())
+            return sum(image.rgb.nbytes for image in self._kept.values())
 
     def image(self, url: str, *, task_id: int | None, keep: bool) -> Image:
-        """The image at this address as it is now: the file is read each time, and decoded once."""
+        """The image at this address.
+
+        The file is fetched each time, because it may have changed. An image that was kept is not
+        decoded again.
+        """
         data = self._fetcher.image_bytes(url, task_id=task_id)
         digest = digest_of(data)
         with self._guard:
@@ -49,6 +53,6 @@ class TaskImages:
     def _keep(self, digest: str, image: Image) -> None:
         with self._guard:
             self._kept[digest] = image
-            taken = sum(each.rgb.nbytes for each in self._kept.values())
+            taken = sum(kept.rgb.nbytes for kept in self._kept.values())
             while taken > self._memory_bytes:
                 taken -= self._kept.popitem(last=False)[1].rgb.nbytes

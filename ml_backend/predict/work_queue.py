@@ -1,4 +1,4 @@
-"""Work in threads: a bounded number of jobs waits, and who asks for the same shares one."""
+"""Bounded queues of jobs, and jobs that several callers share."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Result = TypeVar("Result")
 
 
 class QueueFull(Exception):
-    """As many jobs wait as may; come again later."""
+    """No more jobs may wait."""
 
 
 class Lane:
-    """Jobs in the order in which they came, a few at a time."""
+    """A queue of jobs with threads of its own; the jobs start in the order in which they came."""
 
     def __init__(self, name: str, *, workers: int, max_waiting: int) -> None:
         self.name = name
@@ -29,18 +29,18 @@ class Lane:
 
     @property
     def running(self) -> int:
-        """Jobs under way."""
+        """How many jobs are under way."""
         with self._guard:
-            return sum(each.running() for each in self._open)
+            return sum(job.running() for job in self._open)
 
     @property
     def waiting(self) -> int:
-        """Jobs that nobody works on yet."""
+        """How many jobs have not begun."""
         with self._guard:
-            return sum(not (each.running() or each.done()) for each in self._open)
+            return sum(not (job.running() or job.done()) for job in self._open)
 
     def submit(self, job: Callable[[], Result]) -> Future[Result]:
-        """A future that can be cancelled while the job waits; `QueueFull` if too many do."""
+        """Queue a job; raises `QueueFull` if too many wait. It can be cancelled while it waits."""
         with self._guard:
             if len(self._open) >= self.max_waiting + self.workers:
                 raise QueueFull
@@ -59,7 +59,11 @@ class Lane:
 
 
 class SharedWork:
-    """Jobs by key. A result that came too late for who asked is kept until somebody asks again."""
+    """Jobs by key, which callers with the same key share.
+
+    Label Studio stops waiting at some time, but asks again: a result that came too late is kept for
+    that, as long as the memory for it lasts.
+    """
 
     def __init__(self, *, kept_bytes: int) -> None:
         self._kept_bytes = kept_bytes
@@ -70,12 +74,15 @@ class SharedWork:
 
     @property
     def nbytes(self) -> int:
-        """The memory that results take which nobody has collected yet."""
+        """The memory of results that nobody has collected yet."""
         with self._guard:
             return sum(map(len, self._kept.values()))
 
     def ask(self, key: str, job: Callable[[], bytes], lane: Lane) -> Future[bytes]:
-        """The result, kept or to come. A job that waits in another lane waits in this one, too."""
+        """The result of the job with this key, which is started only if there is none yet.
+
+        A job that waits in another lane waits in this one, too, and runs in the one that is faster.
+        """
         with self._guard:
             if key in self._kept:
                 return _done(self._kept[key])
@@ -88,15 +95,15 @@ class SharedWork:
             return once.future
 
     def collect(self, key: str) -> None:
-        """The result was handed over: there is no need to keep it."""
+        """Forget a result that was handed over."""
         with self._guard:
             self._kept.pop(key, None)
 
     def give_up(self, key: str, result: Future[bytes]) -> None:
-        """Who asked for this result has gone; a job that nobody waits for is not begun."""
+        """Say that one caller waits no more; a job that nobody waits for is not begun."""
         with self._guard:
             once = self._under_way.get(key)
-            # It may be another job by now, for somebody who asked after this one was done.
+            # It may be another job by now, of a caller who asked after this one was done.
             if once is None or once.future is not result:
                 return
             self._askers[key] -= 1
@@ -104,7 +111,10 @@ class SharedWork:
                 self._forget(key)
 
     def _ended(self, key: str, result: bytes | None) -> None:
-        """A job is done, or failed; nobody has been told yet."""
+        """Keep the result of a job that is done; `None` is one that failed.
+
+        This happens before the future is set: a caller who is told may collect the result at once.
+        """
         with self._guard:
             self._forget(key)
             if result is not None:
@@ -117,7 +127,7 @@ class SharedWork:
 
 
 class _Once:
-    """A job that waits in several lanes, and runs in the one that gets to it first."""
+    """A job that waits in several lanes, and runs in the one whose turn comes first."""
 
     def __init__(self, job: Callable[[], bytes], ended: Callable[[bytes | None], object]) -> None:
         self.future: Future[bytes] = Future()
@@ -134,7 +144,7 @@ class _Once:
             return
         try:
             result = self._job()
-        # Whoever asked gets it.
+        # The callers who wait for the future raise it.
         except BaseException as error:
             self._ended(None)
             self.future.set_exception(error)

@@ -1,1 +1,1 @@
-"""What a project's label config means: tags, clicks, regions, what people drew."""
+"""What a project's label config means, and regions <-> prompts, predictions and annotations."""

@@ -1,1 +1,1 @@
-"""The HTTP server: routes, answers, guards, metrics, pages, webhook events."""
+"""The HTTP server: its routes, who may call them, what they answer, and what it remembers."""

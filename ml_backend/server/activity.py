@@ -1,4 +1,4 @@
-"""What the server did: counted for /metrics, and the last of it remembered for /status."""
+"""What the server did: counted for /metrics; the latest requests and errors for /status."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 REMEMBERED = 50
+"""How many requests, and how many errors, /status shows."""
+
 LONGEST_TEXT = 500
 
 DROPPED_NAMES = 500
 OTHERS = "(others)"
-"""So many names of what was found without a label are told apart: some models make up their own."""
+"""Names of what was found without a label are counted apart up to this number, and together from
+then on: a model that makes up names must not fill the memory."""
 
 REMEMBERED_PATHS = ("/setup", "/predict", "/webhook")
 
@@ -24,7 +27,7 @@ SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 90.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedRequest:
-    """One request and its answer."""
+    """One request, and how it was answered."""
 
     at: float
     path: str
@@ -34,7 +37,7 @@ class ServedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """One error, as the person who looks for it needs it."""
+    """One error, as /status shows it."""
 
     at: float
     what: str
@@ -47,7 +50,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All of it at one moment; `durations` counts by path and by upper bound in seconds."""
+    """A copy of all counts; `durations` is by path and upper bound in seconds."""
 
     requests: Mapping[tuple[str, int], int]
     durations: Mapping[tuple[str, float], int]
@@ -74,8 +77,8 @@ class Activity:
         self._troubles: deque[Trouble] = deque(maxlen=REMEMBERED)
 
     def served(self, path: str, status: int, seconds: float) -> None:
-        """Count one request, and remember it unless it only asks how we are."""
-        bound = next((each for each in SECONDS if seconds <= each), math.inf)
+        """Count one request; those of `REMEMBERED_PATHS` appear on /status, too."""
+        bound = next((limit for limit in SECONDS if seconds <= limit), math.inf)
         with self._guard:
             self._requests[path, status] += 1
             self._durations[path, bound] += 1
@@ -93,7 +96,7 @@ class Activity:
                 self._dropped[name if known else OTHERS] += count
 
     def trouble(self, what: str, reason: str) -> None:
-        """Remember an error; one that comes again at once takes the place of the one before."""
+        """Remember an error; the same one again replaces it, so that it hides no others."""
         trouble = Trouble(at=time.time(), what=what, reason=self.hide(reason)[:LONGEST_TEXT])
         with self._guard:
             if self._troubles and self._troubles[0].same_as(trouble):
@@ -101,7 +104,6 @@ class Activity:
             self._troubles.appendleft(trouble)
 
     def snapshot(self) -> Snapshot:
-        """A copy of everything."""
         with self._guard:
             return Snapshot(
                 requests=dict(self._requests),

@@ -39,7 +39,7 @@ NOTHING = json.dumps(NOT_LOOKED_AT).encode()
 
 
 class ClientGone(Exception):
-    """Nobody waits for the answer any more."""
+    """The client has closed the connection."""
 
 
 class TooLate(Exception):
@@ -48,14 +48,17 @@ class TooLate(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """One task of a call: where its result will be, if it found a place in the queue."""
+    """One task of a call, and its future result; None where the queue was full."""
 
     key: str
     result: Future[bytes] | None
 
 
 class Answers:
-    """The queues before the models. People who wait in front of a screen have one of their own."""
+    """Answers calls of /predict through two queues.
+
+    Clicks have a queue of their own: the person who clicked waits in front of the screen.
+    """
 
     def __init__(
         self,
@@ -77,24 +80,28 @@ class Answers:
         self._events = events
 
     async def whole_tasks(self, call: PredictCall, request: Request) -> bytes:
-        """One item for each task; one that isn't ready is left out, and goes on in its queue."""
+        """The answer to a call for whole tasks: one item for each, in order.
+
+        A task that is not ready at the deadline has no result here, but the work goes on, and its
+        result is kept for the next call.
+        """
         config = parse_label_config(call.label_config)
         if self._predictor.recipes.for_tasks is None or not any(map(config.outputs, config.images)):
             return answer([NOTHING] * len(call.tasks))
         version = self._predictor.version(config)
         asked = [self._ask(task, call, config, version) for task in call.tasks]
-        results = [each.result for each in asked if each.result is not None]
+        results = [one.result for one in asked if one.result is not None]
         try:
             await _until_done(results, request, self._deadline_seconds)
         except ClientGone:
-            for each in asked:
-                if each.result is not None:
-                    self.work.give_up(each.key, each.result)
+            for one in asked:
+                if one.result is not None:
+                    self.work.give_up(one.key, one.result)
             raise
-        return answer([self._item(each, version) for each in asked])
+        return answer([self._item(one, version) for one in asked])
 
     async def click(self, call: PredictCall, request: Request) -> bytes:
-        """The answer to what a person did; an error is the whole answer, for there is one task."""
+        """The answer to a click. There is one task, so an error is the whole answer."""
         numbers = ", ".join(str(task.id) for task in call.tasks)
         request.state.what = f"click on task {numbers} of project {call.project}"
         config = parse_label_config(call.label_config)
@@ -106,10 +113,10 @@ class Answers:
         try:
             if not await _until_done(results, request, self._deadline_seconds):
                 raise TooLate
-            return answer([each.result() for each in results])
+            return answer([result.result() for result in results])
         finally:
-            for each in results:
-                each.cancel()
+            for result in results:
+                result.cancel()
 
     def close(self) -> None:
         """Finish what is under way."""
@@ -145,7 +152,7 @@ class Answers:
         return self._counted("interactive", project, task, predict)
 
     def _label_task(self, project: str, task: Task, config: LabelConfig, *, alone: bool) -> bytes:
-        """A failure may come when nobody waits any more, so it is reported here."""
+        """Errors are reported here, because nobody may wait for the result any more."""
         predict = partial(self._predictor.label_task, task, config, alone=alone)
         try:
             return self._counted("batch", project, task, predict)
@@ -173,7 +180,7 @@ class Answers:
 
 
 async def _until_done(results: Sequence[Future[bytes]], request: Request, seconds: float) -> bool:
-    """Whether all are done in time; `ClientGone` as soon as nobody waits for them."""
+    """Whether all are done in time; raises `ClientGone` as soon as the client has hung up."""
     done = asyncio.gather(*map(asyncio.wrap_future, results), return_exceptions=True)
     gone = asyncio.ensure_future(has_gone(request))
     try:

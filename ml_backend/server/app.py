@@ -35,18 +35,19 @@ from premask.errors import (
 log = logging.getLogger("premask.label_studio")
 
 OPEN_PATHS = ("/", "/webhook")
-"""Without a password: Label Studio 1.23 sends none with its events, and / says nothing."""
+"""Open without a password: Label Studio 1.23 sends none with its events, and / tells nothing."""
 
 UNLIMITED_PATHS = ("/", "/health")
+"""Not counted by the rate limit: Label Studio and orchestrators ask them all the time."""
 
 KNOWN_PATHS = (
     *("/", "/health", "/setup", "/predict", "/versions", "/webhook"),
     *("/metrics", "/status", "/status/corrections.csv"),
 )
-"""Counted by name; whatever else somebody asks for is counted together."""
+"""Counted by name; all others are counted together, because anybody can make up names."""
 
 CLIENT_GONE = 499
-"""What nginx logs for it; nobody receives it."""
+"""What nginx logs for a client that has closed the connection; nobody receives it."""
 
 STATUS: dict[type[Exception], int] = {
     InvalidRequest: 400,
@@ -62,7 +63,7 @@ STATUS: dict[type[Exception], int] = {
     PremaskError: 500,
 }
 
-_WORDS: dict[type[Exception], str] = {
+_MESSAGES: dict[type[Exception], str] = {
     TooLarge: "The request is larger than max_request_megabytes allows.",
     QueueFull: "Too many clicks wait already; try again in a moment.",
     TooMuchAtOnce: "Too many large requests come in already; try again in a moment.",
@@ -105,7 +106,7 @@ def create_app(backend: ServerState) -> Starlette:
 
 
 class _Routes:
-    """What each path answers."""
+    """The handlers of the routes."""
 
     def __init__(self, backend: ServerState) -> None:
         self._backend = backend
@@ -146,31 +147,28 @@ class _Routes:
         return PlainTextResponse(self._backend.events.corrections.csv(), media_type="text/csv")
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """A path or a method that there is not."""
+        """The answer for a path or a method that does not exist."""
         assert isinstance(error, HTTPException)
         return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
     async def fail(self, request: Request, error: Exception) -> Response:
-        """What went wrong, in the body for programs and in the first line for Label Studio."""
+        """The answer for an error: in the body for programs, in the first line for Label Studio."""
         status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
-        words = str(error) if isinstance(error, PremaskError) else repr(error)
-        reason = self._backend.redaction.hide(_WORDS.get(type(error), words))
+        message = str(error) if isinstance(error, PremaskError) else repr(error)
+        reason = self._backend.redaction.hide(_MESSAGES.get(type(error), message))
         what = getattr(request.state, "what", request.url.path)
         # Label Studio shows nothing of a failed click: here and at /status people can look.
-        log.warning("%s: answered with %d: %s", what, status, reason, exc_info=_cause(error))
+        # The traceback helps where a model library failed; premask's own errors explain themselves.
+        traceback = error if isinstance(error, ModelFailed) else None
+        log.warning("%s: answered with %d: %s", what, status, reason, exc_info=traceback)
         if status != CLIENT_GONE:
             self._backend.activity.trouble(what, reason)
         headers = {REASON_HEADER: reason_phrase(reason)} | _RETRY.get(status, {})
         return JSONResponse({"error": reason}, status, headers=headers)
 
 
-def _cause(error: Exception) -> Exception | None:
-    """What a person who looks for a mistake in a model needs to see."""
-    return error if isinstance(error, ModelFailed) else None
-
-
 class _Guarded:
-    """Turns away who may not come or comes too often, and counts everybody."""
+    """Refuses clients without the password and those that call too often, and counts requests."""
 
     def __init__(self, app: ASGIApp, backend: ServerState) -> None:
         settings = backend.settings
@@ -185,13 +183,13 @@ class _Guarded:
             return
         started, statuses = time.monotonic(), []
 
-        async def watched(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
             await send(message)
 
         try:
-            await (self._refusal(Request(scope)) or self._app)(scope, receive, watched)
+            await (self._refusal(Request(scope)) or self._app)(scope, receive, send_and_note_status)
         finally:
             path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
             seconds = time.monotonic() - started
@@ -211,7 +209,7 @@ class _Guarded:
                 headers={"Retry-After": str(math.ceil(wait))},
             )
         if not admitted:
-            # For a 401 of /health, Label Studio has a sentence of its own about credentials.
+            # Not 403: for a 401, Label Studio tells people that the credentials are wrong.
             return JSONResponse(
                 {"error": "The user or the password is wrong; see BASIC_AUTH_USER."},
                 401,

@@ -1,4 +1,4 @@
-"""The projects that Label Studio connected, and what they were told."""
+"""The projects that Label Studio connected, and what /setup answered them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 PROJECTS = 1000
-"""So many are remembered; the oldest are forgotten first."""
+"""How many are remembered; the oldest are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectedProject:
-    """What the last /setup said; an unusable one has a reason instead of a version."""
+    """What the last /setup answered; `unusable` says why there is no version."""
 
     version: str = ""
     report: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class ConnectedProjects:
         self._guard = threading.Lock()
 
     def note(self, number: str, project: ConnectedProject) -> bool:
-        """Remember what a project was told; says whether that is news."""
+        """Remember what a project was told; says whether it differs from before."""
         with self._guard:
             before = self._known.pop(number, None)
             self._known[number] = project
@@ -36,6 +36,5 @@ class ConnectedProjects:
         return before != project
 
     def all(self) -> dict[str, ConnectedProject]:
-        """A copy."""
         with self._guard:
             return dict(self._known)

@@ -1,11 +1,11 @@
-"""How often people changed what was proposed, by label."""
+"""How often people accepted, corrected and deleted what was proposed, by label."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,56 +15,61 @@ VERDICTS = ("accepted", "corrected", "deleted", "added")
 
 TASKS = 20_000
 ANNOTATIONS = 100_000
-"""So many are remembered; the oldest are forgotten first."""
+"""How many are remembered; the oldest are forgotten first."""
 
 REGIONS_OF_A_TASK = 2_000
 
 Verdict = dict[str, dict[str, int]]
+"""Counts by label, then by one of `VERDICTS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """One region that was proposed; one for a click may be ignored without being wrong."""
+    """One region that was proposed.
+
+    One for a click that is not in the annotation does not count as deleted: the person may have
+    clicked again.
+    """
 
     label: str
     clicked: bool
 
 
 class Corrections:
-    """What was proposed for tasks, and what people made of it. One thread writes."""
+    """What was proposed for tasks, and what people made of it. Only one thread may write."""
 
     def __init__(self) -> None:
         self._proposed: OrderedDict[str, dict[str, Proposal]] = OrderedDict()
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
 
     def propose(self, task: str, labels: Mapping[str, str], *, clicked: bool) -> None:
-        """Remember regions by id; a new prediction for the whole task takes the old one's place."""
+        """Remember regions by id; a new prediction for the whole task replaces the previous one."""
         known = self._proposed.pop(task, {})
-        kept = {name: each for name, each in known.items() if clicked or each.clicked}
+        kept = {name: proposal for name, proposal in known.items() if clicked or proposal.clicked}
         kept |= {name: Proposal(label=label, clicked=clicked) for name, label in labels.items()}
         newest = list(kept.items())[-REGIONS_OF_A_TASK:]
         self._proposed[task] = dict(newest)
         _bound(self._proposed, TASKS)
 
     def judge(self, task: str, annotation: Json) -> Verdict:
-        """What a person did with the proposals for a task."""
+        """What an annotation of this task says about its proposals."""
         return verdict(annotation, self._proposed.get(task, {}))
 
     def keep(self, annotation: str, verdict: Verdict) -> None:
-        """The newest verdict on an annotation counts."""
+        """Remember a verdict; it replaces the previous one on the same annotation."""
         self._verdicts.pop(annotation, None)
         self._verdicts[annotation] = verdict
         _bound(self._verdicts, ANNOTATIONS)
 
     def forget(self, annotation: str) -> None:
-        """An annotation was deleted."""
         self._verdicts.pop(annotation, None)
 
     def summary(self) -> dict[str, Counter[str]]:
         """Counts of each verdict by label."""
         total: dict[str, Counter[str]] = {}
-        for each in tuple(self._verdicts.values()):
-            for label, counts in each.items():
+        # A copy, because the writing thread goes on meanwhile.
+        for kept in tuple(self._verdicts.values()):
+            for label, counts in kept.items():
                 total.setdefault(label, Counter()).update(counts)
         return dict(sorted(total.items()))
 
@@ -74,7 +79,7 @@ class Corrections:
         writer = csv.writer(text)
         writer.writerow(("label", *VERDICTS))
         for label, counts in self.summary().items():
-            # A spreadsheet runs what begins like this.
+            # Spreadsheets run a cell that begins like this as a formula.
             shown = f"'{label}" if label.startswith(("=", "+", "-", "@")) else label
             writer.writerow((shown, *(counts[name] for name in VERDICTS)))
         return text.getvalue()
@@ -88,14 +93,16 @@ def verdict(annotation: Json, proposed: Mapping[str, Proposal]) -> Verdict:
     """
     counts: dict[str, Counter[str]] = {}
     left = dict(proposed)
-    for region in _labeled(annotation.get("result")):
-        before = left.pop(str(region.get("id")), None)
-        label = before.label if before else label_of(region)
-        counts.setdefault(label, Counter())[_judged(region, before)] += 1
+    result = annotation.get("result")
+    for region in result if isinstance(result, list) else ():
+        if isinstance(region, dict) and label_of(region):
+            before = left.pop(str(region.get("id")), None)
+            label = before.label if before else label_of(region)
+            counts.setdefault(label, Counter())[_judged(region, before)] += 1
     if annotation.get("parent_prediction"):
-        for gone in (each for each in left.values() if not each.clicked):
+        for gone in (proposal for proposal in left.values() if not proposal.clicked):
             counts.setdefault(gone.label, Counter())["deleted"] += 1
-    return {label: dict(each) for label, each in counts.items()}
+    return {label: dict(count) for label, count in counts.items()}
 
 
 def label_of(region: Mapping[str, Any]) -> str:
@@ -106,8 +113,8 @@ def label_of(region: Mapping[str, Any]) -> str:
 
 
 def labels_by_id(regions: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """What a prediction proposes."""
-    return {str(each["id"]): label_of(each) for each in regions}
+    """The labels of a prediction's regions, by the ids of the regions."""
+    return {str(region["id"]): label_of(region) for region in regions}
 
 
 def _judged(region: Mapping[str, Any], before: Proposal | None) -> str:
@@ -115,11 +122,6 @@ def _judged(region: Mapping[str, Any], before: Proposal | None) -> str:
     if origin == "prediction-changed" or (before and label_of(region) != before.label):
         return "corrected"
     return "accepted" if before or origin == "prediction" else "added"
-
-
-def _labeled(result: Any) -> Sequence[Mapping[str, Any]]:
-    regions = result if isinstance(result, list) else []
-    return [each for each in regions if isinstance(each, dict) and label_of(each)]
 
 
 def _bound(remembered: OrderedDict[str, Any], most: int) -> None:

@@ -1,4 +1,4 @@
-"""Label Studio's webhook events and our own proposals, in a journal of JSON lines."""
+"""Label Studio's webhook events and the server's own proposals, kept in a file of JSON lines."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from premask.errors import InvalidRequest
 log = logging.getLogger("premask.label_studio")
 
 JOURNAL_BYTES = 64 * 2**20
-"""A longer journal becomes the previous one, and the one before that is removed."""
+"""A longer journal is renamed to the previous one, which it replaces."""
 
 WAITING_BYTES = 64 * 2**20
-"""More than this is not taken while the thread is busy."""
+"""Events beyond this are dropped and counted while the thread is busy."""
 
 JUDGED = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
 PROPOSED, CLICKED, DELETED = "PROPOSED", "PROPOSED_FOR_CLICK", "ANNOTATIONS_DELETED"
@@ -39,7 +39,7 @@ Reader = Callable[[bytes], Json]
 
 
 class EventLog:
-    """Takes events at once, and works on them in a thread: Label Studio waits one second only."""
+    """Takes events at once, and works on them in a thread: Label Studio waits only one second."""
 
     def __init__(self, path: Path, trouble: Callable[[str, str], object]) -> None:
         self.corrections = Corrections()
@@ -52,20 +52,20 @@ class EventLog:
         self._thread = threading.Thread(target=self._work, name="premask-events", daemon=True)
 
     def start(self) -> None:
-        """Begin with what was recorded before."""
+        """Read what was recorded before, then record what comes."""
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what waits."""
+        """Record what still waits, and stop."""
         self._waiting.put(None)
         self._thread.join()
 
     def webhook(self, body: bytes) -> None:
-        """Take one event as it came."""
+        """Take the body of one event."""
         self._offer(self._read, without_run_lengths(body, len(body)))
 
     def proposed(self, project: str, task: int | None, prediction: Json, *, clicked: bool) -> None:
-        """Take what Label Studio was given for a task."""
+        """Take a prediction that Label Studio was given."""
         labels = labels_by_id(prediction["result"])
         if labels and task is not None:
             action = CLICKED if clicked else PROPOSED
@@ -88,7 +88,7 @@ class EventLog:
 
     def _work(self) -> None:
         for line in _lines(self._previous, self._path):
-            # A line that was damaged on the disk is not worth the others.
+            # A damaged line must not keep the others from being read.
             with suppress(KeyError, TypeError, AttributeError):
                 self._apply(line)
         _end_last_line(self._path)
@@ -104,13 +104,13 @@ class EventLog:
             self._apply(line)
             self.counts[line["action"] if line["action"] in COUNTED else "other"] += 1
             self._write({"at": round(time.time(), 3), **line})
-        # Whatever an event holds, the next one is waiting.
+        # Whatever an event holds, the thread must live for the next one.
         except Exception as error:
             log.warning("an event can't be recorded: %s", error)
             self._trouble("recording an event", str(error))
 
     def _read(self, body: bytes) -> Json:
-        """What is kept of a webhook's payload: no data of the task, and not the project's token."""
+        """What is kept of an event. The task's data and the project's token in it are not."""
         event = parse_json(body)
         action = event.get("action")
         if not isinstance(action, str):
@@ -123,7 +123,7 @@ class EventLog:
             line["verdict"] = self.corrections.judge(_task_key(line), annotation)
         if action == DELETED:
             deleted = event.get("annotations") or []
-            line["annotations"] = [each.get("id") for each in deleted if isinstance(each, dict)]
+            line["annotations"] = [one.get("id") for one in deleted if isinstance(one, dict)]
         return line
 
     def _apply(self, line: Json) -> None:
@@ -145,7 +145,7 @@ class EventLog:
 
 
 def _lines(*paths: Path) -> Iterator[Json]:
-    """The readable lines of journals; a crash may have cut off the last one."""
+    """The readable lines of journals. A crash may have cut off the last one."""
     for path in paths:
         if path.is_file():
             with path.open(encoding="utf-8", errors="replace") as file:
@@ -157,7 +157,7 @@ def _lines(*paths: Path) -> Iterator[Json]:
 
 
 def _end_last_line(path: Path) -> None:
-    """Let the next line begin a new one, whatever a crash has left."""
+    """Add the line break that a crash may have left out, so that the next line is its own."""
     if path.is_file() and path.stat().st_size:
         with path.open("rb+") as file:
             file.seek(-1, os.SEEK_END)

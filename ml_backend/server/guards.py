@@ -1,4 +1,4 @@
-"""Who may call, how often, and with how much: decided before a request is looked at."""
+"""Limits that are checked before a request is read: password, rate, and size."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from collections.abc import Callable
 from starlette.requests import Request
 
 CLIENTS = 4096
-"""So many are told apart; the one that was quiet for longest starts anew."""
+"""How many clients the rate limit knows; the one that was quiet for longest is forgotten."""
 
 MEGABYTE = 2**20
 
 BODIES_AT_ONCE = 4
-"""So many of the largest size are read at a time; of ordinary ones, hundreds."""
+"""Bodies that are read at the same time may take this many times the largest one's size."""
 
 
 class TooLarge(Exception):
-    """The body is longer than what is read."""
+    """One body is longer than allowed."""
 
 
 class TooMuchAtOnce(Exception):
-    """The bodies that are being read are longer than what is read together."""
+    """All bodies that are being read are longer than allowed together."""
 
 
 class BasicAuth:
-    """One user and one password; without them, everybody may come."""
+    """One user and one password; without them, everybody is admitted."""
 
     def __init__(self, user: str, password: str) -> None:
         self._expected = f"{user}:{password}".encode() if user else None
 
     def admits(self, header: str | None) -> bool:
-        """Whether the Authorization header has both; takes as long whatever is wrong."""
+        """Whether the Authorization header has both, compared in constant time."""
         if self._expected is None:
             return True
         scheme, _, given = (header or "").partition(" ")
@@ -57,7 +57,7 @@ class RateLimit:
         self._guard = threading.Lock()
 
     def wait_seconds(self, client: str) -> float:
-        """0 and a token is taken, or how long until there is one."""
+        """Take a token and return 0, or return how long it takes until there is one."""
         now, per_second = self._clock(), self._per_minute / 60
         with self._guard:
             level, before = self._buckets.pop(client, (float(self._per_minute), now))
@@ -70,14 +70,14 @@ class RateLimit:
 
 
 class Intake:
-    """Reads the bodies of requests, each within a limit, and all together within another one."""
+    """Reads the bodies of requests, and stops at those that would take too much memory."""
 
     def __init__(self, megabytes: int) -> None:
         self._limit = megabytes * MEGABYTE
         self._taken = 0
 
     async def body_of(self, request: Request) -> bytes:
-        """The body; `TooLarge` or `TooMuchAtOnce` as soon as it is known to be."""
+        """The body; raises `TooLarge` or `TooMuchAtOnce` while it comes in, not only at its end."""
         announced = request.headers.get("content-length", "0")
         if announced.isdigit() and int(announced) > self._limit:
             raise TooLarge
@@ -100,6 +100,6 @@ class Intake:
 
 
 async def has_gone(request: Request) -> None:
-    """Return when the client has hung up; to be called when the body was read."""
+    """Wait until the client hangs up. Call it after the body was read: both come by `receive`."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

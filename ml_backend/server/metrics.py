@@ -1,4 +1,4 @@
-"""Counters in Prometheus' text format."""
+"""Counters and gauges in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def resident_bytes() -> int:
 def exposition(
     snapshot: Snapshot, started: float, gauges: Mapping[str, float], events: Mapping[str, int]
 ) -> str:
-    """All metrics; `gauges` have their full names, behind premask_."""
+    """The text of /metrics; the names of `gauges` get `premask_` in front."""
     counters: dict[str, Iterable[Sample]] = {
         "requests_total": (
             ({"path": path, "status": status}, count)
@@ -56,7 +56,7 @@ def _metric(name: str, kind: str, samples: Iterable[Sample]) -> Iterator[str]:
 
 
 def _histogram(snapshot: Snapshot) -> Iterator[str]:
-    """How long requests take; as Prometheus wants it, a bound counts all that were faster."""
+    """How long requests take. In Prometheus' format a bound counts all requests below it."""
     yield "# TYPE premask_request_seconds histogram"
     for path, total in snapshot.total_seconds.items():
         count = 0

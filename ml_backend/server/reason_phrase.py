@@ -1,4 +1,4 @@
-"""Errors as the reason phrase of a response, the only part of them that Label Studio shows."""
+"""Errors as the reason phrase of a response, the only part of an error that Label Studio keeps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 REASON_HEADER = "x-premask-reason"
-"""Where the application says it: ASGI has no place for it, and uvicorn has its own phrases."""
+"""The header in which the application hands the phrase to the protocol below: ASGI has no place for
+it, and uvicorn always sends the standard phrase of a status."""
 
 LONGEST = 300
 
@@ -19,30 +20,32 @@ _HEADER = re.compile(rb"\r\n" + REASON_HEADER.encode() + rb": ([^\r]*)")
 def reason_phrase(text: str) -> str:
     """The text on one line of printable ASCII, which is all that HTTP allows."""
     line = " ".join(text.split()).encode("ascii", "replace").decode()
-    return "".join(each for each in line if each.isprintable())[:LONGEST]
+    return "".join(character for character in line if character.isprintable())[:LONGEST]
 
 
 def with_reason(data: bytes) -> bytes:
-    """The head of a response with the phrase in its first line; all other bytes as they are."""
+    """The bytes of a response, with the phrase of its header in the first line.
+
+    Bytes that are not the head of a response, or have no such header, are returned as they are.
+    """
     head, end, body = data.partition(b"\r\n\r\n")
     said = _HEADER.search(head) if _STATUS_LINE.match(head) else None
     if said is None:
         return data
-    # A function, because in a template a backslash would mean something.
+    # A function, because in a replacement text a backslash would be an escape.
     return _STATUS_LINE.sub(lambda line: line[1] + said[1], head, count=1) + end + body
 
 
 class ReasonProtocol(H11Protocol):
-    """uvicorn's HTTP, but for the phrase."""
+    """uvicorn's HTTP protocol, with the reason phrases of the application."""
 
     def connection_made(self, transport: Any) -> None:
-        """Let a transport of ours write to this one."""
-        # By its methods it is one.
+        # uvicorn wants an asyncio.Transport; this one passes everything on to such a transport.
         super().connection_made(_ReasonTransport(transport))  # type: ignore[arg-type]
 
 
 class _ReasonTransport:
-    """Does all that another transport does; in heads of responses it says why."""
+    """Passes everything on to another transport, and rewrites the heads of responses."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport

@@ -1,4 +1,4 @@
-"""Takes secrets out of what is logged and shown, whoever wrote it."""
+"""Secrets are hidden in everything that is logged and shown, also in other libraries' messages."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ _CREDENTIALS = re.compile(
 
 
 class Redaction(logging.Filter):
-    """Knows the secrets of this server, and what those of others look like."""
+    """A log filter that hides the secrets of this server, and what looks like a credential."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
-        self._secrets = [each for each in secrets if each]
+        self._secrets = [secret for secret in secrets if secret]
 
     def hide(self, text: str) -> str:
-        """The text without secrets."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return _CREDENTIALS.sub(HIDDEN, text)

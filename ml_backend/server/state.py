@@ -1,4 +1,4 @@
-"""One running server: its models, its queues, and what it remembers of what it did."""
+"""What lives as long as the server runs: models, queues, counts, events, connected projects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger("premask.label_studio")
 
 
 class ServerState:
-    """All parts of the server but its routes. Nothing of it is global."""
+    """All parts of one running server but its routes; two servers in one process share nothing."""
 
     def __init__(self, settings: BackendSettings, fetcher: Fetcher | None = None) -> None:
         self.settings = settings
@@ -40,7 +40,7 @@ class ServerState:
         self.answers = Answers(self.predictor, settings, self.activity, self.events)
 
     def start(self) -> None:
-        """Load models and old events, each in a thread of its own."""
+        """Load the models and the recorded events, in two threads of their own."""
         self.events.start()
         self.loading.start()
 
@@ -51,7 +51,7 @@ class ServerState:
         self.predictor.pool.free()
 
     def set_up(self, document: Json) -> Json:
-        """What Label Studio and the person who connects a project are told."""
+        """The answer to /setup: the model version for Label Studio, a report for people."""
         number, schema = project_id(document.get("project")), str(document.get("schema") or "")
         try:
             config = parse_label_config(schema)
@@ -60,18 +60,18 @@ class ServerState:
             raise
         version = self.predictor.version(config)
         report = setup_report(config, schema, self.predictor.recipes)
-        report += _misnamed(str(document.get("hostname") or ""), self.settings)
+        report += _hostname_advice(str(document.get("hostname") or ""), self.settings)
         if self.projects.note(number, ConnectedProject(version=version, report=tuple(report))):
             log.info("project %s: %s: %s", number, version, " ".join(report))
         return {"model_version": version, "report": report}
 
     def versions(self) -> list[str]:
-        """What predictions for the connected projects are called."""
+        """The model versions of the connected projects."""
         known = self.projects.all().values()
-        return sorted({each.version for each in known if each.version})
+        return sorted({project.version for project in known if project.version})
 
     def gauges(self) -> Mapping[str, float]:
-        """How much is going on now."""
+        """What waits, what runs, and what takes memory now."""
         lanes = (self.answers.batch_lane, self.answers.click_lane)
         return {
             **{f"{lane.name}_waiting": lane.waiting for lane in lanes},
@@ -82,14 +82,14 @@ class ServerState:
         }
 
     def metrics(self) -> str:
-        """Everything that is counted."""
+        """The text of /metrics."""
         snapshot = self.activity.snapshot()
         # A copy, as the thread of the events goes on counting.
         events = dict(self.events.counts)
         return exposition(snapshot, self.activity.started, self.gauges(), events)
 
     def status(self) -> str:
-        """The page for people."""
+        """The HTML of /status."""
         page = status_page(
             Status(
                 settings=shown_settings(self.settings),
@@ -103,12 +103,12 @@ class ServerState:
         return self.redaction.hide(page)
 
 
-def _misnamed(hostname: str, settings: BackendSettings) -> list[str]:
-    """What to do about addresses of images that begin otherwise than expected."""
+def _hostname_advice(hostname: str, settings: BackendSettings) -> list[str]:
+    """What to do where Label Studio's own address is not one that images are fetched from."""
     if not settings.label_studio_url:
         return ["Uploaded images can't be fetched: LABEL_STUDIO_URL and a token are not set."]
     known = (settings.label_studio_url, *settings.label_studio_aliases)
-    if not hostname or hostname.rstrip("/") in (each.rstrip("/") for each in known):
+    if not hostname or hostname.rstrip("/") in (url.rstrip("/") for url in known):
         return []
     return [
         f"Label Studio calls itself {hostname}, but images are fetched from "

@@ -1,4 +1,4 @@
-"""The page at /status: what is loaded, what waits, what went wrong, and what usually does."""
+"""The page at /status: models, queues, errors, and mistakes that people often make."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ml_backend.server.connected_projects import ConnectedProject
 from ml_backend.server.corrections import VERDICTS
 from premask.report.page_style import STYLE
 
-MISTAKES = (
+USUAL_MISTAKES = (
     (
         "Label Studio refuses the address of this server, or no event arrives",
         "Label Studio 1.23 blocks private addresses, Docker's among them. Start it with "
@@ -50,7 +50,7 @@ MISTAKES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """All that the page shows. None of it is trusted to be free of markup."""
+    """All that the page shows. Any text may hold markup, so the page escapes all of it."""
 
     settings: Iterable[tuple[str, str]]
     models: Mapping[str, str]
@@ -61,7 +61,6 @@ class Status:
 
 
 def status_page(status: Status) -> str:
-    """The whole page."""
     snapshot = status.snapshot
     parts = [
         "<h1>premask for Label Studio</h1>",
@@ -70,9 +69,9 @@ def status_page(status: Status) -> str:
         _section(
             "Errors",
             ("when", "what", "why"),
-            ((_clock(each.at), each.what, each.reason) for each in snapshot.troubles),
+            ((_clock(trouble.at), trouble.what, trouble.reason) for trouble in snapshot.troubles),
         ),
-        _section("Usual mistakes", ("what you see", "what helps"), MISTAKES),
+        _section("Usual mistakes", ("what you see", "what helps"), USUAL_MISTAKES),
         _section("Projects", ("project", "what it is told"), _projects(status.projects)),
         _section(
             "What people made of it",
@@ -92,8 +91,8 @@ def status_page(status: Status) -> str:
             "Last requests",
             ("when", "path", "status", "seconds"),
             (
-                (_clock(each.at), each.path, str(each.status), f"{each.seconds:.3f}")
-                for each in snapshot.recent
+                (_clock(request.at), request.path, str(request.status), f"{request.seconds:.3f}")
+                for request in snapshot.recent
             ),
         ),
         _section("Settings", ("setting", "value"), status.settings),
@@ -108,15 +107,15 @@ def status_page(status: Status) -> str:
 def _section(
     title: str, header: Sequence[str], rows: Iterable[Sequence[str]], note: str = ""
 ) -> str:
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     shown = f'<div class="scroll">{table}</div>{note}' if body else '<p class="quiet">None.</p>'
     return f"<section><h2>{html.escape(title)}</h2>{shown}</section>"
 
 
-def _cell(text: str) -> str:
-    return f'<td class="words">{html.escape(text)}</td>'
+def _cells(row: Sequence[str]) -> str:
+    return "".join(f'<td class="words">{html.escape(text)}</td>' for text in row)
 
 
 def _projects(projects: Mapping[str, ConnectedProject]) -> Iterable[tuple[str, str]]:

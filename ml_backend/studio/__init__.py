@@ -1,1 +1,1 @@
-"""Everything that speaks to Label Studio over HTTP: addresses, tokens, fetching, the API."""
+"""Label Studio over HTTP: its messages, addresses and tokens, fetching its images, its API."""

@@ -1,4 +1,4 @@
-"""Requests as the person whose token it is: to Label Studio alone, with access that is renewed."""
+"""Requests with the person's token, which is sent to Label Studio only and renewed in time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from premask.errors import LabelStudioFailed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Label Studio, if it is known where it is, and the token, if there is one."""
+    """The network, Label Studio's address if it is known, and the token if there is one."""
 
     network: Network
     origin: Origin | None = None
@@ -25,7 +25,6 @@ class Access:
 
     @classmethod
     def from_settings(cls, settings: BackendSettings, time_limits: TimeLimits) -> Access:
-        """What the settings allow."""
         origin = Origin.of(settings.label_studio_url) if settings.label_studio_url else None
         network = Network(
             hosts=Hosts(origin=origin, allowed=settings.allowed_hosts), time_limits=time_limits
@@ -45,14 +44,14 @@ class Access:
         body: bytes | None = None,
         ends: float | None = None,
     ) -> Iterator[Reply]:
-        """Send one request; where access has just run out, once more with a new one."""
+        """Send one request, and once more with a new token where the first was refused."""
         token = self.token if with_token and self.origin and self.origin.owns(url) else None
         with ExitStack() as stack:
 
             def send(authorization: dict[str, str]) -> Reply:
-                every = {**(headers or {}), **authorization}
+                all_headers = {**(headers or {}), **authorization}
                 sent = self.network.exchange(
-                    url, method=method, headers=every, body=body, ends=ends
+                    url, method=method, headers=all_headers, body=body, ends=ends
                 )
                 return stack.enter_context(sent)
 
@@ -68,7 +67,7 @@ class Access:
 
 
 def _refresh_at(network: Network, origin: Origin) -> Refresh:
-    """How a personal access token becomes access: a request of its own."""
+    """A function that exchanges a personal access token for an access token."""
 
     def refresh(key: str) -> str:
         request = network.exchange(

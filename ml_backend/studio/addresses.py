@@ -1,4 +1,4 @@
-"""Where Label Studio is, what the URLs in its tasks mean, and which of them are its own."""
+"""The addresses in tasks: what they mean, and which of them are Label Studio's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit, urluns
 from premask.errors import InvalidSetting, UnreadableImage
 
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob")
-"""What Label Studio's storages write into tasks; only Label Studio itself can open them."""
+"""The schemes of cloud storages, which only Label Studio itself has the keys for."""
 
 _PORTS = {"http": 80, "https": 443}
 _DATA_PATHS = ("/data/", "/storage-data/", "/tasks/", "/projects/")
@@ -19,7 +19,7 @@ _UPLOAD = re.compile(r"/data/upload/\d+/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """A server as a browser tells it apart, and the path below which it answers."""
+    """Scheme, host and port of a server, and the path below which it answers."""
 
     scheme: str
     host: str
@@ -28,7 +28,7 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin:
-        """The origin that a person wrote into the settings, such as `https://host/label-studio`."""
+        """The origin of an address in the settings, such as `https://host/label-studio`."""
         try:
             scheme, host, port = server_of(parts := urlsplit(url.strip()))
         except ValueError as error:
@@ -39,18 +39,19 @@ class Origin:
         return cls(scheme=scheme, host=host, port=port, path=parts.path.rstrip("/"))
 
     def url_of(self, path: str) -> str:
-        """The URL of an absolute path, whether or not the path says where Label Studio begins."""
+        """The URL of an absolute path, which may or may not begin with the origin's own path."""
         base = "" if self._holds(path) else self.path
         return f"{self.root}{base}{path}"
 
     def owns(self, url: str) -> bool:
-        """Same scheme, host and port, and below the same path, with no way out of it."""
+        """Whether a URL has the same scheme, host and port, and lies below the same path."""
         parts = urlsplit(url)
         same = server_of(parts) == (self.scheme, self.host, self.port)
+        # Dots would lead out of the path again.
         return same and self._holds(parts.path) and ".." not in unquote(parts.path).split("/")
 
     def serves_data(self, url: str) -> bool:
-        """Whether it is one of Label Studio's URLs of files: only there images need a token."""
+        """Whether a URL is one of Label Studio's own for files: only these need the token."""
         path = urlsplit(url).path[len(self.path) :]
         return self.owns(url) and path.startswith(_DATA_PATHS)
 
@@ -71,28 +72,28 @@ class Origin:
 def image_address(
     url: str, origin: Origin | None, *, aliases: tuple[Origin, ...] = (), task_id: int | None = None
 ) -> str:
-    """The http(s) URL behind what a task says; other names of Label Studio become its own."""
+    """The http(s) URL of what a task names; addresses of `aliases` become those of `origin`."""
     cleaned = _quoted(url.strip())
     try:
         parts = urlsplit(cleaned)
     except ValueError as error:
         raise UnreadableImage(url_for_messages(url), f"it is no URL ({error})") from error
     if parts.scheme in CLOUD_SCHEMES:
-        return _presign_url(url.strip(), _needed(origin, url), task_id)
+        return _presign_url(url.strip(), _required(origin, url), task_id)
     if not parts.scheme and cleaned.startswith("/") and not parts.netloc:
-        return _needed(origin, url).url_of(cleaned)
+        return _required(origin, url).url_of(cleaned)
     if not parts.scheme and parts.netloc:
         cleaned = f"{origin.scheme if origin else 'https'}:{cleaned}"
     require_fetchable(cleaned, url)
-    alias = next((each for each in aliases if each.owns(cleaned)), None)
+    alias = next((alias for alias in aliases if alias.owns(cleaned)), None)
     if alias is None:
         return cleaned
     path = cleaned.removeprefix("http:").removeprefix("https:").lstrip("/").partition("/")[2]
-    return _needed(origin, url).url_of(f"/{path}"[len(alias.path) :])
+    return _required(origin, url).url_of(f"/{path}"[len(alias.path) :])
 
 
 def require_fetchable(url: str, original: str) -> None:
-    """Refuse what is no plain http(s) URL; `original` is what to call it."""
+    """Raise for what is no plain http(s) URL; `original` is the address for the message."""
     try:
         parts = urlsplit(url)
         server_of(parts)
@@ -105,7 +106,7 @@ def require_fetchable(url: str, original: str) -> None:
 
 
 def image_name(url: str) -> str | None:
-    """What people call the image behind a URL; None where it has no name.
+    """The file name of the image behind a URL; None where it has none.
 
     >>> image_name("/data/local-files/?d=photos/a%20b.png"), image_name("s3://bucket/dir/c.png")
     ('photos/a b.png', 'dir/c.png')
@@ -135,7 +136,7 @@ def url_for_messages(url: str) -> str:
 
 
 def server_of(parts: SplitResult) -> tuple[str, str, int]:
-    """Scheme, host and port, in the one spelling that can be compared."""
+    """Scheme, host and port, spelled so that they can be compared."""
     if parts.scheme not in _PORTS:
         raise ValueError(
             f"'{parts.scheme}' addresses are not opened; http, https and Label Studio's are"
@@ -150,7 +151,7 @@ def server_of(parts: SplitResult) -> tuple[str, str, int]:
 
 
 def _quoted(url: str) -> str:
-    """Spaces and letters beyond ASCII as percent signs, in path and query; the rest as it is."""
+    """The URL with spaces and non-ASCII letters percent-encoded in its path and query."""
     head, slashes, tail = url.partition("://")
     if not slashes:
         return quote(url, safe="%/:?#[]@!$&'()*+,;=~")
@@ -168,7 +169,7 @@ def _presign_url(uri: str, origin: Origin, task_id: int | None) -> str:
     return origin.url_of(f"/tasks/{task_id}/presign/?fileuri={encoded}")
 
 
-def _needed(origin: Origin | None, url: str) -> Origin:
+def _required(origin: Origin | None, url: str) -> Origin:
     if origin is None:
         raise UnreadableImage(
             url_for_messages(url),

@@ -1,4 +1,4 @@
-"""Label Studio's API, as far as `push` and `pull` need it: a whole project, page by page."""
+"""The parts of Label Studio's API that `push` and `pull` need: projects, tasks, predictions."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ TIME_LIMITS = TimeLimits(connect=10.0, read=300.0, total=600.0)
 """Label Studio answers a bulk import when all of it is in its database, and not before."""
 
 PATIENCE_SECONDS = (1.0, 3.0, 9.0)
+"""How long to wait before each new try."""
+
 _BUSY = (429, 502, 503, 504)
 _CUT_OFF = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A line of the Data Manager's filters."""
+    """One filter of the Data Manager."""
 
     column: str
     operator: str
@@ -38,7 +40,7 @@ class Condition:
 
     @property
     def item(self) -> Json:
-        """As the Data Manager has it."""
+        """As the API wants it."""
         return {
             "filter": f"filter:tasks:{self.column}",
             "operator": self.operator,
@@ -48,14 +50,14 @@ class Condition:
 
 
 class LabelStudioClient:
-    """One Label Studio as the person whose token it is; every call is a request of its own."""
+    """Calls the API as the person whose token it is; every call is one request."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
     @classmethod
     def from_settings(cls, settings: BackendSettings) -> LabelStudioClient:
-        """The client that the settings describe."""
+        """The client for these settings, which must name Label Studio and a token."""
         if not settings.label_studio_url or not settings.label_studio_api_key.strip():
             raise LabelStudioFailed(
                 "Say where Label Studio is, and who you are: set LABEL_STUDIO_URL, and "
@@ -64,7 +66,6 @@ class LabelStudioClient:
         return cls(Access.from_settings(settings, TIME_LIMITS))
 
     def project(self, number: int) -> Json:
-        """A project, with its label config."""
         answer = self.get(f"/api/projects/{number}/")
         assert isinstance(answer, dict)
         return answer
@@ -81,9 +82,10 @@ class LabelStudioClient:
         size: int = 100,
         whole: bool = False,
     ) -> Iterator[Json]:
-        """Tasks by their ids, a page in memory at a time; `whole` ones with all that is on them.
+        """Tasks in the order of their ids, a page in memory at a time.
 
-        Each page begins behind the last id, so that tasks that come and go move no others.
+        `whole` tasks come with their annotations and predictions. Each page begins behind the last
+        id, so that tasks that are added or deleted meanwhile make it miss no others.
         """
         last = 0
         while True:
@@ -95,15 +97,15 @@ class LabelStudioClient:
             last = page[-1]["id"]
 
     def predictions(self, task: int) -> list[Json]:
-        """All predictions of a task."""
         answer = self.get(f"/api/predictions/?{urlencode({'task': task})}")
         assert isinstance(answer, list)
         return answer
 
     def add_predictions(self, project: int, predictions: Sequence[bytes]) -> int:
-        """Write predictions (JSON) in one go; says how many Label Studio took: it drops some.
+        """Write predictions (JSON) in one request; says how many Label Studio took.
 
-        Never repeated by itself: a request whose answer is lost may have been carried out.
+        It drops those that don't fit the label config. The request is never repeated here: if only
+        the answer was lost, the predictions are written.
         """
         path = f"/api/projects/{project}/import/predictions"
         answer = self._send("POST", path, b"[" + b",".join(predictions) + b"]")
@@ -111,11 +113,10 @@ class LabelStudioClient:
         return int(answer["created"])
 
     def delete_prediction(self, prediction: int) -> None:
-        """Delete one prediction."""
         self._send("DELETE", f"/api/predictions/{prediction}/")
 
     def get(self, path: str) -> Any:
-        """Read something; a server that is busy or starting gets some time."""
+        """Read something, with new tries: the server may be busy or starting."""
         for seconds in PATIENCE_SECONDS:
             try:
                 return self._send("GET", path)
@@ -128,7 +129,10 @@ class LabelStudioClient:
         self, project: int, conditions: Sequence[Condition], *, size: int, whole: bool
     ) -> Json:
         query = {
-            "filters": {"conjunction": "and", "items": [each.item for each in conditions]},
+            "filters": {
+                "conjunction": "and",
+                "items": [condition.item for condition in conditions],
+            },
             "ordering": ["tasks:id"],
         }
         # Without resolve_uri=false, a cloud storage's address is replaced by one of the Data
@@ -172,7 +176,7 @@ class LabelStudioClient:
 
 
 class AnswerLost(LabelStudioFailed):
-    """Label Studio was busy or away: what it was asked may have been done or not."""
+    """Label Studio gave no answer: it may or may not have done what it was asked."""
 
 
 def _parsed(answer: bytes, origin: str) -> Any:
@@ -198,7 +202,7 @@ def _refusal(status: int, method: str, path: str, answer: bytes, origin: str) ->
 
 
 def _detail(answer: bytes) -> str:
-    """What Label Studio says about it, in the part that is for people."""
+    """The reason in Label Studio's answer, which it gives in one of several places."""
     try:
         said = json.loads(answer)
         detail: Mapping[str, Any] = said if isinstance(said, dict) else {}

@@ -1,4 +1,4 @@
-"""The bytes of the image that a task names: from Label Studio, its storages, or the internet."""
+"""Fetching the images that tasks name: from Label Studio, its storages, or the internet."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ MEGABYTE = 10**6
 
 _REDIRECTED = (301, 302, 303, 307, 308)
 _OK, _NOT_MODIFIED = 200, 304
+# JPEG, PNG, GIF, BMP, TIFF (two byte orders), WebP.
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _SIGNATURE_BYTES = 4
 
 
 class ImageFetcher:
-    """Fetches for one Label Studio, as the person whose token it has; for many threads."""
+    """Fetches images for one Label Studio with its token; may be used by many threads."""
 
     def __init__(self, settings: BackendSettings, access: Access | None = None) -> None:
         self._seconds = settings.fetch_seconds
@@ -40,7 +41,7 @@ class ImageFetcher:
         self._cache = _cache_of(settings)
 
     def image_bytes(self, url: str, *, task_id: int | None = None) -> bytes:
-        """The file as it is stored, or `UnreadableImage`; cloud storages need the task's id."""
+        """The file as it is stored, or `UnreadableImage`. Cloud storages need the task's id."""
         if url.lstrip().lower().startswith("data:"):
             return _inline_bytes(url.strip(), self._max_bytes)
         address = image_address(url, self._access.origin, aliases=self._aliases, task_id=task_id)
@@ -51,7 +52,7 @@ class ImageFetcher:
         return self._fetched(address, key, kept, url_for_messages(url))
 
     def _key(self, address: str) -> str:
-        """Another server, another token or another image is another key."""
+        """The cache key, which has the token in it: what one person may see, another may not."""
         origin, token = self._access.origin, self._access.token
         own = origin is not None and origin.serves_data(address)
         return cache_key(str(origin), token.identity if own and token else "", address)
@@ -63,7 +64,7 @@ class ImageFetcher:
             raise UnreadableImage(name, _in_words(error, self._seconds)) from error
 
     def _follow(self, url: str, key: str, kept: CachedImage | None, name: str) -> bytes:
-        """Go where redirects lead; who has once left Label Studio gets no token any more."""
+        """Follow redirects. Once one leads away from Label Studio, no token is sent any more."""
         ends = time.monotonic() + self._seconds
         origin, trusted = self._access.origin, True
         headers = kept.conditions if kept else {}
@@ -88,8 +89,8 @@ class ImageFetcher:
         data = b"".join(_image_chunks(reply, self._max_bytes))
         if self._cache is not None:
             if not reply.tells_end:
-                # `label-studio start` sends files without their length: only a look inside shows
-                # whether all of it has come, and half an image must never be kept.
+                # `label-studio start` sends files without their length. Only decoding shows whether
+                # the image is complete, and an incomplete one must never be kept.
                 read_image(data, name)
             self._cache.put(
                 key,
@@ -100,7 +101,7 @@ class ImageFetcher:
         return data
 
     def _refusal(self, status: int, trusted: bool) -> str:
-        """Why there is no image in the answer, and what to do."""
+        """Why the server refuses the image, and what to do."""
         reason = f"its server answers {status} {http.client.responses.get(status, '')}".rstrip()
         if status not in (401, 403):
             return reason
@@ -125,7 +126,7 @@ def _cache_of(settings: BackendSettings) -> ImageCache | None:
 
 
 def _image_chunks(reply: Reply, max_bytes: int) -> Iterator[bytes]:
-    """The body, given up as soon as it is too large, or begins as no image does."""
+    """The body; raises as soon as it is too large, or does not begin like an image."""
     if (reply.length or 0) > max_bytes:
         raise ValueError(_too_large(max_bytes))
     head, total = b"", 0
@@ -163,7 +164,7 @@ def _inline_bytes(url: str, max_bytes: int) -> bytes:
 
 
 def _in_words(error: Exception, seconds: float) -> str:
-    """What went wrong on the way, without the addresses that were gone through."""
+    """What went wrong, in words for people, and without addresses that may hold signatures."""
     if isinstance(error, TimeoutError):
         return f"its server is too slow: it took more than {seconds:g} s, or kept silent for long"
     if isinstance(error, http.client.HTTPException):

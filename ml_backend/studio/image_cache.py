@@ -1,4 +1,4 @@
-"""Fetched images on disk: whole or absent, bounded in size, shared by processes, dated."""
+"""A cache of fetched images on disk, bounded in size, which processes share."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from premask.images import digest_of
 
 log = logging.getLogger(__name__)
 
-KEEP_SHARE = 0.9
-"""How full the cache may be after tidying up: each process then adds 1/20 before the next time."""
+PART_PREFIX = ".part-"
+"""How the names of files begin that are being written."""
 
-TORN_SECONDS = 3600.0
-"""A half written file of this age belongs to a process that was killed."""
+KEEP_SHARE = 0.9
+"""How full the cache may be after tidying up. A process tidies up again when it has added half of
+the rest."""
+
+ABANDONED_SECONDS = 3600.0
+"""A partly written file of this age belongs to a process that was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedImage:
-    """An image from the cache, when it was last known to be the newest, and how to ask again."""
+    """An image from the cache; `age_seconds` ago it was still what the server has."""
 
     data: bytes
     age_seconds: float
@@ -36,20 +40,20 @@ class CachedImage:
     @property
     def conditions(self) -> dict[str, str]:
         """Request headers that ask for the image only if it has changed."""
-        asked = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
-        return {name: value for name, value in asked.items() if value}
+        headers = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in headers.items() if value}
 
 
 def cache_key(*parts: str) -> str:
-    """A name for exactly these: where from, which image, and as whom."""
+    """A file name that differs whenever one of the parts differs."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 class ImageCache:
-    """One file an image: a line about it, then its bytes.
+    """Each image is one file: a line of JSON about it, then its bytes.
 
-    Its dates say when it was checked (mtime) and when it was last wanted (atime; set by hand,
-    because many disks don't).
+    The file's mtime says when the image was last checked with its server, the atime when it was
+    last used. The atime is set here, because many disks are mounted without it.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -77,7 +81,7 @@ class ImageCache:
         )
 
     def put(self, key: str, data: bytes, *, etag: str = "", last_modified: str = "") -> None:
-        """Keep an image; a disk that is full or read-only costs speed, nothing else."""
+        """Keep an image. A disk that is full or read-only is logged, and is no error."""
         about = {"digest": digest_of(data), "etag": etag, "last_modified": last_modified}
         content = json.dumps(about).encode() + b"\n" + data
         if len(content) > self._max_bytes * (1 - KEEP_SHARE):
@@ -89,20 +93,20 @@ class ImageCache:
             log.warning("An image can't be kept in %s: %s", self._folder, error)
 
     def confirm(self, key: str) -> None:
-        """The image was found to be the newest, just now."""
+        """Note that the image was checked just now, and is still what its server has."""
         try:
             os.utime(self._path(key))
         except OSError:
-            # Another process has thrown it away; the caller holds its bytes.
+            # Another process has deleted the file; the caller holds its bytes.
             return
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key
 
     def _write(self, path: Path, content: bytes) -> None:
-        """A new file in the old one's place at once; only its owner may read it."""
+        """Replace the file in one step, so that no reader sees a part of it."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, part = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+        descriptor, part = tempfile.mkstemp(prefix=PART_PREFIX, dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -120,12 +124,14 @@ class ImageCache:
         self._tidy_up()
 
     def _tidy_up(self) -> None:
-        """Throw away what was not wanted for the longest time."""
-        kept = sorted(self._files(), key=lambda each: each[1].st_atime, reverse=True)
+        """Delete what was not used for the longest time, and what killed processes left."""
+        newest_first = sorted(self._files(), key=lambda file: file[1].st_atime, reverse=True)
         total = 0
-        for path, status in kept:
+        for path, status in newest_first:
             total += status.st_size
-            if total > self._max_bytes * KEEP_SHARE or _is_torn(path, status):
+            age_seconds = time.time() - status.st_mtime
+            abandoned = path.name.startswith(PART_PREFIX) and age_seconds > ABANDONED_SECONDS
+            if abandoned or total > self._max_bytes * KEEP_SHARE:
                 path.unlink(missing_ok=True)
 
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
@@ -133,9 +139,5 @@ class ImageCache:
             try:
                 yield path, path.stat()
             except OSError:
-                # Another process was faster.
+                # Another process has deleted it.
                 continue
-
-
-def _is_torn(path: Path, status: os.stat_result) -> bool:
-    return path.name.startswith(".part-") and time.time() - status.st_mtime > TORN_SECONDS

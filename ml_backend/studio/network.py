@@ -1,4 +1,4 @@
-"""One HTTP exchange with an address that was checked, within limits of time and size."""
+"""HTTP requests to allowed hosts only, within limits of time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BrokenReply(ConnectionError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLimits:
-    """How long to wait: for a connection, for the next bytes, and for all of it."""
+    """Seconds to wait: for the connection, for the next bytes, and for the whole exchange."""
 
     connect: float = 5.0
     read: float = 20.0
@@ -35,10 +35,10 @@ class TimeLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer; `body` gives its bytes, unpacked, as they come in.
+    """An answer; `body` yields its bytes, decompressed, as they come in.
 
-    `length` is that of the packed body, where it is told. An answer that does not tell its end
-    looks whole when it was cut off.
+    `length` is that of the body before decompression, where the server tells it. Where `tells_end`
+    is false, an answer that was cut off looks like a complete one.
     """
 
     status: int
@@ -50,7 +50,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Connects to the hosts that it may connect to."""
+    """Sends requests to the hosts that are allowed."""
 
     hosts: Hosts = Hosts()
     time_limits: TimeLimits = TimeLimits()
@@ -66,9 +66,10 @@ class Network:
         body: bytes | None = None,
         ends: float | None = None,
     ) -> Iterator[Reply]:
-        """Send one request over a connection of its own; redirects are the caller's.
+        """Send one request over a new connection; redirects are not followed.
 
-        It takes until `ends` (of the monotonic clock) at most, or the total of `time_limits`.
+        The whole exchange must be over at `ends` on the monotonic clock, by default after the total
+        of `time_limits`.
         """
         ends = time.monotonic() + self.time_limits.total if ends is None else ends
         _require_time(ends)
@@ -85,16 +86,20 @@ class Network:
                 raise
 
     def _connection(self, url: str) -> http.client.HTTPConnection:
-        """A connection whose socket is there already: nothing looks the name up once more."""
+        """A connection whose socket leads to the address that was checked.
+
+        If http.client made the socket, it would look the name up again, and the second answer may
+        be an address that is not allowed.
+        """
         scheme, host, port = server_of(urlsplit(url))
-        plain = _socket_to(self.hosts.addresses_of(host, port), self.time_limits.connect)
+        tcp_socket = _socket_to(self.hosts.addresses_of(host, port), self.time_limits.connect)
         if scheme == "http":
             connection = http.client.HTTPConnection(host, port)
-            connection.sock = plain
+            connection.sock = tcp_socket
         else:
             connection = http.client.HTTPSConnection(host, port, context=self.tls)
             connection.sock = self.tls.wrap_socket(
-                plain, server_hostname=host, do_handshake_on_connect=False
+                tcp_socket, server_hostname=host, do_handshake_on_connect=False
             )
         connection.auto_open = 0
         return connection
@@ -121,7 +126,7 @@ def _socket_to(addresses: list[Address], seconds: float) -> socket.socket:
 
 @contextmanager
 def _cut_off_at(ends: float, connected: socket.socket) -> Iterator[None]:
-    """Wake up whoever waits for this socket when the time is over."""
+    """Shut the socket down when the time is over, which wakes up whoever waits for it."""
     watchdog = threading.Timer(ends - time.monotonic(), _shut, [connected])
     watchdog.daemon = True
     watchdog.start()
@@ -132,7 +137,7 @@ def _cut_off_at(ends: float, connected: socket.socket) -> Iterator[None]:
 
 
 def _shut(connected: socket.socket) -> None:
-    # It may just have ended by itself.
+    # The other side may have closed it in the same moment.
     with suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)
 
@@ -153,7 +158,7 @@ def _require_time(ends: float, cause: Exception | None = None) -> None:
 
 
 def _until(ends: float, body: Iterator[bytes]) -> Iterator[bytes]:
-    """The body, if it came in time: where no length is told, what was cut off looks whole."""
+    """The body; raises at its end if the time is over, because the body may have been cut off."""
     yield from body
     _require_time(ends)
 
@@ -173,7 +178,7 @@ def _unpacked(answer: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def _received(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The body as it comes in; `http.client` itself does not mind when its end is missing."""
+    """The body as it comes in; raises where its end is missing, which `http.client` does not."""
     expected = None if answer.chunked else answer.length
     left = CHUNK_BYTES if expected is None else expected
     while left and (data := answer.read1(min(left, CHUNK_BYTES))):
@@ -184,7 +189,7 @@ def _received(answer: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def _inflated(packed: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpacked in small pieces, however much a byte unpacks to."""
+    """The body, decompressed in small pieces: a few bytes may become gigabytes."""
     inflate = zlib.decompressobj(wbits=47)
     try:
         for data in packed:

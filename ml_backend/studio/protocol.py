@@ -1,4 +1,4 @@
-"""What Label Studio 1.23 sends, and what it takes for an answer."""
+"""The messages of Label Studio 1.23: what it sends to a backend, and the answers it accepts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from premask.errors import InvalidRequest
 Json = dict[str, Any]
 
 _DECIMALS = np.array([f"{value}," for value in range(256)], "S4").view(np.uint32)
-"""The four characters for each value of a byte, with zeros in the place of missing ones."""
+"""The decimal text of each byte value with a comma, filled up with zero bytes to four."""
 
 NOT_LOOKED_AT: tuple[Json, ...] = ()
-"""For one task: saves no prediction, so that the next "Retrieve predictions" asks again.
+"""The item for a task that was not labeled: an empty list of predictions.
 
-An item may be a list of predictions, and this one has none. An empty prediction would be saved, and
-the task would count as done.
+Label Studio saves nothing for it, so the next "Retrieve predictions" asks again. A prediction
+without regions would be saved, and the task would count as done.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What of a task decides its prediction. Its annotations, drafts and predictions don't."""
+    """The parts of a task that decide its prediction; annotations and drafts don't."""
 
     id: int | None
     data: Json
@@ -44,9 +44,8 @@ class PredictCall:
 
     @classmethod
     def parse(cls, body: bytes) -> PredictCall:
-        """The call that Label Studio sent."""
-        # The brushes of the tasks are not needed; one in the params is a person's prompt. The colon
-        # tells the key from a label of that name.
+        # The brushes in the tasks are not needed, but one in the params is a person's prompt. With
+        # the colon, the search finds the key, and no label that is called "params".
         document = parse_json(without_run_lengths(body, body.rfind(b'"params":')))
         tasks = document.get("tasks")
         params = document.get("params") or {}
@@ -64,7 +63,7 @@ class PredictCall:
 
 
 def parse_json(body: bytes) -> Json:
-    """One JSON object."""
+    """One JSON object, or `InvalidRequest`."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -84,9 +83,10 @@ def project_id(project: Any) -> str:
 
 
 def without_run_lengths(body: bytes, end: int) -> bytes:
-    """The same document, but the run lengths of brushes before `end` are empty.
+    """The same document with empty run lengths in all brushes before the position `end`.
 
-    They are nearly all of a large request. A byte search skips them far faster than a JSON reader.
+    Run lengths are nearly all of a large request, and a byte search skips them much faster than a
+    JSON parser.
     """
     kept, position = [], 0
     while (start := body.find(b'"rle":', position, end)) >= 0:
@@ -127,7 +127,7 @@ def _numbers(data: bytes) -> bytes:
 
 
 def failed_item(reason: str, model_version: str) -> Json:
-    """For one task: saves no prediction; Label Studio writes all of it into its own log."""
+    """The item for a task that failed. Label Studio saves nothing for it, and logs the reason."""
     return {"model_version": model_version, "error": reason}
 
 
@@ -137,7 +137,7 @@ def answer(items: Iterable[bytes]) -> bytes:
 
 
 def task_from_json(task: Any) -> Task:
-    """A broken task is one without data: it fails alone, and the others keep their places."""
+    """A task; from what is no task, one without data, which fails without failing the others."""
     if not isinstance(task, Mapping):
         return Task(id=None, data={})
     data, number = task.get("data"), task.get("id")

@@ -1,4 +1,4 @@
-"""What proves to Label Studio who asks: a legacy token, or a personal one that is refreshed."""
+"""Tokens for Label Studio's API: legacy ones, and personal ones, which are refreshed."""
 
 from __future__ import annotations
 
@@ -24,36 +24,32 @@ class Token(Protocol):
 
     @property
     def identity(self) -> str:
-        """A name for whose token it is, from which nobody can tell the token."""
+        """A name for the token's owner, from which the token can't be guessed."""
         ...
 
-    def header(self) -> str:
-        """What to send now."""
-        ...
+    def header(self) -> str: ...
 
     def renewed(self, refused: str) -> bool:
-        """Whether there is something else to send than what was refused."""
+        """Whether there is another header to send than the one that was refused."""
         ...
 
 
 class LegacyToken:
-    """Forty hexadecimal digits that hold until somebody resets them."""
+    """Forty hexadecimal digits that are valid until somebody resets them."""
 
     def __init__(self, key: str) -> None:
         self._key = key
         self.identity = _identity(key)
 
     def header(self) -> str:
-        """The token itself."""
         return f"Token {self._key}"
 
     def renewed(self, refused: str) -> bool:
-        """There is no other."""
         return False
 
 
 class PersonalToken:
-    """A JWT that is no good by itself: it buys access for some minutes at a time."""
+    """A JWT that can't be sent as it is: it is exchanged for an access token of some minutes."""
 
     def __init__(self, key: str, refresh: Refresh) -> None:
         self._key, self._refresh = key, refresh
@@ -62,14 +58,14 @@ class PersonalToken:
         self._lock = threading.Lock()
 
     def header(self) -> str:
-        """Access that holds for some time yet; however many ask, one of them refreshes it."""
+        """An access token that is valid for a while yet; of many threads, one refreshes it."""
         with self._lock:
             if time.monotonic() >= self._ends:
                 self._renew()
             return f"Bearer {self._access}"
 
     def renewed(self, refused: str) -> bool:
-        """Get new access, unless another thread has done it since."""
+        """Get a new access token, unless another thread has done so since."""
         with self._lock:
             if f"Bearer {self._access}" == refused:
                 self._renew()
@@ -78,7 +74,7 @@ class PersonalToken:
     def _renew(self) -> None:
         access = self._refresh(self._key)
         claims = _claims(access) or {}
-        # Only the difference of its own two times is used: clocks differ between machines.
+        # Only the difference of these two times is used, because clocks differ between machines.
         lifetime = float(claims.get("exp", 0)) - float(claims.get("iat", 0))
         self._access = access
         self._ends = time.monotonic() + max(lifetime - EARLY_SECONDS, lifetime / 2)

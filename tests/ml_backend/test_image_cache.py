@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.studio.image_cache import TORN_SECONDS, ImageCache, cache_key
+from ml_backend.studio.image_cache import ABANDONED_SECONDS, ImageCache, cache_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,7 +99,7 @@ def test_what_a_killed_process_left_is_tidied_up(tmp_path: Path) -> None:
     old, new = tmp_path / "ab" / ".part-old", tmp_path / "ab" / ".part-new"
     for file in (old, new):
         file.write_bytes(b"half")
-    os.utime(old, (time.time(), time.time() - 2 * TORN_SECONDS))
+    os.utime(old, (time.time(), time.time() - 2 * ABANDONED_SECONDS))
     ImageCache(tmp_path, 10_000).put(cache_key("a"), b"image")
     assert not old.exists()
     assert new.exists()
