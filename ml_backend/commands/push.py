@@ -124,7 +124,7 @@ class Push:
             counter.done = counter.reused = self.kept
             for outcome in self.labeler.predictions(tasks):
                 if isinstance(outcome, FailedTask):
-                    self._fail(outcome.task, str(each.error))
+                    self._fail(outcome.task, str(outcome.error))
                 else:
                     writer.add(outcome)
                 counter.done += 1
