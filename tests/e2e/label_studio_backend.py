@@ -16,15 +16,18 @@ from tests.e2e.programs import CHECKOUT, free_port, running
 COMMAND = (sys.executable, "-m", "ml_backend")
 
 
-def access(label_studio_url: str, token: str) -> dict[str, str]:
-    """The environment that the README tells people to set."""
-    known = {"LABEL_STUDIO_URL": label_studio_url, "LABEL_STUDIO_API_KEY": token}
-    return {**known, "PYTHONPATH": str(CHECKOUT / "plugin")}
+def access_to(label_studio_url: str, token: str) -> dict[str, str]:
+    """The environment variables that the README tells people to set."""
+    return {
+        "LABEL_STUDIO_URL": label_studio_url,
+        "LABEL_STUDIO_API_KEY": token,
+        "PYTHONPATH": str(CHECKOUT / "plugin"),
+    }
 
 
 @contextmanager
 def running_backend(folder: Path, environment: dict[str, str], *flags: str | Path) -> Iterator[str]:
-    """Its address; what it keeps lies in the folder."""
+    """A backend that runs while the block does; yields its address. Its files lie in the folder."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command: list[str | Path] = [*COMMAND, "--port", str(port), "--embedding-megabytes", "0"]
@@ -34,7 +37,7 @@ def running_backend(folder: Path, environment: dict[str, str], *flags: str | Pat
 
 
 def pulled(project: int, folder: Path, environment: dict[str, str]) -> tuple[Labeled, ...]:
-    """What people annotated."""
+    """What people annotated, through `pull` and its COCO file."""
     command: list[str | Path] = [*COMMAND, "pull", "--project", str(project), "--out", folder]
     subprocess.run(command, env={**os.environ, **environment}, cwd=CHECKOUT, check=True)
     return read_coco(folder / "coco.json")

@@ -1,4 +1,4 @@
-"""Label Studio's pages as a person uses them; each `look` leaves a picture."""
+"""Label Studio's pages as a person uses them; `look` saves a picture of the page."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ Json = dict[str, Any]
 PICTURES = Path(__file__).parents[2] / "test-artifacts"
 MILLISECONDS = 60_000
 VIEWPORT: ViewportSize = {"width": 1400, "height": 1100}
-"""So high that nothing has to scroll, and the photo stays where it is."""
+"""High enough that nothing has to scroll, and the photo stays at its place."""
 
 SOON = 60
-ASKED = "**/interactive-annotating"
+"""Seconds that the page may take for what needs no model."""
+
+INTERACTIVE_CALLS = "**/interactive-annotating"
+"""What the page calls after each click; Label Studio passes it on to the backend."""
 
 
 class Editor:
@@ -43,7 +46,7 @@ class Editor:
         self.page.wait_for_url(lambda url: "/user/login" not in url, wait_until="domcontentloaded")
 
     def retrieve_predictions(self, project: int, expected: int) -> None:
-        """For all tasks, as the Data Manager's menu does."""
+        """Retrieve the predictions of all tasks, as the Data Manager's menu does."""
         self._go(f"/projects/{project}/data")
         self.page.get_by_label("Select all rows").check()
         self.page.get_by_label("Tasks Actions").click()
@@ -62,32 +65,36 @@ class Editor:
         self._show_at_its_size()
 
     def copy_prediction(self) -> None:
-        """As an annotation of one's own."""
+        """Make an annotation of the prediction."""
         before = self._own.count()
         self._proposed.locator(".lsf-annotation-button__trigger").click()
         self.page.get_by_text("Duplicate Annotation").click()
         self._own.nth(before).wait_for()
 
-    def start_over(self) -> None:
-        """An annotation with nothing in it."""
+    def start_annotating(self, project: int, task: int) -> None:
+        """Open a task, begin an empty annotation, and switch Auto-Annotation on."""
+        self.open_task(project, task)
         self.page.get_by_label("Create an annotation").click()
         self.page.get_by_text("Labeled regions will appear here").wait_for()
         self._show_at_its_size()
-
-    def annotate_automatically(self) -> None:
+        # The switch itself is hidden; people click its label.
         self.page.locator(".lsf-dynamic-preannotations label").get_by_text(
             "Auto-Annotation", exact=True
         ).click()
 
     def choose_smart(self, tool: str) -> None:
-        """`key-point-tool` or `rectangle-tool`; the label alone chooses one that asks nobody."""
+        """Choose `key-point-tool` or `rectangle-tool`.
+
+        To click on a label chooses a tool, too, but one that does not call the backend.
+        """
         self.page.locator(".lsf-toolbar button.lsf-tool_smart:not([aria-label])").hover()
         self.page.locator(".lsf-toolbar__smart").get_by_label(tool).click()
         self.page.mouse.move(0, 0)
 
     def click(self, label: str, xy: tuple[int, int], *, negative: bool = False) -> list[Json]:
-        """Into a pixel of the photo; gives the regions that the backend was asked about."""
-        # Label Studio 1.23 forgets the label after each click. The points' own is the last.
+        """Click on a pixel of the photo; returns the regions that the backend was asked about."""
+        # Label Studio 1.23 deselects the label after each click. All tools have labels of the same
+        # name, in the order of the config; those of the points are the last.
         self.page.locator(".lsf-label").get_by_text(label, exact=True).last.click()
         canvas = self.page.locator(".konvajs-content")
         return self._asked(
@@ -97,7 +104,7 @@ class Editor:
         )
 
     def draw_box(self, label: str, box_xyxy: tuple[int, int, int, int]) -> list[Json]:
-        """Around pixels of the photo; gives the regions that the backend was asked about."""
+        """Draw around pixels of the photo; returns the regions that the backend was asked about."""
         self.page.locator(".lsf-label").get_by_text(label, exact=True).nth(1).click()
         canvas, (x0, y0, x1, y1) = self.page.locator(".konvajs-content"), box_xyxy
         return self._asked(
@@ -107,7 +114,7 @@ class Editor:
         )
 
     def write(self, words: str) -> list[Json]:
-        """Into the field for words; gives the regions that the backend was asked about."""
+        """Write into the text field; returns the regions that the backend was asked about."""
         self.page.get_by_test_id("textarea-input").fill(words)
         return self._asked(self.page.get_by_test_id("textarea-add-button").click)
 
@@ -120,17 +127,17 @@ class Editor:
         self.page.get_by_test_id("bottombar-update-button").wait_for()
 
     def open_status(self, backend: str, row: str) -> None:
-        """The backend's own page, as soon as it has this row: events take a moment."""
+        """Open the backend's page /status, and wait for this row: events take a moment."""
         wanted = self.page.get_by_role("row", name=row)
 
-        def comes() -> int:
+        def row_is_shown() -> int:
             self.page.goto(f"{backend}/status")
             return wanted.count()
 
-        assert until(comes, SOON)
+        assert until(row_is_shown, SOON)
 
     def photo(self) -> NDArray[np.uint8]:
-        """What is on the screen where the photo is: (height, width, 3)."""
+        """The pixels on the screen where the photo is: (height, width, 3)."""
         box = self._image.bounding_box()
         with PIL.Image.open(io.BytesIO(self.page.screenshot(clip=box))) as image:
             return np.asarray(image.convert("RGB"))
@@ -161,17 +168,19 @@ class Editor:
         return self.page.locator('img[alt="image"]')
 
     def _show_at_its_size(self) -> None:
-        """One pixel of the photo is one of the screen, and nothing lies over it."""
+        """Zoom so that one pixel of the photo is one of the screen, with no pointer over it."""
 
-        def shown() -> object:
+        def is_at_its_size() -> object:
+            # The shortcut for a zoom of 100 %.
             self.page.keyboard.press("Shift+2")
             return self._image.evaluate("image => image.width && image.width == image.naturalWidth")
 
-        assert until(shown, SOON)
+        assert until(is_at_its_size, SOON)
         self.page.mouse.move(0, 0)
 
     def _asked(self, act: Callable[[], object]) -> list[Json]:
-        with self.page.expect_response(ASKED) as answer:
+        """Do something that calls the backend; returns the regions of the call."""
+        with self.page.expect_response(INTERACTIVE_CALLS) as answer:
             act()
         sent: Any = answer.value.request.post_data_json
         regions: list[Json] = sent["context"]["result"]

@@ -1,4 +1,4 @@
-"""A Label Studio of the tests' own, as people start it, and its API in the hands of its owner."""
+"""A Label Studio that runs for the tests, and its API as its owner uses it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUSY_SECONDS = 120
 
 
 class LabelStudio:
-    """A server that runs; each project is a new one."""
+    """A running server, used through its API."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -33,7 +33,7 @@ class LabelStudio:
         return int(self._answer("POST", "/api/projects/", json=project)["id"])
 
     def upload(self, project: int, photos: Sequence[Path]) -> list[int]:
-        """The numbers of the tasks, one a photo."""
+        """Upload photos; returns the ids of their tasks."""
         for photo in photos:
             files = {"file": (photo.name, photo.read_bytes())}
             self._answer("POST", f"/api/projects/{project}/import", files=files)
@@ -41,16 +41,16 @@ class LabelStudio:
         return sorted(task["id"] for task in tasks)
 
     def connect(self, project: int, backend_url: str) -> None:
-        """What *Settings, Model* does, with interactive preannotations on."""
+        """Connect a backend as *Settings, Model* does, with interactive preannotations on."""
         backend = {"project": project, "url": backend_url, "title": "premask"}
         self._answer("POST", "/api/ml/", json={**backend, "is_interactive": True})
 
     def personal_token(self) -> str:
-        """As *Account & Settings* makes it; there can be one."""
+        """A token as *Account & Settings* makes it; a person can have only one."""
         return str(self._answer("POST", "/api/token/", json={})["token"])
 
     def task(self, number: int) -> Json:
-        """With its annotations and predictions."""
+        """A task with its annotations and predictions."""
         task: Json = self._answer("GET", f"/api/tasks/{number}/")
         return task
 
@@ -65,7 +65,7 @@ class LabelStudio:
 
 @contextmanager
 def running_label_studio(folder: Path) -> Iterator[LabelStudio]:
-    """Everything it keeps lies in the folder."""
+    """A server that runs while the block does; its data lie in the folder."""
     shutil.copytree(EMPTY, folder, dirs_exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}"

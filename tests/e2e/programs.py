@@ -1,4 +1,4 @@
-"""Programs that a test starts: where they listen, how long they are waited for, how they end."""
+"""Starting the programs that a test needs, waiting for them, and ending them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str | Path], url: str, log: Path, environment: Mapping[str, str]
 ) -> Iterator[None]:
-    """Wait until the URL answers; the program has ended when the block has."""
+    """Start a program and wait until the URL answers; it is ended with the block."""
     with log.open("wb") as file:
         program = subprocess.Popen(
             command,
@@ -49,11 +49,11 @@ def running(
 
 
 def until(condition: Callable[[], object], seconds: float) -> bool:
-    """Whether it comes true in time."""
+    """Wait for a condition; returns whether it became true in time."""
     ends = time.monotonic() + seconds
-    while not (so := condition()) and time.monotonic() < ends:
+    while not (is_true := condition()) and time.monotonic() < ends:
         time.sleep(0.1)
-    return bool(so)
+    return bool(is_true)
 
 
 def _wait_for(url: str, program: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,4 +1,4 @@
-"""A person in Label Studio takes what is proposed, clicks, writes, and pulls the very masks."""
+"""A person takes over predictions, clicks, draws and writes; pull then gets the same masks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from premask.geometry import pixels_of_percent, snapped
 from premask.images import read_image
 from premask.prompts import BoxPrompt, Phrase, Point, Prompts
 from premask.recipes.recipe import Recipe, recipe_of
-from tests.e2e.label_studio_backend import access, pulled, running_backend
+from tests.e2e.label_studio_backend import access_to, pulled, running_backend
 from tests.e2e.label_studio_editor import Editor
 from tests.e2e.label_studio_server import EMAIL, PASSWORD, TOKEN, LabelStudio, running_label_studio
 from tests.e2e.programs import until
@@ -42,7 +42,7 @@ CONFIG = """
   <TextArea name="words" toName="image" smart="true" maxSubmissions="1" showSubmitButton="true"/>
 </View>
 """
-"""As in the README; what is drawn is of a color that no photo has."""
+"""As in the README; regions get a color that no photo has."""
 
 ASTRONAUT, CAT, COFFEE = (
     PHOTOS.index(f"{name}.png") for name in ("astronaut", "chelsea", "coffee")
@@ -50,7 +50,7 @@ ASTRONAUT, CAT, COFFEE = (
 CUP = (165, 12, 415, 290)
 DRAWN_SECONDS = 20
 DOTS = 200
-"""So many pixels are hidden by the marks of two clicks."""
+"""How many pixels the marks of two clicks may hide."""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_person_takes_over_what_was_proposed(
     u2netp_weights: object,
     tmp_path: Path,
 ) -> None:
-    environment = access(label_studio.url, label_studio.personal_token())
+    environment = access_to(label_studio.url, label_studio.personal_token())
     with running_backend(tmp_path, environment, "--recipe", "subject") as backend:
         project = label_studio.new_project(CONFIG.format(label="subject"))
         task = label_studio.upload(project, photos)[CAT]
@@ -99,21 +99,19 @@ def test_a_person_takes_over_what_was_proposed(
         editor.look("4-status")
     said = label_studio.task(task)
     assert brush_of(said["annotations"]) == brush_of(said["predictions"])
-    assert_same(the_pulled(project, tmp_path, environment), expected)
+    assert_same(only_pulled(project, tmp_path, environment), expected)
 
 
 def test_a_person_clicks_and_takes_the_mask(
     label_studio: LabelStudio, editor: Editor, photos: list[Path], tmp_path: Path
 ) -> None:
-    environment = access(label_studio.url, TOKEN)
+    environment = access_to(label_studio.url, TOKEN)
     flags = ("--recipe", "faces", "--interactive-recipe", "click")
     with running_backend(tmp_path, environment, *flags) as backend:
         project = label_studio.new_project(CONFIG.format(label="suit"))
         (task,) = label_studio.upload(project, [photos[ASTRONAUT]])
         label_studio.connect(project, backend)
-        editor.open_task(project, task)
-        editor.start_over()
-        editor.annotate_automatically()
+        editor.start_annotating(project, task)
         editor.choose_smart("key-point-tool")
         first = points_of(editor.click("suit", (250, 330)))
         both = points_of(editor.click("suit", (55, 190), negative=True))
@@ -129,7 +127,7 @@ def test_a_person_clicks_and_takes_the_mask(
         (55, 190, False),
     ]
     assert expected.mask != annotated(photos[ASTRONAUT], recipe_of("click"), first).mask
-    assert_same(the_pulled(project, tmp_path, environment), expected)
+    assert_same(only_pulled(project, tmp_path, environment), expected)
 
 
 def test_a_person_draws_a_box(
@@ -139,15 +137,13 @@ def test_a_person_draws_a_box(
     u2netp_weights: object,
     tmp_path: Path,
 ) -> None:
-    environment = access(label_studio.url, TOKEN)
+    environment = access_to(label_studio.url, TOKEN)
     flags = ("--recipe", "subject", "--interactive-recipe", "click")
     with running_backend(tmp_path, environment, *flags) as backend:
         project = label_studio.new_project(CONFIG.format(label="cup"))
         (task,) = label_studio.upload(project, [photos[COFFEE]])
         label_studio.connect(project, backend)
-        editor.open_task(project, task)
-        editor.start_over()
-        editor.annotate_automatically()
+        editor.start_annotating(project, task)
         editor.choose_smart("rectangle-tool")
         drawn = box_of(*editor.draw_box("cup", CUP))
         expected = annotated(photos[COFFEE], recipe_of("click"), drawn)
@@ -155,8 +151,8 @@ def test_a_person_draws_a_box(
         editor.accept()
         assert_drawn(editor, photos[COFFEE], expected)
         editor.submit()
-    assert [each.box_xyxy for each in drawn.boxes] == [CUP]
-    assert_same(the_pulled(project, tmp_path, environment), expected)
+    assert [box.box_xyxy for box in drawn.boxes] == [CUP]
+    assert_same(only_pulled(project, tmp_path, environment), expected)
 
 
 def test_what_a_person_writes_is_looked_for(
@@ -166,28 +162,28 @@ def test_what_a_person_writes_is_looked_for(
     settings = {"find.model": model, "find.threshold": 0.0, "select.top": 1}
     recipe = recipe_of("sam3").with_settings(settings)
     flags = [f"--set={name}={value}" for name, value in settings.items()]
-    environment = access(label_studio.url, TOKEN)
+    environment = access_to(label_studio.url, TOKEN)
     with running_backend(tmp_path, environment, "--recipe", "sam3", *flags) as backend:
         project = label_studio.new_project(CONFIG.format(label="spoon"))
         (task,) = label_studio.upload(project, [photos[COFFEE]])
         label_studio.connect(project, backend)
-        editor.open_task(project, task)
-        editor.start_over()
-        editor.annotate_automatically()
+        editor.start_annotating(project, task)
         asked = editor.write("a silver spoon")
         expected = annotated(photos[COFFEE], recipe, phrase("a silver spoon"))
         editor.accept()
         assert_drawn(editor, photos[COFFEE], expected)
         editor.look("7-words")
         editor.submit()
-    assert [each["value"]["text"] for each in asked] == [["a silver spoon"]]
+    assert [region["value"]["text"] for region in asked] == [["a silver spoon"]]
     assert expected.mask != annotated(photos[COFFEE], recipe, phrase("spoon")).mask
-    assert_same(the_pulled(project, tmp_path, environment), expected)
+    assert_same(only_pulled(project, tmp_path, environment), expected)
 
 
 def annotated(photo: Path, recipe: Recipe, prompts: Prompts | None = None) -> Annotation:
-    """What premask itself finds."""
-    ((found,),) = (each.annotations for each in premask.label([photo], recipe, prompts=prompts))
+    """What premask finds without Label Studio."""
+    ((found,),) = (
+        labeled.annotations for labeled in premask.label([photo], recipe, prompts=prompts)
+    )
     return found
 
 
@@ -196,7 +192,7 @@ def phrase(text: str) -> Prompts:
 
 
 def points_of(regions: list[Json]) -> Prompts:
-    """What was clicked, in pixels of the photo."""
+    """The points of a call, in pixels of the photo."""
     points = []
     for region in regions:
         size_hw = (region["original_height"], region["original_width"])
@@ -206,7 +202,7 @@ def points_of(regions: list[Json]) -> Prompts:
 
 
 def box_of(region: Json) -> Prompts:
-    """What was drawn, in pixels of the photo."""
+    """The box of a call, in pixels of the photo."""
     value, size_hw = region["value"], (region["original_height"], region["original_width"])
     x, y = pixels_of_percent((value["x"], value["y"]), size_hw)
     width, height = pixels_of_percent((value["width"], value["height"]), size_hw)
@@ -215,7 +211,10 @@ def box_of(region: Json) -> Prompts:
 
 
 def assert_drawn(editor: Editor, photo: Path, annotation: Annotation, *, besides: int = 0) -> None:
-    """Each pixel that is the object's for sure looks otherwise than in the photo, and no other."""
+    """On the screen, the pixels of the object differ from the photo, and no others do.
+
+    Pixels of a soft edge may be either; `besides` are further ones that may differ.
+    """
     assert annotation.mask is not None
     rgb = read_image(photo).rgb
     hard = np.where(annotation.mask.to_array(), 255, 0)
@@ -229,15 +228,17 @@ def assert_drawn(editor: Editor, photo: Path, annotation: Annotation, *, besides
     assert until(is_drawn, DRAWN_SECONDS)
 
 
-def brush_of(said: list[Json]) -> Json:
-    """The value of the only region of the only annotation or prediction."""
-    ((region,),) = (each["result"] for each in said)
+def brush_of(annotations: list[Json]) -> Json:
+    """The value of the only region in the only annotation or prediction."""
+    ((region,),) = (annotation["result"] for annotation in annotations)
     value: Json = region["value"]
     return value
 
 
-def the_pulled(project: int, folder: Path, environment: dict[str, str]) -> Annotation:
-    ((found,),) = (each.annotations for each in pulled(project, folder / "pulled", environment))
+def only_pulled(project: int, folder: Path, environment: dict[str, str]) -> Annotation:
+    ((found,),) = (
+        labeled.annotations for labeled in pulled(project, folder / "pulled", environment)
+    )
     return found
 
 

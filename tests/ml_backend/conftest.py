@@ -1,4 +1,4 @@
-"""A whole backend with offline recipes, in the test's own process; images come from memory."""
+"""A whole backend in the test's own process, and a small Label Studio for push and pull."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from ml_backend.server.app import create_app
 from ml_backend.server.state import ServerState
 from ml_backend.settings import read_settings
 from ml_backend.studio.protocol import Task
+from tests.ml_backend.fake_label_studio import FakeLabelStudio
 from tests.ml_backend.label_studio_calls import MemoryFetcher, disks_png
+from tests.ml_backend.local_server import LocalServer, serving
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -79,6 +81,25 @@ class HeldPredictor:
         self.begun.append(task.id)
         assert self.let_go.wait(SOON)
         return Prediction(content={"model_version": "v", "result": [], "score": 0.5})
+
+
+@pytest.fixture
+def fake() -> FakeLabelStudio:
+    """An empty project; modules that need tasks in it have a fixture of their own."""
+    return FakeLabelStudio()
+
+
+@pytest.fixture
+def server(fake: FakeLabelStudio) -> Iterator[LocalServer]:
+    """The fake Label Studio behind a real socket."""
+    with serving(fake.routes()) as running:
+        yield running
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weights and no embeddings of other tests."""
+    monkeypatch.setenv("PREMASK_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture

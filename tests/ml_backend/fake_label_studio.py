@@ -64,7 +64,7 @@ class FakeLabelStudio:
     def versions(self) -> dict[int, list[str]]:
         """The model versions of each task's predictions."""
         return {
-            number: [each["model_version"] for each in task["predictions"]]
+            number: [prediction["model_version"] for prediction in task["predictions"]]
             for number, task in self.tasks.items()
         }
 
@@ -103,11 +103,11 @@ class FakeLabelStudio:
         meeting = [
             task
             for _, task in sorted(self.tasks.items())
-            if all(_meets(task, each) for each in listed["filters"]["items"])
+            if all(_meets(task, condition) for condition in listed["filters"]["items"])
         ]
         page = [_columns(task) for task in meeting[: int(query["page_size"])]]
         if query["fields"] != "all":
-            page = [_without(each, "annotations", "predictions") for each in page]
+            page = [_without(task, "annotations", "predictions") for task in page]
         return {"tasks": page, "total": len(meeting)}
 
     def _predictions(self, asked: Asked) -> list[Json]:
@@ -118,10 +118,10 @@ class FakeLabelStudio:
     def _import(self, asked: Asked) -> Json:
         items = json.loads(asked.body)
         self.before_import(items)
-        taken = [each for each in items if not self.drops(each)]
-        for each in taken:
-            number = self.predict(each["task"], each["result"], each["model_version"])
-            self.tasks[each["task"]]["predictions"][-1] |= {**each, "id": number}
+        taken = [item for item in items if not self.drops(item)]
+        for item in taken:
+            number = self.predict(item["task"], item["result"], item["model_version"])
+            self.tasks[item["task"]]["predictions"][-1] |= {**item, "id": number}
         return {"created": len(taken)}
 
     def _other(self, asked: Asked) -> None:
@@ -129,7 +129,9 @@ class FakeLabelStudio:
         if asked.method == "DELETE" and path.startswith("/api/predictions/"):
             number = int(path.split("/")[3])
             for task in self.tasks.values():
-                task["predictions"] = [each for each in task["predictions"] if each["id"] != number]
+                task["predictions"] = [
+                    prediction for prediction in task["predictions"] if prediction["id"] != number
+                ]
             asked.answer(status=204)
         elif path in self.files:
             asked.answer(self.files[path])
@@ -144,16 +146,16 @@ def settings_for(url: str, folder: str = "", **fields: Any) -> BackendSettings:
 
 
 def _meets(task: Json, condition: Json) -> bool:
-    versions = [each["model_version"] for each in task["predictions"]]
+    versions = [prediction["model_version"] for prediction in task["predictions"]]
     match condition["filter"], condition["operator"], condition["value"]:
         case "filter:tasks:id", "greater", number:
             return bool(task["id"] > number)
         case "filter:tasks:id", "in", {"min": least, "max": most}:
             return bool(least <= task["id"] <= most)
         case "filter:tasks:predictions_model_versions", "contains", [wanted]:
-            return any(wanted in each for each in versions)
+            return any(wanted in version for version in versions)
         case "filter:tasks:predictions_model_versions", "not_contains", [wanted]:
-            return not any(wanted in each for each in versions)
+            return not any(wanted in version for version in versions)
     raise AssertionError(condition)
 
 

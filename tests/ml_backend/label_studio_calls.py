@@ -175,9 +175,9 @@ def saved_by_label_studio(tasks: int, items: list[Any]) -> list[list[Json]]:
     saved = []
     for item in items:
         predictions = [item] if isinstance(item, dict) else item
-        saved.append([each for each in predictions if "result" in each])
-    for each in (each for predictions in saved for each in predictions):
-        score = each.get("score", 0)
+        saved.append([prediction for prediction in predictions if "result" in prediction])
+    for prediction in (prediction for predictions in saved for prediction in predictions):
+        score = prediction.get("score", 0)
         assert isinstance(score, int | float), "it would refuse the whole batch"
     return saved
 

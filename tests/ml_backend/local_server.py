@@ -57,10 +57,10 @@ class LocalServer:
         return f"http://127.0.0.1:{self.port}"
 
     def paths(self) -> list[str]:
-        return [each.path for each in self.asked]
+        return [request.path for request in self.asked]
 
     def authorizations(self) -> list[str | None]:
-        return [each.headers.get("authorization") for each in self.asked]
+        return [request.headers.get("authorization") for request in self.asked]
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def test_what_is_late_goes_on_and_is_there_when_asked_for_again(
     held.let_go.set()
     until(lambda: len(held.begun) == 3 and not backend_of(client).answers.batch_lane.running)
     saved = saved_by_label_studio(3, results(client, call))
-    assert [len(each) for each in saved] == [1, 1, 1]
+    assert [len(predictions) for predictions in saved] == [1, 1, 1]
     assert held.begun == [1, 2, 3]
     assert 'outcome="late"} 3' in client.get("/metrics").text
 
@@ -63,7 +63,7 @@ def test_what_is_done_by_the_deadline_is_answered(connect: Connect, held: HeldPr
 
     held.predict = first_only  # type: ignore[method-assign]
     items = results(client, predict_call("/a.png", "/b.png"))
-    assert [len(each) for each in saved_by_label_studio(2, items)] == [1, 0]
+    assert [len(predictions) for predictions in saved_by_label_studio(2, items)] == [1, 0]
 
 
 def test_another_version_is_another_result(connect: Connect, held: HeldPredictor) -> None:
@@ -107,7 +107,7 @@ def test_too_many_clicks_are_told_to_come_again(connect: Connect, held: HeldPred
         refused = client.post("/predict", json=call)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         held.let_go.set()
-        assert [each.result().status_code for each in waiting] == [200, 200]
+        assert [posted.result().status_code for posted in waiting] == [200, 200]
 
 
 def test_a_click_that_waits_too_long_says_so(connect: Connect, held: HeldPredictor) -> None:
@@ -127,7 +127,7 @@ def test_health_is_answered_while_all_is_busy(connect: Connect, held: HeldPredic
         assert client.get("/health").status_code == 200
         assert time.perf_counter() - started < 0.5
         held.let_go.set()
-        assert {each.result().status_code for each in waiting} == {200}
+        assert {posted.result().status_code for posted in waiting} == {200}
 
 
 def test_the_clicks_of_many_people_never_mix(connect: Connect, fetcher: MemoryFetcher) -> None:

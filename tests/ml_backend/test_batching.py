@@ -51,7 +51,7 @@ def test_what_comes_while_a_call_is_under_way_goes_into_the_next_one_together(he
             others.append(threads.submit(batches.result_of, item))
             until(lambda: len(batches._waiting) == len(others))
         held.may_end.set()
-        assert [each.result(SOON) for each in (first, *others)] == [-item for item in range(8)]
+        assert [future.result(SOON) for future in (first, *others)] == [-item for item in range(8)]
     assert held.calls == [[0], [1, 2, 3], [4, 5, 6], [7]]
 
 
@@ -62,7 +62,7 @@ def test_so_many_calls_are_under_way_and_no_more(held: Held) -> None:
         until(lambda: len(batches._waiting) == 2)
         assert len(held.calls) == 2
         held.may_end.set()
-        assert [each.result(SOON) for each in results_of] == [0, -1, -2, -3]
+        assert [future.result(SOON) for future in results_of] == [0, -1, -2, -3]
 
 
 def test_nobody_is_left_behind_however_many_come() -> None:
@@ -95,9 +95,9 @@ class Stages:
             monkeypatch.setattr(f"{caller}.run_stages", self.run)
 
     def run(self, images: Sequence[Image], *_: object) -> list[tuple[Annotation, ...]]:
-        self.seen.append([each.name for each in images])
+        self.seen.append([image.name for image in images])
         assert self.may_end.wait(SOON)
-        if any(each.name == "/broken.png" for each in images):
+        if any(image.name == "/broken.png" for image in images):
             raise RuntimeError("a NaN")
         found = Annotation(label="Thing", box_xyxy=(1, 2, 5, 6))
         return [(found,) for _ in images]
@@ -127,10 +127,10 @@ def test_the_model_sees_four_tasks_together_and_one_that_fails_fails_alone(
         until(lambda: sum(map(len, stages.seen)) + len(waiting) == len(names))
         stages.may_end.set()
         saved = saved_by_label_studio(len(names), answer.result(SOON))
-    sizes = [len(each) for each in stages.seen]
+    sizes = [len(images) for images in stages.seen]
     assert sizes.count(4) >= 2
     assert max(sizes) == 4
-    assert [len(each) for each in saved] == [name != "broken" for name in names]
+    assert [len(predictions) for predictions in saved] == [name != "broken" for name in names]
 
 
 def test_who_opens_a_task_does_not_wait_for_the_batches_that_the_model_is_at(

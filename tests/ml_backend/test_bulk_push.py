@@ -18,7 +18,7 @@ from ml_backend.commands.task_labeler import FailedTask
 from ml_backend.studio.client import LabelStudioClient
 from premask.errors import LabelStudioFailed, UnreadableImage
 from tests.ml_backend.fake_label_studio import FakeLabelStudio, settings_for
-from tests.ml_backend.local_server import Asked, LocalServer, serving
+from tests.ml_backend.local_server import Asked, LocalServer
 
 Json = dict[str, Any]
 
@@ -60,12 +60,6 @@ def fake() -> FakeLabelStudio:
 
 
 @pytest.fixture
-def server(fake: FakeLabelStudio) -> Iterator[LocalServer]:
-    with serving(fake.routes()) as running:
-        yield running
-
-
-@pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_writer, "BATCH", 2)
 
@@ -85,7 +79,7 @@ NEW = ["premask-new"]
 def imports(server: LocalServer) -> list[list[int]]:
     """The tasks of each bulk import that was sent."""
     return [
-        [each["task"] for each in json.loads(asked.body)]
+        [item["task"] for item in json.loads(asked.body)]
         for asked in server.asked
         if asked.path.endswith("/import/predictions")
     ]
@@ -116,8 +110,8 @@ def test_what_is_slow_is_written_soon(
 ) -> None:
     class Slow(OneRegion):
         def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
-            for each in super().predictions(tasks):
-                yield each
+            for outcome in super().predictions(tasks):
+                yield outcome
                 time.sleep(0.2)
 
     monkeypatch.setattr(bulk_writer, "BATCH_SECONDS", 0.1)
@@ -150,9 +144,9 @@ def test_another_version_is_pushed_beside_and_people_are_left_alone(
 def test_stopped_half_way_it_goes_on(fake: FakeLabelStudio, server: LocalServer) -> None:
     class Stops(OneRegion):
         def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
-            for each in super().predictions(tasks):
-                yield each
-                if each.task == 5:
+            for outcome in super().predictions(tasks):
+                yield outcome
+                if outcome.task == 5:
                     raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -189,10 +183,10 @@ def test_two_at_once_write_no_task_twice(fake: FakeLabelStudio, server: LocalSer
 
     class Overtaken(OneRegion):
         def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
-            for each in super().predictions(tasks):
-                if each.task == 3:
+            for outcome in super().predictions(tasks):
+                if outcome.task == 3:
                     fake.predict(3, [], self.model_version)
-                yield each
+                yield outcome
 
     pushing(server, Overtaken()).run(quietly)
     assert fake.versions() == dict.fromkeys(fake.tasks, NEW)
@@ -224,9 +218,9 @@ def test_tasks_that_come_and_go_move_no_others(fake: FakeLabelStudio, server: Lo
 
     class Meanwhile(OneRegion):
         def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
-            for each in super().predictions(tasks):
-                fake.tasks.pop(each.task - 50, None)
-                yield each
+            for outcome in super().predictions(tasks):
+                fake.tasks.pop(outcome.task - 50, None)
+                yield outcome
 
     labeler = Meanwhile()
     pushing(server, labeler).run(quietly)

@@ -1,4 +1,4 @@
-"""push --embed-only with a real SAM 2: afterwards, no first click on an image looks at it."""
+"""push --embed-only with a real SAM 2: the first click on an image finds its embedding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,10 @@ from ml_backend.project.region_prompts import regions_by_image
 from ml_backend.studio.protocol import Task
 from tests.ml_backend.fake_label_studio import CONFIG, FakeLabelStudio, settings_for
 from tests.ml_backend.label_studio_calls import clicked, keypoint
-from tests.ml_backend.local_server import LocalServer, serving
+from tests.ml_backend.local_server import LocalServer
 from tests.tiny import TinyModels
+
+pytestmark = pytest.mark.usefixtures("own_home")
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = 6
@@ -42,17 +43,6 @@ def fake() -> FakeLabelStudio:
     for number in range(PHOTOS):
         made.add_upload(f"{number}.png", photo(number))
     return made
-
-
-@pytest.fixture
-def server(fake: FakeLabelStudio) -> Iterator[LocalServer]:
-    with serving(fake.routes()) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREMASK_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     corrections = Corrections()
     for number in range(4):
         corrections.propose(
-            str(number), {f"{number}{each}": "Cat" for each in "abc"}, clicked=False
+            str(number), {f"{number}{letter}": "Cat" for letter in "abc"}, clicked=False
         )
         corrections.keep(str(number), {"Cat": {"added": 1}})
     assert corrections.summary() == {"Cat": {"added": 2}}
@@ -125,8 +125,8 @@ def open_log(tmp_path: Path) -> Iterator[Callable[[], tuple[EventLog, Troubles]]
 
     def start() -> tuple[EventLog, Troubles]:
         troubles: Troubles = []
-        for each in logs:
-            each.close()
+        for log in logs:
+            log.close()
         log = EventLog(
             tmp_path / "deep" / "events.jsonl", lambda *trouble: troubles.append(trouble)
         )
@@ -135,8 +135,8 @@ def open_log(tmp_path: Path) -> Iterator[Callable[[], tuple[EventLog, Troubles]]
         return log, troubles
 
     yield start
-    for each in logs:
-        each.close()
+    for log in logs:
+        log.close()
 
 
 def journal(folder: Path) -> list[Json]:
@@ -296,7 +296,7 @@ def test_what_was_proposed_for_a_click_is_accepted(connect: Connect) -> None:
     client = connect(recipe="click")
     (item,) = results(client, predict_call("/a.png", context=clicked(keypoint(30, 20))))
     event = payload("annotation_created")
-    event["annotation"]["result"] = [{**each, "origin": "manual"} for each in item["result"]]
+    event["annotation"]["result"] = [{**region, "origin": "manual"} for region in item["result"]]
     client.post("/webhook", json=event)
     for _ in range(100):
         if (text := client.get("/status/corrections.csv").text).count("\n") > 1:

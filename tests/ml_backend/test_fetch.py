@@ -139,7 +139,7 @@ def test_no_cookie_is_kept(serve: Serve, fetcher: Make) -> None:
     fetch = fetcher(server)
     for _ in range(2):
         fetch.image_bytes("/data/upload/1/a.png")
-    assert ["cookie" in each.headers for each in server.asked] == [False, False]
+    assert ["cookie" in asked.headers for asked in server.asked] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -534,7 +534,7 @@ def test_a_changed_image_is_noticed_and_an_unchanged_one_not_sent_again(
     server = serve({"*": versioned})
     fetch = fetcher(server, cache_megabytes=10, cache_seconds=0)
     assert fetch.image_bytes("/data/a.png") == fetch.image_bytes("/data/a.png") == png(1)
-    assert [each.headers.get(asks) for each in server.asked] == [None, tags[0]]
+    assert [asked.headers.get(asks) for asked in server.asked] == [None, tags[0]]
     bodies.append(png(2))
     tags.append("Sat, 21 Nov 2026 07:00:00 GMT")
     assert fetch.image_bytes("/data/a.png") == png(2)

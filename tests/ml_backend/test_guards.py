@@ -91,7 +91,7 @@ def test_clients_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None
 def test_who_comes_too_often_waits(connect: Connect) -> None:
     client = connect(recipe="click", requests_per_minute=3)
     answers = [client.get("/versions") for _ in range(4)]
-    assert [each.status_code for each in answers] == [200, 200, 200, 429]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert int(answers[-1].headers["retry-after"]) == 20
     assert client.get("/health").status_code == 200
 
@@ -138,7 +138,7 @@ def test_what_many_send_at_once_does_not_fill_the_memory() -> None:
     async def sizes_of(uploads: int) -> list[int | type]:
         requests: list[Any] = [Upload(2) for _ in range(uploads)]
         read = await asyncio.gather(*map(intake.body_of, requests), return_exceptions=True)
-        return [len(each) if isinstance(each, bytes) else type(each) for each in read]
+        return [len(body) if isinstance(body, bytes) else type(body) for body in read]
 
     assert asyncio.run(sizes_of(4)) == [2 * MEGABYTE] * 4
     refused = asyncio.run(sizes_of(9))

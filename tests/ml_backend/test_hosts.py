@@ -37,13 +37,13 @@ def hosts(*addresses: str, **fields: Any) -> Hosts:
     def resolve(host: str, port: int, **options: Any) -> list[Any]:
         return [
             (
-                socket.AF_INET6 if ":" in each else socket.AF_INET,
+                socket.AF_INET6 if ":" in address else socket.AF_INET,
                 socket.SOCK_STREAM,
                 6,
                 "",
-                (each, port),
+                (address, port),
             )
-            for each in addresses
+            for address in addresses
         ]
 
     return Hosts(resolve=resolve, **fields)

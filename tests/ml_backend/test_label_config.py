@@ -55,9 +55,11 @@ def one_tool(labels: str, tool: str = "BrushLabels", attributes: str = "") -> La
 
 def test_each_image_is_written_with_its_own_tags() -> None:
     config = parse_label_config(MIXTURE)
-    outputs = {image: [each.name for each in config.outputs(image)] for image in config.images}
+    outputs = {
+        image: [control.name for control in config.outputs(image)] for image in config.images
+    }
     assert outputs == {"left": ["brush", "box"], "right": ["box", "round", "kind"]}
-    assert [each.name for each in config.labels("right")] == [
+    assert [label.name for label in config.labels("right")] == [
         "felis",
         "Hound",
         "Ball",
@@ -68,9 +70,9 @@ def test_each_image_is_written_with_its_own_tags() -> None:
 
 def test_smart_tags_are_for_prompts_unless_there_are_no_others() -> None:
     config = parse_label_config(CONFIG)
-    assert [each.name for each in config.outputs("img")] == ["brush"]
+    assert [control.name for control in config.outputs("img")] == ["brush"]
     alone = one_tool('<Label value="Cat"/>', "RectangleLabels", 'smart="true"')
-    assert [each.name for each in alone.outputs("i")] == ["t"]
+    assert [control.name for control in alone.outputs("i")] == ["t"]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,10 @@ def test_setup_names_the_version(client: Any) -> None:
 def test_a_failed_task_is_asked_for_again_and_an_empty_one_is_not(client: Any) -> None:
     items = results(client, predict_call("/a.png", "/gone.png"))
     saved = saved_by_label_studio(2, items)
-    assert [[each["result"] for each in predictions] for predictions in saved] == [[[]], []]
+    assert [[prediction["result"] for prediction in predictions] for predictions in saved] == [
+        [[]],
+        [],
+    ]
     assert "no such file" in items[1]["error"]
 
 

@@ -97,7 +97,7 @@ def test_two_calls_for_the_same_tasks_share_the_work(
     for client in clients:
         assert len(json.loads(client.getresponse().read())["results"]) == 2
         client.close()
-    assert sorted(each or 0 for each in held.begun) == [1, 2]
+    assert sorted(task or 0 for task in held.begun) == [1, 2]
 
 
 @pytest.mark.parametrize(

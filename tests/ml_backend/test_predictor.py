@@ -57,7 +57,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> AsksOf:
     def run_stages(
         images: Sequence[Image], prompts: Sequence[Prompts], recipe: Recipe, pool: ModelPool
     ) -> list[tuple[Annotation, ...]]:
-        asks.extend((recipe.name, each) for each in prompts)
+        asks.extend((recipe.name, prompt) for prompt in prompts)
         found = tuple(
             Annotation(label=label, box_xyxy=(1, 2, 5, 6), score=score)
             for label, score in (("cat", 0.5), ("cow", 0.9))
@@ -79,7 +79,7 @@ def test_labels_are_the_phrases_of_a_recipe_that_understands_words(
         Phrase(text="Dog", label="Dog"),
     )
     assert asked == [("dino", Prompts(phrases=phrases))]
-    assert [each["value"]["rectanglelabels"] for each in item["result"]] == [["Cat"]]
+    assert [region["value"]["rectanglelabels"] for region in item["result"]] == [["Cat"]]
     assert item["score"] == 0.5
 
 
@@ -137,15 +137,15 @@ def test_a_click_without_anything_asked_runs_nothing(connect: Connect, asked: As
 def test_each_image_of_a_task_is_labeled(connect: Connect, asked: AsksOf) -> None:
     call = predict_call("", config=TWO_IMAGES, data={"first": "/a.png", "second": "/b.png"})
     (item,) = results(connect(recipe="faces"), call)
-    assert [each["to_name"] for each in item["result"]] == ["left", "right"]
-    assert len({each["id"] for each in item["result"]}) == 2
+    assert [region["to_name"] for region in item["result"]] == ["left", "right"]
+    assert len({region["id"] for region in item["result"]}) == 2
 
 
 def test_a_click_is_on_one_image_of_several(connect: Connect, asked: AsksOf) -> None:
     click = {**keypoint(30, 20), "to_name": "right"}
     call = predict_call("", config=TWO_IMAGES, context=clicked(click), data={"second": "/b.png"})
     (item,) = results(connect(recipe="faces"), call)
-    assert [each["to_name"] for each in item["result"]] == ["right"]
+    assert [region["to_name"] for region in item["result"]] == ["right"]
 
 
 def test_no_score_is_invented(connect: Connect) -> None:

@@ -79,7 +79,10 @@ def test_a_batch_has_one_item_a_task_in_order(connect: Connect) -> None:
     saved = saved_by_label_studio(3, items)
     regions = [prediction["result"] for (prediction,) in saved]
     places = [(30, 20), (60, 40), (30, 20)]
-    assert all(covers_disk(each[0], *at) for each, at in zip(regions, places, strict=True))
+    assert all(
+        covers_disk(regions_of_task[0], *at)
+        for regions_of_task, at in zip(regions, places, strict=True)
+    )
 
 
 def test_a_failed_task_is_asked_for_again_and_the_others_are_kept(
@@ -88,10 +91,12 @@ def test_a_failed_task_is_asked_for_again_and_the_others_are_kept(
     client = connect(recipe="subject")
     call = predict_call("/a.png", "/gone.png", "/b.png", config=ONE_LABEL)
     items = results(client, call)
-    assert [len(each) for each in saved_by_label_studio(3, items)] == [1, 0, 1]
+    assert [len(predictions) for predictions in saved_by_label_studio(3, items)] == [1, 0, 1]
     assert "no such file" in items[1]["error"]
     fetcher.files["/gone.png"] = fetcher.files["/a.png"]
-    assert [len(each) for each in saved_by_label_studio(3, results(client, call))] == [1, 1, 1]
+    assert [
+        len(predictions) for predictions in saved_by_label_studio(3, results(client, call))
+    ] == [1, 1, 1]
 
 
 def test_a_task_in_which_nothing_is_found_is_not_asked_for_again(connect: Connect) -> None:
@@ -107,7 +112,7 @@ def test_broken_tasks_fail_alone(connect: Connect) -> None:
     call = predict_call("/a.png", "/b.png", config=ONE_LABEL)
     tasks = [None, {"id": 9}, {"id": 8, "data": {"other": "/a.png"}}, *call["tasks"]]
     items = results(client, {**call, "tasks": tasks})
-    assert [len(each) for each in saved_by_label_studio(5, items)] == [0, 0, 0, 1, 1]
+    assert [len(predictions) for predictions in saved_by_label_studio(5, items)] == [0, 0, 0, 1, 1]
     assert "no image in 'image'" in items[2]["error"]
 
 
@@ -175,7 +180,7 @@ def test_the_recorded_click_is_answered(connect: Connect, fetcher: MemoryFetcher
     call = payload("predict_interactive")
     fetcher.files[call["tasks"][0]["data"]["image"]] = fetcher.files["/a.png"]
     (item,) = results(connect(), call)
-    assert [each["from_name"] for each in item["result"]] == ["brush", "rect"]
+    assert [region["from_name"] for region in item["result"]] == ["brush", "rect"]
 
 
 def test_points_accumulate_to_one_object_and_alt_takes_away(connect: Connect) -> None:
@@ -192,7 +197,7 @@ def test_two_rectangles_get_two_masks(connect: Connect) -> None:
     cat, dog = item["result"]
     assert covers_disk(cat, 30, 20)
     assert covers_disk(dog, 60, 40)
-    assert [each["value"]["brushlabels"] for each in (cat, dog)] == [["Cat"], ["Dog"]]
+    assert [region["value"]["brushlabels"] for region in (cat, dog)] == [["Cat"], ["Dog"]]
 
 
 def test_the_same_click_twice_gets_other_ids(connect: Connect) -> None:
@@ -275,7 +280,7 @@ def test_brushes_of_the_task_are_skipped_and_those_of_a_person_are_not() -> None
         read = json.loads(short)
         assert len(short) < len(body) - 2000
         kept = read["tasks"][0]["annotations"][0]["result"]
-        assert [each["value"]["rle"] for each in kept] == [[], [], []]
+        assert [region["value"]["rle"] for region in kept] == [[], [], []]
         assert kept[0]["value"]["brushlabels"] == ["Cat"]
         assert read["params"] == call["params"]
         assert PredictCall.parse(body).context == call["params"]["context"]
@@ -315,7 +320,7 @@ def test_a_prediction_in_json_is_what_pythons_own_writer_makes_of_it() -> None:
 
 def test_items_are_joined_to_one_answer() -> None:
     items = (NOT_LOOKED_AT, failed_item("why", "v"))
-    document = json.loads(answer(json.dumps(each).encode() for each in items))
+    document = json.loads(answer(json.dumps(item).encode() for item in items))
     assert document == {"results": [[], {"model_version": "v", "error": "why"}]}
 
 

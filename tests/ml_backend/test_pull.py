@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from premask.labels.label_studio import TagNames, regions_from_annotation
 from premask.masks import Mask, Matte
 from tests.golden.dataset import adversarial_masks
 from tests.ml_backend.fake_label_studio import FakeLabelStudio, settings_for
-from tests.ml_backend.local_server import LocalServer, serving
+from tests.ml_backend.local_server import LocalServer
 
 SIZE = (13, 17)
 TAGS = TagNames(image="img")
@@ -48,20 +47,9 @@ def soft() -> Annotation:
 def regions(*annotations: Annotation, **options: Any) -> list[Json]:
     return [
         region
-        for index, each in enumerate(annotations)
-        for region in regions_from_annotation(each, SIZE, index=index, names=TAGS, **options)
+        for index, annotation in enumerate(annotations)
+        for region in regions_from_annotation(annotation, SIZE, index=index, names=TAGS, **options)
     ]
-
-
-@pytest.fixture
-def fake() -> FakeLabelStudio:
-    return FakeLabelStudio()
-
-
-@pytest.fixture
-def server(fake: FakeLabelStudio) -> Iterator[LocalServer]:
-    with serving(fake.routes()) as running:
-        yield running
 
 
 class Puller:
@@ -76,7 +64,7 @@ class Puller:
         options = parser.parse_args(["--project", "1", "--out", str(self.folder), *flags])
         assert pull.run(options, settings_for(self.server.url)) == code
         pulled = read_coco(self.folder / "coco.json")
-        return {each.image.name: each.annotations for each in pulled}
+        return {labeled.image.name: labeled.annotations for labeled in pulled}
 
 
 @pytest.fixture
@@ -85,16 +73,16 @@ def pulled(server: LocalServer, tmp_path: Path) -> Puller:
 
 
 def masks(annotations: tuple[Annotation, ...]) -> list[Mask | None]:
-    return [each.mask for each in annotations]
+    return [annotation.mask for annotation in annotations]
 
 
 def test_brushes_come_out_pixel_by_pixel(fake: FakeLabelStudio, pulled: Puller) -> None:
     drawn = [annotation(name) for name in adversarial_masks(*SIZE)]
     fake.annotate(fake.add_upload("1-a.png", photo()), regions(*drawn))
     found = pulled()["1-a.png"]
-    assert masks(found) == [each.mask for each in drawn]
-    assert {each.label for each in found} == {"face"}
-    assert {each.source for each in found} == {("annotator 1",)}
+    assert masks(found) == [annotation.mask for annotation in drawn]
+    assert {annotation.label for annotation in found} == {"face"}
+    assert {annotation.source for annotation in found} == {("annotator 1",)}
 
 
 def test_soft_alphas_and_scores_are_kept(fake: FakeLabelStudio, pulled: Puller) -> None:
@@ -152,7 +140,7 @@ def test_empty_is_not_the_same_as_not_looked_at(
     fake.annotate(fake.add_upload("skipped.png", photo()), [], was_cancelled=True)
     assert pulled() == {"empty.png": ()}
     coco = json.loads((pulled.folder / "coco.json").read_text())
-    assert [(each["height"], each["width"]) for each in coco["images"]] == [(5, 7)]
+    assert [(image["height"], image["width"]) for image in coco["images"]] == [(5, 7)]
     printed = capsys.readouterr().out
     assert "0 objects in 1 images (1 of them looked at and empty; 0 failed)" in printed
     assert "nobody looked at them: 2 tasks" in printed
@@ -173,7 +161,7 @@ def test_whose_annotation_counts(
     fake.annotate(task, regions(annotation("ring", "second")), updated_at="2", completed_by=2)
     fake.annotate(task, regions(annotation("ring", "first")), updated_at="1", ground_truth=True)
     found = pulled("--annotator", annotator)["a.png"]
-    assert [each.label for each in found] == labels
+    assert [annotation.label for annotation in found] == labels
     assert f"annotated more than once: 1 tasks; taken: {annotator}" in capsys.readouterr().out
 
 
@@ -195,7 +183,7 @@ def test_people_models_or_both(
     for task in (one, two):
         fake.predict(task, regions(annotation("ring", "new")), "v2")
     found = pulled(*flags)
-    assert {name: [each.label for each in of] for name, of in found.items()} == labels
+    assert {name: [annotation.label for annotation in of] for name, of in found.items()} == labels
 
 
 def test_images_of_one_name_stay_apart(fake: FakeLabelStudio, pulled: Puller) -> None:
@@ -203,15 +191,15 @@ def test_images_of_one_name_stay_apart(fake: FakeLabelStudio, pulled: Puller) ->
         task = fake.add_task({"image": f"https://host{number}/a.png"})
         fake.annotate(task, regions(annotation("ring", str(number))))
     found = pulled()
-    assert [each.label for each in found["a.png"]] == ["1"]
-    assert [each.label for each in found["task-3/a.png"]] == ["2"]
+    assert [annotation.label for annotation in found["a.png"]] == ["1"]
+    assert [annotation.label for annotation in found["task-3/a.png"]] == ["2"]
 
 
 def test_several_images_of_a_task(fake: FakeLabelStudio, pulled: Puller) -> None:
     fake.config = """<View><Image name="img" value="$image"/><Image name="img2" value="$other"/>
     <BrushLabels name="brush" toName="img,img2"><Label value="face"/></BrushLabels></View>"""
     task = fake.add_task({"image": "https://h/a.png", "other": "https://h/b.png"})
-    other = [{**each, "to_name": "img2"} for each in regions(annotation("parts"))]
+    other = [{**region, "to_name": "img2"} for region in regions(annotation("parts"))]
     fake.annotate(task, [*regions(annotation("ring")), *other])
     found = pulled()
     assert masks(found["a.png"]) == [annotation("ring").mask]
@@ -236,7 +224,7 @@ def test_what_fails_is_named_and_stops_nothing(
     printed = capsys.readouterr().out
     reasons = ("can't be read", "different sizes", "turned by 90 degrees", "404 Not Found")
     for name, reason in zip((*bad, "gone.png"), reasons, strict=True):
-        (line,) = (each for each in printed.splitlines() if each.startswith(f"failed: {name}"))
+        (line,) = (line for line in printed.splitlines() if line.startswith(f"failed: {name}"))
         assert reason in line
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,9 @@ from premask.errors import (
 from premask.images import Image, read_image
 from premask.labels.label_studio import annotations_from_regions
 from tests.ml_backend.fake_label_studio import FakeLabelStudio, settings_for
-from tests.ml_backend.local_server import LocalServer, serving
+from tests.ml_backend.local_server import LocalServer
+
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +49,6 @@ def fake(photos: list[bytes]) -> FakeLabelStudio:
     return made
 
 
-@pytest.fixture
-def server(fake: FakeLabelStudio) -> Iterator[LocalServer]:
-    with serving(fake.routes()) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREMASK_HOME", str(tmp_path))
-
-
 def settings(server: LocalServer, **fields: Any) -> BackendSettings:
     return settings_for(server.url, **{"recipe": "faces", "device": "cpu", **fields})
 
@@ -76,8 +66,10 @@ def test_predictions_are_what_the_recipe_finds(
     for task, labeled in zip(fake.tasks.values(), premask.label(photos, "faces"), strict=True):
         (prediction,) = task["predictions"]
         read = annotations_from_regions(prediction["result"])
-        assert [each.mask for each in read] == [each.mask for each in labeled.annotations]
-        assert {(each["from_name"], each["to_name"]) for each in prediction["result"]} == {
+        assert [annotation.mask for annotation in read] == [
+            annotation.mask for annotation in labeled.annotations
+        ]
+        assert {(region["from_name"], region["to_name"]) for region in prediction["result"]} == {
             ("brush", "img")
         }
 
@@ -98,7 +90,7 @@ def test_a_finished_project_needs_no_model_and_no_image(
 def test_other_settings_are_another_version(fake: FakeLabelStudio, server: LocalServer) -> None:
     assert pushed(settings(server)) == 0
     assert pushed(settings(server, recipe_settings=("refine.grow=5",)), "--replace") == 0
-    (versions,) = {tuple(each) for each in fake.versions().values()}
+    (versions,) = {tuple(task_versions) for task_versions in fake.versions().values()}
     assert len(versions) == 1
 
 
@@ -110,7 +102,7 @@ def test_a_broken_image_is_named_and_stops_nothing(
     assert f"failed: task {task}: '/data/upload/1/broken.png' can't be read" in (
         capsys.readouterr().out
     )
-    assert [len(each) for each in fake.versions().values()] == [1, 1, 1, 0]
+    assert [len(task_versions) for task_versions in fake.versions().values()] == [1, 1, 1, 0]
 
 
 def test_what_has_no_label_is_counted(
@@ -177,7 +169,7 @@ class Remembering:
         self.seen: list[str] = []
 
     def embed(self, images: Sequence[Image]) -> list[Remembered]:
-        self.seen += [each.digest for each in images]
+        self.seen += [image.digest for image in images]
         return [Remembered() for _ in images]
 
     def restore(self, data: bytes) -> Remembered:
@@ -200,11 +192,11 @@ def test_each_image_is_embedded_once_for_the_server(
 ) -> None:
     task = fake.add_upload("broken.png", b"<html>")
     assert pushed(settings(server), "--embed-only") == 1
-    digests = sorted(read_image(each).digest for each in photos)
+    digests = sorted(read_image(photo).digest for photo in photos)
     assert sorted(model.seen) == digests
     assert not any(fake.versions().values())
     pool = pool_from_settings(settings(server))
-    assert all(pool.is_stored("grabcut", read_image(each)) for each in photos)
+    assert all(pool.is_stored("grabcut", read_image(photo)) for photo in photos)
     del fake.tasks[task]
     assert pushed(settings(server), "--embed-only") == 0
     assert sorted(model.seen) == digests

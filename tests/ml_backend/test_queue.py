@@ -82,7 +82,7 @@ def test_who_asks_for_the_same_shares_one_job(lane: Lane) -> None:
     work, job = SharedWork(kept_bytes=100), Gate()
     asked = [work.ask("key", job, lane) for _ in range(3)]
     job.may_end.set()
-    assert [each.result(SOON) for each in asked] == [b"done"] * 3
+    assert [result.result(SOON) for result in asked] == [b"done"] * 3
     assert job.runs == 1
 
 

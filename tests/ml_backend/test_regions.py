@@ -36,13 +36,13 @@ def ring(label: str = "Cat", score: float | None = None) -> Annotation:
 
 
 def written(*annotations: Annotation, tool: str | None = None) -> list[dict[str, Any]]:
-    controls = [each for each in CONFIG.outputs("img") if tool in (None, each.tag)]
+    controls = [control for control in CONFIG.outputs("img") if tool in (None, control.tag)]
     return regions_from_annotations(annotations, SIZE, controls, "img")
 
 
 def test_each_tag_writes_the_object_in_its_way() -> None:
     regions = written(ring(score=0.25))
-    kinds = [(each["from_name"], each["type"]) for each in regions]
+    kinds = [(region["from_name"], region["type"]) for region in regions]
     assert kinds == [
         ("BrushLabels", "brushlabels"),
         ("RectangleLabels", "rectanglelabels"),
@@ -50,8 +50,8 @@ def test_each_tag_writes_the_object_in_its_way() -> None:
         ("EllipseLabels", "ellipselabels"),
         ("kind", "choices"),
     ]
-    assert {each["to_name"] for each in regions} == {"img"}
-    assert [each.get("score") for each in regions] == [0.25] * 4 + [None]
+    assert {region["to_name"] for region in regions} == {"img"}
+    assert [region.get("score") for region in regions] == [0.25] * 4 + [None]
     prediction = {"model_version": "v", "result": regions}
     assert LabelInterface(XML).validate_prediction(prediction, return_errors=True) == []
 
@@ -74,7 +74,7 @@ def test_a_matte_is_a_soft_brush() -> None:
 
 def test_a_box_without_a_mask_is_no_brush() -> None:
     box = Annotation(label="cat", box_xyxy=(1, 2, 5, 6))
-    assert [each["from_name"] for each in written(box)] == [
+    assert [region["from_name"] for region in written(box)] == [
         "RectangleLabels",
         "EllipseLabels",
         "kind",
@@ -83,7 +83,7 @@ def test_a_box_without_a_mask_is_no_brush() -> None:
 
 def test_labels_are_written_as_the_project_spells_them() -> None:
     regions = written(ring("CAT"), ring("hound"), ring("cow"), tool="BrushLabels")
-    assert [each["value"]["brushlabels"] for each in regions] == [["Cat"], ["Dog"]]
+    assert [region["value"]["brushlabels"] for region in regions] == [["Cat"], ["Dog"]]
     assert without_label([ring("cow"), ring("cow"), ring("cat")], CONFIG.outputs("img")) == Counter(
         cow=2
     )
@@ -94,7 +94,7 @@ def test_one_choice_is_the_surest_and_several_are_all() -> None:
     (one,) = written(*found, tool="Choices")
     assert one["value"] == {"choices": ["Dog"]}
     several = parse_label_config(XML.replace('name="kind"', 'name="kind" choice="multiple"'))
-    controls = [each for each in several.outputs("img") if each.tag == "Choices"]
+    controls = [control for control in several.outputs("img") if control.tag == "Choices"]
     (all_of_them,) = regions_from_annotations(found, SIZE, controls, "img")
     assert all_of_them["value"] == {"choices": ["Dog", "Cat"]}
 
@@ -105,9 +105,9 @@ def test_nothing_found_chooses_nothing() -> None:
 
 def test_no_two_regions_have_the_same_id() -> None:
     regions = written(*[ring()] * 20) + written(*[ring()] * 20)
-    ids = {each["id"] for each in regions}
+    ids = {region["id"] for region in regions}
     assert len(ids) == len(regions)
-    assert all(len(each) == 32 for each in ids)
+    assert all(len(identifier) == 32 for identifier in ids)
 
 
 def test_a_mask_of_no_pixel_is_not_drawn() -> None:

@@ -133,7 +133,7 @@ def test_metrics_are_what_prometheus_reads() -> None:
     line = re.compile(
         r'(# TYPE premask_\w+ \w+|premask_\w+(\{(\w+="([^"\\]|\\.)*",?)*\})? [-+.e\d]+)'
     )
-    assert all(line.fullmatch(each) for each in text.splitlines())
+    assert all(line.fullmatch(text_line) for text_line in text.splitlines())
     assert text.endswith("\n")
     assert "premask_batch_waiting 3\n" in text
     assert 'premask_predictions_total{mode="interactive",outcome="failed"} 1' in text
@@ -197,7 +197,7 @@ def test_a_model_that_can_not_be_loaded_is_shown_with_the_way_out(
 
 def test_loading_goes_on_behind_a_model_that_fails() -> None:
     pool, troubles = ModelPool(), []
-    loading = ModelLoading(pool, ("nothing", "grabcut"), lambda *each: troubles.append(each))
+    loading = ModelLoading(pool, ("nothing", "grabcut"), lambda *trouble: troubles.append(trouble))
     loading.start()
     for _ in range(200):
         if loading.states["grabcut"] == "ready":

@@ -23,7 +23,7 @@ IMAGE = b"\x89PNG\r\n\x1a\n, as far as a fetcher looks"
 
 def jwt(kind: str, *, lifetime: float = 300, number: int = 0) -> str:
     claims = {"token_type": kind, "iat": 1000, "exp": 1000 + lifetime, "jti": number}
-    parts = [json.dumps(each).encode() for each in ({"alg": "HS256"}, claims, "signed")]
+    parts = [json.dumps(part).encode() for part in ({"alg": "HS256"}, claims, "signed")]
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
 
 
@@ -57,7 +57,7 @@ def test_what_is_no_lasting_token_is_refused_without_being_shown(key: str) -> No
 def test_identities_differ_and_tell_nothing() -> None:
     identities = {token_of(key, never_asked).identity for key in (LEGACY, PERSONAL)}
     assert len(identities) == 2
-    assert not any(each in LEGACY + PERSONAL for each in identities)
+    assert not any(identity in LEGACY + PERSONAL for identity in identities)
 
 
 class Shop:
