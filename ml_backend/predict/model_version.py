@@ -1,4 +1,4 @@
-"""The name of predictions: the same name, the same predictions."""
+"""The model version, which names predictions: the same name means the same predictions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from premask.images import digest_of
 
 
 def model_version(recipe_name: str, fingerprint: str, config: LabelConfig) -> str:
-    """Changes with the recipe, its settings, its weights, and what the project can show of it.
+    """A name that changes with the recipe, its settings, its weights and the label config.
 
-    Label Studio never asks again for a task that has a prediction of this name: without the config
-    in it, a label that somebody adds would stay unused.
+    Label Studio never asks again for a task that has a prediction of this name. If it did not
+    change with the config, a label that somebody adds would never be used.
     """
     parts = f"{fingerprint} {sorted(config.images.items())} {config.controls}"
     return f"premask-{recipe_name}-{digest_of(parts.encode())[:12]}"

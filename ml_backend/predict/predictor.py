@@ -32,29 +32,29 @@ from premask.runs.pipeline import BATCH_SIZE, WORKERS, Request, explained, label
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What Label Studio gets, and how much of what was found has no label there."""
+    """A prediction for Label Studio; `dropped` counts what was found, but has no label there."""
 
     content: Json
     dropped: Counter[str] = field(default_factory=Counter)
 
 
 class Predictor:
-    """The recipes and the models of one server. It keeps nothing of a request."""
+    """Labels tasks and answers clicks with the recipes of one server; many threads may share it."""
 
     def __init__(self, recipes: ChosenRecipes, pool: ModelPool, images: TaskImages) -> None:
         self.recipes = recipes
         self.pool = pool
         self.images = images
-        # Loaded weights stay, whatever happens to their files: so do the names of predictions.
+        # Read once: loaded weights stay as they are if their files change, so the names must, too.
         self._fingerprints = {recipe: recipe.fingerprint for recipe in recipes.all}
         self._batches = Batches(self._labeled, size=BATCH_SIZE, calls=WORKERS)
 
     def version(self, config: LabelConfig) -> str:
-        """What predictions for whole tasks of this project are called."""
+        """The model version of predictions for whole tasks of this project."""
         return self._version(self.recipes.for_tasks or self.recipes.for_clicks, config)
 
     def recipe_for_tasks(self) -> Recipe:
-        """The recipe that labels whole tasks, if there is one."""
+        """The recipe that labels whole tasks; raises where there is none."""
         if self.recipes.for_tasks is None:
             raise UnsupportedPrompt(
                 f"The recipe '{self.recipes.for_clicks.name}' answers clicks only. Start with "
@@ -63,7 +63,7 @@ class Predictor:
         return self.recipes.for_tasks
 
     def prompts_for_tasks(self, config: LabelConfig) -> dict[str, Prompts]:
-        """What whole tasks are asked, by image tag; raises where the recipe needs more words."""
+        """The prompts for whole tasks, by image tag; raises where the recipe can't use them."""
         recipe = self.recipe_for_tasks()
         asked = {
             name: _phrases(recipe, config, name) for name in config.images if config.outputs(name)
@@ -73,9 +73,9 @@ class Predictor:
         return asked
 
     def label_task(self, task: Task, config: LabelConfig, *, alone: bool = False) -> Prediction:
-        """Find what is to be found in all images of a task.
+        """Label all images of a task.
 
-        The model sees them together with those of other threads; `alone`, they wait for nobody.
+        The model gets them in a batch with images of other threads; `alone`, it gets them at once.
         """
         recipe = self.recipe_for_tasks()
         annotate = partial(self._annotate, recipe=recipe) if alone else self._annotate_together
@@ -89,7 +89,7 @@ class Predictor:
     def answer_click(
         self, task: Task, asked: Mapping[str, Sequence[Json]], config: LabelConfig
     ) -> Prediction:
-        """Do what a person asks for in the images of a task; `asked` are regions by image tag."""
+        """Answer what a person asks for with regions; `asked` holds them by image tag."""
         draft, recipe = _Draft(config=config), self.recipes.for_clicks
         for name, regions in asked.items():
             url = config.image_url(name, task.data)
@@ -110,7 +110,7 @@ class Predictor:
             raise explained(error, image, f"The recipe '{recipe.name}'") from error
 
     def _annotate_together(self, image: Image, prompts: Prompts) -> tuple[Annotation, ...]:
-        """With the recipe for whole tasks, several images at a time."""
+        """Run the recipe for whole tasks on a batch that this image is in."""
         labeled = self._batches.result_of(Request(image=image, prompts=prompts))
         if labeled.error is not None:
             raise labeled.error
@@ -123,7 +123,7 @@ class Predictor:
 
 @dataclass(slots=True, kw_only=True)
 class _Draft:
-    """The regions of one task's images, as they come."""
+    """The prediction of one task, while its images are labeled."""
 
     config: LabelConfig
     regions: list[Json] = field(default_factory=list)
@@ -156,7 +156,7 @@ def pool_from_settings(settings: BackendSettings) -> ModelPool:
 
 
 def _phrases(recipe: Recipe, config: LabelConfig, image: str) -> Prompts:
-    """The labels as phrases, unless the recipe understands none or brings its own."""
+    """The labels as phrases, for a recipe that needs some."""
     if not recipe.needs_words:
         return Prompts()
     return Prompts(

@@ -1,4 +1,4 @@
-"""A small Label Studio with real sockets: what of its API `push` and `pull` speak to."""
+"""A fake Label Studio: the part of its API that `push` and `pull` call, with one project."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class FakeLabelStudio:
     _last_id: int = 0
 
     def add_task(self, data: Json) -> int:
-        """A task with neither annotations nor predictions."""
+        """Add a task without annotations and predictions; returns its id."""
         number = self._next_id()
         self.tasks[number] = {"id": number, "data": data, "annotations": [], "predictions": []}
         return number
 
     def add_upload(self, name: str, image: bytes) -> int:
-        """A task with a file of its own."""
+        """Add a task with an uploaded file; returns its id."""
         path = f"/data/upload/1/{name}"
         self.files[path] = image
         return self.add_task({"image": path})
 
     def annotate(self, task: int, regions: list[Json], **fields: Any) -> None:
-        """What a person submitted."""
+        """Add an annotation, as if a person had submitted it."""
         number = self._next_id()
         annotation = {
             "id": number,
@@ -55,7 +55,7 @@ class FakeLabelStudio:
         self.tasks[task]["annotations"].append(annotation | fields)
 
     def predict(self, task: int, regions: list[Json], version: str) -> int:
-        """What a model proposed."""
+        """Add a prediction, as if a model had made it; returns its id."""
         number = self._next_id()
         prediction = {"id": number, "task": task, "result": regions, "model_version": version}
         self.tasks[task]["predictions"].append(prediction)
@@ -69,7 +69,7 @@ class FakeLabelStudio:
         }
 
     def routes(self) -> dict[str, Route]:
-        """What to serve."""
+        """The routes for `serving`."""
         return {
             "/api/projects/1/": self._for_known(lambda asked: self._project()),
             "/api/tasks/": self._for_known(self._page),
@@ -140,7 +140,7 @@ class FakeLabelStudio:
 
 
 def settings_for(url: str, folder: str = "", **fields: Any) -> BackendSettings:
-    """The settings of somebody who works with this server."""
+    """Settings with the address and the token of this server."""
     defaults = {"label_studio_api_key": KEY, "cache_megabytes": 0, "cache_folder": folder}
     return BackendSettings(label_studio_url=url, **{**defaults, **fields})
 
@@ -160,7 +160,7 @@ def _meets(task: Json, condition: Json) -> bool:
 
 
 def _columns(task: Json) -> Json:
-    """What the Data Manager adds to a task."""
+    """The task with the columns that the Data Manager adds."""
     return task | {
         "total_predictions": len(task["predictions"]),
         "total_annotations": len(task["annotations"]),

@@ -1,4 +1,4 @@
-"""What Label Studio 1.23.2 sends, for tests: recorded payloads, and calls made of them."""
+"""Calls as Label Studio 1.23.2 sends them: recorded ones, and variations of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CONFIG = """
   <TextArea name="prompt" toName="img" editable="true" smart="true"/>
 </View>
 """
-"""The configuration that worked in Label Studio's own editor."""
+"""A configuration that works in Label Studio's editor."""
 
 ONE_LABEL = """
 <View>
@@ -52,7 +52,7 @@ ONE_LABEL = """
 
 
 class MemoryFetcher:
-    """Files by URL, and how often each was asked for."""
+    """A fetcher with files in memory; it remembers the URLs that it was asked for."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
@@ -66,7 +66,7 @@ class MemoryFetcher:
 
 
 def disks_png(*centers_xy: tuple[int, int]) -> bytes:
-    """A photo of red disks on grass, somewhat noisy, as a PNG of 96 x 64."""
+    """A noisy picture of red disks on green, as a PNG of 96 x 64."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     distances = [(rows - y) ** 2 + (columns - x) ** 2 for x, y in centers_xy]
     inside = np.min(distances, axis=0) < RADIUS**2
@@ -78,7 +78,7 @@ def disks_png(*centers_xy: tuple[int, int]) -> bytes:
 
 
 def payload(name: str) -> Json:
-    """A request as it was recorded."""
+    """A recorded request."""
     document: Json = json.loads((PAYLOADS / f"{name}.json").read_text())
     return document
 
@@ -97,7 +97,7 @@ def predict_call(
 
 
 def clicked(*regions: Json) -> Json:
-    """The context that these regions make."""
+    """The context of a click with these regions."""
     return {"result": list(regions)}
 
 
@@ -161,7 +161,7 @@ def results(client: TestClient, call: Json) -> list[Any]:
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait until it is so, or fail."""
+    """Wait until the condition is true; the test fails if that takes too long."""
     for _ in range(200):
         if condition():
             return
@@ -170,7 +170,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def saved_by_label_studio(tasks: int, items: list[Any]) -> list[list[Json]]:
-    """What becomes of an answer in label_studio/ml/models.py, by task."""
+    """The predictions that Label Studio saves of an answer, by task (label_studio/ml/models.py)."""
     assert len(items) == tasks, "it would discard all, or ask one by one"
     saved = []
     for item in items:
@@ -183,7 +183,7 @@ def saved_by_label_studio(tasks: int, items: list[Any]) -> list[list[Json]]:
 
 
 def alpha_of(region: Json) -> Alpha:
-    """What a brush paints (height, width)."""
+    """The alpha of a brush, (height, width)."""
     return brush_rle.decode(region["value"]["rle"], (HEIGHT, WIDTH))
 
 

@@ -1,4 +1,4 @@
-"""A real HTTP server in a thread, for what a fetcher meets; it remembers what it was asked."""
+"""A real HTTP server in a thread, which can misbehave, and remembers its requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Asked:
-    """A request as it came in, and the ways to answer it."""
+    """A request, and ways to answer it correctly or not."""
 
     method: str
     path: str
@@ -24,19 +24,19 @@ class Asked:
     def answer(
         self, body: bytes = b"", status: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
-        """A well-behaved answer."""
+        """Send a correct answer."""
         self.begin(status, {"Content-Length": str(len(body)), **(headers or {})})
         self.handler.wfile.write(body)
 
     def begin(self, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """The head of an answer, with these headers and no others."""
+        """Send the head of an answer with only these headers."""
         self.handler.send_response_only(status)
         for name, value in (headers or {}).items():
             self.handler.send_header(name, value)
         self.handler.end_headers()
 
     def send(self, data: bytes) -> None:
-        """More of the body."""
+        """Send a part of the body."""
         self.handler.wfile.write(data)
         self.handler.wfile.flush()
 
@@ -46,7 +46,7 @@ Route = Callable[[Asked], None]
 
 @dataclass
 class LocalServer:
-    """What answers at 127.0.0.1: `routes` by path, or the one at "*"."""
+    """A running server at 127.0.0.1. `routes` are by path; "*" is for all other paths."""
 
     routes: dict[str, Route]
     asked: list[Asked] = field(default_factory=list)
@@ -65,7 +65,7 @@ class LocalServer:
 
 @contextmanager
 def serving(routes: dict[str, Route], tls: ssl.SSLContext | None = None) -> Iterator[LocalServer]:
-    """Serve until the block ends."""
+    """Run a server until the block ends."""
     local = LocalServer(routes)
 
     class Handler(BaseHTTPRequestHandler):

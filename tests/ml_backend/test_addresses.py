@@ -1,4 +1,4 @@
-"""Which server a URL of a task belongs to: only Label Studio's own files are asked for by token."""
+"""What the URLs in tasks mean, and that the token is sent to Label Studio only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deadlines, queues and many people at once."""
+"""Answers to /predict: deadlines, queues, and many people at the same time."""
 
 from __future__ import annotations
 

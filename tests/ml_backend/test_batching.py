@@ -1,4 +1,4 @@
-"""Items of many threads share calls, whoever comes when; and the model sees tasks together."""
+"""Items of many threads share calls, and the model gets the images of several tasks together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.ml_backend.label_studio_calls import (
 
 
 class Held:
-    """What the model sees, call by call; the calls wait until they may end."""
+    """Remembers the batches it is called with; each call waits until the test lets it end."""
 
     def __init__(self) -> None:
         self.calls: list[list[Any]] = []
@@ -86,7 +86,7 @@ def test_a_call_that_fails_fails_for_all_that_were_in_it(answers: list[int] | No
 
 
 class Stages:
-    """In the place of the models: it remembers what it sees together, and a broken image fails."""
+    """Takes the place of the models: remembers each batch, and fails for a broken image."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""push: every task gets one prediction, whoever interferes, and nobody else's is touched."""
+"""push: every task gets exactly one prediction, and those of others stay as they are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass
 class OneRegion:
-    """A model that says the same of each task, and remembers which it was asked about."""
+    """A labeler that predicts the same for every task, and remembers which tasks it got."""
 
     model_version: str = "premask-new"
     asked: list[int] = field(default_factory=list)
@@ -70,7 +70,7 @@ def pushing(server: LocalServer, labeler: OneRegion | None = None, replace: bool
 
 
 def quietly(progress: object) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
 
 
 NEW = ["premask-new"]
@@ -161,7 +161,7 @@ def test_stopped_half_way_it_goes_on(fake: FakeLabelStudio, server: LocalServer)
 def test_a_lost_answer_makes_no_second_prediction(
     fake: FakeLabelStudio, server: LocalServer
 ) -> None:
-    """The server writes, and dies before it says so."""
+    """The server writes the predictions, but the connection breaks before it answers."""
     route = server.routes["/api/projects/1/import/predictions"]
 
     def write_and_die(asked: Asked) -> None:
@@ -179,7 +179,7 @@ def test_a_lost_answer_makes_no_second_prediction(
 
 
 def test_two_at_once_write_no_task_twice(fake: FakeLabelStudio, server: LocalServer) -> None:
-    """The other one writes after this one has asked what is missing."""
+    """Another push writes a prediction after this one has asked which tasks have none."""
 
     class Overtaken(OneRegion):
         def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:

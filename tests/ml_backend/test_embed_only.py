@@ -64,7 +64,7 @@ def embed_only(url: str, model: str) -> int:
 
 
 def count_looks() -> list[int]:
-    """How many images the network gets at each look, from now on."""
+    """Count the images of each call of the network from now on; the list grows with each call."""
     from premask.models.families.sam2 import Sam2Network
 
     looks: list[int] = []
@@ -79,7 +79,7 @@ def count_looks() -> list[int]:
 
 
 def click_in_this_process(url: str, model: str, *images: str) -> None:
-    """What a server that has just started does for a click on each of these images."""
+    """Answer a click on each of these images as a new server would; print the looks so far."""
     looks, config = count_looks(), parse_label_config(CONFIG)
     predictor = predictor_from_settings(settings(url, model))
     asked = regions_by_image(clicked(keypoint(30, 20, label="face")), config)
@@ -89,7 +89,7 @@ def click_in_this_process(url: str, model: str, *images: str) -> None:
 
 
 def looks_after_clicks(url: str, model: str, *images: str) -> list[str]:
-    """How often a new process has looked at images after each of these clicks."""
+    """How many images a new process has looked at after each of these clicks."""
     module = f"tests.ml_backend.{Path(__file__).stem}"
     call = f"click_in_this_process(*{(url, model, *images)!r})"
     finished = subprocess.run(

@@ -1,4 +1,4 @@
-"""Events are taken at once, recorded without secrets, and say what people made of proposals."""
+"""Events are recorded without secrets, and counted as accepted, corrected, deleted or added."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_the_table_runs_nothing_in_a_spreadsheet() -> None:
 
 @pytest.fixture
 def open_log(tmp_path: Path) -> Iterator[Callable[[], tuple[EventLog, Troubles]]]:
-    """Start a log on the same journal each time; the ones before are closed."""
+    """Start a log on the same journal; called again, it closes the previous one first."""
     logs: list[EventLog] = []
 
     def start() -> tuple[EventLog, Troubles]:

@@ -1,4 +1,4 @@
-"""Fetching, with real servers: no hazard of the SDK's fetcher is ours."""
+"""Fetching from real servers, without the known hazards of Label Studio's own SDK."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def with_network(network: Network, **settings: Any) -> ImageFetcher:
 
 
 def answering(*addresses: str) -> Any:
-    """A resolver that gives these addresses, one a question; one question too many is an error."""
+    """A resolver that answers with these addresses, one for each call; a further call fails."""
     waiting = list(addresses)
 
     def resolve(host: str, port: int, **options: Any) -> list[Any]:

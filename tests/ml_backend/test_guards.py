@@ -1,4 +1,4 @@
-"""Who may call, how often, with how much; and what may be seen of secrets."""
+"""Passwords, rate and size limits, and secrets that must not be shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which addresses count as public: anything that leads inside is refused, however it is written."""
+"""Private addresses are refused, however they are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images on disk: whole or absent, whoever is killed; bounded; for several processes."""
+"""The image cache: no partial files, bounded in size, shared by several processes."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ for turn in range(300):
 
 
 def test_processes_share_it(tmp_path: Path) -> None:
-    """More images than there is room for: what one writes, the other throws away."""
+    """Two processes write more images than there is room for, and delete each other's."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugin'}"}
     command = [sys.executable, "-c", WRITER, str(tmp_path)]
     processes = [subprocess.Popen(command, env=environment) for _ in range(2)]

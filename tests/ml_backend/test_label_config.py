@@ -1,4 +1,4 @@
-"""Any mixture of tags is read; what can't be served is refused in words."""
+"""Label configs: any mixture of tags is read; unusable ones are refused with a reason."""
 
 from __future__ import annotations
 

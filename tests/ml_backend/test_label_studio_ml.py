@@ -1,4 +1,4 @@
-"""The same answers through label-studio-ml 2.x, where it was installed from its sources."""
+"""The same answers through label-studio-ml 2.x, which must be installed from its sources."""
 
 from __future__ import annotations
 

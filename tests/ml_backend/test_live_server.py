@@ -1,4 +1,4 @@
-"""The server on a real port: what only a real connection shows."""
+"""The server on a real port: what can be tested only with a real connection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def backend(tmp_path: Path) -> Iterator[ServerState]:
-    """A running server; its settings say where."""
+    """A running server; its port is in its settings."""
     flags = {
         "port": free_port(),
         "recipe": "subject",

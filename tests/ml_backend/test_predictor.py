@@ -1,4 +1,4 @@
-"""Which recipe is asked what: labels become phrases, and words go to who understands them."""
+"""What recipes are asked: labels become phrases, words go to a recipe that understands them."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ AsksOf = list[tuple[str, Prompts]]
 
 
 def replace_stages(monkeypatch: pytest.MonkeyPatch, stages: Callable[..., Any]) -> None:
-    """Let these take the place of the models, for one image and for several."""
+    """Replace the models with these stages, for single images and for batches."""
     for caller in ("ml_backend.predict.predictor", "premask.runs.pipeline"):
         monkeypatch.setattr(f"{caller}.run_stages", stages)
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> AsksOf:
-    """What the stages are asked; no model is loaded, and each finds one cat and one cow."""
+    """The prompts that the stages get. They load no model, and find one cat and one cow."""
     asks: AsksOf = []
 
     def run_stages(
@@ -104,7 +104,7 @@ def test_a_recipe_that_understands_no_words_gets_none(connect: Connect, asked: A
 def test_a_recipe_that_needs_no_words_gets_none(
     connect: Connect, asked: AsksOf, recipe: str, settings: list[str]
 ) -> None:
-    """Others of its family understand some, but weights of fixed classes refuse them."""
+    """Their families understand words, but not with these weights or for this task."""
     results(
         connect(recipe=recipe, recipe_settings=settings), predict_call("/a.png", config=PHRASED)
     )

@@ -1,4 +1,4 @@
-"""Every row of what Label Studio 1.23.2 was seen to send, and of what it does with answers."""
+"""What Label Studio 1.23.2 was seen to send, and what it does with each kind of answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pull: what people drew comes out of Label Studio pixel by pixel, in any of the formats."""
+"""pull: what people drew is exported pixel by pixel, in any of the formats."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def regions(*annotations: Annotation, **options: Any) -> list[Json]:
 
 
 class Puller:
-    """The command, as a person types it."""
+    """Runs the command with its flags, and reads what it wrote."""
 
     def __init__(self, server: LocalServer, folder: Path) -> None:
         self.server, self.folder = server, folder

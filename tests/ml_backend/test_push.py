@@ -1,4 +1,4 @@
-"""push as a person meets it: real photos, a real recipe, a Label Studio with real sockets."""
+"""push from end to end: real photos, a real recipe, and a fake Label Studio on a real port."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("own_home")
 
 @pytest.fixture(scope="module")
 def photos(astronaut: NDArray[np.uint8]) -> list[bytes]:
-    """Her face, a bit further to the left each time."""
+    """Three crops of the astronaut's face, each a bit further to the left."""
     made = []
     for shift in range(3):
         file = io.BytesIO()
@@ -154,7 +154,7 @@ def test_a_project_without_words_is_no_question_for_a_recipe_that_needs_some(
 
 
 class Remembered:
-    """What the model below remembers of an image."""
+    """The embedding of the model below."""
 
     nbytes = 8
 
@@ -163,7 +163,7 @@ class Remembered:
 
 
 class Remembering:
-    """A model whose embeddings can be kept on disk; it counts what it looked at."""
+    """A model whose embeddings can be kept on disk; it remembers which images it got."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []

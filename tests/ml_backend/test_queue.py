@@ -1,4 +1,4 @@
-"""Jobs wait in bounds, are shared, cancelled when nobody waits, and kept when they are late."""
+"""The work queue: limits, shared jobs, cancelled jobs, and results that come too late."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOON = 10
 
 
 class Gate:
-    """A job that says when it begins, and ends when it may."""
+    """A job that tells when it begins, and waits until the test lets it end."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -40,7 +40,7 @@ def lane() -> Iterator[Lane]:
 
 @pytest.fixture
 def busy(lane: Lane) -> Iterator[Gate]:
-    """What the lane's only worker is busy with."""
+    """A job that keeps the lane's only worker busy."""
     gate = Gate()
     lane.submit(gate)
     assert gate.begun.wait(SOON)
@@ -56,7 +56,7 @@ def fast_lane() -> Iterator[Lane]:
 
 
 def is_free(lane: Lane) -> None:
-    """Wait until the lane has worked off what it had."""
+    """Wait until the lane has no job left."""
     lane.submit(lambda: b"").result(SOON)
 
 

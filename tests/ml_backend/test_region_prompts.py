@@ -1,4 +1,4 @@
-"""Clicks, boxes, strokes and words become prompts, in pixels of the image as it is."""
+"""Clicks, boxes, strokes and words become prompts, in pixels of the upright image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects are written with the tags and the labels of the project, pixel by pixel."""
+"""Objects are written with the tags and labels of the project, exact to the pixel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People see what is loaded, what waits and what failed; Prometheus sees the numbers."""
+"""The status page for people, and the metrics for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens: the kind is seen in the shape; personal ones buy access, once for many threads."""
+"""Legacy tokens are sent as they are; personal ones are exchanged once for many threads."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_identities_differ_and_tell_nothing() -> None:
 
 
 class Shop:
-    """Gives out access, and counts."""
+    """Gives out access tokens, and counts them."""
 
     def __init__(self, lifetime: float = 300) -> None:
         self.sold, self.lifetime = 0, lifetime
@@ -116,7 +116,7 @@ def test_access_that_hardly_lives_is_used_for_half_its_life(
 
 
 def label_studio(server_side: Shop, *, rejected: int = 0) -> dict[str, Route]:
-    """What Label Studio does with personal tokens; it takes back the first so many accesses."""
+    """Label Studio's refresh route; it refuses the first so many access tokens that it gave."""
 
     def refresh(asked: Asked) -> None:
         if json.loads(asked.body) != {"refresh": PERSONAL}:
