@@ -73,12 +73,10 @@ class BulkWriter:
             self._since = time.monotonic()
         self._batch.append(prediction)
         self._bytes += len(prediction.content)
-        if len(self._batch) >= BATCH or self._bytes >= BATCH_BYTES or self._is_old():
-            self._flush()
-
-    def _is_old(self) -> bool:
         idle = all(writing.done() for _, writing in self._writing)
-        return idle and time.monotonic() - self._since >= BATCH_SECONDS
+        old = idle and time.monotonic() - self._since >= BATCH_SECONDS
+        if len(self._batch) >= BATCH or self._bytes >= BATCH_BYTES or old:
+            self._flush()
 
     def _flush(self) -> None:
         if self._batch:

@@ -25,7 +25,6 @@ from premask.errors import InvalidMask, PremaskError
 from premask.images import Image, read_image
 from premask.labels.formats import formats_of
 from premask.labels.numbering import Stems
-from premask.masks import Size
 from premask.runs.delivery import Delivery
 from premask.runs.folder_state import STATE_FOLDER
 from premask.runs.journal import Journal
@@ -117,7 +116,12 @@ class Pull:
         path.unlink(missing_ok=True)
         with Journal(path) as journal:
             self._read_all(journal, show)
-            written = self._write_all(journal)
+
+            def read_back() -> Iterator[Labeled]:
+                for number, (name, _) in enumerate(self._found):
+                    yield journal.get(str(number), name)
+
+            written = self.delivery.write_dataset_files(read_back, sorted(self._labels))
         path.unlink()
         return written
 
@@ -158,13 +162,17 @@ class Pull:
     def _labeled(self, wanted: _Wanted) -> Labeled:
         """One image of a task; its pixels are fetched only if its size or a format needs them."""
         try:
-            size_hw = size_of(wanted.chosen, wanted.image)
-            picture = Image(name=wanted.name, size_hw=size_hw or (0, 0))
-            if size_hw is None or self.delivery.has_image_files:
+            drawn_hw = size_of(wanted.chosen, wanted.image)
+            image = Image(name=wanted.name, size_hw=drawn_hw or (0, 0))
+            if drawn_hw is None or self.delivery.has_image_files:
                 data = self.fetcher.image_bytes(wanted.url, task_id=wanted.task)
-                picture = read_image(data, wanted.name)
-                _require_same_size(size_hw, picture.size_hw)
-            return Labeled(image=picture, annotations=annotations_on(wanted.chosen, wanted.image))
+                image = read_image(data, wanted.name)
+            if drawn_hw is not None and drawn_hw != image.size_hw:
+                raise InvalidMask(
+                    f"The image is {image.size_hw[1]} x {image.size_hw[0]}, but its regions were "
+                    f"drawn on one of {drawn_hw[1]} x {drawn_hw[0]}: it was replaced since."
+                )
+            return Labeled(image=image, annotations=annotations_on(wanted.chosen, wanted.image))
         except PremaskError as error:
             return Labeled(image=Image.unread(wanted.name), error=error)
 
@@ -177,17 +185,3 @@ class Pull:
         journal.add(str(len(self._found)), labeled)
         self._found.append((name, len(labeled.annotations)))
         self._labels.update(annotation.label for annotation in labeled.annotations)
-
-    def _write_all(self, journal: Journal) -> list[Path]:
-        def read_all() -> Iterator[Labeled]:
-            return (journal.get(str(number), name) for number, (name, _) in enumerate(self._found))
-
-        return self.delivery.write_dataset_files(read_all, sorted(self._labels))
-
-
-def _require_same_size(drawn_hw: Size | None, size_hw: Size) -> None:
-    if drawn_hw not in (None, size_hw):
-        raise InvalidMask(
-            f"The image is {size_hw[1]} x {size_hw[0]}, but its regions were drawn on one of "
-            f"{drawn_hw[1]} x {drawn_hw[0]}: it was replaced since."
-        )

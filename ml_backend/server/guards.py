@@ -87,16 +87,13 @@ class Intake:
                 chunks.append(chunk)
                 size += len(chunk)
                 self._taken += len(chunk)
-                self._require_room(size)
+                if size > self._limit:
+                    raise TooLarge
+                if self._taken > BODIES_AT_ONCE * self._limit:
+                    raise TooMuchAtOnce
             return b"".join(chunks)
         finally:
             self._taken -= size
-
-    def _require_room(self, size: int) -> None:
-        if size > self._limit:
-            raise TooLarge
-        if self._taken > BODIES_AT_ONCE * self._limit:
-            raise TooMuchAtOnce
 
 
 async def has_gone(request: Request) -> None:

@@ -49,19 +49,17 @@ class ImageFetcher:
         kept = self._cache.get(key) if self._cache else None
         if kept is not None and kept.age_seconds < self._fresh_seconds:
             return kept.data
-        return self._fetched(address, key, kept, url_for_messages(url))
+        name = url_for_messages(url)
+        try:
+            return self._follow(address, key, kept, name)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise UnreadableImage(name, _in_words(error, self._seconds)) from error
 
     def _key(self, address: str) -> str:
         """The cache key, which has the token in it: what one person may see, another may not."""
         origin, token = self._access.origin, self._access.token
         own = origin is not None and origin.serves_data(address)
         return cache_key(str(origin), token.identity if own and token else "", address)
-
-    def _fetched(self, address: str, key: str, kept: CachedImage | None, name: str) -> bytes:
-        try:
-            return self._follow(address, key, kept, name)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise UnreadableImage(name, _in_words(error, self._seconds)) from error
 
     def _follow(self, url: str, key: str, kept: CachedImage | None, name: str) -> bytes:
         """Follow redirects. Once one leads away from Label Studio, no token is sent any more."""

@@ -73,12 +73,14 @@ class Network:
         """
         ends = time.monotonic() + self.time_limits.total if ends is None else ends
         _require_time(ends)
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         with closing(self._connection(url)) as connection, _cut_off_at(ends, connection.sock):
             try:
                 if isinstance(connection.sock, ssl.SSLSocket):
                     connection.sock.do_handshake()
                 connection.sock.settimeout(self.time_limits.read)
-                connection.request(method, _target(url), body, {**_HEADERS, **(headers or {})})
+                connection.request(method, target, body, {**_HEADERS, **(headers or {})})
                 with closing(connection.getresponse()) as answer:
                     yield _reply(answer, ends)
             except (OSError, http.client.HTTPException, ValueError) as error:
@@ -161,11 +163,6 @@ def _until(ends: float, body: Iterator[bytes]) -> Iterator[bytes]:
     """The body; raises at its end if the time is over, because the body may have been cut off."""
     yield from body
     _require_time(ends)
-
-
-def _target(url: str) -> str:
-    parts = urlsplit(url)
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _unpacked(answer: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -71,7 +71,9 @@ class FakeLabelStudio:
     def routes(self) -> dict[str, Route]:
         """The routes for `serving`."""
         return {
-            "/api/projects/1/": self._for_known(lambda asked: self._project()),
+            "/api/projects/1/": self._for_known(
+                lambda asked: {"id": 1, "label_config": self.config}
+            ),
             "/api/tasks/": self._for_known(self._page),
             "/api/predictions/": self._for_known(self._predictions),
             "/api/projects/1/import/predictions": self._for_known(self._import),
@@ -90,9 +92,6 @@ class FakeLabelStudio:
                 asked.answer(b'{"detail": "Invalid token."}', 401)
 
         return route
-
-    def _project(self) -> Json:
-        return {"id": 1, "title": "fake", "label_config": self.config}
 
     def _page(self, asked: Asked) -> Json:
         query = {name: values[0] for name, values in parse_qs(urlsplit(asked.path).query).items()}
