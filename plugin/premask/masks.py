@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,7 @@ from premask.rle import (
 
 Size = tuple[int, int]
 Alpha = NDArray[np.uint8]
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 HALF = 128
 """A pixel belongs to the mask of a matte if its alpha is at least this."""
@@ -112,7 +113,7 @@ class Mask:
         return {"size": list(self.size_hw), "counts": self.counts.decode("ascii")}
 
     @property
-    def _packed(self) -> dict[str, Any]:
+    def _packed(self) -> dict[str, Size | bytes]:
         """The form that pycocotools takes without decoding a text."""
         return {"size": self.size_hw, "counts": self.counts}
 
@@ -212,7 +213,7 @@ class Matte:
         return cls.from_crop(alpha[rows, columns], (columns.start, rows.start), size_hw)
 
     @classmethod
-    def from_crop(cls, crop: NDArray[Any], xy: tuple[int, int], size_hw: Size) -> Matte:
+    def from_crop(cls, crop: Alpha, xy: tuple[int, int], size_hw: Size) -> Matte:
         """Alpha `crop` (h, w) of uint8 with its upper left corner at `xy`; 0 elsewhere."""
         if crop.dtype != np.uint8:
             raise InvalidMask(f"A matte is uint8, 0 to 255; got {crop.dtype}.")
@@ -280,7 +281,7 @@ def masks_by_number(
     }
 
 
-def _require_inside(crop: NDArray[Any], xy: tuple[int, int], size_hw: Size) -> None:
+def _require_inside(crop: NDArray[np.generic], xy: tuple[int, int], size_hw: Size) -> None:
     (x, y), (height, width) = xy, require_size(size_hw)
     if not (0 <= x <= width - crop.shape[1] and 0 <= y <= height - crop.shape[0]):
         raise InvalidMask(
@@ -289,13 +290,13 @@ def _require_inside(crop: NDArray[Any], xy: tuple[int, int], size_hw: Size) -> N
         )
 
 
-def _span(array: NDArray[Any], *, across: int) -> slice:
+def _span(array: NDArray[np.generic], *, across: int) -> slice:
     """From the first to the last row (across=1) or column (across=0) that is not all 0."""
     where = np.flatnonzero(array.any(axis=across))
     return slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0)
 
 
-def _placed(crop: NDArray[Any], xy: tuple[int, int], shape: Size) -> NDArray[Any]:
+def _placed(crop: NDArray[Pixel], xy: tuple[int, int], shape: Size) -> NDArray[Pixel]:
     """A canvas of 0s with `crop` at `xy`, cut off where it sticks out."""
     canvas = np.zeros(shape, crop.dtype)
     (x, y), (height, width) = xy, crop.shape

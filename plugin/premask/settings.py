@@ -48,7 +48,7 @@ class Setting:
     maximum: float | None
     choices: tuple[str, ...]
 
-    def check(self, value: Any, where: str) -> Any:
+    def check(self, value: object, where: str) -> Value:
         """Convert a value to the setting's type, or raise `InvalidSetting` with what it must be.
 
         `where` is put in front of the setting's name in messages.
@@ -60,7 +60,7 @@ class Setting:
             raise InvalidSetting(f"{where}{self.name} must be {self.expects}; got {value!r}.")
         return typed
 
-    def parse(self, text: str, where: str = "") -> Any:
+    def parse(self, text: str, where: str = "") -> Value:
         """The value of what a person typed, for example after `--set name=`."""
         if self.optional and text.lower() in ("", "none", "off"):
             return None
@@ -87,17 +87,17 @@ class Setting:
             words += f" of at most {self.maximum:,}"
         return words + (" (or off)" if self.optional else "")
 
-    def _within(self, value: Any) -> bool:
+    def _within(self, value: Value) -> bool:
         if self.choices and value not in self.choices:
             return False
-        if self.kind not in ("whole", "number"):
+        if not isinstance(value, int | float):
             return True
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum
-        return bool(low <= value <= high)
+        return low <= value <= high
 
 
-def settings_of(owner: type[Any]) -> dict[str, Setting]:
+def settings_of(owner: type[object]) -> dict[str, Setting]:
     """The settings of a dataclass whose fields were made with `setting`, in their order."""
     return {item.name: item for item in _settings_of(cast("Hashable", owner))}
 
@@ -161,13 +161,15 @@ def _kind_of(annotation: Any) -> tuple[Kind, bool]:
     return kinds[annotation], False
 
 
-def _typed(kind: Kind, value: Any) -> Any:
+def _typed(kind: Kind, value: object) -> Value:
     """The value in the setting's own type, or None if it can't be one."""
     # To Python True is a whole number, too; in a setting that would be a mistake.
     if isinstance(value, bool):
         return value if kind == "switch" else None
     match kind, value:
-        case ("whole", int()) | ("text", str()):
+        case "whole", int():
+            return value
+        case "text", str():
             return value
         case "number", int() | float():
             return float(value)
@@ -180,7 +182,7 @@ def _typed(kind: Kind, value: Any) -> Any:
     return None
 
 
-def _from_text(kind: Kind, text: str) -> Any:
+def _from_text(kind: Kind, text: str) -> object:
     """The value of a typed text; one that can't be converted stays a text, for the message."""
     try:
         match kind:

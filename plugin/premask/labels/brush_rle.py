@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,9 +79,9 @@ def _pixel_runs(mask: Mask | Matte) -> tuple[Bits, Bits]:
     return lengths[filled], values[filled] * (255 if isinstance(mask, Mask) else 1)
 
 
-def _rows(mask: Mask | Matte) -> tuple[NDArray[Any], int]:
+def _rows(mask: Mask | Matte) -> tuple[NDArray[np.generic], int]:
     """All pixels of the rows that the object reaches, in one line, and the first row's number."""
-    crop: NDArray[Any]
+    crop: NDArray[np.generic]
     if isinstance(mask, Mask):
         crop, (x, y) = rle.counts_to_crop(mask.run_lengths, mask.size_hw)
     else:

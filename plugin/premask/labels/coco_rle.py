@@ -27,7 +27,7 @@ _OUT_XY = np.array([(0, -1), (1, 0), (0, 1), (-1, 0)])
 _START_XY = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
 
 
-def mask_from_segmentation(segmentation: Any, size_hw: Size) -> Mask:
+def mask_from_segmentation(segmentation: object, size_hw: Size) -> Mask:
     """The mask of a compressed RLE, an uncompressed RLE, or a list of polygons [x, y, x, y, ...].
 
     Polygons become the pixels that pycocotools makes of them. Several are parts of one mask, and an
@@ -82,7 +82,7 @@ def matte_from_planes(planes: Sequence[Mapping[str, Any]], size_hw: Size | None 
     return matte
 
 
-def _as_list(segmentation: Any) -> list[Any]:
+def _as_list(segmentation: object) -> list[object]:
     if not isinstance(segmentation, (list, tuple)):
         raise InvalidMask(
             "A COCO segmentation is an RLE (a dict) or a list of polygons (lists of numbers); "
@@ -91,7 +91,7 @@ def _as_list(segmentation: Any) -> list[Any]:
     return list(segmentation)
 
 
-def _checked_polygon(polygon: Any) -> list[float]:
+def _checked_polygon(polygon: object) -> list[float]:
     """The numbers of a polygon, or `InvalidMask` if pycocotools would draw it wrong or forever."""
     try:
         xy = np.array(polygon, np.float64).reshape(-1, 2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from premask.geometry import IntBox, box_slices, grow_box, moved_box, pixel_box
 from premask.images import Rgb
 from premask.masks import Alpha, Mask
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.floating]
 
 # In pixels, the sides of the boxes around a pixel whose colors are averaged, first the large one.
 # Forte 2021 has 90 and 6; the one between makes the error of wide soft edges and of hair a tenth

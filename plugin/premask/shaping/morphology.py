@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,7 +187,7 @@ def _dilated(crop: Pixels, radius: int) -> Pixels:
     return np.asarray(from_left | from_right)
 
 
-def _rows_away(crop: Pixels, limit: int) -> NDArray[np.signedinteger[Any]]:
+def _rows_away(crop: Pixels, limit: int) -> NDArray[np.signedinteger]:
     """How many rows up or down the nearest True pixel of the column is, at most `limit`."""
     height = crop.shape[0]
     # Nearly all of the time goes into memory, and numbers of 16 bits are enough for most crops.

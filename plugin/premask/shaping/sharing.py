@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from premask.geometry import IntBox, box_slices, grow_box, moved_box, pixel_box
 from premask.masks import Alpha, Mask
 from premask.shaping.morphology import grow, shrink
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.floating]
 Pixels = NDArray[np.bool_]
 
 PART = 0.5

@@ -41,7 +41,7 @@ def segmentation_from_annotations(
 
 def annotations_from_class_map(
     numbers: NDArray[np.integer],
-    targets: Mapping[Any, str],
+    targets: Mapping[object, str],
     size_hw: Size,
     source: Sequence[str] = (),
 ) -> tuple[Annotation, ...]:
