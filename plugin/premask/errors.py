@@ -15,9 +15,9 @@ PremaskError
 ├── DownloadFailed         weights were asked for and did not arrive intact
 ├── UnsupportedPrompt      the model can't use these points, boxes, phrases or masks
 ├── UnreadableImage        the file is no image, is broken, or is too large
-├── InvalidMask            run lengths, bit streams or polygons that are not what they claim to be
-├── InvalidRequest         a host sent something that its protocol has no place for
-├── UnusableLabelConfig    a Label Studio project that nothing can be predicted for
+├── InvalidMask            run lengths, bit streams or polygons that are broken or don't fit their image
+├── InvalidRequest         a host sent something that is not in its protocol
+├── UnusableLabelConfig    a Label Studio project for which nothing can be predicted
 ├── UnwritableOutput       the disk is full, the folder is read-only, ...
 ├── ModelFailed            a model raised on this image
 ├── LabelStudioFailed      Label Studio can't be reached, or does not do what it was asked
@@ -115,15 +115,15 @@ class UnreadableImage(PremaskError):
 
 
 class InvalidMask(PremaskError):
-    """Run lengths, bit streams or polygons that are not what they claim to be."""
+    """Run lengths, bit streams or polygons that are broken or don't fit their image."""
 
 
 class InvalidRequest(PremaskError):
-    """A host sent something that its protocol has no place for."""
+    """A host sent something that is not in its protocol."""
 
 
 class UnusableLabelConfig(PremaskError):
-    """A Label Studio project that nothing can be predicted for; the message says what to add."""
+    """A Label Studio project for which nothing can be predicted; the message says what to add."""
 
 
 class UnwritableOutput(PremaskError):

@@ -1,4 +1,4 @@
-"""Every format: writes awkward labels, always the same, whole or not at all."""
+"""Every format writes awkward labels, the same each time, whole or not at all; and reads them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_importing_loads_no_model_library(module: str) -> None:
 
 
 def test_it_works_where_none_of_them_is_installed() -> None:
-    """A finder that refuses them: the recipes can still be read, and forms be drawn."""
+    """An import hook refuses them: recipes can still be read, and forms drawn."""
     code = f"""
 import sys
 class Refuse:

@@ -1,4 +1,4 @@
-"""What premask offers is what it says it offers."""
+"""The public names, and the drawing of the errors, agree with the code."""
 
 from __future__ import annotations
 

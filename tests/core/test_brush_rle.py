@@ -1,4 +1,4 @@
-"""Label Studio's brush format: the same bytes as the SDK, and no stream that harms the reader."""
+"""Label Studio's brush format: the same bytes as the SDK's, and no stream harms the reader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def circle(height: int, width: int) -> NDArray[np.bool_]:
 
 
 def painted(size_hw: tuple[int, int], *boxes: tuple[int, int, int, int]) -> NDArray[np.bool_]:
-    """Each box turns its pixels over, so a box in a box is a hole."""
+    """Every box inverts its pixels, so a box in a box is a hole."""
     canvas = np.zeros(size_hw, np.bool_)
     for x0, y0, x1, y1 in boxes:
         canvas[y0:y1, x0:x1] ^= True
@@ -65,7 +65,7 @@ def blocks_to_bytes(
     word_bits: int = 8,
     field_bits: Sequence[int] = (3, 4, 8, 16),
 ) -> bytes:
-    """A writer that follows the format's definition bit by bit, with any header."""
+    """Write a stream by the format's definition, bit by bit, with any header."""
     bits = f"{count:032b}{word_bits - 1:05b}" + "".join(f"{size - 1:04b}" for size in field_bits)
     for is_run, field, values in blocks:
         bits += f"{is_run:b}{field:02b}{len(values) - 1:0{field_bits[field]}b}"
@@ -97,7 +97,7 @@ def test_a_matte_is_the_bytes_of_the_sdk(alpha: Alpha) -> None:
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[bytes, int]:
-    """What some other writer may have made of the pixels of one column: runs, literals, RGBA."""
+    """Streams that another writer may have made of one column of pixels: runs, and literals."""
     word_bits = draw(st.integers(1, 8))
     field_bits = draw(st.lists(st.integers(1, 16), min_size=4, max_size=4))
     pixels = draw(st.integers(1, 60))

@@ -1,4 +1,4 @@
-"""COCO's segmentations in all forms: read as pycocotools does, and written without loss."""
+"""COCO's segmentations in all forms are read as pycocotools reads them, and written exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of file that people have, upright; and every kind of broken file, with a reason."""
+"""Files of all kinds are read upright; broken ones are refused with a reason."""
 
 from __future__ import annotations
 

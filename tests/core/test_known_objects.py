@@ -1,4 +1,4 @@
-"""Objects that are known already go through the stages, and are recognized behind them."""
+"""Objects that are known already go through the stages, and are recognized afterwards."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_mask_is_cut_off_at_the_box_that_was_found_and_its_box_fits_it() -> No
 
 
 def test_many_rough_masks_in_one_image() -> None:
-    """A person's rough mask is one object; known objects have one each."""
+    """A person draws one rough mask in an image; of known objects every one may have a mask."""
     rough = (block(2, 2, 20, 30), block(25, 5, 45, 35))
     objects = tuple(hint(mask, 7 + place) for place, mask in enumerate(rough))
     rgb = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
@@ -84,7 +84,7 @@ def test_a_recipe_file_names_a_model(tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_points_of_a_keypoint_may_be_negative() -> None:
-    """What is missing (NaN) has a place in the list, too."""
+    """A missing point (NaN) takes up a place in the list of signs, too."""
     points = [(0.5, 0.5), (float("nan"), float("nan")), (0.1, 0.1), (0.2, 0.2)]
     fields = {"label": "cat", "points": points, "positive": [True, True, False, True]}
     assert [point.positive for point in points_from_keypoint(fields, SIZE)] == [True, False, True]

@@ -1,4 +1,4 @@
-"""Mask and Matte: equal values are equal pixels, and what is built on that."""
+"""Mask and Matte: they are equal when their pixels are, and keep every one of them."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_impossible_mattes_say_why() -> None:
 
 
 def test_a_hundred_objects_in_a_large_image_stay_small() -> None:
-    """Their pixels as arrays would be 1.2 GB; what is made while one is grown is its crop."""
+    """As arrays they would take 1.2 GB; while one is grown, only its crop is an array."""
     rows, columns = np.ogrid[-150:150, -150:150]
     disc = rows**2 + columns**2 < 150**2
     tracemalloc.start()

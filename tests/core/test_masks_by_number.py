@@ -1,4 +1,4 @@
-"""A map of numbers -> the mask of each: the same as one comparison a number."""
+"""A map of numbers -> masks: the same as comparing the map with one number after another."""
 
 from __future__ import annotations
 

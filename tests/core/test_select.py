@@ -258,7 +258,7 @@ def test_nms_agrees_with_the_textbook(
 @hypothesis_settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 8), st.integers(0, 8))
 def test_what_is_apart_from_others_is_found_as_one_by_one(seed: int, count: int, more: int) -> None:
-    """Masks against masks; against a box without a mask, only boxes can be compared."""
+    """Masks are compared with masks; with an object that has only a box, boxes are compared."""
     chance = np.random.default_rng(seed)
     objects = [_random_object(chance) for _ in range(count)]
     others = [_random_object(chance) for _ in range(more)]

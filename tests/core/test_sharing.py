@@ -1,4 +1,4 @@
-"""Objects that meet: two people side by side do not get each other's hair."""
+"""Soft edges of objects that meet: two people side by side don't get each other's hair."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def square(x0: int, y0: int, x1: int, y1: int) -> Mask:
 def shared(
     masks: list[Mask], alphas: list[Alpha], radius: int, *, by_distance: bool
 ) -> list[NDArray[np.int64]]:
-    """The alphas (height, width), each claimed on the whole image."""
+    """The alphas (height, width) of objects that claim pixels of the whole image."""
     claims = [Claim(alpha=alpha, box_xyxy=WHOLE) for alpha in alphas]
     grounds = territories(masks, [radius] * len(masks))
     return [alpha.astype(np.int64) for alpha in settled(claims, grounds, by_distance=by_distance)]
@@ -42,14 +42,14 @@ LEFT, RIGHT = square(8, 8, 32, 40), square(32, 8, 56, 40)
 
 
 def test_a_seam_is_a_soft_step_without_a_gap() -> None:
-    """A model that sees one thing in both says 255 on all of it."""
+    """A model that takes both for one thing gives all of their pixels 255."""
     left, right = shared([LEFT, RIGHT], [everywhere(255)] * 2, 6, by_distance=True)
     assert left[24, 28:36].tolist() == [255, 255, 255, 191, 64, 0, 0, 0]
     assert np.array_equal((left + right)[8:40, 8:56], np.full((32, 48), 255))
 
 
 def test_hair_belongs_to_the_nearer_head() -> None:
-    """Soft, beyond both masks, within the reach of both; 100 and 100 would be less than a whole."""
+    """It is soft, in neither mask, and in the reach of both; 100 and 100 are less than 255."""
     left, right = shared([LEFT, RIGHT], [everywhere(100)] * 2, 6, by_distance=True)
     above = slice(2, 8)
     assert not left[above, 34:].any()

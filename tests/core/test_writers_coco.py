@@ -1,4 +1,4 @@
-"""COCO files say what the masks are, to pycocotools and to ourselves."""
+"""COCO files: pycocotools and premask itself read the same masks from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cut-outs and backgrounds: the object untouched, the rest gone, no halo."""
+"""Cut-outs and backgrounds: the object keeps its pixels, the rest is gone, there is no halo."""
 
 from __future__ import annotations
 

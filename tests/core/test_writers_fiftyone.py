@@ -1,4 +1,4 @@
-"""FiftyOne's own renderers and exporters give back every pixel that the writer handed them."""
+"""FiftyOne's own renderers and exporters return every pixel of the masks that were written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PNG maps, masks and alpha: pixel by pixel what the annotations say."""
+"""PNG maps, masks and alpha have the pixels of the annotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YOLO texts: exact corners, one line an object, classes that stay the same."""
+"""YOLO's texts: corners are exact, an object is one line, classes keep their numbers."""
 
 from __future__ import annotations
 
