@@ -15,7 +15,7 @@ PremaskError
 ├── DownloadFailed         weights were asked for and did not arrive intact
 ├── UnsupportedPrompt      the model can't use these points, boxes, phrases or masks
 ├── UnreadableImage        the file is no image, is broken, or is too large
-├── InvalidMask            run lengths, bit streams or polygons that are broken or don't fit their image
+├── InvalidMask            run lengths, bit streams or polygons that are broken, or another image's
 ├── InvalidRequest         a host sent something that is not in its protocol
 ├── UnusableLabelConfig    a Label Studio project for which nothing can be predicted
 ├── UnwritableOutput       the disk is full, the folder is read-only, ...
@@ -115,7 +115,7 @@ class UnreadableImage(PremaskError):
 
 
 class InvalidMask(PremaskError):
-    """Run lengths, bit streams or polygons that are broken or don't fit their image."""
+    """Run lengths, bit streams or polygons that are broken, or another image's."""
 
 
 class InvalidRequest(PremaskError):
