@@ -30,9 +30,9 @@ def rows() -> Iterator[Row]:
 
         def plain() -> None:
             annotations = [
-                annotation_to_coco(each, image_id=image_id, annotation_id=0, category_id=1)
+                annotation_to_coco(annotation, image_id=image_id, annotation_id=0, category_id=1)
                 for image_id, labeled in enumerate(dataset(500), start=1)
-                for each in labeled.annotations
+                for annotation in labeled.annotations
             ]
             with path.open("w") as file:
                 json.dump({"annotations": annotations}, file)

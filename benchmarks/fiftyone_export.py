@@ -43,9 +43,9 @@ def rows() -> Iterator[Row]:
     fo, folder = start_fiftyone()
     found = found_in_images()
     dataset = unlabeled(fo, folder)
-    dataset.set_values("masks", [labels_of(fo, each) for each in found])
+    dataset.set_values("masks", [labels_of(fo, annotations) for annotations in found])
     # FiftyOne writes run lengths of crowds only.
-    dataset.set_values("crowds", [labels_of(fo, each, iscrowd=1) for each in found])
+    dataset.set_values("crowds", [labels_of(fo, annotations, iscrowd=1) for annotations in found])
     dataset.persistent = True
     yield from _export_rows(fo, dataset, folder, found)
     yield from _memory_rows(dataset, folder)
@@ -159,7 +159,7 @@ def _import_rows(fo: Any, dataset: Any, folder: Path, found: Found) -> Iterator[
         results["FiftyOne's"] = made, "imported"
 
     ratio = ratio_of(own, theirs, REPEATS)
-    exact = {name: exact_in_fiftyone(*each, found) for name, each in results.items()}
+    exact = {name: exact_in_fiftyone(*result, found) for name, result in results.items()}
     yield Row(
         what="COCO import / FiftyOne's, of the file that we exported",
         ratio=ratio,
@@ -173,8 +173,8 @@ def exact_in_fiftyone(dataset: Any, field: str, found: Found) -> int:
     from operators.dataset.reading import read_labels
 
     exact = 0
-    for each in read_labels(dataset, [field]):
-        truths = found[int(Path(each.filepath).stem)]
-        pairs = zip(each.labeled.annotations, truths, strict=True)
+    for sample in read_labels(dataset, [field]):
+        truths = found[int(Path(sample.filepath).stem)]
+        pairs = zip(sample.labeled.annotations, truths, strict=True)
         exact += sum(annotation.mask == truth.mask for annotation, truth in pairs)
     return exact

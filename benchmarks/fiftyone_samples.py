@@ -40,8 +40,8 @@ def found_in_images() -> list[list[Annotation]]:
 
 
 def labels_of(fo: Any, annotations: list[Annotation], **extra: Any) -> Any:
-    fields = (detection_from_annotation(each, SIZE_HW) for each in annotations)
-    return fo.Detections(detections=[fo.Detection(**each, **extra) for each in fields])
+    fields = (detection_from_annotation(annotation, SIZE_HW) for annotation in annotations)
+    return fo.Detections(detections=[fo.Detection(**values, **extra) for values in fields])
 
 
 def unlabeled(fo: Any, folder: Path) -> Any:

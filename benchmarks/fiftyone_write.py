@@ -90,7 +90,7 @@ class Ours:
         return Job(dataset=dataset, samples=dataset, recipe=recipe_of("faces"), outputs=outputs)
 
     def _run_stages(self, images: Sequence[Image], *_: Any) -> list[tuple[Annotation, ...]]:
-        return [tuple(self._found[int(Path(each.name).stem)]) for each in images]
+        return [tuple(self._found[int(Path(image.name).stem)]) for image in images]
 
     def _label(self, requests: Any, *_: Any, **__: Any) -> Iterator[Labeled]:
         for request, found in zip(requests, self._found, strict=True):
@@ -103,7 +103,9 @@ class SetValues:
         self._fo, self._found = fo, found
 
     def __call__(self, dataset: Any) -> None:
-        dataset.set_values("found", [labels_of(self._fo, each) for each in self._found])
+        dataset.set_values(
+            "found", [labels_of(self._fo, annotations) for annotations in self._found]
+        )
 
 
 class SaveEach:

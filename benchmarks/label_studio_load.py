@@ -49,7 +49,7 @@ def load_rows(server: Server) -> Iterator[Row]:
     bodies = [server.click(200 + 150 * place, 500) for place in range(PLACES)]
     expected = [_shape(server.post(body)) for body in bodies]
     # Or else a click that got another one's answer would be right.
-    assert len({str(each) for each in expected}) > PLACES // 2
+    assert len({str(answer) for answer in expected}) > PLACES // 2
     before = server.resident_bytes
     with _watching(server) as watch, ThreadPoolExecutor(PEOPLE) as people:
         answers = list(people.map(server.ask, bodies * (PEOPLE // PLACES)))

@@ -124,7 +124,7 @@ def on_crops(image: Image, masks: Sequence[Mask], stage: MatteStage, pool: Model
     """What recipes with an outline and a matte do."""
     found = tuple(Annotation(label="", box_xyxy=mask.box_xyxy, mask=mask) for mask in masks)
     (matted,) = matte_objects([image], [found], stage, pool)
-    assert all(each.matte for each in matted)
+    assert all(annotation.matte for annotation in matted)
 
 
 def one_by_one(matte: Whole, image: Image, masks: Sequence[Mask]) -> None:

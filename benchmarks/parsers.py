@@ -44,7 +44,7 @@ def rows() -> Iterator[Row]:
         pool = ModelPool(device="cpu")
 
         def ours() -> None:
-            assert all(len(each.annotations) > 3 for each in label(paths, recipe, pool=pool))
+            assert all(len(labeled.annotations) > 3 for labeled in label(paths, recipe, pool=pool))
 
         theirs = in_a_thread(partial(documented_loop, model, processor, paths))
         note = f"{IMAGES} photos of 1000 px, with their run lengths"

@@ -56,5 +56,5 @@ def objects(count: int) -> list[Mask]:
 def memory_of_objects(count: int) -> int:
     """How much more a process needs that makes and grows so many objects."""
     setup = "import sys; from benchmarks.refine import grow, objects\n"
-    work = "grown = [grow(each, 20) for each in objects(int(sys.argv[1]))]\n"
+    work = "grown = [grow(mask, 20) for mask in objects(int(sys.argv[1]))]\n"
     return peak_bytes(setup + work, str(count)) - peak_bytes(setup)

@@ -42,7 +42,7 @@ def rows() -> Iterator[Row]:
 
         def ours() -> None:
             assert all(
-                each.annotations for each in label(paths, recipe, prompts=prompts, pool=pool)
+                labeled.annotations for labeled in label(paths, recipe, prompts=prompts, pool=pool)
             )
 
         yield Row(

@@ -65,7 +65,10 @@ def _edge_row(photo: Picture, detail: IntBox, pool: ModelPool) -> list[Picture]:
     raw, refined = (_only(photo, name, pool) for name in ("subject", "subject-cutout"))
     pictures = [photo, _alpha(raw), _alpha(refined), on_color(raw, GREEN), on_color(refined, GREEN)]
     size_wh = (2 * (detail[2] - detail[0]), 2 * (detail[3] - detail[1]))
-    return [np.asarray(PIL.Image.fromarray(each).crop(detail).resize(size_wh)) for each in pictures]
+    return [
+        np.asarray(PIL.Image.fromarray(picture).crop(detail).resize(size_wh))
+        for picture in pictures
+    ]
 
 
 def _cup_and_saucer(pool: ModelPool) -> list[Picture]:
@@ -122,17 +125,17 @@ def _alpha(labeled: Labeled) -> Picture:
 def _objects_row(labeled: Labeled) -> list[Picture]:
     """The photo, what is whose, and each object alone."""
     alone = [
-        cutout_on_checkerboard(replace(labeled, annotations=(each,)), max_side=WIDTH)
-        for each in labeled.annotations
+        cutout_on_checkerboard(replace(labeled, annotations=(annotation,)), max_side=WIDTH)
+        for annotation in labeled.annotations
     ]
     photo = replace(labeled, annotations=())
     drawn = [overlay(photo, max_side=WIDTH), overlay(labeled, max_side=WIDTH), *alone]
-    return [np.asarray(each) for each in drawn]
+    return [np.asarray(picture) for picture in drawn]
 
 
 def _save(name: str, rows: Sequence[Sequence[Picture]]) -> None:
     """Rows of pictures with white gaps between them."""
-    lines = [np.concatenate([_framed(each) for each in row], axis=1) for row in rows]
+    lines = [np.concatenate([_framed(picture) for picture in row], axis=1) for row in rows]
     sheet = PIL.Image.fromarray(np.concatenate(lines))
     sheet.save(HERE / name, quality=88)
 

@@ -1,4 +1,4 @@
-"""Files that are there whole, or not at all."""
+"""Writing files so that they are there whole, or not at all, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -45,10 +45,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with part.open("wb") as file:
             yield file
             file.flush()
+            # Or a crash of the machine could leave an empty file under the right name.
             os.fsync(file.fileno())
-        _settle(part, path)
+        if path.is_file() and filecmp.cmp(part, path, shallow=False):
+            # Nothing has changed: then not even the file's date does.
+            part.unlink()
+        else:
+            part.replace(path)
     except OSError as error:
         _remove(part)
+        # What fills the file may fail as well, such as reading an image: that is another story.
         if _concerns(path, error):
             raise unwritable(path, error) from error
         raise
@@ -73,22 +79,14 @@ def unwritable(path: Path, error: OSError) -> UnwritableOutput:
     return UnwritableOutput(f"'{path}' can't be written: {reason}.")
 
 
-def _settle(part: Path, path: Path) -> None:
-    """Take the file's place, unless nothing has changed: then not even its date does."""
-    if path.is_file() and filecmp.cmp(part, path, shallow=False):
-        part.unlink()
-    else:
-        part.replace(path)
-
-
 def _concerns(path: Path, error: OSError) -> bool:
-    """Whether it is about this file, its .part or a folder above it, not about what fills it."""
+    """Whether the error is about this file, its .part, or a folder above it."""
     name = str(error.filename)
     return error.filename is None or name.startswith(str(path)) or str(path).startswith(name)
 
 
 def _remove(part: Path) -> None:
-    """Leave no half of a file behind; whatever hinders that also hindered the writing."""
+    """Leave no half of a file behind; what prevents that has prevented the writing, too."""
     try:
         part.unlink(missing_ok=True)
     except OSError:

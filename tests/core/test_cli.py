@@ -128,6 +128,13 @@ def test_a_changed_image_is_annotated_anew(photos: Path, tmp_path: Path) -> None
     assert second["images"][0]["height"] == 263
 
 
+@pytest.mark.parametrize("module", ["premask", "premask.cli"])
+def test_the_package_and_its_cli_can_be_run_as_modules(module: str) -> None:
+    command = [sys.executable, "-m", module, "--version"]
+    finished = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True, check=True)
+    assert finished.stdout.startswith("premask ")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a thing of POSIX")
 def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(
     photos: Path, tmp_path: Path
@@ -275,7 +282,7 @@ def test_mistakes_are_one_clear_line(
         "FILE": tmp_path / "file",
         "FILE/below": tmp_path / "file" / "below",
     }
-    assert annotate(*(places.get(each, each) for each in arguments)) == 2
+    assert annotate(*(places.get(argument, argument) for argument in arguments)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("premask: ")
     assert message in line

@@ -54,7 +54,7 @@ def image(name: str, digest: str | None = None) -> Image:
 
 
 def names(found: Sequence[Remembered]) -> list[str]:
-    return [each.name for each in found]
+    return [embedding.name for embedding in found]
 
 
 def test_an_image_is_looked_at_once() -> None:

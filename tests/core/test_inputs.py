@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def names(*paths: Path, root: Path | None = None) -> list[str]:
-    return [each.name for each in collect_inputs(paths, root)]
+    return [found.name for found in collect_inputs(paths, root)]
 
 
 def test_a_folder_gives_its_visible_images_in_order(folder: Path) -> None:
@@ -42,7 +42,7 @@ def test_names_are_relative_to_the_root(folder: Path) -> None:
 
 def test_images_that_differ_in_their_suffix_have_stems_of_their_own(folder: Path) -> None:
     (folder / "a.png").write_bytes(b"")
-    stems = [each.stem for each in collect_inputs([folder])]
+    stems = [found.stem for found in collect_inputs([folder])]
     assert stems == ["a", "a.png", "b", "sub/c"]
     assert len({stem.casefold() for stem in stems}) == len(stems)
 

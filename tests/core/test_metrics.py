@@ -52,7 +52,7 @@ def test_boundary_iou_sees_what_iou_forgives() -> None:
     truth, shifted = disc(45, 60, 40), disc(45, 63, 40)
     assert shifted.iou(truth) > 0.9
     width = boundary_width(truth.size_hw)
-    edges = [each.to_array() & ~eroded_by_opencv(each, width) for each in (shifted, truth)]
+    edges = [mask.to_array() & ~eroded_by_opencv(mask, width) for mask in (shifted, truth)]
     expected = (edges[0] & edges[1]).sum() / (edges[0] | edges[1]).sum()
     assert boundary_iou(shifted, truth) == pytest.approx(expected)
     assert expected < 0.5

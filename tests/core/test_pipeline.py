@@ -70,10 +70,10 @@ def photo(value: int, size: int = 8) -> Rgb:
 
 def areas(labeled: Iterator[Labeled]) -> list[int | str]:
     return [
-        type(each.error).__name__
-        if each.error
-        else sum(a.mask.area for a in each.annotations if a.mask)
-        for each in labeled
+        type(result.error).__name__
+        if result.error
+        else sum(a.mask.area for a in result.annotations if a.mask)
+        for result in labeled
     ]
 
 
@@ -91,7 +91,7 @@ def test_one_result_for_each_image_in_order(batch_size: int) -> None:
 def test_a_bad_image_is_found_by_halves() -> None:
     model = FakeMatter()
     labeled = list(label(map(photo, range(1, 17)), pool=FakePool(model), batch_size=16))
-    (failed,) = [each for each in labeled if each.error]
+    (failed,) = [result for result in labeled if result.error]
     assert isinstance(failed.error, ModelFailed)
     assert isinstance(failed.error.__cause__, ValueError)
     assert "unlucky" in str(failed.error)
@@ -101,7 +101,7 @@ def test_a_bad_image_is_found_by_halves() -> None:
 def test_a_file_that_can_not_be_read_carries_its_error() -> None:
     images: list[Any] = [photo(1), b"no image", "/no/such/file.png", photo(2)]
     labeled = list(label(images, pool=FakePool(FakeMatter())))
-    assert [type(each.error) for each in labeled] == [
+    assert [type(result.error) for result in labeled] == [
         type(None),
         UnreadableImage,
         UnreadableImage,
@@ -156,7 +156,7 @@ def test_progress_counts_failures_and_knows_what_is_left() -> None:
     seen: list[Progress] = []
     images = [photo(value) for value in (1, WRONG, 3, 4)]
     list(label(images, pool=FakePool(FakeMatter(0.01)), batch_size=1, on_progress=seen.append))
-    assert [(each.done, each.failed, each.total) for each in seen] == [
+    assert [(progress.done, progress.failed, progress.total) for progress in seen] == [
         (1, 0, 4),
         (2, 1, 4),
         (3, 1, 4),

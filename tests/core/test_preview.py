@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import PremaskError
 from premask.images import Image
 from premask.masks import Mask, Matte
+from premask.report.contact_sheet import ContactSheet
 from premask.report.draw import (
     colors,
     cutout_on_checkerboard,
@@ -26,7 +27,7 @@ from premask.report.draw import (
 )
 from premask.report.html_report import write_report
 from premask.report.lettering import draw_tag, fitted, font_for, free_spot
-from premask.report.preview import ContactSheet, contact_sheet, preview
+from premask.report.preview import preview
 
 GRAY = 90
 
@@ -64,6 +65,13 @@ def changed(picture: PIL.Image.Image) -> NDArray[np.bool_]:
 
 def labeled(*annotations: Annotation, size: tuple[int, int] = (80, 100)) -> Labeled:
     return Labeled(image=photo(*size), annotations=annotations)
+
+
+def contact_sheet(images: Iterable[Labeled], path: Path, **settings: int) -> Path:
+    sheet = ContactSheet(**settings)
+    for found in images:
+        sheet.add(found)
+    return sheet.write(path)
 
 
 def test_overlay_at_full_scale_touches_the_masks_pixels_and_its_box_and_nothing_else() -> None:
@@ -301,7 +309,7 @@ def test_a_contact_sheet_grows_with_its_rows_and_stops_at_its_limit(tmp_path: Pa
 def test_a_row_of_a_contact_sheet_is_as_high_as_its_highest_picture(tmp_path: Path) -> None:
     flat, tall = labeled(size=(20, 100)), labeled(size=(90, 100))
     sheets = ([flat, flat], [flat, tall], [tall, flat])
-    heights = [sheet_size(contact_sheet(each, tmp_path / "a.png"))[1] for each in sheets]
+    heights = [sheet_size(contact_sheet(images, tmp_path / "a.png"))[1] for images in sheets]
     assert heights[1] == heights[2] == heights[0] + 70
 
 
@@ -425,10 +433,10 @@ def test_the_summary_counts_images_annotations_labels_and_failures(tmp_path: Pat
 def test_the_filters_numbers_match_between_labels_images_and_rows(tmp_path: Path) -> None:
     two = (object_of(disc(80, 100, 20), "disc"), object_of(ring(80, 100), "ring"))
     page = report_of(tmp_path, *many(1), labeled(*two), labeled())
-    images = [each["data-labels"] for each in page.all("article")]
+    images = [article["data-labels"] for article in page.all("article")]
     assert images == ["0", "0 1", ""]
     assert [row["data-label"] for row in page.all("tr") if "data-label" in row] == ["0", "0", "1"]
-    buttons = [each["data-label"] for each in page.all("button") if "data-label" in each]
+    buttons = [button["data-label"] for button in page.all("button") if "data-label" in button]
     assert buttons == ["0", "1"]
 
 
@@ -463,4 +471,4 @@ def test_a_run_that_breaks_leaves_the_old_report_and_no_halves(tmp_path: Path) -
     with pytest.raises(RuntimeError, match="stop"):
         write_report(breaking(), path, title="t", facts={})
     assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

@@ -80,6 +80,29 @@ def test_a_run_uses_what_is_there_and_gives_the_same_masks(
     assert results[0] == results[1]
 
 
+def test_an_image_that_breaks_the_model_fails_alone(
+    photos: Path,
+    model: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real_embed = PromptableSegmenter.embed
+
+    def embed_all_but_one(self: PromptableSegmenter, images: list[object]) -> object:
+        if any(getattr(image, "name", "") == "1.png" for image in images):
+            raise RuntimeError("a kernel was not found")
+        return real_embed(self, images)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PromptableSegmenter, "embed", embed_all_but_one)
+    (photos / "broken.png").unlink()
+    assert embed(photos, model, tmp_path / "store") == 1
+    printed = capsys.readouterr().out
+    assert "2 images embedded, 0 were already, 1 failed" in printed
+    assert "failed: 1.png: " in printed
+    assert "a kernel was not found" in printed
+
+
 def test_a_model_that_keeps_nothing_says_so(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

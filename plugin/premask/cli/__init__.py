@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from premask.cli import annotate, embed, models, recipes
-from premask.cli.doctor import diagnosis
+from premask.cli import annotate, doctor, embed, models, preview, recipes
 from premask.errors import PremaskError
 from premask.terminal.flags import EXIT_CODES
 from premask.terminal.screen import printable
@@ -38,25 +36,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"premask {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for part in (annotate, recipes, models, embed):
-        part.add_command(commands)
-    preview = commands.add_parser("preview", help="make a contact sheet and a report of results")
-    preview.add_argument("folders", nargs="+", type=Path, metavar="DIR")
-    preview.set_defaults(command=_preview)
-    doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
-    doctor.set_defaults(command=_doctor)
+    for module in (annotate, recipes, models, embed, preview, doctor):
+        module.add_command(commands)
     return parser
-
-
-def _preview(options: argparse.Namespace) -> int:
-    # Drawing libraries are only loaded for drawing.
-    from premask.report.preview import preview
-
-    for path in preview(options.folders):
-        print(path)
-    return 0
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    print(diagnosis())
-    return 0

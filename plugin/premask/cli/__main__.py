@@ -1,4 +1,4 @@
-"""`python -m premask.cli`."""
+"""`python -m premask.cli`: the same as the command `premask`."""
 
 import sys
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from premask.cli.embed import add_store_flags, pool_from_flags
 from premask.cli.models import fetch
+from premask.cli.pool_flags import add_pool_flags, pool_from_flags
 from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import recipe_of
@@ -16,11 +16,12 @@ from premask.runs.inputs import collect_inputs
 from premask.terminal.flags import EXIT_CODES, Commands, prompts_from_flags, settings_from_flags
 from premask.terminal.screen import ProgressLine, duration, printable, table
 
-ROWS = 20
+ROWS_SHOWN = 20
+"""Images that the summary names; a thousand of them would push it off the screen."""
 
 
 def add_command(commands: Commands) -> None:
-    """Describe the command."""
+    """Describe the command's flags."""
     annotate = commands.add_parser(
         "annotate",
         help="annotate images and write labels",
@@ -29,7 +30,7 @@ def add_command(commands: Commands) -> None:
     )
     add = annotate.add_argument
     add("paths", nargs="+", metavar="PATH", help="images, or folders of images")
-    add("--recipe", required=True, metavar="R", help="a built-in name, or your own FILE.toml")
+    add("--recipe", required=True, metavar="R", help="the name of a recipe, or your own FILE.toml")
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go")
     add(
         "--format",
@@ -37,20 +38,36 @@ def add_command(commands: Commands) -> None:
         metavar="F,...",
         help=f"any of: {', '.join((*FORMATS, *GROUPS))}",
     )
-    add("--set", action="append", default=[], metavar="STAGE.NAME=VALUE", dest="settings")
-    add("--text", nargs="+", default=[], metavar="PHRASE", help="phrases to look for")
-    add("--points", nargs="+", default=[], metavar="X,Y", help="points on the object, in pixels")
-    add("--negative-points", nargs="+", default=[], metavar="X,Y", help="points beside it")
-    add("--boxes", nargs="+", default=[], metavar="X0,Y0,X1,Y1", help="one box an object")
-    add("--mask", type=Path, metavar="PNG", help="a rough mask: what is not black")
-    add("--label", default="object", help="what to call what you point at (default: object)")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STAGE.NAME=VALUE",
+        dest="settings",
+        help="change a setting of the recipe; `premask recipes show R` lists them",
+    )
     add("--root", type=Path, metavar="DIR", help="image names are relative to this folder")
-    add("--resume", action=argparse.BooleanOptionalAction, default=True, help="keep what is done")
+    add(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep what an earlier run into this folder did (default)",
+    )
     add("--batch-size", type=int, default=4, metavar="N", help="images for the model at a time")
-    add("--device", default="auto", help="cpu, cuda or auto (default)")
-    add_store_flags(annotate, default=None)
-    add("--download", action="store_true", help="get missing weights first")
+    add("--download", action="store_true", help="download missing weights first")
+    add_pool_flags(annotate, store_folder=None)
+    _add_prompt_flags(annotate)
     annotate.set_defaults(command=_annotate)
+
+
+def _add_prompt_flags(annotate: argparse.ArgumentParser) -> None:
+    add = annotate.add_argument_group("what to look for, the same in all images").add_argument
+    add("--text", nargs="+", default=[], metavar="PHRASE", help="what to look for, in words")
+    add("--points", nargs="+", default=[], metavar="X,Y", help="points on the object, in pixels")
+    add("--negative-points", nargs="+", default=[], metavar="X,Y", help="points beside the object")
+    add("--boxes", nargs="+", default=[], metavar="X0,Y0,X1,Y1", help="a box for each object")
+    add("--mask", type=Path, metavar="PNG", help="a rough mask of the object: what is not black")
+    add("--label", default="object", help="what to call what you point at (default: object)")
 
 
 def _annotate(options: argparse.Namespace) -> int:
@@ -87,9 +104,9 @@ def _annotate(options: argparse.Namespace) -> int:
 
 def _summary(outcome: FolderOutcome) -> str:
     rows = [(name, str(count), f"{seconds:.2f}") for name, count, seconds in outcome.rows]
-    lines = [table(rows[:ROWS], ("image", "annotations", "seconds"))]
-    if len(rows) > ROWS:
-        lines.append(f"... and {len(rows) - ROWS} more")
+    lines = [table(rows[:ROWS_SHOWN], ("image", "annotations", "seconds"))]
+    if len(rows) > ROWS_SHOWN:
+        lines.append(f"... and {len(rows) - ROWS_SHOWN} more")
     lines += [
         f"failed: {printable(name)}: {printable(str(error))}"
         for name, error in outcome.failures.items()

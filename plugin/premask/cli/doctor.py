@@ -1,7 +1,8 @@
-"""What is installed, what each extra would add, and which weights are on this machine."""
+"""`premask doctor`: what is installed, what each extra would add, which weights are here."""
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import os
 import platform
@@ -12,15 +13,24 @@ from collections.abc import Iterator
 from premask.models.catalog import Checkpoint, known_models
 from premask.models.weights.installed import located_weights
 from premask.models.weights.paths import own_catalog, weights_folder
+from premask.terminal.flags import Commands
 from premask.terminal.screen import table
 from premask.version import __version__
 
+# A line of the package's metadata, such as: torch>=2.6; extra == 'torch'
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*(;.*extra == ['\"](?P<extra>[\w-]+)['\"])?")
 
 
-def diagnosis() -> str:
-    """Everything that a report of a problem should say."""
-    return "\n\n".join((_machine(), _extras(), _weights()))
+def add_command(commands: Commands) -> None:
+    """Describe the command."""
+    doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
+    doctor.set_defaults(command=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Print everything that a report of a problem should say."""
+    print("\n\n".join((_machine(), _extras(), _weights())))
+    return 0
 
 
 def _machine() -> str:
@@ -29,16 +39,12 @@ def _machine() -> str:
         ("premask", __version__),
         ("python", f"{platform.python_version()} on {platform.platform()}"),
         ("processors", str(os.cpu_count())),
-        ("gpu", _gpu()),
+        # The driver's own tool tells; asking torch would take seconds, and torch may be missing.
+        ("gpu", "NVIDIA driver found" if shutil.which("nvidia-smi") else "none found"),
         ("own models", str(own_catalog())),
         ("weights folder", f"{weights_folder()} ({free / 1e9:.0f} GB free)"),
     ]
     return table(rows, ("what", "is"))
-
-
-def _gpu() -> str:
-    """Ask the driver's own tool: no model library is loaded for this."""
-    return "NVIDIA driver found" if shutil.which("nvidia-smi") else "none found"
 
 
 def _extras() -> str:
@@ -68,9 +74,8 @@ def _version_of(package: str) -> str:
 
 
 def _weights() -> str:
-    return table(
-        ((name, _state(each)) for name, each in known_models().items()), ("model", "weights")
-    )
+    rows = ((name, _state(checkpoint)) for name, checkpoint in known_models().items())
+    return table(rows, ("model", "weights"))
 
 
 def _state(checkpoint: Checkpoint) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from premask.cli.pool_flags import add_pool_flags, pool_from_flags
 from premask.errors import InvalidSetting, PremaskError
 from premask.images import read_image
-from premask.models.pool import ModelPool, make_pool
 from premask.models.weights.paths import embeddings_folder
 from premask.runs.inputs import collect_inputs
 from premask.runs.progress import ProgressCounter
@@ -22,28 +21,9 @@ def add_command(commands: Commands) -> None:
     add = embed.add_argument
     add("paths", nargs="+", metavar="PATH", help="images, or folders of images")
     add("--model", required=True, metavar="M", help="a model that outlines, such as sam2.1-tiny")
-    add_store_flags(embed, default=embeddings_folder())
     add("--batch-size", type=int, default=4, metavar="N", help="images for the model at a time")
-    add("--device", default="auto", help="cpu, cuda or auto (default)")
+    add_pool_flags(embed, store_folder=embeddings_folder())
     embed.set_defaults(command=_embed)
-
-
-def add_store_flags(parser: argparse.ArgumentParser, *, default: Path | None) -> None:
-    """The flags that say where embeddings are kept on disk."""
-    add = parser.add_argument
-    shown = f" (default: {default})" if default else ""
-    add("--embeddings", type=Path, default=default, metavar="DIR", help=f"keep them here{shown}")
-    add("--embeddings-limit", type=float, default=20.0, metavar="GB", help="at most so much (20)")
-
-
-def pool_from_flags(options: argparse.Namespace) -> ModelPool:
-    """A pool on the device that was named, with a store if one was."""
-    return make_pool(
-        device=options.device,
-        store_folder=options.embeddings,
-        # Gigabytes as disks are sold, not GiB.
-        store_bytes=int(options.embeddings_limit * 1e9),
-    )
 
 
 def _embed(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`premask models`: what there is, where it comes from, and how its weights come here."""
+"""`premask models`: list them, show one, download its weights, verify that they work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from premask.images import read_image
 from premask.models.catalog import Checkpoint, checkpoint_of, known_models
 from premask.models.model_card import license_terms, megabytes, place, size
-from premask.models.pool import ModelPool
+from premask.models.pool import make_pool
 from premask.models.verification import DRAWN, drawn_image, verify
 from premask.models.weights.download import download, download_size
 from premask.models.weights.installed import located_weights
@@ -17,27 +17,31 @@ from premask.terminal.screen import table
 
 
 def add_command(commands: Commands) -> None:
-    """Describe the command."""
+    """Describe the command's flags."""
     models = commands.add_parser("models", help="list models, show one, get it, or verify it")
     models.set_defaults(command=_list)
     actions = models.add_subparsers(metavar="show NAME | download NAME | verify NAME")
-    show = actions.add_parser("show")
+    show = actions.add_parser("show", help="all that is known of one model")
     show.add_argument("name")
     show.set_defaults(command=_show)
-    fetch = actions.add_parser("download")
+    fetch = actions.add_parser("download", help="get the weights of one model")
     fetch.add_argument("name")
-    fetch.add_argument("--from", type=Path, dest="source", metavar="FILE", help="a wheel or a file")
+    fetch.add_argument(
+        "--from", type=Path, dest="source", metavar="FILE", help="the file or wheel, if you have it"
+    )
     fetch.set_defaults(command=_download)
-    proof = actions.add_parser("verify")
+    proof = actions.add_parser("verify", help="try one model on one image, and say how it went")
     proof.add_argument("name")
-    proof.add_argument("--image", type=Path, metavar="FILE", help="otherwise one is drawn")
+    proof.add_argument(
+        "--image", type=Path, metavar="FILE", help="the image to try (default: a drawn one)"
+    )
     proof.add_argument("--phrase", default=DRAWN, help=f"what to look for (default: {DRAWN})")
     proof.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     proof.set_defaults(command=_verify)
 
 
 def fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
-    """Say what comes, and under which license, before it comes."""
+    """Download the weights if they are missing; first say how large they are, and their license."""
     path = located_weights(checkpoint)
     if checkpoint.weights is None:
         print(f"{checkpoint.name} needs no weights.")
@@ -52,32 +56,39 @@ def fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     rows = (
-        (each.name, " ".join(each.stages), license_terms(each), size(each), place(each), each.help)
-        for each in known_models().values()
+        (
+            checkpoint.name,
+            " ".join(checkpoint.stages),
+            license_terms(checkpoint),
+            size(checkpoint),
+            place(checkpoint),
+            checkpoint.help,
+        )
+        for checkpoint in known_models().values()
     )
     print(table(rows, ("model", "stages", "license", "size", "weights", "what it does")))
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
-    each = checkpoint_of(options.name)
+    checkpoint = checkpoint_of(options.name)
     rows = [
-        ("what it does", each.help),
-        ("family", each.family),
-        ("stages", ", ".join(each.stages)),
-        ("listens to", ", ".join(each.listens_to) or "nothing"),
-        ("license", license_terms(each)),
-        ("comes from", each.homepage or "you"),
-        ("parameters", each.parameters or "not stated"),
-        ("sees", each.input or "not stated"),
-        ("size", size(each)),
-        ("weights", place(each)),
-        ("needs", f"pip install 'premask[{each.extra}]'"),
+        ("what it does", checkpoint.help),
+        ("family", checkpoint.family),
+        ("stages", ", ".join(checkpoint.stages)),
+        ("listens to", ", ".join(checkpoint.listens_to) or "nothing"),
+        ("license", license_terms(checkpoint)),
+        ("comes from", checkpoint.homepage or "you"),
+        ("parameters", checkpoint.parameters or "not stated"),
+        ("sees", checkpoint.input or "not stated"),
+        ("size", size(checkpoint)),
+        ("weights", place(checkpoint)),
+        ("needs", f"pip install 'premask[{checkpoint.extra}]'"),
     ]
-    if each.evidence:
-        rows.append(("seen", each.evidence))
-        rows.append(("not confirmed", ", ".join(each.unconfirmed) or "-"))
-    print(table(rows, (each.name, "")))
+    if checkpoint.evidence:
+        rows.append(("seen", checkpoint.evidence))
+        rows.append(("not confirmed", ", ".join(checkpoint.unconfirmed) or "-"))
+    print(table(rows, (checkpoint.name, "")))
     return 0
 
 
@@ -90,7 +101,7 @@ def _verify(options: argparse.Namespace) -> int:
     checkpoint = checkpoint_of(options.name)
     image = read_image(options.image) if options.image else drawn_image()
     fetch(checkpoint)
-    verification = verify(checkpoint, ModelPool(device=options.device), image, options.phrase)
+    verification = verify(checkpoint, make_pool(device=options.device), image, options.phrase)
     print("Please paste what follows into an issue:\n")
     print(table(verification.rows, (checkpoint.name, "")))
     return 0 if verification.passed else 1

@@ -10,7 +10,7 @@ from premask.terminal.screen import table
 
 
 def add_command(commands: Commands) -> None:
-    """Describe the command."""
+    """Describe the command's flags."""
     recipes = commands.add_parser("recipes", help="list recipes, or show all settings of one")
     recipes.set_defaults(command=_list)
     show = recipes.add_subparsers(metavar="show NAME").add_parser("show")
@@ -19,7 +19,10 @@ def add_command(commands: Commands) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    rows = ((each.name, ", ".join(each.models), each.help) for each in built_in_recipes().values())
+    rows = (
+        (recipe.name, ", ".join(recipe.models), recipe.help)
+        for recipe in built_in_recipes().values()
+    )
     print(table(rows, ("recipe", "models", "what it does")))
     return 0
 

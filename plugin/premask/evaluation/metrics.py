@@ -1,4 +1,4 @@
-"""How well masks and mattes agree with the truth, and how far a mask can be trusted without it."""
+"""How well masks and mattes agree with the truth, and how doubtful a mask is without one."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ class Agreement:
 
     @property
     def mean_iou(self) -> float:
-        """Each pair counts the same."""
+        """The mean over the pairs, large or small."""
         return _share(self.ious, self.pairs)
 
     @property
     def mean_boundary_iou(self) -> float:
-        """Each pair counts the same."""
+        """The mean over the pairs, large or small."""
         return _share(self.boundary_ious, self.pairs)
 
     @property
     def pixel_iou(self) -> float:
-        """Each pixel counts the same."""
+        """The IoU of all masks together, as if they were one: large objects count more."""
         return _share(self.shared_pixels, self.pixels + self.true_pixels - self.shared_pixels)
 
     @property
@@ -125,13 +125,13 @@ def stability(mask: Mask) -> float:
 
 def doubt_of_scores(annotations: Sequence[Annotation]) -> float | None:
     """How far the lowest score is from 1; None where no model gave one."""
-    scores = [each.score for each in annotations if each.score is not None]
+    scores = [found.score for found in annotations if found.score is not None]
     return 1 - min(scores) if scores else None
 
 
 def doubt_of_edges(annotations: Sequence[Annotation]) -> float | None:
     """How far the least stable mask is from 1; None where there is no mask."""
-    masks = [each.mask for each in annotations if each.mask is not None]
+    masks = [found.mask for found in annotations if found.mask is not None]
     return 1 - min(map(stability, masks)) if masks else None
 
 

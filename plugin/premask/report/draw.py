@@ -52,7 +52,7 @@ def overlay(labeled: Labeled, *, max_side: int) -> PIL.Image.Image:
 
 def cutout_on_checkerboard(labeled: Labeled, *, max_side: int) -> PIL.Image.Image | None:
     """Show the objects alone, soft where they have mattes; None without any mask or matte."""
-    if not any(each.mask or each.matte for each in labeled.annotations):
+    if not any(found.mask or found.matte for found in labeled.annotations):
         return None
     alpha = alpha_map(labeled.annotations, labeled.image.size_hw)
     size_wh = preview_size_wh(labeled.image.size_hw, max_side)

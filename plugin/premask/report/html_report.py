@@ -1,4 +1,4 @@
-"""What was found, as one HTML file that needs no network."""
+"""A report of what was found, as one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -42,22 +42,24 @@ def write_report(
     max_images: int = MAX_IMAGES,
 ) -> Path:
     """Write the page; beyond `max_images` images are counted and not shown."""
-    tally = _Tally()
+    counts = _PageCounts()
     # The summary stands above the images and is known after them: they wait on the disk.
     with replacing(path) as page, tempfile.TemporaryFile(dir=path.parent) as images:
-        for each in labeled:
-            tally.add(each)
-            if each.error is None and tally.images <= max_images:
-                _write(images, _image(each, tally.numbers))
-        _write(page, _top(title, facts), *_summary(tally, max_images))
+        for result in labeled:
+            counts.add(result)
+            if result.error is None and counts.images <= max_images:
+                _write(images, _image(result, counts.numbers))
+        _write(page, _top(title, facts), *_summary(counts, max_images))
         images.seek(0)
         shutil.copyfileobj(images, page)
-        _write(page, "</main>", *_failures(tally.failures), _bottom())
+        dialog = '<dialog aria-label="Enlarged picture"><button type="button"><img alt=""></button>'
+        _write(page, "</main>", *_failures(counts.failures), f"{dialog}</dialog>")
+        _write(page, f"<script>{SCRIPT}</script>", "</body>", "</html>")
     return path
 
 
 @dataclass(slots=True)
-class _Tally:
+class _PageCounts:
     """What the summary says."""
 
     images: int = 0
@@ -101,26 +103,26 @@ def _top(title: str, facts: Mapping[str, str]) -> str:
 </header>"""
 
 
-def _summary(tally: _Tally, max_images: int) -> Iterator[str]:
+def _summary(counts: _PageCounts, max_images: int) -> Iterator[str]:
     numbers = {
-        "images": tally.images + len(tally.failures),
-        "annotations": tally.labels.total(),
-        "labels": len(tally.labels),
-        "nothing found": tally.empty,
-        "failed": len(tally.failures),
+        "images": counts.images + len(counts.failures),
+        "annotations": counts.labels.total(),
+        "labels": len(counts.labels),
+        "nothing found": counts.empty,
+        "failed": len(counts.failures),
     }
     yield _definitions("numbers", {name: f"{number:,}" for name, number in numbers.items()})
     yield "<h2>Labels</h2>"
     yield '<p class="quiet">Choose labels to see only the images that have one of them.</p>'
     yield '<ul class="labels">'
-    most = max(tally.labels.values(), default=1)
-    for label, count in tally.labels.most_common():
-        yield _bar(label, tally.numbers[label], count, most)
+    most = max(counts.labels.values(), default=1)
+    for label, count in counts.labels.most_common():
+        yield _bar(label, counts.numbers[label], count, most)
     yield "</ul>"
-    shown = min(tally.images, max_images)
+    shown = min(counts.images, max_images)
     yield f'<p class="shown quiet"><span id="shown" role="status">{_counted(shown, "image")}</span>'
-    if shown < tally.images:
-        yield f"<span>and {tally.images - shown:,} more that are not shown here</span>"
+    if shown < counts.images:
+        yield f"<span>and {counts.images - shown:,} more that are not shown here</span>"
     yield '<button type="button" id="reset" hidden>Show all</button></p>'
     yield '<main class="images">'
 
@@ -217,13 +219,6 @@ def _failures(failures: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield '<section id="failures"><h2>Failed</h2><ul class="failures">'
         yield from items
         yield "</ul></section>"
-
-
-def _bottom() -> str:
-    return (
-        '<dialog aria-label="Enlarged picture"><button type="button"><img alt=""></button></dialog>'
-        f"\n<script>{SCRIPT}</script>\n</body>\n</html>"
-    )
 
 
 def _counted(number: int, thing: str) -> str:

@@ -1,4 +1,4 @@
-"""Paths that a person typed -> the image files meant, each with a name and a stem of its own."""
+"""From the paths that people type to image files, each with a name and a stem of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from premask.labels.numbering import Stems
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One image file: `name` is its path below the common folder, `stem` is for its results."""
+    """An image file; `name` is its path below the common folder, `stem` names its results."""
 
     path: Path
     name: str
@@ -58,8 +58,9 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _images_below(folder: Path) -> Iterator[Path]:
-    """Images in the folder and in the folders below it, but for hidden ones."""
+    """Images in the folder and in the folders below it, except hidden ones."""
 
+    # By default os.walk silently passes over folders that it may not read.
     def refuse(error: OSError) -> None:
         raise UnreadableImage(str(error.filename), (error.strerror or str(error)).lower())
 

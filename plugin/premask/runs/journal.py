@@ -1,4 +1,4 @@
-"""The journal of a folder of results: one line an image, appended when the image is done."""
+"""The journal of a folder of results: one line for each image, appended when it is done."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if sys.platform != "win32":
 
 
 _KEY = b'{"key":"'
+"""How each line begins, so that keys are found without parsing the masks behind them."""
 
 
 class Journal:
@@ -73,6 +74,7 @@ class Journal:
             if written != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
+            # Half a line would swallow the next one.
             self._end.truncate(place)
             raise unwritable(self.path, error) from error
         self._places[key] = place
@@ -83,13 +85,13 @@ class Journal:
         return _labeled(json.loads(self._reader.readline()), name)
 
     def summary(self, key: str) -> tuple[list[str], float]:
-        """Labels and seconds of a finished image; its masks stay as they are written."""
+        """Labels and seconds of a finished image, without decoding its masks."""
         self._reader.seek(self._places[key])
         record = json.loads(self._reader.readline())
-        return [each["label"] for each in record["annotations"]], record["seconds"]
+        return [found["label"] for found in record["annotations"]], record["seconds"]
 
     def _scan(self) -> Iterator[tuple[str, int]]:
-        """Keys and places of all lines; a torn last one is cut off."""
+        """The key of each line, and where it begins; a torn last one is cut off."""
         place = 0
         for line in self._reader:
             if not line.endswith(b"\n"):
@@ -101,7 +103,7 @@ class Journal:
 
 def _lock(descriptor: int, path: Path) -> None:
     """Only one process writes into a folder; the lock goes with the process."""
-    if sys.platform == "win32":
+    if sys.platform == "win32":  # which has no flock; two runs at once are not noticed there
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,7 +120,7 @@ def _line(key: str, labeled: Labeled) -> bytes:
         "size_hw": labeled.image.size_hw,
         "digest": labeled.image.digest,
         "seconds": round(labeled.seconds, 3),
-        "annotations": [annotation_to_json(each) for each in labeled.annotations],
+        "annotations": [annotation_to_json(found) for found in labeled.annotations],
     }
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
@@ -128,7 +130,7 @@ def _labeled(record: dict[str, Any], name: str) -> Labeled:
     return Labeled(
         image=Image(name=name, size_hw=(height, width), digest=record["digest"]),
         annotations=tuple(
-            annotation_from_json(each, (height, width)) for each in record["annotations"]
+            annotation_from_json(found, (height, width)) for found in record["annotations"]
         ),
         seconds=record["seconds"],
     )

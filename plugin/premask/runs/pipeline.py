@@ -1,4 +1,4 @@
-"""label(images, recipe) -> Labeled, one an image, in order: decodes ahead, isolates failures."""
+"""Run a recipe on a stream of images: in order, reading ahead, and each failure stays its own."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from premask.runs.ordered_work import in_order
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 BATCH_SIZE = 4
+"""Images that a model gets at once, unless told otherwise."""
+
 WORKERS = 2
 """Batches under way at once: while one is in the network, the other one's masks are encoded."""
 
@@ -66,12 +68,12 @@ def label(
         require_usable_prompts(recipe, prompts)
     for model in recipe.models:
         pool.load(model)
-    requests = (_request(image, prompts) for image in itertools.chain(first, images))
+    requests = (_with_prompts(image, prompts) for image in itertools.chain(first, images))
     labeled = _labeled_in_order(requests, recipe, pool, max(1, batch_size))
     return _counted(labeled, total, on_progress, cancel)
 
 
-def _request(image: ImageSource | Request, prompts: Prompts) -> Request:
+def _with_prompts(image: ImageSource | Request, prompts: Prompts) -> Request:
     request = image if isinstance(image, Request) else Request(image=image)
     return request if request.prompts is not None else replace(request, prompts=prompts)
 

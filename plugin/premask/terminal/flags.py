@@ -1,4 +1,4 @@
-"""What a person types behind flags -> settings and prompts."""
+"""From what people type behind flags to settings and prompts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from premask.labels.png import mask_from_png
 from premask.prompts import BoxPrompt, Phrase, Point, Prompts
 
 if TYPE_CHECKING:
+    # At run time argparse's class takes no type parameter.
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
     Commands = argparse._SubParsersAction
@@ -32,7 +33,15 @@ def settings_from_flags(assignments: Iterable[str]) -> dict[str, str]:
     >>> settings_from_flags(["refine.grow=3"])
     {'refine.grow': '3'}
     """
-    return dict(map(_assignment, assignments))
+    settings = {}
+    for text in assignments:
+        path, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidSetting(
+                f"--set {text}: write --set STAGE.NAME=VALUE, such as refine.grow=3."
+            )
+        settings[path.strip()] = value.strip()
+    return settings
 
 
 def prompts_from_flags(
@@ -45,21 +54,14 @@ def prompts_from_flags(
     label: str,
 ) -> Prompts:
     """Phrases, points and boxes as texts, a rough mask as a PNG; `label` names what they show."""
-    signed = [(each, True) for each in points] + [(each, False) for each in negative_points]
+    signed = [(point, True) for point in points] + [(point, False) for point in negative_points]
     return Prompts(
-        phrases=tuple(Phrase(text=each) for each in text),
-        points=tuple(_point(each, positive, label) for each, positive in signed),
-        boxes=tuple(_box(each, label) for each in boxes),
+        phrases=tuple(Phrase(text=phrase) for phrase in text),
+        points=tuple(_point(point, positive, label) for point, positive in signed),
+        boxes=tuple(_box(box, label) for box in boxes),
         mask=mask_from_png(read_file(mask, str(mask))) if mask else None,
         mask_label=label,
     )
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    path, equals, value = text.partition("=")
-    if not equals:
-        raise InvalidSetting(f"--set {text}: write --set STAGE.NAME=VALUE, such as refine.grow=3.")
-    return path.strip(), value.strip()
 
 
 def _point(text: str, positive: bool, label: str) -> Point:

@@ -1,4 +1,4 @@
-"""What a person sees in a terminal: tables, and one line that moves."""
+"""What commands print: tables, and a line that shows how far they are."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def printable(text: str) -> str:
     >>> printable("a\nb")
     'a\\nb'
     """
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 class ProgressLine:
@@ -51,6 +51,7 @@ class ProgressLine:
     def __call__(self, progress: Progress) -> None:
         """Show how far it is, unless that was shown a moment ago."""
         finished = progress.done == progress.total
+        # A terminal shows the end for certain; in a log it would only repeat the summary.
         if time.monotonic() - self._shown < self._pause and not (finished and self._moves):
             return
         self._shown = time.monotonic()

@@ -1,0 +1,7 @@
+"""`python -m premask`: the same as the command `premask`."""
+
+import sys
+
+from premask.cli import main
+
+sys.exit(main())
