@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from ml_backend.project.label_config import LabelConfig
-from premask.images import digest_of
+from premask.prompts import Prompts
+from premask.recipes.work_keys import WorkKeys
 
 
-def model_version(recipe_name: str, fingerprint: str, config: LabelConfig) -> str:
+def model_version(recipe_name: str, keys: WorkKeys, config: LabelConfig) -> str:
     """A name that changes with the recipe, its settings, its weights and the label config.
 
     Label Studio never asks again for a task that has a prediction of this name. If it did not
     change with the config, a label that somebody adds would never be used.
     """
-    parts = f"{fingerprint} {sorted(config.images.items())} {config.controls}"
-    return f"premask-{recipe_name}-{digest_of(parts.encode())[:12]}"
+    # Each task has prompts of its own, but all of them follow from the config.
+    key = keys.key(Prompts(), sorted(config.images.items()), config.controls)
+    return f"premask-{recipe_name}-{key[:12]}"

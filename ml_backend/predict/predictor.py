@@ -27,6 +27,7 @@ from premask.prompts import Phrase, Prompts
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe
 from premask.recipes.stages import run_stages
+from premask.recipes.work_keys import WorkKeys
 from premask.runs.pipeline import BATCH_SIZE, WORKERS, Request, explained, label
 
 
@@ -46,7 +47,7 @@ class Predictor:
         self.pool = pool
         self.images = images
         # Read once: loaded weights stay as they are if their files change, so the names must, too.
-        self._fingerprints = {recipe: recipe.fingerprint for recipe in recipes.all}
+        self._work_keys = {recipe: WorkKeys(recipe) for recipe in recipes.all}
         self._batches = Batches(self._labeled, size=BATCH_SIZE, calls=WORKERS)
 
     def version(self, config: LabelConfig) -> str:
@@ -101,7 +102,7 @@ class Predictor:
         return draft.prediction(self._version(recipe, config))
 
     def _version(self, recipe: Recipe, config: LabelConfig) -> str:
-        return model_version(recipe.name, self._fingerprints[recipe], config)
+        return model_version(recipe.name, self._work_keys[recipe], config)
 
     def _annotate(self, image: Image, prompts: Prompts, recipe: Recipe) -> tuple[Annotation, ...]:
         try:

@@ -30,7 +30,7 @@ class Label:
 class Control:
     """A control tag in a label config; `images` are the names of the image tags it belongs to.
 
-    Its `repr` is part of the model version, so it must hold nothing that differs between processes.
+    It is part of the model version, so it must hold nothing that differs between processes.
     """
 
     tag: str

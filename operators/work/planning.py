@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from premask.images import digest_of
 from premask.recipes.recipe import Recipe
+from premask.recipes.work_keys import WorkKeys
 
 from ..dataset.chosen_images import all_images
 from ..dataset.history import Run
@@ -53,7 +53,7 @@ class Plan:
 
     def __init__(self, job: Job, run: Run) -> None:
         self._job, self._run = job, run
-        self._fingerprint = f"{job.recipe.fingerprint} {job.masks_on_disk}"
+        self._work_keys = WorkKeys(job.recipe)
         # A view may hide labels that are there.
         self._all = all_images(job.dataset)
         self.ids: Sequence[str] = ()
@@ -96,7 +96,7 @@ class Plan:
     def _looks(self, asked: Asked, image: str | None) -> dict[str, Look]:
         """What decides the labels of a sample, in each field."""
         keys = {
-            name: digest_of(f"{self._fingerprint} {output.name} {asked.prompts!r}".encode())
+            name: self._work_keys.key(asked.prompts, output.name, self._job.masks_on_disk)
             for name, output in self._job.outputs.items()
         }
         return {name: Look(key=key, image=image) for name, key in keys.items()}

@@ -15,6 +15,7 @@ from premask.labels.formats import Format
 from premask.models.pool import ModelPool
 from premask.prompts import Prompts
 from premask.recipes.recipe import Recipe
+from premask.recipes.work_keys import WorkKeys
 from premask.runs.delivery import Delivery
 from premask.runs.folder_state import open_journal, write_state
 from premask.runs.inputs import Input
@@ -74,7 +75,7 @@ class _Work:
         self._stems = {item.name: item.stem for item in job.inputs}
         self._keys: dict[str, str] = {}
         self._reused: list[Input] = []
-        self._settings = f"{job.recipe.fingerprint} {job.prompts!r}"
+        self._work_keys = WorkKeys(job.recipe)
 
     def annotate(self, pool: ModelPool, on_progress: ProgressWatcher | None) -> None:
         """Run the recipe on what is not in the journal; write the files of each image behind it."""
@@ -141,7 +142,7 @@ class _Work:
                 # The pipeline meets the same error, and reports it in its place.
                 yield Request(image=item.path, name=item.name)
                 continue
-            self._keys[item.name] = digest_of(f"{self._settings} {digest_of(data)}".encode())
+            self._keys[item.name] = self._work_keys.key(self.job.prompts, digest_of(data))
             if self._keys[item.name] in self.journal:
                 self._reused.append(item)
             else:
