@@ -390,7 +390,7 @@ def test_phrases_are_typed_and_read_from_any_field_with_texts(fo: Any, photo_dat
 def test_phrases_and_classes_reach_the_model(
     photo_dataset: Any, label: Label, finder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Recipe, "understands_phrases", True)
+    monkeypatch.setattr(Recipe, "listens_to", ("phrases",))
     with pytest.raises(Exception, match="knows no classes"):
         label(dataset_classes=True)
     photo_dataset.default_classes = ["bus"]
