@@ -103,18 +103,17 @@ def _checked_polygon(polygon: object) -> list[float]:
     if len(xy) < 3:
         raise InvalidMask(f"A COCO polygon has three points at least; this one has {len(xy)}.")
     reach = np.abs(xy).max()
-    if not reach <= LONGEST_OUTLINE or _steps_around(xy) > LONGEST_OUTLINE:
+    is_huge = not reach <= LONGEST_OUTLINE  # also where it is not a number
+    if not is_huge:
+        # pycocotools draws a line pixel by pixel, along the longer of its two directions.
+        is_huge = np.abs(xy - np.roll(xy, 1, axis=0)).max(axis=1).sum() > LONGEST_OUTLINE
+    if is_huge:
         raise InvalidMask(
             f"This polygon is more than {LONGEST_OUTLINE:,} pixels around (or not finite): its "
             f"farthest number is {reach:,.0f}. Are its numbers pixels of this image?"
         )
     numbers: list[float] = xy.ravel().tolist()
     return numbers
-
-
-def _steps_around(xy: NDArray[np.float64]) -> float:
-    """How many pixels pycocotools draws along the polygon."""
-    return float(np.abs(xy - np.roll(xy, 1, axis=0)).max(axis=1).sum())
 
 
 def _merged(rles: list[dict[str, Any]]) -> dict[str, Any]:

@@ -65,7 +65,10 @@ def yolo_lines(
     object whose mask is empty has no line.
     """
     for annotation in annotations:
-        shape = _box_shape(annotation) if annotation.mask is None else _outline(annotation.mask)
+        x0, y0, x1, y1 = annotation.box_xyxy
+        shape: Sequence[float] = ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
+        if annotation.mask is not None:
+            shape = _outline(annotation.mask)
         if shape:
             yield " ".join([str(numbers[annotation.label] - 1), *_shares(shape, size_hw)])
 
@@ -95,11 +98,6 @@ def _outline(mask: Mask) -> list[float]:
         return first
     tied = chain.from_iterable([*other, *other[:2], *first[:2]] for other in others)
     return [*first, *first[:2], *tied]
-
-
-def _box_shape(annotation: Annotation) -> list[float]:
-    x0, y0, x1, y1 = annotation.box_xyxy
-    return [(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0]
 
 
 def _shares(shape: Sequence[float], size_hw: Size) -> Iterator[str]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
+import numpy as np
+
 from premask.annotations import Annotation
 from premask.geometry import Box
 from premask.labels.coco_rle import mask_from_segmentation, mask_to_polygons
@@ -39,7 +41,9 @@ def annotation_from_polyline(fields: Mapping[str, Any], size_hw: Size) -> Annota
     shapes = [pixel_points(shape, size_hw) for shape in fields.get("points") or ()]
     mask = None
     if fields.get("filled") or fields.get("closed"):
-        insides = (_inside(shape, size_hw) for shape in shapes)
+        # A shape of two points is a line back and forth: it has no pixels inside.
+        polygons = [np.ravel(shape).tolist() for shape in shapes if len(shape) > 2]
+        insides = (mask_from_segmentation([polygon], size_hw) for polygon in polygons)
         mask = reduce(_exclusive, insides, Mask.empty(size_hw))
     return Annotation(
         label=fields.get("label") or "",
@@ -49,12 +53,6 @@ def annotation_from_polyline(fields: Mapping[str, Any], size_hw: Size) -> Annota
         track=fields.get("index"),
         source=tuple(fields.get("source") or ()),
     )
-
-
-def _inside(points: Sequence[tuple[float, float]], size_hw: Size) -> Mask:
-    """The pixels that COCO's tools make of it; none for a line back and forth."""
-    flat = [side for point in points for side in point]
-    return mask_from_segmentation([flat] if len(points) > 2 else [], size_hw)
 
 
 def _exclusive(mask: Mask, other: Mask) -> Mask:
