@@ -1,4 +1,4 @@
-"""What the backend is told: a TOML file, environment variables and flags, read here only."""
+"""The backend's settings: from a TOML file, environment variables and flags, all read here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from premask.settings import Setting, checked, require_known, setting, settings_
 from premask.toml import TomlError, parse_toml
 
 SECRETS = ("label_studio_api_key", "basic_auth_pass")
-"""Never printed, never a flag: other people of a machine can see the flags of a program."""
+"""Never printed, and no flags: all users of a machine can see the flags of a program."""
 
 PREFIX = "PREMASK_"
 
@@ -29,9 +29,10 @@ SHARED_VARIABLES = {
         "log_level",
     )
 }
-"""Environment variables that label-studio-ml has too, by the same names."""
+"""Environment variables that label-studio-ml reads, too, so they have no prefix."""
 
 OTHER_VARIABLES = ("PREMASK_HOME", "PREMASK_CONFIG")
+"""Variables with the prefix that are no settings. Any further one is a typing mistake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -94,7 +95,7 @@ class BackendSettings:
 
     @property
     def events_path(self) -> Path:
-        """Where the journal of events lies."""
+        """The file that events are recorded in."""
         return Path(self.events_folder or home() / "label-studio") / "events.jsonl"
 
 
@@ -104,9 +105,9 @@ def read_settings(
     environment: Mapping[str, str],
     flags: Mapping[str, Any] | None = None,
 ) -> BackendSettings:
-    """Flags come before the environment, the environment before the file."""
-    named = environment.get("PREMASK_CONFIG")
-    file = file or (Path(named) if named else None)
+    """The settings; flags override the environment, which overrides the file."""
+    path = environment.get("PREMASK_CONFIG")
+    file = file or (Path(path) if path else None)
     table = _from_file(file) if file else {}
     table |= _from_environment(environment)
     table |= {name: value for name, value in (flags or {}).items() if value is not None}
@@ -116,7 +117,7 @@ def read_settings(
 
 
 def shown_settings(settings: BackendSettings) -> Iterator[tuple[str, str]]:
-    """Names and values as people may see them: of a secret, whether there is one."""
+    """Names and values for people to see; of a secret, only whether it is set."""
     for name in settings_of(BackendSettings):
         value = getattr(settings, name)
         if name in SECRETS:
@@ -126,7 +127,7 @@ def shown_settings(settings: BackendSettings) -> Iterator[tuple[str, str]]:
 
 
 def flag_settings() -> dict[str, Setting]:
-    """The settings that a flag can set."""
+    """The settings that have a flag: all but the secrets."""
     return {
         name: item for name, item in settings_of(BackendSettings).items() if name not in SECRETS
     }

@@ -10,7 +10,11 @@ from typing import Any, Literal
 from ml_backend.studio.addresses import image_name
 from premask.annotations import Annotation
 from premask.errors import InvalidMask
-from premask.labels.label_studio import READABLE_TYPES, annotations_from_regions
+from premask.labels.label_studio import (
+    READABLE_TYPES,
+    annotations_from_regions,
+    with_own_labels,
+)
 from premask.masks import Size
 
 Json = Mapping[str, Any]
@@ -79,7 +83,7 @@ class ReadingCounts:
         self.not_looked_at += not chosen
         self.several += choice.kind != "predictions" and len(_submitted(task)) > 1
         for one in chosen:
-            types = (str(region.get("type")) for region in with_labels(one.regions))
+            types = (str(region.get("type")) for region in with_own_labels(one.regions))
             self.passed_over.update(kind for kind in types if kind not in READABLE_TYPES)
 
     def sentences(self, choice: SourceChoice) -> Iterator[str]:
@@ -134,35 +138,13 @@ def size_of(chosen: Sequence[SourceRegions], image: str) -> Size | None:
     return next(iter(sizes), None)
 
 
-def with_labels(regions: Sequence[Json]) -> Iterator[Json]:
-    """Regions as a tag with labels of its own writes them.
-
-    Beside <Rectangle>, <Labels> says the label in an item of its own, which has the shape's id; the
-    type of the shape is that of <RectangleLabels> without its end.
-    """
-    labels = {
-        region.get("id"): region["value"].get("labels", [])
-        for region in regions
-        if region.get("type") == "labels"
-    }
-    for region in regions:
-        if region.get("type") == "labels":
-            continue
-        region_type = f"{region.get('type')}labels"
-        if region_type in READABLE_TYPES:
-            value = {**region["value"], region_type: labels.get(region.get("id"), [])}
-            yield {**region, "type": region_type, "value": value}
-        else:
-            yield region
-
-
 def _submitted(task: Json) -> list[Json]:
     """Label Studio keeps what a person skipped, as a cancelled annotation."""
     return [annotation for annotation in task["annotations"] if not annotation["was_cancelled"]]
 
 
 def _shapes(one: SourceRegions, image: str) -> Iterator[Json]:
-    for region in with_labels(one.regions):
+    for region in with_own_labels(one.regions):
         if region.get("type") in READABLE_TYPES and region.get("to_name") == image:
             if region.get("image_rotation"):
                 raise InvalidMask(

@@ -267,3 +267,14 @@ def test_a_broken_region_is_named(broken: dict[str, Any]) -> None:
     (region,) = regions_from_annotation(shape("ring"), SIZE)
     with pytest.raises(InvalidMask, match=f"Region '{region['id']}' can't be read"):
         annotations_from_regions([region | broken])
+
+
+def test_labels_beside_a_shape_are_read_from_a_file_of_tasks(tmp_path: Path) -> None:
+    (brush,) = regions_from_annotation(shape("ring"), SIZE)
+    rle = {"format": "rle", "rle": brush["value"]["rle"]}
+    label = {"id": brush["id"], "type": "labels", "value": {"labels": ["dog"]}}
+    result = [{**brush, "type": "brush", "value": rle}, label]
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps([{"data": {"image": "/a"}, "annotations": [{"result": result}]}]))
+    ((found,),) = (labeled.annotations for labeled in read_tasks(path))
+    assert (found.label, found.mask) == ("dog", shape("ring").mask)

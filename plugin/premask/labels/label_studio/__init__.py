@@ -7,7 +7,11 @@ from premask.labels.label_studio.control_tags import (
     prompts_from_region,
 )
 from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames, label_config
-from premask.labels.label_studio.regions import annotations_from_regions, regions_from_annotation
+from premask.labels.label_studio.regions import (
+    annotations_from_regions,
+    regions_from_annotation,
+    with_own_labels,
+)
 from premask.labels.label_studio.tasks import (
     local_file_url,
     prediction_from_regions,
@@ -30,5 +34,6 @@ __all__ = [
     "read_tasks",
     "regions_from_annotation",
     "task_from_labeled",
+    "with_own_labels",
     "write_label_studio",
 ]

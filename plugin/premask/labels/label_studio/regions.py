@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from premask.annotations import Annotation
@@ -44,6 +44,28 @@ def annotations_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[Anno
     A turned rectangle becomes the upright box around it.
     """
     return tuple(_annotation(region) for region in regions if region.get("type") in SHAPE_READERS)
+
+
+def with_own_labels(regions: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Regions with their labels in them, as <RectangleLabels> writes them.
+
+    Where a config has <Rectangle> and <Labels> instead, the label is an item of its own, which has
+    the id of the shape. The type of the shape is then "rectangle" instead of "rectanglelabels".
+    """
+    labels = {
+        region.get("id"): region["value"].get("labels", [])
+        for region in regions
+        if region.get("type") == "labels"
+    }
+    for region in regions:
+        if region.get("type") == "labels":
+            continue
+        region_type = f"{region.get('type')}labels"
+        if region_type in SHAPE_READERS:
+            value = {**region["value"], region_type: labels.get(region.get("id"), [])}
+            yield {**region, "type": region_type, "value": value}
+        else:
+            yield region
 
 
 def _region(

@@ -13,7 +13,11 @@ from premask.errors import InvalidMask
 from premask.files import replacing, write_atomically
 from premask.images import Image
 from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames, label_config
-from premask.labels.label_studio.regions import annotations_from_regions, regions_from_annotation
+from premask.labels.label_studio.regions import (
+    annotations_from_regions,
+    regions_from_annotation,
+    with_own_labels,
+)
 from premask.labels.label_studio.shapes import Json
 
 CONFIG_NAME = "label_config.xml"
@@ -61,7 +65,7 @@ def read_tasks(path: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
                 url = task["data"]["image"]
                 yield Labeled(
                     image=known.get(url) or _image_from_task(url, regions),
-                    annotations=annotations_from_regions(regions),
+                    annotations=annotations_from_regions(with_own_labels(regions)),
                 )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidMask(
