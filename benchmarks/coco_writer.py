@@ -53,7 +53,7 @@ def rows() -> Iterator[Row]:
 
 
 def dataset(images: int) -> Iterator[Labeled]:
-    """Made as it is read: only the writer could hold it all."""
+    """Images that are made as they are asked for, so that only the writer could keep them all."""
     rows, columns = np.mgrid[: SIZE_HW[0], : SIZE_HW[1]]
     disc = Mask.from_array((rows - 200) ** 2 + (columns - 300) ** 2 < 60**2)
     annotation = Annotation(label="thing", box_xyxy=disc.box_xyxy, score=0.5, mask=disc)

@@ -95,7 +95,7 @@ def coco_rows(name: str, pixels: Pixels, goal: float | None) -> Iterator[Row]:
 
 
 def size_rows(size_hw: tuple[int, int]) -> Iterator[Row]:
-    """How docs/matte-in-coco.md got its table."""
+    """Print the table that is in docs/matte-in-coco.md."""
     mattes = {
         "feathered disc": feathered_disc(size_hw),
         "soft outlines of a photo": soft_photo(size_hw, 1 / 128, contrast=20),
@@ -120,7 +120,7 @@ def feathered_disc(size_hw: tuple[int, int]) -> Alpha:
 
 
 def soft_photo(size_hw: tuple[int, int], blur: float, contrast: float) -> Alpha:
-    """What is bright in a photo, with edges as soft as a matting model's."""
+    """A matte of what is bright in a photo, with edges as soft as those of a matting model."""
     photo = PIL.Image.fromarray(skimage.data.camera()).resize(size_hw[::-1])
     gray = scipy.ndimage.gaussian_filter(np.asarray(photo, np.float64), blur * size_hw[0])
     return np.clip(128 + contrast * (gray - 128), 0, 255).astype(np.uint8)
@@ -133,7 +133,7 @@ def png_bytes(alpha: Alpha) -> bytes:
 
 
 def in_base64(size: int) -> int:
-    """Bytes in JSON of so many bytes."""
+    """How many bytes so many bytes take in JSON, written in base 64."""
     return len(base64.b64encode(bytes(size)))
 
 

@@ -25,7 +25,7 @@ IMAGES, OBJECTS, SIZE_HW = 200, 20, (480, 640)
 
 @cache
 def start_fiftyone() -> tuple[Any, Path]:
-    """The module `fiftyone`, and a folder that goes when Python ends."""
+    """The module `fiftyone`, and a folder that is removed when Python ends."""
     folder = Path(tempfile.mkdtemp())
     # What is registered first goes last: the database must have let go of its folder.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

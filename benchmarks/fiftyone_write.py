@@ -63,7 +63,7 @@ class Fresh:
 
 
 class Ours:
-    """What *Label samples* does, but for the model."""
+    """All that the operator *Label samples* does, except the model's own work."""
 
     def __init__(self, folder: Path, found: Found, *, reads_images: bool = True) -> None:
         self._folder, self._found, self._reads_images = folder, found, reads_images

@@ -1,4 +1,4 @@
-"""A hundred people who click at once: is anybody lost, and does /health still answer?"""
+"""A hundred people click at once: does each get an answer, and does /health still answer?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ print(json.dumps(seconds))
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """What was seen of the server meanwhile."""
+    """How long /health took each time during the load, and the most memory that the server took."""
 
     health_seconds: list[float] = field(default_factory=list)
     most_bytes: int = 0
@@ -80,7 +80,7 @@ def load_rows(server: Server) -> Iterator[Row]:
 
 
 def _shape(answer: bytes) -> list[object]:
-    """What must be the same whoever else asks: a mask, or that there is none."""
+    """The part of an answer that may not depend on who else asks: its mask, or that it has none."""
     return [region["value"] for region in json.loads(answer)["results"][0]["result"]]
 
 

@@ -40,7 +40,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where it is, and what it works with; `photo_url` is of an image that it may fetch."""
+    """A running server; `photo_url` is the address of an image that it may fetch."""
 
     port: int
     process: subprocess.Popen[bytes]
@@ -63,7 +63,7 @@ class Server:
             return response.status, response.read()
 
     def click(self, x: float, y: float, **task: Any) -> bytes:
-        """The body of a call for a click at these pixels of the photo, on a task with this."""
+        """The body of a call for a click at this pixel of the photo; `task` is added to the task."""
         return click_body(self.photo_url, x, y, task)
 
     @property

@@ -56,7 +56,7 @@ Whole = Callable[[Image, Mask], None]
 
 
 def rows() -> Iterator[Row]:
-    """Outside of the network at two sizes of photos, then ten objects by three models."""
+    """The time outside of the network for two sizes of photos, then ten objects by three models."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_birefnet_lite(folder / "birefnet")
@@ -67,7 +67,7 @@ def rows() -> Iterator[Row]:
 
 
 def network_share(folder: Path, size_wh: tuple[int, int]) -> Row:
-    """How much of a whole run the network is under way, with decoding and two formats."""
+    """The share of a whole run, with decoding and two formats, in which the network is at work."""
     model, photos = f"birefnet:{folder / 'birefnet'}", make_photos(folder, size_wh)
     pool = ModelPool(device="cpu")
     matter: Any = pool.load(model)
@@ -92,7 +92,7 @@ def network_share(folder: Path, size_wh: tuple[int, int]) -> Row:
 
 
 def ten_objects(folder: Path) -> Iterator[Row]:
-    """Each on its own crop, against a run on the whole image for each."""
+    """Each object on its own crop, against a run on the whole image for each object."""
     image, masks = scene()
     pool = ModelPool(device="cpu")
     vitmatte = MatteStage(model=f"vitmatte:{folder / 'vitmatte'}", options=VitMatteOptions())
@@ -133,12 +133,12 @@ def one_by_one(matte: Whole, image: Image, masks: Sequence[Mask]) -> None:
 
 
 def alone(stage: MatteStage, pool: ModelPool, image: Image, mask: Mask) -> None:
-    """The adapter by itself, told of one object."""
+    """The adapter alone, guided by one object's mask."""
     pool.matter(stage.model).matte([image], [mask], stage.options)
 
 
 def alone_in_the_image(stage: MatteStage, pool: ModelPool, image: Image, mask: Mask) -> None:
-    """The adapter by itself, which looks at all of the image."""
+    """The adapter alone, on the whole image."""
     pool.matter(stage.model).matte([image], [None], stage.options)
 
 
@@ -178,7 +178,7 @@ def make_photos(folder: Path, size_wh: tuple[int, int]) -> list[Path]:
 
 
 def disc(network: Any, given: tuple[torch.Tensor], logits: torch.Tensor) -> torch.Tensor:
-    """What the network is made to say: its own random answer would have no sure pixel."""
+    """A disc as the network's answer: with random weights, no pixel of its own would be sure."""
     side = torch.linspace(-1, 1, logits.shape[-1])
     away = torch.hypot(side[:, None], side)
     return ((0.6 - away) / SOFTNESS).expand_as(logits)
