@@ -63,7 +63,7 @@ class Server:
             return response.status, response.read()
 
     def click(self, x: float, y: float, **task: Any) -> bytes:
-        """The body of a call for a click at this pixel of the photo; `task` is added to the task."""
+        """The body of a call for a click at this pixel; `task` is added to the task."""
         return click_body(self.photo_url, x, y, task)
 
     @property
