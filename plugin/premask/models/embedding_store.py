@@ -57,7 +57,8 @@ class EmbeddingStore:
                 self._make_room()
 
     def _make_room(self) -> None:
-        """Other processes write and remove too, so the folder is counted anew."""
+        """Remove the files that were used longest ago until what is left fits."""
+        # Other processes write and remove files here as well, so the folder is counted anew.
         files = sorted(self._files())
         self._size = sum(size for _, size, _ in files)
         for _, size, path in files[:-1]:

@@ -1,4 +1,4 @@
-"""What models remember of images: made once, kept in memory within bounds, and on disk if asked."""
+"""Embeddings: made once an image, kept in memory within bounds, and on disk if asked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class EmbeddingCache:
     def nbytes(self) -> int:
         """The memory that is taken now."""
         with self._guard:
-            return sum(each.nbytes for each in self._kept.values())
+            return sum(embedding.nbytes for embedding in self._kept.values())
 
     def embed(self, model_key: str, model: Embedder, images: Sequence[Image]) -> list[Any]:
         """The embedding of each image; `model_key` changes when the model's weights do."""
@@ -54,7 +54,7 @@ class EmbeddingCache:
     def _claimed(
         self, images: dict[str, Image]
     ) -> tuple[dict[str, Future[Any]], dict[str, tuple[Image, Future[Any]]]]:
-        """A future for each key, and those among them that are the caller's to make."""
+        """A future for each key, and those that the caller has to fulfil, with their images."""
         futures: dict[str, Future[Any]] = {}
         mine: dict[str, tuple[Image, Future[Any]]] = {}
         with self._guard:
@@ -98,13 +98,13 @@ class EmbeddingCache:
             self._store.put(key, embedding.to_bytes())
 
     def _keep(self, key: str, embedding: Any) -> None:
-        """Remember it; what was asked for longest ago makes room."""
+        """Keep it in memory; those that were asked for longest ago are let go of."""
         with self._guard:
             self._under_way.pop(key, None)
             if not isinstance(embedding, Reusable):
                 return
             self._kept[key] = embedding
-            while sum(each.nbytes for each in self._kept.values()) > self._memory_bytes:
+            while sum(embedding.nbytes for embedding in self._kept.values()) > self._memory_bytes:
                 self._kept.popitem(last=False)
 
     def _forget(self, keys: Iterable[str]) -> None:

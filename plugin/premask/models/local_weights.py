@@ -28,7 +28,7 @@ def local_path(name: str) -> Path:
 
 
 def family_of(name: str) -> str:
-    """The family that a path's prefix says, or else what lies there."""
+    """The family that the name begins with, as in `sam2:./folder`, or else what the files say."""
     family, _ = _split(name)
     path = local_path(name)
     if not path.exists():
@@ -50,13 +50,15 @@ def _family_of_folder(path: Path) -> str:
     """The first family that knows the `model_type` of the folder's config.json."""
     try:
         settings = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        model_type = str(settings["model_type"])
+        found = str(settings["model_type"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MissingWeights(
             f"'{path}' is no folder of weights: it has no config.json that says a model_type. Name "
             "a folder as save_pretrained writes it, or say the family, as in sam2:./folder."
         ) from error
-    by_type = {each: name for name, kind in FAMILIES.items() for each in kind.model_types}
-    if model_type not in by_type:
-        raise UnknownModel(model_type, by_type, where=f"{path}: ")
-    return by_type[model_type]
+    by_type = {
+        model_type: name for name, family in FAMILIES.items() for model_type in family.model_types
+    }
+    if found not in by_type:
+        raise UnknownModel(found, by_type, where=f"{path}: ")
+    return by_type[found]

@@ -1,4 +1,4 @@
-"""The matte stage: of whole images, and of objects within their own reach."""
+"""The matte stage: of whole images, and of objects, each within its own reach."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ def matte_objects(
     An alpha is exact beyond the reach of the mask's edge, and those of objects that meet add up to
     255 at most.
     """
-    scenes = [_objects(each, matte) for each in found]
+    scenes = [_objects(annotations, matte) for annotations in found]
     crops = [
-        _cropped(image, each.box_xyxy)
-        for image, objects in zip(images, scenes, strict=True)
-        for each in objects
+        _cropped(image, thing.box_xyxy)
+        for image, things in zip(images, scenes, strict=True)
+        for thing in things
     ]
-    inside = [Mask.from_array(each.mask.crop(each.box_xyxy)) for each in chain(*scenes)]
+    inside = [Mask.from_array(thing.mask.crop(thing.box_xyxy)) for thing in chain(*scenes)]
     alphas = iter(pool.matter(matte.model).matte(crops, inside, matte.options) if crops else ())
     return [
-        _with_mattes(annotations, objects, list(islice(alphas, len(objects))), matte)
-        for annotations, objects in zip(found, scenes, strict=True)
+        _with_mattes(annotations, things, list(islice(alphas, len(things))), matte)
+        for annotations, things in zip(found, scenes, strict=True)
     ]
 
 
@@ -78,14 +78,14 @@ class _Object:
 
 def _objects(annotations: Annotations, matte: MatteStage) -> list[_Object]:
     """What there is to matte in an image; equal masks are one object."""
-    masks = [each.mask for each in annotations if each.mask is not None and each.mask.area]
-    return [_object(mask, matte) for mask in dict.fromkeys(masks)]
-
-
-def _object(mask: Mask, matte: MatteStage) -> _Object:
-    radius = _radius(mask, matte)
-    seen = grow_box(mask.box_xyxy, max(CONTEXT * mask.area**0.5, radius))
-    return _Object(mask=mask, box_xyxy=pixel_box(seen, mask.size_hw), radius=radius)
+    objects = []
+    for mask in dict.fromkeys(annotation.mask for annotation in annotations):
+        if mask is not None and mask.area:
+            radius = _radius(mask, matte)
+            seen = grow_box(mask.box_xyxy, max(CONTEXT * mask.area**0.5, radius))
+            box = pixel_box(seen, mask.size_hw)
+            objects.append(_Object(mask=mask, box_xyxy=box, radius=radius))
+    return objects
 
 
 def _with_mattes(
@@ -93,19 +93,21 @@ def _with_mattes(
 ) -> Annotations:
     """The annotations of an image with what the model says of each of its objects."""
     claims = [
-        Claim(alpha=alpha, box_xyxy=each.box_xyxy)
-        for alpha, each in zip(alphas, objects, strict=True)
+        Claim(alpha=alpha, box_xyxy=thing.box_xyxy)
+        for alpha, thing in zip(alphas, objects, strict=True)
     ]
-    grounds = territories([each.mask for each in objects], [each.radius for each in objects])
+    grounds = territories([thing.mask for thing in objects], [thing.radius for thing in objects])
+    # A guided model knows whose pixel it is; others see only that something is there.
+    shares = settled(claims, grounds, by_distance=not matte.is_guided)
     mattes: dict[Mask | None, Matte] = {
-        each.mask: Matte.from_crop(alpha, each.box_xyxy[:2], each.mask.size_hw)
-        for each, alpha in zip(
-            objects, settled(claims, grounds, by_distance=not matte.is_guided), strict=True
-        )
+        thing.mask: Matte.from_crop(alpha, thing.box_xyxy[:2], thing.mask.size_hw)
+        for thing, alpha in zip(objects, shares, strict=True)
     }
     return tuple(
-        _matted(each, mattes[each.mask], matte) if each.mask in mattes else each
-        for each in annotations
+        _matted(annotation, mattes[annotation.mask], matte)
+        if annotation.mask in mattes
+        else annotation
+        for annotation in annotations
     )
 
 

@@ -31,10 +31,11 @@ def run_stages(
         require_masks_of_size(asked, image.size_hw)
     if recipe.mattes_whole_images and recipe.matte is not None:
         subjects = matte_subjects(images, recipe.matte, pool)
-        picked = [chosen(each, recipe.select) for each in subjects]
-        return [refine_subjects(each, recipe.matte, recipe.refine) for each in picked]
+        selected = [chosen(of_image, recipe.select) for of_image in subjects]
+        return [refine_subjects(of_image, recipe.matte, recipe.refine) for of_image in selected]
     outlined = _found_and_outlined(images, prompts, recipe, pool)
-    refined = [_refined(chosen(each, recipe.select), recipe.refine) for each in outlined]
+    selected = [chosen(of_image, recipe.select) for of_image in outlined]
+    refined = [_refined(of_image, recipe.refine) for of_image in selected]
     if recipe.matte is None:
         return refined
     return matte_objects(images, refined, recipe.matte, pool)
@@ -44,74 +45,73 @@ def _found_and_outlined(
     images: Sequence[Image], prompts: Sequence[Prompts], recipe: Recipe, pool: ModelPool
 ) -> list[Annotations]:
     def look(images: Sequence[Image], prompts: Sequence[Prompts]) -> list[Annotations]:
-        return _outline(images, _find(images, prompts, recipe.find, pool), recipe.outline, pool)
+        hints = _found(images, prompts, recipe.find, pool)
+        if recipe.outline is not None:
+            hints = _outlined(images, hints, recipe.outline, pool)
+        return [tuple(map(_annotation_from_hint, of_image)) for of_image in hints]
 
     if recipe.find is None or not recipe.find.tile:
         return look(images, prompts)
     tiling = Tiling(side=recipe.find.tile, overlap=recipe.find.overlap, whole=recipe.find.whole)
     return [
-        look_in_tiles(image, each, tiling, look)
-        for image, each in zip(images, prompts, strict=True)
+        look_in_tiles(image, asked, tiling, look)
+        for image, asked in zip(images, prompts, strict=True)
     ]
 
 
 def _refined(annotations: Annotations, settings: Refine) -> Annotations:
-    """What refining leaves, in boxes that fit their masks."""
+    """The annotations after the refine stage, in boxes that fit their masks."""
     return tuple(
-        each if each.mask is None else replace(each, box_xyxy=each.mask.box_xyxy)
-        for each in refine(annotations, settings)
+        refined if refined.mask is None else replace(refined, box_xyxy=refined.mask.box_xyxy)
+        for refined in refine(annotations, settings)
     )
 
 
-def _find(
+def _found(
     images: Sequence[Image], prompts: Sequence[Prompts], find: FindStage | None, pool: ModelPool
 ) -> list[tuple[Hint, ...]]:
+    """The hints of each image: what the model found, or else what the person pointed at."""
     if find is None:
-        return [each.hints() for each in prompts]
-    found = pool.finder(find.model).find(images, [find.asked(own) for own in prompts], find.options)
-    return [tuple(_named(hint, find) for hint in hints) for hints in found]
-
-
-def _named(hint: Hint, find: FindStage) -> Hint:
-    return replace(hint, label=find.label or hint.label, source=(*hint.source, find.model))
-
-
-def _outline(
-    images: Sequence[Image],
-    hints: Sequence[tuple[Hint, ...]],
-    outline: OutlineStage | None,
-    pool: ModelPool,
-) -> list[Annotations]:
-    if outline is not None:
-        hints = _outlined(images, hints, outline, pool)
-    return [tuple(_from_hint(hint) for hint in each) for each in hints]
+        return [asked.hints() for asked in prompts]
+    questions = [find.asked(asked) for asked in prompts]
+    found = pool.finder(find.model).find(images, questions, find.options)
+    return [
+        tuple(
+            replace(hint, label=find.label or hint.label, source=(*hint.source, find.model))
+            for hint in of_image
+        )
+        for of_image in found
+    ]
 
 
 def _outlined(
     images: Sequence[Image],
     hints: Sequence[tuple[Hint, ...]],
-    outline: OutlineStage,
+    stage: OutlineStage,
     pool: ModelPool,
 ) -> list[tuple[Hint, ...]]:
-    """The hints with their masks. An image without hints is not even looked at."""
-    hinted = [index for index, each in enumerate(hints) if each]
-    embeddings = pool.embed(outline.model, [images[index] for index in hinted])
+    """The hints with their masks."""
+    # An image without hints is not embedded, which is what takes the time.
+    hinted = [index for index, of_image in enumerate(hints) if of_image]
+    embeddings = pool.embed(stage.model, [images[index] for index in hinted])
     wanted = [hints[index] for index in hinted]
-    shapes = pool.segmenter(outline.model).segment(embeddings, wanted, outline.options)
+    outlines = pool.segmenter(stage.model).segment(embeddings, wanted, stage.options)
     outlined = list(hints)
-    for index, shapes_of_one in zip(hinted, shapes, strict=True):
-        pairs = zip(hints[index], shapes_of_one, strict=True)
-        outlined[index] = tuple(_shaped(hint, shape, outline.model) for hint, shape in pairs)
+    for index, of_image in zip(hinted, outlines, strict=True):
+        pairs = zip(hints[index], of_image, strict=True)
+        outlined[index] = tuple(
+            _with_outline(hint, outline, stage.model) for hint, outline in pairs
+        )
     return outlined
 
 
-def _shaped(hint: Hint, shape: Outline, model: str) -> Hint:
-    """The score stays the finder's, where it gave one."""
-    score = shape.score if hint.score is None else hint.score
-    return replace(hint, mask=shape.mask, score=score, source=(*hint.source, model))
+def _with_outline(hint: Hint, outline: Outline, model: str) -> Hint:
+    """The hint with its mask. The score stays the finder's, where it gave one."""
+    score = outline.score if hint.score is None else hint.score
+    return replace(hint, mask=outline.mask, score=score, source=(*hint.source, model))
 
 
-def _from_hint(hint: Hint) -> Annotation:
+def _annotation_from_hint(hint: Hint) -> Annotation:
     """An object with the box that was found; its mask may stick out of it until it is refined."""
     box: Box = hint.box_xyxy or (hint.mask.box_xyxy if hint.mask is not None else (0, 0, 0, 0))
     return Annotation(

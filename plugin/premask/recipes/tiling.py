@@ -1,4 +1,4 @@
-"""Large images in tiles: small objects are found, and those that seams cut come out once."""
+"""Large images in tiles, so that small objects are found; what several tiles show is merged."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Look = Callable[[Sequence[Image], Sequence[Prompts]], list[Annotations]]
 TILES_AT_ONCE = 4
 
 SAME = 0.5
-"""Two views of one object agree on at least so much of the area that both of them see."""
+"""Two views show the same object if they agree on this share of what both of them see of it."""
 
 
 TOUCHING = 2
-"""So close to a seam, in pixels, an object is taken to go on beyond it."""
+"""An object that ends so few pixels from the side of a tile is taken to go on beyond it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,14 @@ class Sighting:
 
 
 def look_in_tiles(image: Image, prompts: Prompts, tiling: Tiling, look: Look) -> Annotations:
-    """What is seen in the tiles of one image, in pixels of the image, each object once."""
+    """What `look` finds in the tiles of one image, in pixels of the image, each object once."""
     views = list(tiles(image.size_hw, tiling))
     sightings: list[Sighting] = []
     for start in range(0, len(views), TILES_AT_ONCE):
         some = views[start : start + TILES_AT_ONCE]
         found = look([_cropped(image, view) for view in some], [prompts] * len(some))
         for view, seen in zip(some, found, strict=True):
-            sightings += [_placed(each, view, image.size_hw) for each in seen]
+            sightings += [_placed(annotation, view, image.size_hw) for annotation in seen]
     return merged(sightings, image.size_hw)
 
 
@@ -74,13 +74,13 @@ def tiles(size_hw: Size, tiling: Tiling) -> Iterator[IntBox]:
 def merged(sightings: Sequence[Sighting], size_hw: Size) -> Annotations:
     """One annotation an object, however many views saw it or a part of it."""
     groups = _Groups(len(sightings))
-    boxes = np.array([each.annotation.box_xyxy for each in sightings]).reshape(-1, 4)
+    boxes = np.array([sighting.annotation.box_xyxy for sighting in sightings]).reshape(-1, 4)
     for index, one in enumerate(sightings):
         near = np.flatnonzero(shared_areas(boxes[index], boxes[:index]) > 0)
         for other in near:
             if _same_object(one, sightings[other]):
                 groups.join(index, int(other))
-    return tuple(_united([sightings[index] for index in each], size_hw) for each in groups)
+    return tuple(_united([sightings[index] for index in group], size_hw) for group in groups)
 
 
 def _starts(length: int, tiling: Tiling) -> list[int]:
@@ -136,12 +136,13 @@ def _common(one: Box, other: Box) -> Box:
 
 
 def _united(sightings: Sequence[Sighting], size_hw: Size) -> Annotation:
-    """The object as the closest view saw it that saw all of it, or else all of its parts."""
-    whole = [each for each in sightings if not _is_cut(each, size_hw)]
+    """The object as the smallest view shows it that holds all of it, or else its parts in one."""
+    whole = [sighting for sighting in sightings if not _is_cut(sighting, size_hw)]
     if whole:
-        return min(whole, key=lambda each: (box_area(each.view), -_score(each))).annotation
+        closest = min(whole, key=lambda sighting: (box_area(sighting.view), -_score(sighting)))
+        return closest.annotation
     best = max(sightings, key=_score).annotation
-    parts = [each.annotation for each in sightings]
+    parts = [sighting.annotation for sighting in sightings]
     masks = [part.mask for part in parts if part.mask is not None]
     if masks:
         mask = masks[0].union(*masks[1:])
@@ -151,7 +152,7 @@ def _united(sightings: Sequence[Sighting], size_hw: Size) -> Annotation:
 
 
 def _is_cut(sighting: Sighting, size_hw: Size) -> bool:
-    """Whether the object reaches a side of its view that is none of the image."""
+    """Whether the object reaches a side of its view that is not a side of the image."""
     height, width = size_hw
     box, view = sighting.annotation.box_xyxy, sighting.view
     image = (0, 0, width, height)
@@ -167,7 +168,7 @@ def _score(sighting: Sighting) -> float:
 
 
 class _Groups:
-    """Things that were joined, directly or through others."""
+    """Numbers from 0 on in groups that are joined two at a time (a union-find)."""
 
     def __init__(self, count: int) -> None:
         self._leaders = list(range(count))

@@ -1,4 +1,4 @@
-"""The model hub: what of a repository is taken, whether it is here, and how it comes here."""
+"""The model hub: which files of a repository are used, whether they are here, and downloads."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def installed(weights: HubWeights) -> Path | None:
 
 
 def size_of_download(checkpoint: Weighted, weights: HubWeights) -> int:
-    """How many bytes would come, as the hub says: what is here already does not come again."""
+    """How many bytes `fetch` would download, as the hub says; files that are here don't count."""
     with _explained(checkpoint, weights) as hub:
         files = hub.snapshot_download(**_what(weights), dry_run=True)
-    return sum(each.file_size for each in files if each.will_download)
+    return sum(file.file_size for file in files if file.will_download)
 
 
 def fetch(checkpoint: Weighted, weights: HubWeights) -> Path:
-    """Bring it to the hub's cache on this machine, with the hub's own progress bars."""
+    """Download them to the hub's cache on this machine, with the hub's own progress bars."""
     with _explained(checkpoint, weights) as hub:
         folder = Path(hub.snapshot_download(**_what(weights)))
     path = _complete(folder, weights)
@@ -76,7 +76,8 @@ def _what(weights: HubWeights) -> dict[str, Any]:
 
 
 def _complete(folder: Path, weights: HubWeights) -> Path | None:
-    """An interrupted download leaves a folder with some of its files."""
+    """The weights in a folder of the cache; None where some of their files are missing."""
+    # An interrupted download leaves a folder with some of its files.
     if weights.file:
         path = folder / weights.file
         return path if path.is_file() else None

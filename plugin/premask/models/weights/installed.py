@@ -13,7 +13,7 @@ from premask.models.weights.packaged import packaged_path
 
 
 def located_weights(checkpoint: Weighted) -> Path | None:
-    """The weights on this machine, a file or a folder; None if missing, or if none are needed."""
+    """The file or folder of weights on this machine; None if missing, or if none are needed."""
     match checkpoint.weights:
         case PackagedWeights() as packaged:
             path = packaged_path(checkpoint.name, packaged)
@@ -43,7 +43,7 @@ def installed_weights(checkpoint: Weighted) -> Path | None:
 
 
 def weights_identity(checkpoint: Weighted) -> str:
-    """What changes when the weights do; empty while they are not known."""
+    """A text that changes when the weights do; empty while they are not known."""
     match checkpoint.weights:
         case PackagedWeights() as packaged:
             return packaged.sha256
@@ -60,7 +60,8 @@ def weights_identity(checkpoint: Weighted) -> str:
 
 
 def _identity_of_files(path: Path) -> str:
-    """Names, sizes and dates: reading gigabytes at each start would take longer than loading."""
+    """A hash of the names, sizes and dates of the files."""
+    # Hashing gigabytes at each start would take longer than loading them.
     files = [path] if path.is_file() else sorted(path.glob("*"))
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr(stats).encode()).hexdigest()

@@ -72,7 +72,7 @@ def _data_from(source: Path, weights: PackagedWeights) -> bytes:
 
 
 def _bounded(source: Path, weights: PackagedWeights) -> bytes:
-    """The file's bytes, but no more than one beyond what is expected."""
+    """The bytes of a file, at most one more than expected: that shows that it is a wrong one."""
     with source.open("rb") as file:
         return file.read(weights.bytes + 1)
 

@@ -12,7 +12,7 @@ from typing import Literal
 from premask.errors import MissingWeights, UnsafeWeights
 
 LARGEST = 2**28
-"""Bytes of a pickle, the numbers of the weights lie beside it: more is no checkpoint."""
+"""The most bytes that a pickle may have. The weights themselves lie beside it in the zip."""
 
 # What torch.save writes. All else (STACK_GLOBAL, INST, OBJ, EXT1, ...) can name what it imports in
 # ways that are hard to follow, and no checkpoint needs it.
@@ -66,11 +66,11 @@ def _pickle_in(path: Path) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            pickles = [each for each in members if each.filename.endswith(".pkl")]
-            # What one reader takes for the file, another must not find elsewhere.
-            if len({each.filename for each in members}) < len(members):
+            pickles = [member for member in members if member.filename.endswith(".pkl")]
+            # Of two parts with one name, torch might load the one that was not looked at here.
+            if len({member.filename for member in members}) < len(members):
                 raise _refused(path, "two of its parts have the same name")
-            if [each.filename.rpartition("/")[2] for each in pickles] != ["data.pkl"]:
+            if [member.filename.rpartition("/")[2] for member in pickles] != ["data.pkl"]:
                 raise _refused(
                     path, "it is no plain file of torch.save: TorchScript holds programs"
                 )
