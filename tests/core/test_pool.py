@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from premask.errors import MissingDependency, UnknownModel
+from premask.errors import InvalidSetting, MissingDependency, UnknownModel
 from premask.models import pool
 from premask.models.pool import ModelPool
 
@@ -32,6 +32,29 @@ def test_a_model_is_loaded_once_however_many_ask(monkeypatch: pytest.MonkeyPatch
     assert len(models) == 1
     shared.free()
     assert shared.load("grabcut") not in models
+
+
+@pytest.mark.parametrize(
+    ("name", "able", "unable"),
+    [
+        ("haar-face", {"finder"}, {"segmenter", "matter"}),
+        ("grabcut", {"segmenter"}, {"finder", "matter"}),
+        ("u2netp", {"finder", "matter"}, {"segmenter"}),
+    ],
+)
+def test_models_are_handed_out_as_what_they_can_do(
+    name: str, able: set[str], unable: set[str], u2netp_weights: object
+) -> None:
+    shared = ModelPool(device="cpu")
+    assert all(getattr(shared, role)(name) is shared.load(name) for role in able)
+    for role in unable:
+        with pytest.raises(InvalidSetting, match=f"'{name}' can't .*premask models show {name}"):
+            getattr(shared, role)(name)
+
+
+def test_only_models_that_embed_can_be_asked_to() -> None:
+    with pytest.raises(InvalidSetting, match="'haar-face' can't embed"):
+        ModelPool().embed("haar-face", [])
 
 
 def test_unknown_models_suggest_the_nearest() -> None:

@@ -1,4 +1,4 @@
-"""What a model can do, as protocols named after the stage that it answers. All are batch first.
+"""What models can do, as protocols: one for each stage that they answer. All take batches.
 
 An adapter implements one or more; conformance.py is where mypy compares it with them. It is called
 from several threads at once: it keeps nothing of one image on itself, and holds its own lock around
@@ -27,7 +27,7 @@ class Outline:
 
 @runtime_checkable
 class Finder(Protocol):
-    """Find: where is it? A model that outlines at once hands out hints that carry a mask."""
+    """Finds objects in images. Where the model outlines them at once, the hints have masks."""
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: Any
@@ -38,10 +38,10 @@ class Finder(Protocol):
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Looks at an image once, whatever is asked of it later."""
+    """Looks at an image once, and answers any number of questions from what it saw."""
 
     def embed(self, images: Sequence[Image]) -> Sequence[Any]:
-        """What the model needs to know of each image; `Reusable` ones are kept."""
+        """One embedding for each image; those that are `Reusable` can be kept."""
         ...
 
 
@@ -64,13 +64,13 @@ class Restorer(Embedder, Protocol):
     """An embedder whose embeddings can be kept on disk."""
 
     def restore(self, data: bytes) -> Reusable:
-        """The embedding; raises ValueError for bytes that are none."""
+        """The embedding that `to_bytes` wrote; raises ValueError for other bytes."""
         ...
 
 
 @runtime_checkable
 class EmbeddedFinder(Embedder, Protocol):
-    """Find in what was embedded: any number of questions cost one look at the image."""
+    """A finder that is asked about embeddings, so that many questions cost one look at an image."""
 
     def find(
         self, embeddings: Sequence[Any], prompts: Sequence[Prompts], options: Any
@@ -81,7 +81,7 @@ class EmbeddedFinder(Embedder, Protocol):
 
 @runtime_checkable
 class Segmenter(Embedder, Protocol):
-    """Outline: what shape has it? One `embed` an image serves any number of `segment` calls."""
+    """Outlines hinted objects; one embedding of an image serves any number of `segment` calls."""
 
     def segment(
         self, embeddings: Sequence[Any], hints: Sequence[Sequence[Hint]], options: Any
@@ -92,7 +92,7 @@ class Segmenter(Embedder, Protocol):
 
 @runtime_checkable
 class Matter(Protocol):
-    """Matte: how soft is the edge?"""
+    """Says how opaque each pixel of an object is."""
 
     def matte(
         self, images: Sequence[Image], masks: Sequence[Mask | None], options: Any

@@ -1,4 +1,4 @@
-"""Family name -> adapter, imported at first use. Read me from top to bottom: I am one screen."""
+"""The families by name, each with its adapter as a text: its library is imported at first use."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ def _never(options: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """One kind of model: its code, the stages it answers, what it needs and what it can be told.
+    """One kind of model: its adapter, the stages it answers, and the extra that it needs.
 
-    `options` are its own settings by stage, `prompts` what its find stage listens to ("phrases",
-    "exemplars"), and `needs_prompts` whether, with these options, it finds nothing else.
+    `options` are its own settings by stage, and `prompts` how its find stage can be told what to
+    look for ("phrases", "exemplars"). `needs_prompts` says whether, with these options, it finds
+    only that. A `guided` one mattes the edge of a mask that it is given, and finds no subject.
     `model_types` is what config.json calls it in a folder of weights.
     """
 

@@ -53,7 +53,7 @@ def weights_identity(checkpoint: Weighted) -> str:
             if re.fullmatch("[0-9a-f]{40}", remote.revision):
                 return remote.revision
             path = located_weights(checkpoint)
-            return path.parts[path.parts.index("snapshots") + 1] if path else ""
+            return path.parts[path.parts.index("snapshots") + 1] if path else remote.revision
         case LocalWeights() as local:
             return _identity_of_files(Path(local.path))
     return ""
