@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import fiftyone as fo
+
 from premask.errors import InvalidSetting
 from premask.prompts import Phrase, Prompts
 
@@ -38,8 +40,8 @@ class Phrases:
         if isinstance(value, str):
             yield value
         elif isinstance(value, (list, tuple)):
-            for each in value:
-                yield from self._texts(each)
+            for item in value:
+                yield from self._texts(item)
         elif value is not None:
             raise InvalidSetting(
                 f"The field '{self.field}' holds {type(value).__name__}, not phrases. Choose one "
@@ -50,6 +52,13 @@ class Phrases:
 def classes_of(dataset: Any, field: str) -> tuple[str, ...]:
     """The classes that the dataset knows for a field, or for all."""
     return tuple(dataset.classes.get(field) or dataset.default_classes or ())
+
+
+def text_fields(dataset: Any) -> list[str]:
+    """Fields with texts, and the classes of labels."""
+    schema = dataset.get_field_schema(ftype=(fo.StringField, fo.ListField), flat=True)
+    internal = ("filepath", "metadata.", "id")
+    return [path for path in schema if not path.startswith(internal) and "premask" not in path]
 
 
 def _prompts(texts: tuple[str, ...]) -> Prompts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import fiftyone as fo
@@ -15,12 +15,11 @@ from premask.runs.progress import Progress, ProgressWatcher
 
 from ..dataset.chosen_images import images_of
 
-Choices = Mapping[str, str]
 _REPORT_SECONDS = 1.0
 _FAILURES_SHOWN = 10
 
 
-def options(ctx: Any, many: int) -> foo.ExecutionOptions:
+def execution_options(ctx: Any, many: int) -> foo.ExecutionOptions:
     """Targets of more than so many images go into the background, where there is one.
 
     FiftyOne kills what it executes at once after 600 seconds.
@@ -48,28 +47,6 @@ def watcher(ctx: Any) -> ProgressWatcher:
             ctx.set_progress(progress=progress.share, label=label)
 
     return watch
-
-
-def add_choice(
-    inputs: types.Object, name: str, choices: Choices, label: str, default: str | None = None
-) -> types.Property:
-    """One of a few texts, each with a word about it."""
-    view = _dropdown(choices, types.DropdownView(label=label))
-    return inputs.enum(name, view.values(), default=default, required=True, view=view)
-
-
-def add_choices(
-    inputs: types.Object, name: str, choices: Choices, label: str, default: Sequence[str] = ()
-) -> types.Property:
-    """Several of a few texts, each with a word about it."""
-    view = _dropdown(choices, types.DropdownView(label=label, multiple=True))
-    return inputs.list(name, types.String(), default=list(default), required=True, view=view)
-
-
-def _dropdown(choices: Choices, view: types.DropdownView) -> types.DropdownView:
-    for each, words in choices.items():
-        view.add_choice(each, label=each, description=words)
-    return view
 
 
 def said(ctx: Any, heading: str) -> types.Property:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fiftyone.operators import types
@@ -15,9 +15,8 @@ from premask.recipes.recipe import Recipe, recipe_of
 from premask.settings import Setting
 
 from ..work.stage_recipes import PURE
-
-Params = Mapping[str, Any]
-
+from .fields import refuse, type_of
+from .parameters import Params
 
 _FORM = "for_"
 _HALF = 6  # of the twelve columns of a form
@@ -89,20 +88,6 @@ def form_key(recipe: Recipe) -> str:
     return _FORM + re.sub(r"\W", "_", recipe.name)
 
 
-def refuse(field: types.Property, error: Exception) -> None:
-    """Mark a field as filled in wrongly, and say why."""
-    field.invalid = True
-    field.error_message = str(error)
-
-
-def text_choices(values: Sequence[str], label: str, description: str) -> types.AutocompleteView:
-    """A text field that suggests what is there."""
-    view = types.AutocompleteView(label=label, description=description)
-    for value in values:
-        view.add_choice(value, label=value)
-    return view
-
-
 def _named(name: str) -> Recipe:
     return PURE.get(name) or recipe_of(name)
 
@@ -167,28 +152,10 @@ def _add_field(group: types.Object, stage: str, setting: Setting) -> types.Prope
     default = setting.default
     return group.define_property(
         setting.name,
-        _type_of(setting),
+        type_of(setting, allow_empty=True),
         default=list(default) if isinstance(default, tuple) else default,
         view=_view_of(stage, setting),
     )
-
-
-def _type_of(setting: Setting) -> types.BaseType:
-    if setting.choices:
-        return types.Enum(list(setting.choices))
-    bounds = {"min": setting.minimum, "max": setting.maximum}
-    match setting.kind:
-        case "switch":
-            return types.Boolean()
-        case "whole":
-            return types.Number(int=True, **bounds)
-        case "number":
-            return types.Number(float=True, **bounds)
-        case "texts":
-            return types.List(types.String())
-        case "point":
-            return types.Tuple(types.Number(), types.Number())
-    return types.String(allow_empty=True)
 
 
 def _view_of(stage: str, setting: Setting) -> types.View:

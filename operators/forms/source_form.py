@@ -1,8 +1,8 @@
-"""The form of the operators that make new labels of existing ones, and what they make of it."""
+"""The form of the operators that make new labels of existing ones, and the job it describes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,26 @@ from ..dataset.source_labels import SourceLabels, require_source, source_fields
 from ..dataset.writing import Output, require_fitting
 from ..work.label_copies import COPIES, REMAINING
 from ..work.planning import Job
-from .label_form import add_policy, add_storage, policy_from_params
-from .recipe_form import Params, refuse
+from .fields import refuse
+from .parameters import ParameterForm, Params, parameter, read
+from .storage_form import WriteParameters, add_policy, add_storage
 from .target_form import add_target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceParameters(WriteParameters):
+    """Which labels are worked on, and where the new ones go."""
+
+    source_field: str = parameter(label="Labels")
+    settings: Mapping[str, Any] | None = None
+    label_field: str | None = parameter(None, "Field")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageParameters(SourceParameters):
+    """The same, where a stage drops some of the labels."""
+
+    remaining_field: str | None = parameter(None, "Field of the others", "They go nowhere if empty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,23 +47,20 @@ class Source:
     has_remaining: bool = False
 
 
-def add_source(inputs: types.Object, ctx: Any, source: Source) -> Any | None:
+def add_source(form: ParameterForm, ctx: Any, source: Source) -> Any | None:
     """The choice of samples and of a field; the samples, if both can be worked on."""
-    samples = add_target(inputs, ctx, "Work on")
+    samples = add_target(form.inputs, ctx, "Work on")
     if samples is None:
         return None
     fields = source_fields(samples, source.kinds)
     if not fields:
         words = f"No field holds {', '.join(source.kinds)}. Label first."
         view = types.Error(label="There are no labels", description=words)
-        inputs.define_property(
+        form.inputs.define_property(
             "source_field", types.String(), view=view, invalid=True, error_message=words
         )
         return None
-    view = types.DropdownView(label="Labels")
-    for name, kind in fields.items():
-        view.add_choice(name, label=name, description=kind)
-    chosen = inputs.str("source_field", default=next(iter(fields)), view=view)
+    chosen = form.add("source_field", choices=fields, default=next(iter(fields)))
     try:
         require_source(samples, source_field(ctx, source), source.kinds)
     except PremaskError as error:
@@ -55,26 +69,22 @@ def add_source(inputs: types.Object, ctx: Any, source: Source) -> Any | None:
     return samples
 
 
-def add_target_fields(inputs: types.Object, ctx: Any, source: Source) -> None:
+def add_target_fields(form: ParameterForm, ctx: Any, source: Source) -> None:
     """Where the new labels go, and what happens to those that are there."""
     field = source_field(ctx, source)
-    words = (
+    chosen = form.add("label_field", default=f"{field}{source.suffix}")
+    chosen.view.description = (
         f"A new one, or one that has labels already. '{field}' itself stays as it is: its labels "
         "may be a person's, and what a run wrote can be undone"
     )
-    chosen = inputs.str(
-        "label_field", default=f"{field}{source.suffix}", label="Field", description=words
-    )
     if source.has_remaining:
-        inputs.str(
-            "remaining_field", label="Field of the others", description="They go nowhere if empty"
-        )
+        form.add("remaining_field")
     try:
         require_fitting(ctx.dataset, outputs_from_params(ctx.params, field, source))
     except PremaskError as error:
         refuse(chosen, error)
-    add_policy(inputs, ctx.params)
-    add_storage(inputs, ctx, ["detections"])
+    add_policy(form)
+    add_storage(form, ctx.dataset, ["detections"])
 
 
 def source_field(ctx: Any, source: Source) -> str:
@@ -93,31 +103,28 @@ def source_from_params(ctx: Any, source: Source, recipe: Recipe) -> SourceLabels
 def source_job(ctx: Any, source: Source, recipe: Recipe) -> Job:
     """What the form, or the call, asks for."""
     labels = source_from_params(ctx, source, recipe)
+    parameters = read(StageParameters, {**ctx.params, "source_field": labels.field})
     return Job(
         dataset=ctx.dataset,
         samples=labels.labeled_samples(),
         recipe=recipe,
         outputs=outputs_from_params(ctx.params, labels.field, source),
         source=labels,
-        policy=policy_from_params(ctx.params),
-        masks_on_disk=bool(ctx.params.get("masks_on_disk")),
+        policy=parameters.policy,
+        masks_on_disk=parameters.masks_on_disk,
     )
 
 
 def outputs_from_params(params: Params, field: str, source: Source) -> dict[str, Output]:
     """What goes into which field; never into the one that the labels come from."""
-    wanted = {params.get("label_field") or f"{field}{source.suffix}": COPIES}
+    outputs = {params.get("label_field") or f"{field}{source.suffix}": COPIES}
     if source.has_remaining and params.get("remaining_field"):
-        wanted = {**wanted, params["remaining_field"]: REMAINING}
-        if len(wanted) == 1:
+        outputs = {**outputs, params["remaining_field"]: REMAINING}
+        if len(outputs) == 1:
             raise InvalidSetting("Those that are kept and the others need a field each.")
-    _require_other(field, list(wanted))
-    return wanted
-
-
-def _require_other(field: str, fields: Sequence[str]) -> None:
-    if field in fields:
+    if field in outputs:
         raise InvalidSetting(
             f"The labels in '{field}' stay as they are, whoever made them. Choose another field, "
             "and delete this one when you don't need it any more."
         )
+    return outputs

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..dataset import history
+from ..forms.parameters import parameter
+from .declared_operator import DeclaredOperator
 
 
-class CancelRun(foo.Operator):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelParameters:
+    """Which run."""
+
+    run_id: str | None = parameter(None, "Runs under way")
+
+
+class CancelRun(DeclaredOperator):
     """What is labeled stays; the next run with the same settings goes on from there."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """How FiftyOne shows it."""
-        return foo.OperatorConfig(
-            name="cancel_run",
-            label="Cancel labeling",
-            description="Stop a run of premask; what is labeled stays",
-            icon="/operators/assets/icon.svg",
-        )
+    own_name: ClassVar[str] = "cancel_run"
+    label: ClassVar[str] = "Cancel labeling"
+    description: ClassVar[str] = "Stop a run of premask; what is labeled stays"
+    parameters: ClassVar[type] = CancelParameters
+    is_dynamic: ClassVar[bool] = False
+    can_run_in_background: ClassVar[bool] = False
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """A choice of the runs that are under way."""
         inputs = types.Object()
         view = types.RadioGroup(label="Runs under way")
         for run in history.last_runs(ctx.dataset):
@@ -34,9 +39,9 @@ class CancelRun(foo.Operator):
             inputs.enum("run_id", under_way, default=under_way[0], required=True, view=view)
         else:
             inputs.view("none", types.Notice(label="No run of premask is under way."))
-        return types.Property(inputs, view=types.View(label="Cancel labeling"))
+        return types.Property(inputs, view=types.View(label=self.label))
 
     def execute(self, ctx: Any) -> None:
-        """Leave word for the run."""
+        # The form has no field where no run is under way.
         if ctx.params.get("run_id"):
             history.cancel(ctx.store(history.METHOD), ctx.params["run_id"])

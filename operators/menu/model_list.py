@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 from fiftyone.operators.executor import ExecutionResult
 
@@ -15,39 +15,50 @@ from premask.models.model_card import license_terms, megabytes, place, size
 from premask.models.weights.download import download, download_size
 from premask.models.weights.installed import located_weights
 
-from ..forms.recipe_form import refuse
+from ..forms.fields import refuse
+from ..forms.parameters import parameter, read
+from .declared_operator import DeclaredOperator
 
 _COLUMNS = ("model", "stages", "license", "size", "weights", "what it does")
 
 
-class Models(foo.Operator):
-    """The list is the form; what is chosen in it is downloaded."""
+@dataclass(frozen=True, slots=True)
+class ModelsParameters:
+    """Whose weights are downloaded."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """How FiftyOne shows and runs it: as a generator, which has no limit of 600 seconds."""
-        return foo.OperatorConfig(
-            name="models",
-            label="Models",
-            description="List premask's models and their licenses, and download their weights",
-            icon="/operators/assets/icon.svg",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_delegated_execution=True,
-        )
+    names: tuple[str, ...] = parameter((), "Download")
+
+
+class Models(DeclaredOperator):
+    """The list is the form; what is chosen in it is downloaded.
+
+    From Python, the result's `result` is a row for each model there is. A generator, which has no
+    limit of 600 seconds.
+    """
+
+    own_name: ClassVar[str] = "models"
+    label: ClassVar[str] = "Models"
+    description: ClassVar[str] = (
+        "List premask's models and their licenses, and download their weights"
+    )
+    parameters: ClassVar[type] = ModelsParameters
+    is_generator: ClassVar[bool] = True
+    works_on_samples: ClassVar[bool] = False
 
     def resolve_input(self, ctx: Any) -> types.Property:
         """The models in a table, and a choice of those that are not here."""
         inputs = types.Object()
-        view = types.DropdownView(label="Download", multiple=True)
-        for each in known_models().values():
-            if each.weights is not None and located_weights(each) is None:
-                words = f"{size(each)}, license {license_terms(each)}: {each.help}"
-                view.add_choice(each.name, label=each.name, description=words)
-        chosen = inputs.list("names", types.String(), default=[], required=True, view=view)
+        missing = {
+            model.name: f"{size(model)}, license {license_terms(model)}: {model.help}"
+            for model in known_models().values()
+            if model.weights is not None and located_weights(model) is None
+        }
+        chosen = self.form(inputs, ctx).add("names", choices=missing, required=True)
         try:
             wanted = [checkpoint_of(name) for name in ctx.params.get("names") or ()]
-            chosen.view.caption = "; ".join(_terms(each) for each in wanted)
+            chosen.view.caption = "; ".join(
+                f"{model.name}: {size(model)}, license {license_terms(model)}" for model in wanted
+            )
         except PremaskError as error:
             refuse(chosen, error)
         table = types.TableView(label="All models")
@@ -58,22 +69,21 @@ class Models(foo.Operator):
 
     def execute(self, ctx: Any) -> Iterator[Any]:
         """Get them one by one: the libraries that download tell only the log how far they are."""
-        wanted = [checkpoint_of(name) for name in ctx.params.get("names") or ()]
+        wanted = [checkpoint_of(name) for name in read(ModelsParameters, ctx.params).names]
         try:
-            for number, each in enumerate(wanted):
-                yield from _show(ctx, number / len(wanted), f"Getting {_amount(each)}")
-                download(each)
+            for number, model in enumerate(wanted):
+                yield from _show(ctx, number / len(wanted), f"Getting {_amount(model)}")
+                download(model)
         except PremaskError as error:
             # Of what a generator raises, FiftyOne 1.22's App shows nothing: its bar just stops.
             yield from _told(ctx, str(error), "error")
             raise
         yield from _show(ctx, 1.0, "Done")
-        yield from _told(ctx, f"Here: {', '.join(each.name for each in wanted)}.", "success")
+        yield from _told(ctx, f"Here: {', '.join(model.name for model in wanted)}.", "success")
 
-    def __call__(self, names: Sequence[str] = (), *, delegate: bool = False) -> Any:
-        """Download these models; the result's `result` is a row for each model there is."""
-        context = {"params": {"names": list(names)}, "request_delegation": delegate}
-        executed = foo.execute_operator(self.uri, context)
+    def call(self, samples: Any, params: Mapping[str, Any], *, delegate: bool) -> Any:
+        executed = super().call(samples, params, delegate=delegate)
+        # FiftyOne drops what a generator returns.
         if isinstance(executed, ExecutionResult) and not executed.delegated:
             executed.result = rows()
         return executed
@@ -82,19 +92,16 @@ class Models(foo.Operator):
 def rows() -> list[dict[str, str]]:
     """What there is to know of each model."""
     return [
-        dict(
-            zip(
-                _COLUMNS,
-                (e.name, " ".join(e.stages), license_terms(e), size(e), place(e), e.help),
-                strict=True,
-            )
-        )
-        for e in known_models().values()
+        {
+            "model": model.name,
+            "stages": " ".join(model.stages),
+            "license": license_terms(model),
+            "size": size(model),
+            "weights": place(model),
+            "what it does": model.help,
+        }
+        for model in known_models().values()
     ]
-
-
-def _terms(checkpoint: Checkpoint) -> str:
-    return f"{checkpoint.name}: {size(checkpoint)}, license {license_terms(checkpoint)}"
 
 
 def _amount(checkpoint: Checkpoint) -> str:

@@ -9,7 +9,7 @@ from premask.recipes.recipe import Recipe
 from ..dataset.plurals import counted
 from ..dataset.source_labels import SHAPES
 from ..forms.source_form import Source
-from ..work.stage_preview import Trial
+from ..work.stage_preview import StagePreview
 from ..work.stage_recipes import REFINE
 from .stage_operator import StageOperator
 
@@ -25,10 +25,9 @@ class RefineLabels(StageOperator):
     # Detections have no soft edge.
     hidden: ClassVar[set[str]] = {"refine.feather"}
 
-    def told(self, trial: Trial) -> str:
-        """What came of the trial, in a sentence."""
-        dropped = trial.labels - trial.kept
+    def told(self, preview: StagePreview) -> str:
+        dropped = preview.labels - preview.kept
         return (
-            f"Changes {trial.changed:,} and drops {dropped:,} of "
-            f"{counted(trial.labels, 'label')} {trial.where}"
+            f"Changes {preview.changed:,} and drops {dropped:,} of "
+            f"{counted(preview.labels, 'label')} {preview.where}"
         )

@@ -2,96 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
-import fiftyone.operators as foo
-from fiftyone.operators import types
-
-from ..dataset.chosen_images import images_of
 from ..dataset.plurals import counted
 from ..dataset.reading import readable_fields
-from ..forms.outcomes import add_choice, options, said, watcher, with_failures
-from ..forms.target_form import add_target
+from ..forms.outcomes import watcher
+from ..forms.parameters import ParameterForm, parameter
 from ..work.review import FIELDS, MEASURES, SCORE, Queue, review_queue
-from .python_call import call
-
-MANY = 5_000
-"""Images whose masks are not measured in a few minutes."""
+from .result_operator import ResultOperator
 
 
-class ReviewQueue(foo.Operator):
-    """Samples leave the queue when they are accepted or rejected."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueParameters:
+    """Which labels, and what makes them doubtful."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """How FiftyOne shows it."""
-        return foo.OperatorConfig(
-            name="review_queue",
-            label="Review queue",
-            description="Save a view of the samples that most need a person's eyes",
-            icon="/operators/assets/icon.svg",
-            dynamic=True,
-            allow_delegated_execution=True,
-        )
-
-    def resolve_input(self, ctx: Any) -> types.Property:
-        """Which labels, and what makes them doubtful."""
-        inputs = types.Object()
-        if (samples := add_target(inputs, ctx, "Queue up")) is not None:
-            fields = readable_fields(samples)
-            add_choice(inputs, "label_field", fields, "Labels")
-            add_choice(inputs, "by", MEASURES, "What comes first", default=SCORE)
-            if ctx.params.get("by") == FIELDS:
-                add_choice(inputs, "other_field", fields, "Compared with")
-            inputs.str("name", default="review", required=True, label="Name of the view")
-        return types.Property(inputs, view=types.View(label="Review queue"))
-
-    def resolve_execution_options(self, ctx: Any) -> foo.ExecutionOptions:
-        """Large targets go into the background."""
-        return options(ctx, MANY)
-
-    def execute(self, ctx: Any) -> dict[str, Any]:
-        """Save the view, and show it."""
-        queue = review_queue(
-            images_of(ctx),
-            label_field=ctx.params["label_field"],
-            by=ctx.params.get("by") or SCORE,
-            other_field=ctx.params.get("other_field") or None,
-            name=ctx.params.get("name") or "review",
-            on_progress=watcher(ctx),
-        )
-        if not ctx.delegated:
-            ctx.ops.reload_dataset()
-            ctx.ops.set_view(name=queue.view)
-        return asdict(queue) | {"summary": _summary(queue)}
-
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """How many there are to review."""
-        return said(ctx, "Queued")
-
-    def __call__(
-        self,
-        samples: Any,
-        *,
-        label_field: str,
-        by: str = SCORE,
-        other_field: str | None = None,
-        name: str = "review",
-        delegate: bool = False,
-    ) -> Any:
-        """Queue up a dataset or a view; the result's `result` names the view and its field."""
-        params = {
-            "label_field": label_field,
-            "by": by,
-            "other_field": other_field or "",
-            "name": name,
-        }
-        return call(self, samples, params, delegate=delegate)
+    label_field: str = parameter(label="Labels")
+    by: str = parameter(SCORE, "What comes first", choices=MEASURES)
+    other_field: str | None = parameter(None, "Compared with")
+    name: str = parameter("review", "Name of the view")
 
 
-def _summary(queue: Queue) -> str:
-    sentence = f"{counted(queue.samples, 'sample')} to review in the view '{queue.view}'"
-    if queue.unmeasured:
-        sentence += f", {queue.unmeasured:,} without a label that has such a value"
-    return with_failures(f"{sentence}.", queue.failures)
+class ReviewQueue(ResultOperator):
+    """Samples leave the queue when they are accepted or rejected.
+
+    From Python, the result's `result` names the view and its field.
+    """
+
+    own_name: ClassVar[str] = "review_queue"
+    label: ClassVar[str] = "Review queue"
+    description: ClassVar[str] = "Save a view of the samples that most need a person's eyes"
+    parameters: ClassVar[type] = QueueParameters
+    target_action: ClassVar[str] = "Queue up"
+    heading: ClassVar[str] = "Queued"
+    many: ClassVar[int] = 5_000
+
+    def add_fields(self, form: ParameterForm, ctx: Any, samples: Any) -> None:
+        fields = readable_fields(samples)
+        form.add("label_field", choices=fields)
+        form.add("by", required=True)
+        if ctx.params.get("by") == FIELDS:
+            form.add("other_field", choices=fields, required=True)
+        form.add("name", required=True)
+
+    def work(self, ctx: Any, samples: Any, parameters: QueueParameters) -> Queue:
+        return review_queue(samples, **asdict(parameters), on_progress=watcher(ctx))
+
+    def show(self, ctx: Any, result: Queue) -> None:
+        super().show(ctx, result)
+        ctx.ops.set_view(name=result.view)
+
+    def summary(self, result: Queue) -> str:
+        sentence = f"{counted(result.samples, 'sample')} to review in the view '{result.view}'"
+        if result.unmeasured:
+            sentence += f", {result.unmeasured:,} without a label that has such a value"
+        return f"{sentence}."

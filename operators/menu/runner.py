@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-import fiftyone as fo
 import fiftyone.operators as foo
 from fiftyone.operators.executor import ExecutionResult
 
@@ -15,35 +14,22 @@ from premask.terminal.screen import progress_words
 
 from ..dataset import history
 from ..dataset.chosen_images import dataset_of
-from ..forms.label_form import folder_from_params, is_long
+from ..forms import label_form
+from ..forms.outcomes import execution_options
+from ..forms.storage_form import folder_from_params
 from ..work.labeling import Work
 from ..work.planning import Job
-from .python_call import call
+from .declared_operator import DeclaredOperator
 
 
-class Runner(foo.Operator):
-    """An operator that labels samples; which, and how, is in its job."""
+class Runner(DeclaredOperator):
+    """An operator that labels samples; which, and how, is in its job.
 
-    own_name: ClassVar[str]
-    label: ClassVar[str]
-    description: ClassVar[str]
+    A generator, because FiftyOne kills other operators after 600 seconds, and shows their progress
+    in a log only. From Python, the result's `result` is the run, unless it was delegated.
+    """
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """How FiftyOne shows and runs it.
-
-        A generator, because FiftyOne kills other operators after 600 seconds, and shows their
-        progress in a log only.
-        """
-        return foo.OperatorConfig(
-            name=self.own_name,
-            label=self.label,
-            description=self.description,
-            icon="/operators/assets/icon.svg",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_delegated_execution=True,
-        )
+    is_generator: ClassVar[bool] = True
 
     @abstractmethod
     def job(self, ctx: Any) -> Job:
@@ -53,20 +39,23 @@ class Runner(foo.Operator):
         """What is left to do once all these samples are labeled."""
 
     def resolve_execution_options(self, ctx: Any) -> foo.ExecutionOptions:
-        """Long targets go into the background, where there is one."""
-        return foo.ExecutionOptions(
-            allow_immediate_execution=True,
-            allow_delegated_execution=True,
-            default_choice_to_delegated=fo.config.allow_legacy_orchestrators and is_long(ctx),
-        )
+        return execution_options(ctx, label_form.LONG)
 
     def execute(self, ctx: Any) -> Iterator[Any]:
-        """Label, show how far it got, and say how it went."""
         job = self.job(ctx)
         fields = {field: output.name for field, output in job.outputs.items()}
         run = new_run(ctx, self.uri, fields, recipe=job.recipe.name, settings=str(job.recipe))
+        store = ctx.store(history.METHOD)
+        work = Work(job, run, lambda: history.is_cancelled(store, run.name))
         try:
-            yield from self._steps(ctx, job, run)
+            for progress in work.steps():
+                share, words = progress.share, progress_words(progress)
+                if ctx.delegated:
+                    ctx.set_progress(progress=share, label=words)
+                else:
+                    yield ctx.ops.set_progress(progress=share, label=words)
+            if run.state == "finished":
+                self.finish(ctx, job, work.ids)
         except Exception as error:
             # Of what a generator raises, FiftyOne 1.22's App shows nothing: its bar just stops.
             yield from _told(ctx, f"Failed: {error}", "error")
@@ -74,27 +63,14 @@ class Runner(foo.Operator):
         variant = "warning" if run.failed else "success"
         yield from _told(ctx, f"{run.state.capitalize()}: {run.summary}", variant)
 
-    def run_on(self, samples: Any, params: Mapping[str, Any], *, delegate: bool) -> Any:
-        """Execute it from Python; the result's `result` is the run, unless it was delegated."""
+    def call(self, samples: Any, params: Mapping[str, Any], *, delegate: bool) -> Any:
         name = history.new_name()
-        executed = call(self, samples, {**params, "run_id": name}, delegate=delegate)
+        executed = super().call(samples, {**params, "run_id": name}, delegate=delegate)
         # FiftyOne drops what a generator returns. Where an event loop runs already, as in
         # notebooks, it hands out a task that is not done yet.
         if isinstance(executed, ExecutionResult) and not executed.delegated:
             executed.result = asdict(history.load(dataset_of(samples), name))
         return executed
-
-    def _steps(self, ctx: Any, job: Job, run: history.Run) -> Iterator[Any]:
-        store = ctx.store(history.METHOD)
-        work = Work(job, run, lambda: history.is_cancelled(store, run.name))
-        for progress in work.steps():
-            share, words = progress.done / max(1, progress.total or 0), progress_words(progress)
-            if ctx.delegated:
-                ctx.set_progress(progress=share, label=words)
-            else:
-                yield ctx.ops.set_progress(progress=share, label=words)
-        if run.state == "finished":
-            self.finish(ctx, job, work.ids)
 
 
 def new_run(

@@ -9,7 +9,7 @@ from premask.recipes.recipe import Recipe
 from ..dataset.plurals import counted
 from ..dataset.source_labels import SHAPES
 from ..forms.source_form import Source
-from ..work.stage_preview import Trial
+from ..work.stage_preview import StagePreview
 from ..work.stage_recipes import SELECT
 from .stage_operator import StageOperator
 
@@ -23,6 +23,5 @@ class SelectLabels(StageOperator):
     recipe: ClassVar[Recipe] = SELECT
     source: ClassVar[Source] = Source(kinds=SHAPES, suffix="_selected", has_remaining=True)
 
-    def told(self, trial: Trial) -> str:
-        """What came of the trial, in a sentence."""
-        return f"Keeps {trial.kept:,} of {counted(trial.labels, 'label')} {trial.where}"
+    def told(self, preview: StagePreview) -> str:
+        return f"Keeps {preview.kept:,} of {counted(preview.labels, 'label')} {preview.where}"

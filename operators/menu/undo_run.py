@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..dataset import history
 from ..dataset.plurals import counted
-from ..work.undo import Undone, undo
-from .python_call import call
+from ..forms.parameters import parameter
+from ..work.undo import undo
+from .declared_operator import DeclaredOperator
 
 
-class UndoRun(foo.Operator):
+@dataclass(frozen=True, slots=True)
+class UndoParameters:
+    """Which run."""
+
+    run_id: str = parameter(label="Run")
+
+
+class UndoRun(DeclaredOperator):
     """Nothing but what the run wrote goes, and nothing that a person has changed since."""
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """How FiftyOne shows it."""
-        return foo.OperatorConfig(
-            name="undo_run",
-            label="Undo labeling",
-            description="Remove what a run of premask wrote, and nothing else",
-            icon="/operators/assets/icon.svg",
-            dynamic=True,
-            allow_delegated_execution=True,
-        )
+    own_name: ClassVar[str] = "undo_run"
+    label: ClassVar[str] = "Undo labeling"
+    description: ClassVar[str] = "Remove what a run of premask wrote, and nothing else"
+    parameters: ClassVar[type] = UndoParameters
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """A choice of runs, and what will become of their labels."""
         inputs = types.Object()
         undoable = {
             run.name: run for run in history.last_runs(ctx.dataset) if run.state != "undone"
@@ -45,19 +45,15 @@ class UndoRun(foo.Operator):
                 inputs.view("consequence", _consequence(chosen))
         else:
             inputs.view("none", types.Notice(label="There is no run of premask to undo."))
-        return types.Property(inputs, view=types.View(label="Undo labeling"))
+        return types.Property(inputs, view=types.View(label=self.label))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Undo it, and say how much that was."""
         undone = undo(ctx.dataset, ctx.params.get("run_id", ""))
-        summary = _summary(undone)
+        kept = f", {counted(undone.kept, 'label')} kept that somebody has changed"
+        summary = f"{counted(undone.removed, 'label')} removed{kept if undone.kept else ''}."
         ctx.ops.reload_dataset()
         ctx.ops.notify(summary, variant="success")
-        return {"removed": undone.removed, "kept": undone.kept, "summary": summary}
-
-    def __call__(self, samples: Any, run_id: str) -> Any:
-        """Undo a run of this dataset."""
-        return call(self, samples, {"run_id": run_id})
+        return {**asdict(undone), "summary": summary}
 
 
 def _consequence(run: history.Run) -> types.View:
@@ -66,18 +62,12 @@ def _consequence(run: history.Run) -> types.View:
             label="This run has not ended",
             description="Cancel it first, unless its process is gone: then undo what it wrote.",
         )
+    staying = (
+        f" It added {counted(run.new_samples, 'sample')}: these stay." if run.new_samples else ""
+    )
     return types.Notice(
         label=f"Removes {counted(run.annotations, 'annotation')} "
         f"from {counted(run.labeled, 'image')}",
         description="Labels that somebody has changed or tagged since then stay. What the run "
-        f"replaced does not come back.{_staying(run)}",
+        f"replaced does not come back.{staying}",
     )
-
-
-def _staying(run: history.Run) -> str:
-    return f" It added {counted(run.new_samples, 'sample')}: these stay." if run.new_samples else ""
-
-
-def _summary(undone: Undone) -> str:
-    kept = f", {counted(undone.kept, 'label')} kept that somebody has changed"
-    return f"{counted(undone.removed, 'label')} removed{kept if undone.kept else ''}."

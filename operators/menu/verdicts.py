@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from premask.errors import PremaskError
@@ -13,30 +13,35 @@ from premask.errors import PremaskError
 from ..dataset.chosen_images import images_of
 from ..dataset.plurals import counted
 from ..forms.outcomes import said
+from ..forms.parameters import parameter, read
 from ..work.review import ACCEPTED, REJECTED, review_labels, review_samples
-from .python_call import call
+from .declared_operator import DeclaredOperator
 
 
 class NothingSelected(PremaskError):
     """There is nothing that the verdict could be on."""
 
 
-class Accept(foo.Operator):
-    """Selected labels, else selected samples, else the sample that is open."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictParameters:
+    """The fields whose labels are meant; without any, the samples themselves are."""
+
+    label_fields: tuple[str, ...] = parameter((), "Labels")
+
+
+class Accept(DeclaredOperator):
+    """Selected labels, else selected samples, else the sample that is open.
+
+    From Python: all samples of a dataset or view, or all their labels in some fields.
+    """
 
     own_name: ClassVar[str] = "accept"
     label: ClassVar[str] = "Accept"
+    description: ClassVar[str] = f"Tag the selected labels, or else samples, as {ACCEPTED}"
     verdict: ClassVar[str] = ACCEPTED
-
-    @property
-    def config(self) -> foo.OperatorConfig:
-        """How FiftyOne shows it."""
-        return foo.OperatorConfig(
-            name=self.own_name,
-            label=self.label,
-            description=f"Tag the selected labels, or else samples, as {self.verdict}",
-            icon="/operators/assets/icon.svg",
-        )
+    parameters: ClassVar[type] = VerdictParameters
+    is_dynamic: ClassVar[bool] = False
+    can_run_in_background: ClassVar[bool] = False
 
     def resolve_placement(self, ctx: Any) -> types.Placement:
         """A button where one sample is shown."""
@@ -44,27 +49,23 @@ class Accept(foo.Operator):
         return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Tag what is selected."""
-        count, what = self._review(ctx)
-        ctx.ops.reload_samples()
-        return {"count": count, "summary": f"{counted(count, what)} {self.verdict}."}
-
-    def resolve_output(self, ctx: Any) -> types.Property:
-        """How many were tagged."""
-        return said(ctx, self.label)
-
-    def __call__(self, samples: Any, *, label_fields: Sequence[str] = ()) -> Any:
-        """All samples of a dataset or view, or all their labels in some fields."""
-        return call(self, samples, {"label_fields": list(label_fields), "everything": True})
-
-    def _review(self, ctx: Any) -> tuple[int, str]:
-        fields = ctx.params.get("label_fields")
+        fields, noun = read(VerdictParameters, ctx.params).label_fields, "label"
         if ctx.selected_labels:
             selected = ctx.dataset.select_labels(labels=ctx.selected_labels)
-            return review_labels(selected, self.verdict), "label"
-        if fields:
-            return review_labels(images_of(ctx), self.verdict, fields), "label"
-        return review_samples(_samples_of(ctx), self.verdict), "sample"
+            count = review_labels(selected, self.verdict)
+        elif fields:
+            count = review_labels(images_of(ctx), self.verdict, fields)
+        else:
+            count, noun = review_samples(_samples_of(ctx), self.verdict), "sample"
+        ctx.ops.reload_samples()
+        return {"count": count, "summary": f"{counted(count, noun)} {self.verdict}."}
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        return said(ctx, self.label)
+
+    def call(self, samples: Any, params: Mapping[str, Any], *, delegate: bool) -> Any:
+        # In the App, nothing selected is a mistake; from Python, all samples are meant.
+        return super().call(samples, {**params, "everything": True}, delegate=delegate)
 
 
 class Reject(Accept):
@@ -72,6 +73,7 @@ class Reject(Accept):
 
     own_name: ClassVar[str] = "reject"
     label: ClassVar[str] = "Reject"
+    description: ClassVar[str] = f"Tag the selected labels, or else samples, as {REJECTED}"
     verdict: ClassVar[str] = REJECTED
 
 

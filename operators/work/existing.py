@@ -69,72 +69,20 @@ def held(
     looks = {sample_id: Look(key=key or "", image=image) for sample_id, key, image, _ in rows}
     filled = {sample_id for sample_id, _, _, labels in rows if labels}
     replaceable = filled
+    # With the other policies there is room for more in a list of labels, but not for a second map.
     if output.member is None or policy.name == SKIP:
-        outdated = {each for each in filled if looks[each].is_outdated(images[each])}
+        outdated = {name for name in filled if looks[name].is_outdated(images[name])}
         doubtful = filled if policy.name == REPLACE else outdated
-        replaceable = _without_a_person_s(samples, field, output, doubtful)
+        holders = holders_of(samples.select(list(doubtful)), field) if doubtful else {}
+        replaceable = {
+            sample_id
+            for sample_id, holder in holders.items()
+            if not REPLACING.kept(output.labels_of(holder))
+        }
     return {
         name: Held(look=look, is_filled=name in filled, is_replaceable=name in replaceable)
         for name, look in looks.items()
     }
-
-
-def _without_a_person_s(samples: Any, field: str, output: Output, ids: set[str]) -> set[str]:
-    """Those of the samples in which all labels may be replaced."""
-    return {
-        sample_id
-        for sample_id, holder in holders_of(samples.select(list(ids)), field).items()
-        if not REPLACING.kept(output.labels_of(holder))
-    }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merger:
-    """Puts what was found beside what is there, in one field of a few samples."""
-
-    field: str
-    output: Output
-    policy: Policy
-    holders: Mapping[str, Any]
-    known: Mapping[str, SampleLabels]
-
-    @classmethod
-    def over(cls, samples: Any, field: str, output: Output, policy: Policy) -> Merger:
-        """Read what the samples have now."""
-        holders = holders_of(samples, field)
-        filled = [sample_id for sample_id, each in holders.items() if output.labels_of(each)]
-        return cls(
-            field=field,
-            output=output,
-            policy=policy,
-            holders=holders,
-            known=_known(samples, field, filled) if output.member else {},
-        )
-
-    def merged(self, sample_id: str, labeled: Labeled, place: Place, look: Look) -> Merged | None:
-        """What the sample is to have in the field; None if what it has leaves no room."""
-        existing, labeled = self.holders[sample_id], self.output.part(labeled, place)
-        is_outdated = look_at(existing).is_outdated(look.image)
-        kept = (REPLACING if is_outdated else self.policy).kept(self.output.labels_of(existing))
-        if kept and (self.output.member is None or self.policy.name == SKIP):
-            return None
-        fresh = apart_from(labeled.annotations, self._read(sample_id, kept), self.policy.overlap)
-        new = self.output.labels(replace(labeled, annotations=fresh), place)
-        labels = [*(each.to_dict() for each in kept), *new]
-        holder = self.output.holder_of(labels, existing)
-        signature = place.stamp.on_holder(look, new=existing is None)
-        return Merged(holder=holder | signature, count=len(fresh))
-
-    def _read(self, sample_id: str, labels: Sequence[Any]) -> list[Annotation]:
-        """These labels of the sample as annotations, or the reason why they can't be read."""
-        if not labels:
-            return []
-        known = self.known[sample_id]
-        if known.labeled.error is not None:
-            raise known.labeled.error
-        wanted = {label.id for label in labels}
-        pairs = zip(known.label_ids, known.labeled.annotations, strict=True)
-        return [annotation for label_id, annotation in pairs if label_id in wanted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +93,53 @@ class Merged:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """What a few samples have in one field: as FiftyOne has it, and read as annotations."""
+
+    output: Output
+    policy: Policy
+    holders: Mapping[str, Any]
+    read_labels: Mapping[str, SampleLabels]
+
+    @classmethod
+    def read(cls, samples: Any, field: str, output: Output, policy: Policy) -> Existing:
+        holders = holders_of(samples, field)
+        filled = [name for name, holder in holders.items() if output.labels_of(holder)]
+        # A map is replaced or left alone, so nobody needs to know what is in it.
+        is_compared = bool(filled) and output.member is not None
+        read = read_labels(samples.select(filled), [field]) if is_compared else ()
+        return cls(
+            output=output,
+            policy=policy,
+            holders=holders,
+            read_labels={labels.sample_id: labels for labels in read},
+        )
+
+    def merged(self, sample_id: str, labeled: Labeled, place: Place, look: Look) -> Merged | None:
+        """What the sample is to have in the field; None if what it has leaves no room."""
+        holder, labeled = self.holders[sample_id], self.output.part(labeled, place)
+        policy = REPLACING if look_at(holder).is_outdated(look.image) else self.policy
+        kept = policy.kept(self.output.labels_of(holder))
+        if kept and (self.output.member is None or self.policy.name == SKIP):
+            return None
+        known = self._annotations(sample_id, kept) if kept else []
+        fresh = apart_from(labeled.annotations, known, self.policy.overlap)
+        new = self.output.labels(replace(labeled, annotations=fresh), place)
+        labels = [*(label.to_dict() for label in kept), *new]
+        signature = place.stamp.on_holder(look, new=holder is None)
+        return Merged(holder=self.output.holder_of(labels, holder) | signature, count=len(fresh))
+
+    def _annotations(self, sample_id: str, labels: Sequence[Any]) -> list[Annotation]:
+        """These labels of the sample as annotations, or the reason why they can't be read."""
+        read = self.read_labels[sample_id]
+        if read.labeled.error is not None:
+            raise read.labeled.error
+        wanted = {label.id for label in labels}
+        pairs = zip(read.label_ids, read.labeled.annotations, strict=True)
+        return [annotation for label_id, annotation in pairs if label_id in wanted]
+
+
 def holders_of(samples: Any, field: str) -> dict[str, Any]:
     """What each sample has in the field, by its id."""
     return dict(zip(*samples.values(["id", field]), strict=True))
-
-
-def _known(samples: Any, field: str, filled: Sequence[str]) -> dict[str, SampleLabels]:
-    """The labels of the samples that have any."""
-    if not filled:
-        return {}
-    return {each.sample_id: each for each in read_labels(samples.select(filled), [field])}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -17,8 +17,8 @@ from ..dataset.chosen_images import all_images
 from ..dataset.history import Run, note, recorded
 from ..dataset.provenance import Stamp
 from ..dataset.writing import MapTargets, Place, prepare_fields
-from .existing import Merged, Merger
-from .planning import Job, Plan, Todo
+from .existing import Existing, Merged
+from .planning import Job, Todo, planned
 from .pool import model_pool
 
 _WRITTEN_AT_ONCE = 32
@@ -33,127 +33,111 @@ class Work:
 
     def __init__(self, job: Job, run: Run, is_cancelled: Callable[[], bool]) -> None:
         self.job, self.run, self._is_cancelled = job, run, is_cancelled
-        self._plan = Plan(job, run)
+        self.ids: Sequence[str] = ()
         self._stamp = Stamp(run=run.name, recipe=job.recipe.name)
         self._targets = MapTargets(job.dataset)
-        self._all = all_images(job.dataset)
-        self._found: _Found = []
         self._started = self._written = time.monotonic()
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """All samples of the job, as it was when the work began."""
-        return self._plan.ids
 
     def steps(self) -> Generator[Progress, None, None]:
         """Do the work; each step says how far it got, and all up to there is in the database."""
         with recorded(self.job.dataset, self.run):
-            yield from self._steps()
+            self.run.new_fields = prepare_fields(self.job.dataset, self.job.outputs)
+            # Now: a view of what has no labels is empty as soon as it is labeled.
+            self.ids, paths = self.job.samples.values(["id", "filepath"])
+            todo = planned(self.job, self.run, dict(zip(self.ids, paths, strict=True)))
+            first = next(todo, None)
+            yield self._progress()
+            # Where all is done, no model needs to be loaded.
+            if first is not None:
+                yield from self._label(chain([first], todo))
             if self._is_cancelled():
                 self.run.state = "cancelled"
 
-    def _steps(self) -> Generator[Progress, None, None]:
-        self.run.new_fields = prepare_fields(self.job.dataset, self.job.outputs)
-        todo = self._plan.todo()
-        first = next(todo, None)
-        yield self._progress()
-        if first is None:
-            return
+    def _label(self, todo: Iterator[Todo]) -> Iterator[Progress]:
+        """Ask the pipeline, and write what it answers every few images or seconds."""
         under_way: deque[Todo] = deque()
-        requests = _requests(chain([first], todo), under_way)
-        with closing(label(requests, self.job.recipe, pool=model_pool())) as results:
+
+        def requests() -> Iterator[Request]:
+            for sample in todo:
+                under_way.append(sample)
+                image = sample.asked.image or sample.filepath
+                yield Request(image=image, name=sample.filepath, prompts=sample.asked.prompts)
+
+        found: _Found = []
+        with closing(label(requests(), self.job.recipe, pool=model_pool())) as results:
             for labeled in results:
-                self._found.append((under_way.popleft(), labeled))
-                if self._is_due():
-                    self._write()
+                # The pipeline answers in the order in which it was asked.
+                found.append((under_way.popleft(), labeled))
+                waited = time.monotonic() - self._written
+                if len(found) >= _WRITTEN_AT_ONCE or waited > _WRITE_SECONDS:
+                    self._write(found)
                     yield self._progress()
                     if self._is_cancelled():
                         return
-        self._write()
+                    found = []
+        self._write(found)
         yield self._progress()
 
-    def _is_due(self) -> bool:
-        waited = time.monotonic() - self._written
-        return len(self._found) >= _WRITTEN_AT_ONCE or waited > _WRITE_SECONDS
-
-    def _write(self) -> None:
+    def _write(self, found: _Found) -> None:
         """Put what was found into the database, in one request for each field."""
+        errors = {todo: labeled.error for todo, labeled in found if labeled.error is not None}
+        labeled_samples = [(todo, labeled) for todo, labeled in found if todo not in errors]
         counts: dict[Todo, int] = {}
-        errors = {todo: each.error for todo, each in self._found if each.error is not None}
-        found = [pair for pair in self._found if pair[0] not in errors]
-        for name in self.job.outputs:
-            merged = self._merged(name, [pair for pair in found if name in pair[0].looks], errors)
-            self._store(name, merged, errors)
-            for todo, each in merged.items():
-                counts[todo] = max(each.count, counts.get(todo, 0))
-        for todo, _ in self._found:
-            self._count(todo, counts.get(todo), errors.get(todo))
-        self._found.clear()
+        for field in self.job.outputs:
+            wanted = [(todo, labeled) for todo, labeled in labeled_samples if field in todo.looks]
+            merged = self._merged(field, wanted, errors)
+            # First what the numbers in the maps stand for.
+            for name, added in self._targets.save().items():
+                self.run.new_targets.setdefault(name, {}).update(added)
+            documents = {todo.sample_id: each.holder for todo, each in merged.items()}
+            too_large = store(self.job.dataset, field, documents)
+            for todo, result in merged.items():
+                counts[todo] = max(result.count, counts.get(todo, 0))
+                if todo.sample_id in too_large:
+                    errors[todo] = too_large[todo.sample_id]
+        for todo, _ in found:
+            if todo in errors:
+                self.run.fail(todo.filepath, str(errors[todo]))
+            elif todo in counts:
+                self.run.labeled += 1
+                self.run.annotations += counts[todo]
+            else:  # labels came in the way meanwhile
+                self.run.left_alone += 1
         self._written = time.monotonic()
         note(self.job.dataset, self.run)
 
     def _merged(
-        self, name: str, found: _Found, errors: dict[Todo, PremaskError]
+        self, field: str, found: _Found, errors: dict[Todo, PremaskError]
     ) -> dict[Todo, Merged]:
         """What the samples that have room for it are to have in a field."""
-        samples = self._all.select([todo.sample_id for todo, _ in found])
-        merger = Merger.over(samples, name, self.job.outputs[name], self.job.policy)
+        samples = all_images(self.job.dataset).select([todo.sample_id for todo, _ in found])
+        existing = Existing.read(samples, field, self.job.outputs[field], self.job.policy)
         merged: dict[Todo, Merged] = {}
         for todo, labeled in found:
-            place, look = self._place(name, todo), todo.looks[name]
+            place = Place(
+                field=field,
+                folder=Path(self.run.folder) / field,
+                stem=todo.sample_id,
+                on_disk=self.job.masks_on_disk,
+                targets=self._targets,
+                stamp=self._stamp,
+                originals=todo.asked.originals,
+            )
             try:
-                each = merger.merged(todo.sample_id, labeled, place, look)
+                result = existing.merged(todo.sample_id, labeled, place, todo.looks[field])
             except (InvalidMask, UnreadableImage) as error:
                 errors[todo] = error
-            else:
-                merged |= {todo: each} if each else {}
+                continue
+            if result is not None:
+                merged[todo] = result
         return merged
-
-    def _store(
-        self, name: str, merged: dict[Todo, Merged], errors: dict[Todo, PremaskError]
-    ) -> None:
-        """Write a field; first what the numbers in its maps stand for."""
-        for field, added in self._targets.save().items():
-            self.run.new_targets.setdefault(field, {}).update(added)
-        documents = {todo.sample_id: each.holder for todo, each in merged.items()}
-        too_large = store(self.job.dataset, name, documents)
-        errors |= {t: too_large[t.sample_id] for t in merged if t.sample_id in too_large}
-
-    def _count(self, todo: Todo, annotations: int | None, error: PremaskError | None) -> None:
-        """What became of a sample; None means that labels came in the way meanwhile."""
-        if error is not None:
-            self.run.fail(todo.filepath, str(error))
-        elif annotations is not None:
-            self.run.labeled += 1
-            self.run.annotations += annotations
-        else:
-            self.run.left_alone += 1
-
-    def _place(self, name: str, todo: Todo) -> Place:
-        return Place(
-            field=name,
-            folder=Path(self.run.folder) / name,
-            stem=todo.sample_id,
-            on_disk=self.job.masks_on_disk,
-            targets=self._targets,
-            stamp=self._stamp,
-            originals=todo.asked.originals,
-        )
 
     def _progress(self) -> Progress:
         before = self.run.reused + self.run.left_alone
         return Progress(
             done=self.run.labeled + self.run.failed + before,
             failed=self.run.failed,
-            total=len(self._plan.ids),
+            total=len(self.ids),
             seconds=time.monotonic() - self._started,
             reused=before,
         )
-
-
-def _requests(todo: Iterable[Todo], under_way: deque[Todo]) -> Iterator[Request]:
-    """What the pipeline is asked, noted in the order in which it will answer."""
-    for each in todo:
-        under_way.append(each)
-        image = each.asked.image or each.filepath
-        yield Request(image=image, name=each.filepath, prompts=each.asked.prompts)

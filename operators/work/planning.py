@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,13 @@ class Job:
     policy: Policy = Policy()
     masks_on_disk: bool = False
 
+    def asked(self, samples: Any, ids: Sequence[str]) -> dict[str, Asked]:
+        """What is asked for in each of these samples."""
+        if self.source is not None:
+            return self.source.of(ids)
+        prompts = self.phrases.of(samples)
+        return {sample_id: Asked(prompts=found) for sample_id, found in prompts.items()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Todo:
@@ -48,65 +55,48 @@ class Todo:
     looks: dict[str, Look]
 
 
-class Plan:
-    """What is to do for a job; what is done or left alone is counted in its run when it is met."""
+def planned(job: Job, run: Run, paths: Mapping[str, str]) -> Iterator[Todo]:
+    """The samples to look at, of those with these ids and paths, a few hundred at a time.
 
-    def __init__(self, job: Job, run: Run) -> None:
-        self._job, self._run = job, run
-        self._work_keys = WorkKeys(job.recipe)
-        # A view may hide labels that are there.
-        self._all = all_images(job.dataset)
-        self.ids: Sequence[str] = ()
-
-    def todo(self) -> Iterator[Todo]:
-        """The samples to look at, planned a few hundred at a time."""
-        # Now: a view of what has no labels will soon be empty.
-        self.ids, paths = self._job.samples.values(["id", "filepath"])
-        for first in range(0, len(self.ids), _AT_ONCE):
-            part = slice(first, first + _AT_ONCE)
-            yield from self._wanted(dict(zip(self.ids[part], paths[part], strict=True)))
-
-    def _wanted(self, paths: dict[str, str]) -> Iterator[Todo]:
-        samples = self._all.select(list(paths))
-        asked = self._asked(samples, list(paths))
+    The others (done before, left alone, not readable) are counted in the run when they are met.
+    """
+    # A view may hide labels that are there, so the dataset is asked what its samples have.
+    everything, ids = all_images(job.dataset), list(paths)
+    work_keys = WorkKeys(job.recipe)
+    for first in range(0, len(ids), _AT_ONCE):
+        chunk = ids[first : first + _AT_ONCE]
+        samples = everything.select(chunk)
+        asked = job.asked(samples, chunk)
+        # Where no pixels are needed, it does not matter which image it is.
         images = {
-            sample_id: None if asked[sample_id].image else version_of(path)
-            for sample_id, path in paths.items()
+            sample_id: None if asked[sample_id].image else version_of(paths[sample_id])
+            for sample_id in chunk
         }
         state = {
-            name: held(samples, name, output, self._job.policy, images)
-            for name, output in self._job.outputs.items()
+            field: held(samples, field, output, job.policy, images)
+            for field, output in job.outputs.items()
         }
-        for sample_id, path in paths.items():
-            each = asked[sample_id]
-            if each.error is not None:
-                self._run.fail(path, str(each.error))
+        for sample_id in chunk:
+            path, found = paths[sample_id], asked[sample_id]
+            if found.error is not None:
+                run.fail(path, str(found.error))
                 continue
-            looks = self._looks(each, images[sample_id])
-            wanted = self._still_wanted(looks, {name: state[name][sample_id] for name in looks})
+            keys = {
+                field: work_keys.key(found.prompts, output.name, job.masks_on_disk)
+                for field, output in job.outputs.items()
+            }
+            looks = {field: Look(key=key, image=images[sample_id]) for field, key in keys.items()}
+            wanted = _still_wanted(looks, {field: state[field][sample_id] for field in looks}, run)
             if wanted:
-                yield Todo(sample_id=sample_id, filepath=path, asked=each, looks=wanted)
+                yield Todo(sample_id=sample_id, filepath=path, asked=found, looks=wanted)
 
-    def _asked(self, samples: Any, ids: Sequence[str]) -> dict[str, Asked]:
-        if self._job.source is not None:
-            return self._job.source.of(ids)
-        prompts = self._job.phrases.of(samples)
-        return {sample_id: Asked(prompts=each) for sample_id, each in prompts.items()}
 
-    def _looks(self, asked: Asked, image: str | None) -> dict[str, Look]:
-        """What decides the labels of a sample, in each field."""
-        keys = {
-            name: self._work_keys.key(asked.prompts, output.name, self._job.masks_on_disk)
-            for name, output in self._job.outputs.items()
-        }
-        return {name: Look(key=key, image=image) for name, key in keys.items()}
-
-    def _still_wanted(self, looks: dict[str, Look], state: dict[str, Held]) -> dict[str, Look]:
-        """The looks that are worth it; the sample is counted where none is."""
-        needs = {name: state[name].need(look) for name, look in looks.items()}
-        if "wanted" not in needs.values():
-            if "left alone" in needs.values():
-                self._run.left_alone += 1
-            else:
-                self._run.reused += 1
-        return {name: look for name, look in looks.items() if needs[name] == "wanted"}
+def _still_wanted(looks: dict[str, Look], state: dict[str, Held], run: Run) -> dict[str, Look]:
+    """The looks that are worth it; the sample is counted where none is."""
+    needs = {field: state[field].need(look) for field, look in looks.items()}
+    if "wanted" not in needs.values():
+        if "left alone" in needs.values():
+            run.left_alone += 1
+        else:
+            run.reused += 1
+    return {field: look for field, look in looks.items() if needs[field] == "wanted"}

@@ -14,14 +14,14 @@ from ..dataset.source_labels import Asked, SourceLabels
 from .pool import model_pool
 
 MOST = 100
-"""Samples."""
+"""Samples that are looked at."""
 
 _AT_ONCE = 10
 _SECONDS = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Trial:
+class StagePreview:
     """What became of the labels in the samples that were looked at."""
 
     samples: int
@@ -43,18 +43,18 @@ class Trial:
         self.labels += len(asked.prompts.objects)
         self.kept += len(made)
         masks = {hint.track: hint.mask for hint in asked.prompts.objects}
-        self.changed += sum(each.mask != masks[each.track] for each in made)
+        self.changed += sum(annotation.mask != masks[annotation.track] for annotation in made)
 
 
-def try_out(source: SourceLabels, recipe: Recipe) -> Trial:
+def preview_stage(source: SourceLabels, recipe: Recipe) -> StagePreview:
     """Run the stages, and write nothing."""
     ids, until = source.labeled_samples().values("id"), time.monotonic() + _SECONDS
-    trial = Trial(samples=len(ids))
+    preview = StagePreview(samples=len(ids))
     for first in range(0, min(len(ids), MOST), _AT_ONCE):
         for asked in source.of(ids[first : first + _AT_ONCE]).values():
             if asked.image is not None and asked.error is None:
                 (made,) = run_stages([asked.image], [asked.prompts], recipe, model_pool())
-                trial.add(asked, made)
+                preview.add(asked, made)
         if time.monotonic() > until:
             break
-    return trial
+    return preview

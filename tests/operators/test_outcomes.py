@@ -30,9 +30,9 @@ def test_more_than_many_images_go_into_the_background_where_there_is_one(
         dataset=photo_dataset, target_view=lambda: photo_dataset, group_slice=None
     )
     monkeypatch.setattr(fo.config, "allow_legacy_orchestrators", True)
-    assert outcomes.options(ctx, many).default_choice_to_delegated == delegated
+    assert outcomes.execution_options(ctx, many).default_choice_to_delegated == delegated
     monkeypatch.setattr(fo.config, "allow_legacy_orchestrators", False)
-    assert not outcomes.options(ctx, many).default_choice_to_delegated
+    assert not outcomes.execution_options(ctx, many).default_choice_to_delegated
 
 
 def test_progress_is_said_once_a_second(outcomes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
