@@ -30,7 +30,7 @@ def _model(recipe: Recipe) -> dict[str, Any]:
         "base_name": f"premask/{recipe.name}",
         "base_filename": f"{recipe.name}.txt",
         "description": f"{recipe.help}. Models: {', '.join(recipe.models)}",
-        "license": ",".join(dict.fromkeys(each.license for each in recipe.checkpoints)),
+        "license": ",".join(dict.fromkeys(checkpoint.license for checkpoint in recipe.checkpoints)),
         "tags": ["premask", "detection", "instances"],
         "requirements": {"cpu": {"support": True}, "gpu": {"support": True}},
     }

@@ -62,4 +62,4 @@ def _is_too_large(error: Exception) -> bool:
         return True
     details = getattr(error.__cause__ or error, "details", None) or {}
     said = [details, *details.get("writeErrors", ())]
-    return any(each.get("code") in _TOO_LARGE for each in said)
+    return any(reason.get("code") in _TOO_LARGE for reason in said)

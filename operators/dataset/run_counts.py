@@ -14,14 +14,14 @@ from .history import Run
 from .writing import OUTPUTS
 
 BINS = 20
-"""Of scores from 0 to 1."""
+"""Into which scores from 0 to 1 are sorted."""
 
 _CLASSES_SCORED = 8
 """More colors than this are not told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class RunCounts:
     """Counts by class, the most frequent one first; and of each, how many scores are in each bin.
 
     Classes without a score have none in `scores`.
@@ -31,11 +31,11 @@ class Tally:
     scores: dict[str, list[int]] = field(default_factory=dict)
 
 
-def tally(dataset: Any, run: Run) -> Tally:
+def count_labels(dataset: Any, run: Run) -> RunCounts:
     """Count the labels of a run that are still there."""
     place = label_field_of(dataset, run)
     if place is None:
-        return Tally()
+        return RunCounts()
     view = labels_of_run(dataset, run, place)
     path = f"{place}.{OUTPUTS[run.fields[place]].member}"
     names, scores = view.values([f"{path}.label", f"{path}.confidence"], unwind=True)
@@ -44,9 +44,12 @@ def tally(dataset: Any, run: Run) -> Tally:
     for name, score in zip(names, scores, strict=True):
         if score is not None and str(name) in by_class:
             by_class[str(name)].append(score)
-    return Tally(
-        counts=counts, scores={name: _binned(each) for name, each in by_class.items() if each}
-    )
+    binned = {
+        name: np.histogram(found, bins=BINS, range=(0, 1))[0].tolist()
+        for name, found in by_class.items()
+        if found
+    }
+    return RunCounts(counts=counts, scores=binned)
 
 
 def label_field_of(dataset: Any, run: Run) -> str | None:
@@ -58,8 +61,3 @@ def label_field_of(dataset: Any, run: Run) -> str | None:
 def labels_of_run(dataset: Any, run: Run, place: str) -> Any:
     """The images with labels of this run in this field, and no others of its labels."""
     return all_images(dataset).filter_labels(place, ViewField("premask_run") == run.name)
-
-
-def _binned(scores: list[float]) -> list[int]:
-    counts: list[int] = np.histogram(scores, bins=BINS, range=(0, 1))[0].tolist()
-    return counts

@@ -62,13 +62,13 @@ class SourceLabels:
         samples = self.samples.select(ids, ordered=True)
         labels = samples.values(member_path(samples, self.field))
         return {
-            read.sample_id: self._asked(read, each if isinstance(each, list) else [each])
-            for read, each in zip(read_labels(samples, [self.field]), labels, strict=True)
+            read.sample_id: self._asked(read, held if isinstance(held, list) else [held])
+            for read, held in zip(read_labels(samples, [self.field]), labels, strict=True)
         }
 
     def _asked(self, read: SampleLabels, labels: Sequence[Any]) -> Asked:
         known = dict(zip(read.label_ids, read.labeled.annotations, strict=True))
-        originals = tuple(Original(label=each, annotation=known.get(each.id)) for each in labels)
+        originals = tuple(Original(label=label, annotation=known.get(label.id)) for label in labels)
         return Asked(
             prompts=Prompts(objects=tuple(_hints(originals, read.clicks))),
             image=None if self.needs_pixels else read.labeled.image,
@@ -95,6 +95,6 @@ def require_source(samples: Any, field: str, kinds: Sequence[str]) -> None:
 def _hints(originals: Sequence[Original], clicks: Sequence[tuple[Point, ...]]) -> Iterator[Hint]:
     """One for each object."""
     yield from hints_from_clicks(clicks)
-    for track, each in enumerate(originals):
-        if each.annotation is not None:
-            yield hint_from_annotation(each.annotation, track)
+    for track, original in enumerate(originals):
+        if original.annotation is not None:
+            yield hint_from_annotation(original.annotation, track)

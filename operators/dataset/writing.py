@@ -125,19 +125,25 @@ def _detections(labeled: Labeled, place: Place) -> list[Document]:
         for number in range(len(labeled.annotations))
     ]
     return [
-        place.label(fo.Detection, detection_from_annotation(each, labeled.image.size_hw, path))
-        for each, path in zip(labeled.annotations, paths, strict=True)
+        place.label(
+            fo.Detection, detection_from_annotation(annotation, labeled.image.size_hw, path)
+        )
+        for annotation, path in zip(labeled.annotations, paths, strict=True)
     ]
 
 
 def _boxes(labeled: Labeled, place: Place) -> list[Document]:
-    boxes = (replace(each, mask=None, matte=None) for each in labeled.annotations)
+    boxes = (replace(annotation, mask=None, matte=None) for annotation in labeled.annotations)
     size_hw = labeled.image.size_hw
     return [place.label(fo.Detection, detection_from_annotation(b, size_hw)) for b in boxes]
 
 
 def _polylines(labeled: Labeled, place: Place) -> list[Document]:
-    outlined = (each for each in labeled.annotations if each.mask is None or each.mask.area)
+    outlined = (
+        annotation
+        for annotation in labeled.annotations
+        if annotation.mask is None or annotation.mask.area
+    )
     size_hw = labeled.image.size_hw
     return [place.label(fo.Polyline, polyline_from_annotation(o, size_hw)) for o in outlined]
 
@@ -155,7 +161,7 @@ def _heatmap(labeled: Labeled, place: Place) -> list[Document]:
 
 
 def _sources(annotations: Sequence[Annotation]) -> list[str]:
-    return list(dict.fromkeys(model for each in annotations for model in each.source))
+    return list(dict.fromkeys(model for annotation in annotations for model in annotation.source))
 
 
 _OUTPUTS = (
@@ -196,7 +202,7 @@ _OUTPUTS = (
     ),
 )
 
-OUTPUTS: dict[str, Output] = {each.name: each for each in _OUTPUTS}
+OUTPUTS: dict[str, Output] = {output.name: output for output in _OUTPUTS}
 
 
 def outputs_of(names: Sequence[str], field: str) -> dict[str, Output]:
@@ -210,8 +216,8 @@ def outputs_of(names: Sequence[str], field: str) -> dict[str, Output]:
             f"What to write is one or more of {', '.join(OUTPUTS)}; "
             f"got {', '.join(unknown) or 'nothing'}."
         )
-    wanted = [each for each in _OUTPUTS if each.name in names]
-    fields = [field, *(f"{field}_{each.name}" for each in wanted[1:])]
+    wanted = [output for output in _OUTPUTS if output.name in names]
+    fields = [field, *(f"{field}_{output.name}" for output in wanted[1:])]
     return dict(zip(fields, wanted, strict=True))
 
 
@@ -224,7 +230,11 @@ def prepare_fields(dataset: Any, outputs: dict[str, Output]) -> list[str]:
             field, fo.EmbeddedDocumentField, embedded_doc_type=outputs[field].label_type
         )
     for field, output in outputs.items():
-        _declare_provenance(dataset, f"{field}.{output.member}" if output.member else field)
+        path = f"{field}.{output.member}" if output.member else field
+        # The App filters by what the schema knows; what is declared already is left alone.
+        dataset.add_sample_field(f"{path}.premask_run", fo.StringField)
+        dataset.add_sample_field(f"{path}.premask_recipe", fo.StringField)
+        dataset.add_sample_field(f"{path}.source", fo.ListField, subfield=fo.StringField)
     return missing
 
 
@@ -232,27 +242,16 @@ def require_fitting(dataset: Any, outputs: dict[str, Output]) -> None:
     """Refuse fields that hold something else, or that can't be."""
     schema = dataset.get_field_schema()
     for field, output in outputs.items():
-        _require_fitting(field, schema.get(field), output)
-
-
-def _require_fitting(field: str, existing: Any, output: Output) -> None:
-    if existing is None:
-        if not field.isidentifier():
+        if field not in schema:
+            if not field.isidentifier():
+                raise InvalidSetting(
+                    f"'{field}' can't name a field. Use letters, digits and underscores, as in "
+                    "'subject'."
+                )
+            continue
+        kind = getattr(schema[field], "document_type", type(schema[field]))
+        if kind is not output.label_type:
             raise InvalidSetting(
-                f"'{field}' can't name a field. Use letters, digits and underscores, as in "
-                "'subject'."
+                f"The field '{field}' holds {kind.__name__}, but {output.name} are "
+                f"{output.label_type.__name__}. Choose another field."
             )
-        return
-    kind = getattr(existing, "document_type", type(existing))
-    if kind is not output.label_type:
-        raise InvalidSetting(
-            f"The field '{field}' holds {kind.__name__}, but {output.name} are "
-            f"{output.label_type.__name__}. Choose another field."
-        )
-
-
-def _declare_provenance(dataset: Any, path: str) -> None:
-    """The App filters by what the schema knows; what is declared already is left alone."""
-    dataset.add_sample_field(f"{path}.premask_run", fo.StringField)
-    dataset.add_sample_field(f"{path}.premask_recipe", fo.StringField)
-    dataset.add_sample_field(f"{path}.source", fo.ListField, subfield=fo.StringField)

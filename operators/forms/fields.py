@@ -34,7 +34,9 @@ def add_choices(view: types.Choices, choices: Mapping[str, str]) -> None:
         view.add_choice(value, label=value, description=sentence)
 
 
-def text_choices(values: Iterable[str], label: str, description: str) -> types.AutocompleteView:
+def text_choices(
+    values: Iterable[str], label: str, description: str | None
+) -> types.AutocompleteView:
     """A text field that suggests what is there."""
     view = types.AutocompleteView(label=label, description=description)
     for value in values:

@@ -46,7 +46,7 @@ class LabelParameters(WriteParameters):
     dataset_classes: bool = parameter(False, "Look for all classes that the dataset knows, too")
     label_field: str | None = parameter(None, "Field", "A new one, or one that has labels already")
     write: tuple[str, ...] | None = parameter(None, "What to write")
-    export_folder: str | None = parameter(None, "Write files, too", "A folder. None if empty")
+    export_folder: str | None = parameter(None, "Write files, too")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +74,11 @@ def add_inputs(form: ParameterForm, ctx: Any, defaults: Defaults) -> None:
     _add_output(form, ctx, recipe, defaults)
     add_policy(form)
     add_storage(form, ctx.dataset, ctx.params.get("write") or defaults.write)
-    files = form.add("export_folder")
-    files.view.label = f"Write files, too ({defaults.files})"
-    files.view.description = f"A folder for: {FORMATS[defaults.files].help}. None if empty"
+    form.add(
+        "export_folder",
+        label=f"Write files, too ({defaults.files})",
+        help=f"A folder for: {FORMATS[defaults.files].help}. None if empty",
+    )
     if images.count() > LONG and not fo.config.allow_legacy_orchestrators:
         _warn_of_waiting(form.inputs, images.count())
 

@@ -57,6 +57,8 @@ class ParameterForm:
         self,
         name: str,
         *,
+        label: str = "",
+        help: str = "",
         default: Any = None,
         choices: Choices | None = None,
         suggestions: Iterable[str] | None = None,
@@ -64,22 +66,23 @@ class ParameterForm:
     ) -> types.Property:
         """Draw a parameter.
 
-        `choices` and `suggestions` are those that only the dataset knows, and `default` is what a
-        declared None comes to. Such choices are no enum for FiftyOne: the work itself checks them,
-        and says why one can't be used.
+        What is passed is what only the dataset or the operator knows: `default` is what a declared
+        None comes to. Such choices are no enum for FiftyOne: the work itself checks them, and says
+        why one can't be used.
         """
         item, metadata = self._settings[name], self._metadata[name]
-        default = item.default if default is None else default
-        view = types.View(label=metadata[_LABEL], description=item.help or None)
-        if choices is None and metadata[_CHOICES]:
-            choices = metadata[_CHOICES]
+        texts: dict[str, Any] = {
+            "label": label or metadata[_LABEL],
+            "description": help or item.help or None,
+        }
+        choices = metadata[_CHOICES] or None if choices is None else choices
+        view = types.View(**texts)
         if choices is not None:
-            view = types.DropdownView(
-                label=metadata[_LABEL], description=item.help or None, multiple=item.kind == "texts"
-            )
+            view = types.DropdownView(**texts, multiple=item.kind == "texts")
             add_choices(view, choices)
         elif suggestions is not None:
-            view = text_choices(suggestions, metadata[_LABEL], item.help)
+            view = text_choices(suggestions, **texts)
+        default = item.default if default is None else default
         return self.inputs.define_property(
             name,
             type_of(item),

@@ -27,8 +27,8 @@ def add_recipe(
 ) -> Recipe | None:
     """The choice of a recipe and its settings; the recipe with all of them that are valid."""
     choices = types.DropdownView(label="Recipe")
-    for each in recipes:
-        choices.add_choice(each.name, label=each.name, description=each.help)
+    for offered in recipes:
+        choices.add_choice(offered.name, label=offered.name, description=offered.help)
     chosen = inputs.str("recipe", default=default, view=choices)
     try:
         recipe = _named(str(params.get("recipe") or default))
@@ -52,7 +52,9 @@ def add_stage(inputs: types.Object, params: Params, recipe: Recipe, hidden: set[
     """The settings of the stage that a recipe without models is named after, but for the hidden."""
     adapted, problems = _adapted(recipe, _given(params, recipe))
     paths = [path for path in recipe.settings() if path.startswith(f"{recipe.name}.")]
-    fields = _add_settings(inputs, recipe, adapted, [each for each in paths if each not in hidden])
+    fields = _add_settings(
+        inputs, recipe, adapted, [shown for shown in paths if shown not in hidden]
+    )
     for path, problem in problems.items():
         refuse(fields[path], problem)
     return adapted
@@ -162,7 +164,9 @@ def _view_of(stage: str, setting: Setting) -> types.View:
     label = setting.name.replace("_", " ").capitalize()
     choices = list(setting.choices)
     if setting.name == "model":
-        choices = [each.name for each in catalog().values() if stage in each.stages]
+        choices = [
+            checkpoint.name for checkpoint in catalog().values() if stage in checkpoint.stages
+        ]
     shown = types.DropdownView if choices else types.View
     if setting.kind == "texts":
         shown = types.AutocompleteView

@@ -72,10 +72,11 @@ def add_source(form: ParameterForm, ctx: Any, source: Source) -> Any | None:
 def add_target_fields(form: ParameterForm, ctx: Any, source: Source) -> None:
     """Where the new labels go, and what happens to those that are there."""
     field = source_field(ctx, source)
-    chosen = form.add("label_field", default=f"{field}{source.suffix}")
-    chosen.view.description = (
-        f"A new one, or one that has labels already. '{field}' itself stays as it is: its labels "
-        "may be a person's, and what a run wrote can be undone"
+    chosen = form.add(
+        "label_field",
+        default=f"{field}{source.suffix}",
+        help=f"A new one, or one that has labels already. '{field}' itself stays as it is: its "
+        "labels may be a person's, and what a run wrote can be undone",
     )
     if source.has_remaining:
         form.add("remaining_field")

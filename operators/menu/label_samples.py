@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from fiftyone.operators import types
@@ -30,6 +30,11 @@ class LabelSamples(Runner):
 
     def job(self, ctx: Any) -> Job:
         return job_from_params(ctx, self.defaults)
+
+    def call(self, samples: Any, params: Mapping[str, Any], *, delegate: bool) -> Any:
+        # The run keeps what it was called with; *Run again* must not depend on today's defaults.
+        defaults = {"recipe": self.defaults.recipe, "write": list(self.defaults.write)}
+        return super().call(samples, {**defaults, **params}, delegate=delegate)
 
     def finish(self, ctx: Any, job: Job, ids: Sequence[str]) -> None:
         """Write files of what the samples have now: those that were done before are among them."""

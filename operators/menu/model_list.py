@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from fiftyone.operators.executor import ExecutionResult
 
 from premask.errors import PremaskError
-from premask.models.catalog import Checkpoint, checkpoint_of, known_models
+from premask.models.catalog import checkpoint_of, known_models
 from premask.models.model_card import license_terms, megabytes, place, size
 from premask.models.weights.download import download, download_size
 from premask.models.weights.installed import located_weights
@@ -72,7 +72,9 @@ class Models(DeclaredOperator):
         wanted = [checkpoint_of(name) for name in read(ModelsParameters, ctx.params).names]
         try:
             for number, model in enumerate(wanted):
-                yield from _show(ctx, number / len(wanted), f"Getting {_amount(model)}")
+                # As the place says that it comes from: some entries of the catalog have no size.
+                terms = f"{megabytes(download_size(model))}, license {license_terms(model)}"
+                yield from _show(ctx, number / len(wanted), f"Getting {model.name}: {terms}")
                 download(model)
         except PremaskError as error:
             # Of what a generator raises, FiftyOne 1.22's App shows nothing: its bar just stops.
@@ -102,12 +104,6 @@ def rows() -> list[dict[str, str]]:
         }
         for model in known_models().values()
     ]
-
-
-def _amount(checkpoint: Checkpoint) -> str:
-    """As the place says that it comes from: some entries of the catalog have no size."""
-    amount = megabytes(download_size(checkpoint))
-    return f"{checkpoint.name}: {amount}, license {license_terms(checkpoint)}"
 
 
 def _show(ctx: Any, share: float, words: str) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from fiftyone.operators.panel import Panel, PanelConfig
 
 from ..dataset import history
 from ..dataset.plurals import counted
-from ..dataset.run_counts import BINS, Tally, label_field_of, labels_of_run, tally
+from ..dataset.run_counts import BINS, RunCounts, count_labels, label_field_of, labels_of_run
 from ..forms.recipe_form import filled_in
 from .label_samples import LabelSamples
 
@@ -38,7 +38,6 @@ class RunsPanel(Panel):
 
     @property
     def config(self) -> PanelConfig:
-        """How FiftyOne shows it."""
         return PanelConfig(
             name="premask_runs",
             label="premask runs",
@@ -47,12 +46,11 @@ class RunsPanel(Panel):
         )
 
     def on_load(self, ctx: Any) -> None:
-        """Look, even if it looks the same as before."""
+        """Draw everything, whatever was drawn before."""
         ctx.panel.state.rows = None
         self.refresh(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
-        """Another dataset has other runs."""
         ctx.panel.state.chosen = None
         self.on_load(ctx)
 
@@ -65,7 +63,7 @@ class RunsPanel(Panel):
             self._show_chosen(ctx)
 
     def choose(self, ctx: Any) -> None:
-        """A row of the table was clicked."""
+        """Show the run whose row was clicked."""
         ctx.panel.state.chosen = ctx.panel.state.rows[ctx.params["row"]]["name"]
         self._show_chosen(ctx)
 
@@ -76,12 +74,12 @@ class RunsPanel(Panel):
         ctx.prompt(run.operator, params=params, on_success=self.refresh)
 
     def undo(self, ctx: Any) -> None:
-        """Ask first."""
+        """Open the form that says what would be removed."""
         params = {"run_id": _chosen(ctx).name}
         ctx.prompt(f"{self.plugin_name}/undo_run", params=params, on_success=self.refresh)
 
     def label(self, ctx: Any) -> None:
-        """Open the form of what people begin with."""
+        """Open the form of *Label samples*, with which people begin."""
         uri = f"{self.plugin_name}/{LabelSamples.own_name}"
         ctx.prompt(uri, on_success=self.refresh)
 
@@ -97,7 +95,6 @@ class RunsPanel(Panel):
         ctx.ops.set_view(view=view)
 
     def render(self, ctx: Any) -> types.Property:
-        """The table and, below it, one run."""
         panel = types.Object()
         panel.view("clock", types.TimerView(interval=_LOOK_AGAIN, on_interval=self.refresh))
         if ctx.panel.state.rows:
@@ -113,7 +110,7 @@ class RunsPanel(Panel):
         if not ctx.panel.state.rows:
             return
         run = _chosen(ctx)
-        found = tally(ctx.dataset, run)
+        found = count_labels(ctx.dataset, run)
         ctx.panel.state.plots = list(_plots(found))
         for name, traces in _plots(found).items():
             ctx.panel.set_data(name, traces)
@@ -175,22 +172,19 @@ def _details(run: history.Run) -> str:
         "failed": f"failed: {run.error}",
     }.get(run.state, run.state)
     fields = ", ".join(f"`{field}` ({kind})" for field, kind in run.fields.items())
-    lines = [
+    # The recipe's stages as it was run, without its name and its help, which stand elsewhere.
+    lines = run.settings.splitlines()
+    stages = [line for line in lines if line and not line.startswith(("[", "help ="))]
+    paragraphs = [
         f"**{run.title}**: {how}",
         f"{run.seconds:,.1f} seconds: {run.summary}",
         f"Field: {fields}",
-        *(f"`{line}`" for line in _settings(run)),
+        *(f"`{line}`" for line in stages),
     ]
-    return "\n\n".join(lines)
+    return "\n\n".join(paragraphs)
 
 
-def _settings(run: history.Run) -> list[str]:
-    """The recipe's stages as it was run, without its name and its help."""
-    lines = run.settings.splitlines()
-    return [line for line in lines if line and not line.startswith(("[", "help ="))]
-
-
-def _plots(found: Tally) -> Mapping[str, list[dict[str, Any]]]:
+def _plots(found: RunCounts) -> Mapping[str, list[dict[str, Any]]]:
     """The traces of the plots that have something to show, as Plotly wants them."""
     middles = [round((number + 0.5) / BINS, 3) for number in range(BINS)]
     counts: dict[str, Any] = {

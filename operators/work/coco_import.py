@@ -130,7 +130,11 @@ class _Import:
         fresh, documents = {}, {}
         for sample_id, (holder, known) in self._existing(placed).items():
             labeled = placed[sample_id]
-            new = tuple(each for each in labeled.annotations if _identity(each) not in known)
+            new = tuple(
+                annotation
+                for annotation in labeled.annotations
+                if _identity(annotation) not in known
+            )
             fresh[sample_id] = replace(labeled, annotations=new)
             documents[sample_id] = self._extended(holder, fresh[sample_id], sample_id)
         for sample_id in self._stored(self._field, documents, placed):
@@ -140,7 +144,7 @@ class _Import:
     def _extended(self, holder: Any, fresh: Labeled, sample_id: str) -> Document:
         """The labels that a sample has and new ones behind them."""
         output, place = OUTPUTS["detections"], self._place(self._field, sample_id)
-        labels = [each.to_dict() for each in output.labels_of(holder)]
+        labels = [label.to_dict() for label in output.labels_of(holder)]
         document = output.holder_of([*labels, *output.labels(fresh, place)], holder)
         return document | self._stamp.on_holder(None, new=holder is None)
 
@@ -161,7 +165,7 @@ class _Import:
 
     def _write_mattes(self, placed: Mapping[str, Labeled]) -> None:
         """One heatmap for each image with mattes; one that is there stays."""
-        matted = {name: each for name, each in placed.items() if _matted(each)}
+        matted = {name: labeled for name, labeled in placed.items() if _matted(labeled)}
         if not matted:
             return
         taken = set(self._dataset.select(list(matted)).exists(self._heatmaps).values("id"))
@@ -174,7 +178,7 @@ class _Import:
 
     def _heatmap(self, sample_id: str, labeled: Labeled) -> Document:
         matted, size_hw = _matted(labeled), labeled.image.size_hw
-        alone = [replace(each, matte=None) for each in labeled.annotations]
+        alone = [replace(annotation, matte=None) for annotation in labeled.annotations]
         read = with_mattes(alone, Matte.from_array(alpha_map(matted, size_hw)))
         exact = sum(
             old.matte is not None and old.matte == new.matte
@@ -199,13 +203,13 @@ class _Import:
         """What samples have in the field; those with a label that can't be read are left out."""
         samples, existing = self._dataset.select(list(placed)), {}
         holders = holders_of(samples, self._field)
-        for each in read_labels(samples, [self._field]):
-            if each.labeled.error is None:
-                known = frozenset(map(_identity, each.labeled.annotations))
-                existing[each.sample_id] = holders[each.sample_id], known
+        for read in read_labels(samples, [self._field]):
+            if read.labeled.error is None:
+                known = frozenset(map(_identity, read.labeled.annotations))
+                existing[read.sample_id] = holders[read.sample_id], known
             else:
-                name = placed[each.sample_id].image.name
-                self.outcome.failures[name] = str(each.labeled.error)
+                name = placed[read.sample_id].image.name
+                self.outcome.failures[name] = str(read.labeled.error)
         return existing
 
 
@@ -215,4 +219,4 @@ def _identity(annotation: Annotation) -> Identity:
 
 
 def _matted(labeled: Labeled) -> list[Annotation]:
-    return [each for each in labeled.annotations if each.matte is not None]
+    return [annotation for annotation in labeled.annotations if annotation.matte is not None]

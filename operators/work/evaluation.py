@@ -150,10 +150,12 @@ def _matched(comparison: Comparison, failures: dict[str, str]) -> Agreements:
     agreements: Agreements = defaultdict(Agreement)
     for predicted, true in comparison.pairs(failures):
         truths = dict(zip(true.label_ids, true.labeled.annotations, strict=True))
-        for label_id, each in zip(predicted.label_ids, predicted.labeled.annotations, strict=True):
+        for label_id, annotation in zip(
+            predicted.label_ids, predicted.labeled.annotations, strict=True
+        ):
             truth = truths.get(matches.get(label_id) or "")
-            if each.mask and truth and truth.mask and not truth.crowd:
-                agreements[truth.label].add(each.mask, truth.mask)
+            if annotation.mask and truth and truth.mask and not truth.crowd:
+                agreements[truth.label].add(annotation.mask, truth.mask)
     return agreements
 
 
@@ -173,13 +175,13 @@ def _evaluate_maps(comparison: Comparison, evaluated: Evaluated) -> None:
     evaluated.rows = [
         {
             "class": name,
-            "images": each.pairs,
-            "precision": each.pixel_precision,
-            "recall": each.pixel_recall,
-            "mask_iou": each.pixel_iou,
-            "boundary_iou": each.mean_boundary_iou,
+            "images": agreement.pairs,
+            "precision": agreement.pixel_precision,
+            "recall": agreement.pixel_recall,
+            "mask_iou": agreement.pixel_iou,
+            "boundary_iou": agreement.mean_boundary_iou,
         }
-        for name, each in sorted(agreements.items())
+        for name, agreement in sorted(agreements.items())
     ]
     evaluated.overall = _floats(results.metrics())
 
@@ -221,17 +223,19 @@ def _save(dataset: Any, comparison: Comparison, evaluated: Evaluated) -> None:
 
 def _by_class(sample: SampleLabels) -> dict[str, Mask]:
     masks: dict[str, Mask] = {}
-    for each in sample.labeled.annotations:
-        if each.mask is not None:
-            masks[each.label] = each.mask.union(masks.get(each.label, each.mask))
+    for annotation in sample.labeled.annotations:
+        if annotation.mask is not None:
+            masks[annotation.label] = annotation.mask.union(
+                masks.get(annotation.label, annotation.mask)
+            )
     return masks
 
 
 def _matte(sample: SampleLabels) -> Matte:
     """The alpha of a heatmap that was read alone; one without alpha is no annotation."""
-    for each in sample.labeled.annotations:
-        if each.matte is not None:
-            return each.matte
+    for annotation in sample.labeled.annotations:
+        if annotation.matte is not None:
+            return annotation.matte
     return Matte.from_planes([Mask.empty(sample.labeled.image.size_hw)] * 8)
 
 

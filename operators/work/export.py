@@ -75,41 +75,40 @@ class _Export:
         written = self._delivery.write_dataset_files(self._labeled, labels)
         self.outcome.written += map(str, written)
         stems = Stems()
-        for each in self._labeled() if self._delivery.has_image_files else ():
-            stem = stems.of(each.image.name)
-            try:
-                labeled = self._with_pixels(each) if self._delivery.needs_pixels else each
-            except UnreadableImage as error:
-                self.outcome.failures[each.image.name] = error.reason
-                continue
+        for labeled in self._labeled() if self._delivery.has_image_files else ():
+            name = labeled.image.name
+            stem = stems.of(name)
+            if self._delivery.needs_pixels:
+                try:
+                    image = read_image(self._root / name, name)
+                    _require_same_size(image, labeled.image)
+                except UnreadableImage as error:
+                    self.outcome.failures[name] = error.reason
+                    continue
+                labeled = replace(labeled, image=image)
             self._delivery.write_image_files(labeled, stem)
 
     def _labeled(self) -> Iterator[Labeled]:
         """The images that could be read, with the annotations that are wanted."""
-        for each in read_labels(self._samples, self._fields):
-            labeled = self._wanted(each.labeled)
+        for read in read_labels(self._samples, self._fields):
+            name = Path(read.filepath).relative_to(self._root).as_posix()
+            image = replace(read.labeled.image, name=name)
+            labeled = self._delivery.chosen(replace(read.labeled, image=image))
             if labeled.error is None:
                 yield labeled
             else:
-                self.outcome.failures[labeled.image.name] = str(labeled.error)
+                self.outcome.failures[name] = str(labeled.error)
             self._count(labeled)
+        # Each file that holds all images reads them once more: they are counted the first time.
         self._is_counted = True
-
-    def _wanted(self, labeled: Labeled) -> Labeled:
-        name = Path(labeled.image.name).relative_to(self._root).as_posix()
-        return self._delivery.chosen(replace(labeled, image=replace(labeled.image, name=name)))
 
     def _count(self, labeled: Labeled) -> None:
         if not self._is_counted and labeled.error is None:
             self.outcome.images += 1
             self.outcome.annotations += len(labeled.annotations)
-            self.outcome.mattes += sum(each.matte is not None for each in labeled.annotations)
+            mattes = [a for a in labeled.annotations if a.matte is not None]
+            self.outcome.mattes += len(mattes)
         self._counter.count(failed=labeled.error is not None)
-
-    def _with_pixels(self, labeled: Labeled) -> Labeled:
-        image = read_image(self._root / labeled.image.name, labeled.image.name)
-        _require_same_size(image, labeled.image)
-        return replace(labeled, image=image)
 
 
 def _require_same_size(image: Image, known: Image) -> None:

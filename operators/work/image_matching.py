@@ -31,14 +31,14 @@ class SortedOut:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def sorted_out(samples: Any, labeled: Sequence[Labeled], folder: Path | None) -> SortedOut:
+def sorted_out(samples: Any, images: Sequence[Labeled], folder: Path | None) -> SortedOut:
     """Where each image belongs; with a folder, names are paths below it."""
     known, found = SamplesByPath(samples), SortedOut()
-    for each in labeled:
+    for labeled in images:
         try:
-            _sort(each, samples, known, folder, found)
+            _sort(labeled, samples, known, folder, found)
         except PremaskError as error:
-            found.failures[each.image.name] = str(error)
+            found.failures[labeled.image.name] = str(error)
     return found
 
 
@@ -56,7 +56,8 @@ class SamplesByPath:
     def of_file(self, path: Path) -> str | None:
         """The sample of exactly this file."""
         wanted = _parts(str(path))
-        return next((each for each in self._named(wanted) if self._is_at(each, wanted)), None)
+        same = [name for name in self._named(wanted) if _parts(self._paths[name]) == wanted]
+        return same[0] if same else None
 
     def of_name(self, name: str) -> str:
         """The only sample whose path ends with the name's folders and file name."""
@@ -64,7 +65,7 @@ class SamplesByPath:
         if not found:
             raise NoSample("no sample's path ends with this; give the folder of the images")
         if len(found) > 1:
-            paths = ", ".join(self._paths[each] for each in found[:3])
+            paths = ", ".join(self._paths[sample_id] for sample_id in found[:3])
             raise NoSample(
                 f"{len(found)} samples have paths that end with this ({paths}); give the folder of "
                 "the images"
@@ -77,10 +78,11 @@ class SamplesByPath:
 
     def _named(self, wanted: tuple[str, ...]) -> list[str]:
         candidates = self._by_name.get(wanted[-1], ()) if wanted else ()
-        return [each for each in candidates if _parts(self._paths[each])[-len(wanted) :] == wanted]
-
-    def _is_at(self, sample_id: str, wanted: tuple[str, ...]) -> bool:
-        return _parts(self._paths[sample_id]) == wanted
+        return [
+            sample_id
+            for sample_id in candidates
+            if _parts(self._paths[sample_id])[-len(wanted) :] == wanted
+        ]
 
 
 def _sort(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import fiftyone as fo
 
-from premask.annotations import Annotation, Labeled
+from premask.annotations import Labeled
 from premask.labels.fiftyone import SIGNS, detection_from_annotation
 
 from ..dataset.bulk_store import Document
-from ..dataset.source_labels import Original
 from ..dataset.writing import OUTPUTS, Output, Place
 
 _OWN = {
@@ -30,41 +28,33 @@ _OWN = {
 
 
 def _copies(labeled: Labeled, place: Place) -> list[Document]:
-    return [
-        place.label(fo.Detection, _fields(each, number, labeled, place))
-        for number, each in enumerate(labeled.annotations)
-    ]
-
-
-def _fields(annotation: Annotation, number: int, labeled: Labeled, place: Place) -> dict[str, Any]:
-    original = _original(annotation, place)
-    track = original.annotation.track if original.annotation else None
-    path = place.file(f"_{number}") if place.on_disk else None
-    placed = replace(annotation, track=track)
-    return _attributes(original.label) | detection_from_annotation(
-        placed, labeled.image.size_hw, path
-    )
-
-
-def _attributes(label: Any) -> dict[str, Any]:
-    return {
-        name: label[name]
-        for name in label.field_names
-        if name not in _OWN and not name.startswith("premask_") and label[name] is not None
-    }
-
-
-def _original(annotation: Annotation, place: Place) -> Original:
-    assert annotation.track is not None  # every hint of a source has one
-    return place.originals[annotation.track]
+    copies = []
+    for number, annotation in enumerate(labeled.annotations):
+        assert annotation.track is not None  # every hint of a source has one
+        original = place.originals[annotation.track]
+        attributes = {
+            name: original.label[name]
+            for name in original.label.field_names
+            if name not in _OWN
+            and not name.startswith("premask_")
+            and original.label[name] is not None
+        }
+        # Among the stages, `track` is the number of the original; now its own track comes back.
+        track = original.annotation.track if original.annotation else None
+        path = place.file(f"_{number}") if place.on_disk else None
+        made = detection_from_annotation(
+            replace(annotation, track=track), labeled.image.size_hw, path
+        )
+        copies.append(place.label(fo.Detection, attributes | made))
+    return copies
 
 
 def _remaining(labeled: Labeled, place: Place) -> Labeled:
-    kept = {each.track for each in labeled.annotations}
+    kept = {annotation.track for annotation in labeled.annotations}
     annotations = tuple(
-        replace(each.annotation, track=track)
-        for track, each in enumerate(place.originals)
-        if each.annotation is not None and track not in kept
+        replace(original.annotation, track=track)
+        for track, original in enumerate(place.originals)
+        if original.annotation is not None and track not in kept
     )
     return replace(labeled, annotations=annotations)
 

@@ -89,7 +89,7 @@ class Work:
             # First what the numbers in the maps stand for.
             for name, added in self._targets.save().items():
                 self.run.new_targets.setdefault(name, {}).update(added)
-            documents = {todo.sample_id: each.holder for todo, each in merged.items()}
+            documents = {todo.sample_id: result.holder for todo, result in merged.items()}
             too_large = store(self.job.dataset, field, documents)
             for todo, result in merged.items():
                 counts[todo] = max(result.count, counts.get(todo, 0))

@@ -57,9 +57,13 @@ def review_queue(
 
     The doubt, 0 to 1, is that of a sample's worst label, and is put into the field `<name>_doubt`.
     """
+    if by not in MEASURES or (by == FIELDS) != bool(other_field):
+        raise InvalidSetting(
+            f"Order by one of {', '.join(MEASURES)}; only '{FIELDS}' takes (and needs) "
+            f"another field. Got '{by}' and {other_field!r}."
+        )
     dataset, queue = dataset_of(samples), Queue(view=name, doubt_field=f"{name}_doubt")
     _require_own(dataset, queue)
-    _require_measure(by, other_field)
     doubts: dict[str, float | None] = {}
     counter = ProgressCounter(total=len(samples), on_progress=on_progress)
     for sample_id, doubt in _doubts(samples, label_field, by, other_field, queue):
@@ -93,25 +97,17 @@ def _opposite(verdict: str) -> str:
     return REJECTED if verdict == ACCEPTED else ACCEPTED
 
 
-def _require_measure(by: str, other_field: str | None) -> None:
-    if by not in MEASURES or (by == FIELDS) != bool(other_field):
-        raise InvalidSetting(
-            f"Order by one of {', '.join(MEASURES)}; only '{FIELDS}' takes (and needs) "
-            f"another field. Got '{by}' and {other_field!r}."
-        )
-
-
 def _doubts(
     samples: Any, label_field: str, by: str, other_field: str | None, queue: Queue
 ) -> Iterator[tuple[str, float | None]]:
     """Each sample that can be read, and its doubt."""
     others = read_labels(samples, [other_field] if other_field else [])
-    for each, other in zip(read_labels(samples, [label_field]), others, strict=True):
-        error = each.labeled.error or other.labeled.error
+    for read, other in zip(read_labels(samples, [label_field]), others, strict=True):
+        error = read.labeled.error or other.labeled.error
         if error is None:
-            yield each.sample_id, _doubt(by, each.labeled.annotations, other.labeled.annotations)
+            yield read.sample_id, _doubt(by, read.labeled.annotations, other.labeled.annotations)
         else:
-            queue.failures[each.filepath] = str(error)
+            queue.failures[read.filepath] = str(error)
 
 
 def _doubt(
@@ -125,7 +121,7 @@ def _doubt(
 def _require_own(dataset: Any, queue: Queue) -> None:
     """A view and a field of these names are premask's, or there are none."""
     views = dataset.list_saved_views(info=True)
-    descriptions = {each["name"]: each["description"] for each in views}
+    descriptions = {view["name"]: view["description"] for view in views}
     taken = queue.view in descriptions or dataset.has_field(queue.doubt_field)
     if taken and descriptions.get(queue.view) != _DESCRIPTION:
         raise InvalidSetting(

@@ -10,11 +10,12 @@ from typing import Any
 from ..dataset.bulk_store import Document
 from ..dataset.chosen_images import all_images
 from ..dataset.history import list_runs, load, save
-from ..dataset.provenance import forgotten, is_made, is_untouched, run_of
+from ..dataset.provenance import attribute, forgotten, is_made, is_untouched, run_of
 from ..dataset.writing import OUTPUTS, Output
 from .existing import holders_of
 
 _AT_ONCE = 100
+_FILES = ("mask_path", "map_path")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,9 +51,10 @@ def _undo_field(dataset: Any, field: str, output: Output, name: str, undone: Und
     for samples in _samples_of(dataset, field, output, name):
         remaining: dict[str, Document | None] = {}
         for sample_id, holder in holders_of(samples, field).items():
-            ours = [each for each in output.labels_of(holder) if run_of(each) == name]
-            changed = [each for each in ours if not is_untouched(each)]
-            used |= set(_files(changed))
+            ours = [label for label in output.labels_of(holder) if run_of(label) == name]
+            changed = [label for label in ours if not is_untouched(label)]
+            paths = (attribute(label, name) for label in changed for name in _FILES)
+            used |= {Path(path) for path in paths if path}
             undone.kept += len(changed)
             undone.removed += len(ours) - len(changed)
             remaining[sample_id] = _without(holder, output, name)
@@ -72,12 +74,14 @@ def _samples_of(dataset: Any, field: str, output: Output, name: str) -> Iterator
 def _without(holder: Any, output: Output, name: str) -> Document | None:
     """What the holder is without the run's labels; None if it was made for them."""
     kept = [
-        each for each in output.labels_of(holder) if run_of(each) != name or not is_untouched(each)
+        label
+        for label in output.labels_of(holder)
+        if run_of(label) != name or not is_untouched(label)
     ]
     if not kept and (output.member is None or is_made(holder)):
         return None
     looked_last = run_of(holder) == name
-    remaining = output.holder_of([each.to_dict() for each in kept], holder)
+    remaining = output.holder_of([label.to_dict() for label in kept], holder)
     return forgotten(remaining) if output.member and looked_last else remaining
 
 
@@ -101,13 +105,6 @@ def _drop_targets(dataset: Any, field: str, numbers: set[str]) -> None:
         dataset.mask_targets[field] = rest
     if rest != targets:
         dataset.save()
-
-
-def _files(labels: Iterable[Any]) -> Iterator[Path]:
-    for label in labels:
-        for name in ("mask_path", "map_path"):
-            if label.has_field(name) and label[name]:
-                yield Path(label[name])
 
 
 def _remove_files(folder: Path, used: set[Path]) -> None:

@@ -21,10 +21,13 @@ def download_model(model_name: str, model_path: str) -> None:
     FiftyOne takes the file at `model_path` for the model; it says where the weights are.
     """
     checkpoints = _recipe(model_name).checkpoints
-    for each in checkpoints:
-        if each.weights is not None and located_weights(each) is None:
-            download(each)
-    lines = (f"{each.name}: {located_weights(each) or 'no weights'}" for each in checkpoints)
+    for checkpoint in checkpoints:
+        if checkpoint.weights is not None and located_weights(checkpoint) is None:
+            download(checkpoint)
+    lines = (
+        f"{checkpoint.name}: {located_weights(checkpoint) or 'no weights'}"
+        for checkpoint in checkpoints
+    )
     Path(model_path).write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -37,7 +40,7 @@ def load_model(
 ) -> RecipeModel:
     """The recipe with settings such as `{"refine.grow": 3}`, and what it is to look for."""
     recipe = _recipe(model_name).with_settings(settings or {})
-    return RecipeModel(recipe, Prompts(phrases=tuple(Phrase(text=each) for each in phrases)))
+    return RecipeModel(recipe, Prompts(phrases=tuple(Phrase(text=phrase) for phrase in phrases)))
 
 
 def resolve_input(model_name: str, ctx: Any) -> types.Property | None:

@@ -68,9 +68,11 @@ class RecipeModel(Model, SamplesMixin):
             self._asked(rgb, sample)
             for rgb, sample in zip(args, samples or [None] * len(args), strict=True)
         ]
-        wanted = [each for each in asked if each is not None]
+        wanted = [request for request in asked if request is not None]
         labeled = label(wanted, self.recipe, pool=self._pool)
-        return [fo.Detections() if each is None else _detections(next(labeled)) for each in asked]
+        return [
+            fo.Detections() if request is None else _detections(next(labeled)) for request in asked
+        ]
 
     def _asked(self, rgb: Rgb, sample: Any) -> Request | None:
         """None where the sample's field says of no object where it is."""
@@ -87,16 +89,16 @@ def _detections(labeled: Labeled) -> fo.Detections:
     if labeled.error is not None:
         raise labeled.error
     size_hw = labeled.image.size_hw
-    fields = [detection_from_annotation(each, size_hw) for each in labeled.annotations]
-    return fo.Detections(detections=[fo.Detection(**each) for each in fields])
+    fields = [detection_from_annotation(annotation, size_hw) for annotation in labeled.annotations]
+    return fo.Detections(detections=[fo.Detection(**document) for document in fields])
 
 
 def _hints(labels: Any, size_hw: tuple[int, int]) -> Iterator[Hint]:
     """One for each object."""
     clicks = []
-    for each in _listed(labels):
-        fields = {name: each[name] for name in each.field_names}
-        if isinstance(each, fo.Keypoint):
+    for shape in _listed(labels):
+        fields = {name: shape[name] for name in shape.field_names}
+        if isinstance(shape, fo.Keypoint):
             clicks.append(points_from_keypoint(fields, size_hw))
         else:
             read = annotation_from_polyline if "points" in fields else annotation_from_detection

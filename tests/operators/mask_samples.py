@@ -43,8 +43,8 @@ def saved_image(folder: Path, name: str, size_hw: tuple[int, int]) -> Path:
 
 
 def detections(fo: Any, annotations: list[Annotation], size_hw: tuple[int, int]) -> Any:
-    fields = [detection_from_annotation(each, size_hw) for each in annotations]
-    return fo.Detections(detections=[fo.Detection(**each) for each in fields])
+    fields = [detection_from_annotation(annotation, size_hw) for annotation in annotations]
+    return fo.Detections(detections=[fo.Detection(**document) for document in fields])
 
 
 def awkward_dataset(fo: Any, folder: Path, count: int, field: str = "masks") -> Any:

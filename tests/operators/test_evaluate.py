@@ -45,7 +45,7 @@ def dataset(fo: Any, tmp_path: Path) -> Iterator[Any]:
 
 
 def put(fo: Any, dataset: Any, field: str, *images: list[Annotation] | None) -> None:
-    labels = [None if each is None else detections(fo, each, SIZE) for each in images]
+    labels = [None if image is None else detections(fo, image, SIZE) for image in images]
     dataset.set_values(field, labels)
 
 
@@ -176,5 +176,5 @@ def test_the_operator_shows_a_table(operator: Any, form: Any, fo: Any, dataset: 
     assert "precision 0.500" in result["summary"]
     assert dataset.has_evaluation("premask")
     shown = form("evaluate", dataset, results=result)
-    columns = [each["key"] for each in shown["table"]["view"]["columns"]]
+    columns = [column["key"] for column in shown["table"]["view"]["columns"]]
     assert columns == list(result["rows"][0])

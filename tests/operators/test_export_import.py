@@ -164,7 +164,7 @@ def test_a_view_exports_what_it_shows(
     view = awkward.filter_labels("masks", fo.ViewField("label").is_in(["ring", "full"]))[4:6]
     exported = export_masks(view, tmp_path, label_fields=["masks"])
     assert (exported.images, exported.annotations) == (2, 4)
-    assert [each.image.name for each in read_coco(tmp_path / "coco.json")] == [
+    assert [labeled.image.name for labeled in read_coco(tmp_path / "coco.json")] == [
         "a/004.png",
         "b/005.png",
     ]
@@ -180,8 +180,8 @@ def test_several_fields_and_only_some_classes_in_their_order(
     fields = ["truth", "found"]
     export_masks(empty, tmp_path, label_fields=fields, classes=["parts", "ring"])
     data = json.loads((tmp_path / "coco.json").read_text())
-    assert [each["name"] for each in data["categories"]] == ["parts", "ring"]
-    assert [each["category_id"] for each in data["annotations"]] == [2, 1] * 3
+    assert [category["name"] for category in data["categories"]] == ["parts", "ring"]
+    assert [entry["category_id"] for entry in data["annotations"]] == [2, 1] * 3
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -280,7 +280,7 @@ def test_images_find_their_samples_by_the_end_of_the_path(
     assert "2 samples have paths that end with this" in imported.failures["a.png"]
     assert "no sample's path ends with this" in imported.failures["z/a.png"]
     assert "another image of this file" in imported.failures["x/b.png"]
-    assert [len(each or ()) for each in empty.values("found.detections")] == [1, 1, 0]
+    assert [len(labels or ()) for labels in empty.values("found.detections")] == [1, 1, 0]
 
 
 def test_masks_for_an_image_of_another_size_are_not_imported(
@@ -302,7 +302,7 @@ def test_a_folder_of_images_becomes_samples_once(
     assert "there is no file" in imported.failures["gone.png"]
     assert [Path(name).name for name in empty.values("filepath")][-1] == "c.png"
     assert empty.last().metadata.width == SIZE[1]
-    assert [len(each or ()) for each in empty.values("found.detections")] == [1, 0, 0, 1]
+    assert [len(labels or ()) for labels in empty.values("found.detections")] == [1, 0, 0, 1]
     again = import_masks(empty, path, label_field="other", image_folder=tmp_path / "x")
     assert (again.new_samples, again.images, len(empty)) == (0, 2, 4)
 
@@ -388,18 +388,18 @@ def test_the_operator_adds_samples_to_a_dataset(operator: Any, empty: Any, tmp_p
     imported = operator("import_masks")(empty, path=path, image_folder=tmp_path / "x").result
     assert imported["new_samples"] == 1
     empty.reload()
-    assert [len(each or ()) for each in empty.values("ground_truth.detections")] == [0, 0, 0, 1]
+    assert [len(labels or ()) for labels in empty.values("ground_truth.detections")] == [0, 0, 0, 1]
 
 
 def test_the_forms_offer_what_is_there(form: Any, fo: Any, empty: Any) -> None:
     empty.set_values("found", [detections(fo, [ring()], SIZE)] * 3)
     fields = form("export_masks", empty, {"label_fields": ["found"]})
-    choices = [each["value"] for each in fields["label_fields"]["view"]["choices"]]
+    choices = [choice["value"] for choice in fields["label_fields"]["view"]["choices"]]
     assert choices == ["found"]
-    assert [each["value"] for each in fields["formats"]["view"]["choices"]] == list(FORMATS)
-    assert [each["value"] for each in fields["classes"]["view"]["choices"]] == ["ring"]
+    assert [choice["value"] for choice in fields["formats"]["view"]["choices"]] == list(FORMATS)
+    assert [choice["value"] for choice in fields["classes"]["view"]["choices"]] == ["ring"]
     field = form("import_masks", empty)["label_field"]
-    assert [each["value"] for each in field["view"]["choices"]] == ["found"]
+    assert [choice["value"] for choice in field["view"]["choices"]] == ["found"]
     assert "summary" in form("import_masks", empty, results={"summary": "done"})
 
 
@@ -460,13 +460,13 @@ def test_imported_masks_may_lie_on_disk(imported: Any, empty: Any, tmp_path: Pat
 def test_what_was_imported_is_never_replaced(imported: Any, operator: Any, empty: Any) -> None:
     """A person may have drawn it."""
     imported()
-    before = [each and each.to_dict()["detections"] for each in empty.values("found")]
+    before = [holder and holder.to_dict()["detections"] for holder in empty.values("found")]
     run = operator("label_samples")(
         empty, recipe="faces", label_field="found", existing="replace"
     ).result
     assert run["labeled"] == 3
     empty.reload()
-    after = [each.to_dict()["detections"] for each in empty.values("found")]
+    after = [holder.to_dict()["detections"] for holder in empty.values("found")]
     assert after == [before[0], before[1], []]
 
 

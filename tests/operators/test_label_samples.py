@@ -24,7 +24,9 @@ Part = Callable[[str], Any]
 def boxes(dataset: Any, field: str = "subject") -> list[list[list[int]] | None]:
     """The boxes of each sample's detections in pixels; None where nobody looked."""
     return [
-        None if holder is None else [pixel_box(sample, each) for each in holder.detections]
+        None
+        if holder is None
+        else [pixel_box(sample, detection) for detection in holder.detections]
         for sample, holder in zip(dataset, dataset.values(field), strict=True)
     ]
 
@@ -213,7 +215,7 @@ def test_replace_touches_nothing_but_premask_s_own(
     run = label(existing="replace", settings={"refine.grow": 1})
     after = photo_dataset.first().subject.detections
     # New ones that show what the person has already are not doubled.
-    assert [each.label for each in after] == ["corrected", "person", "thing"]
+    assert [detection.label for detection in after] == ["corrected", "person", "thing"]
     assert after[1].id == person.id
     assert after[1].to_dict() == person.to_dict()
     assert boxes(photo_dataset)[0] == [[80, 10, 120, 40], [128, 128, 256, 256], [5, 6, 70, 80]]
@@ -291,7 +293,7 @@ def test_another_image_under_the_same_path_is_labeled_anew(
     second = label(write=[write], existing=existing)
     assert (second["labeled"], second["reused"]) == (1, 2)
     held = photo_dataset.first().subject
-    runs = [each.premask_run for each in getattr(held, "detections", [held])]
+    runs = [detection.premask_run for detection in getattr(held, "detections", [held])]
     assert runs == [second["name"]] != [first["name"]]
     assert label(write=[write], existing=existing)["reused"] == 3
 
@@ -310,8 +312,8 @@ def test_of_another_image_a_person_s_labels_stay_too(
     assert len(finder.looked_at) == 3
     run = label(existing="add")
     after = photo_dataset.first().subject.detections
-    assert [each.label for each in after] == ["corrected", "thing"]
-    assert [each.premask_run == run["name"] for each in after] == [False, True]
+    assert [detection.label for detection in after] == ["corrected", "thing"]
+    assert [detection.premask_run == run["name"] for detection in after] == [False, True]
 
 
 def test_an_image_that_is_gone_keeps_its_labels(
@@ -334,7 +336,7 @@ def test_labels_that_a_view_hides_are_not_lost(
     finder.find("astronaut", (3, 4, 60, 70))
     hiding = photo_dataset.filter_labels("subject", fo.ViewField("label") == "cat")
     label(hiding, existing="add")
-    labels = [each.label for each in photo_dataset.first().subject.detections]
+    labels = [detection.label for detection in photo_dataset.first().subject.detections]
     assert labels == ["person", "cat", "thing"]
 
 
@@ -348,7 +350,12 @@ def test_an_image_that_fails_is_named_and_gets_no_result(
     run = label()
     assert list(run["failures"]) == [photo_dataset.values("filepath")[1], str(broken)]
     assert "no image of a kind that is read" in run["failures"][str(broken)]
-    assert [each is None for each in photo_dataset.values("subject")] == [False, True, False, True]
+    assert [holder is None for holder in photo_dataset.values("subject")] == [
+        False,
+        True,
+        False,
+        True,
+    ]
     finder.broken = set()
     assert label()["labeled"] == 1  # what failed is tried again
 
@@ -367,14 +374,14 @@ def test_phrases_are_typed_and_read_from_any_field_with_texts(fo: Any, photo_dat
     from operators.dataset.phrases import Phrases
 
     for sample, labels in zip(photo_dataset, (["cat"], ["dog", "dog", " bird "], []), strict=True):
-        sample["objects"] = fo.Detections(detections=[fo.Detection(label=each) for each in labels])
+        sample["objects"] = fo.Detections(detections=[fo.Detection(label=name) for name in labels])
         sample["caption"] = labels[0] if labels else None
         sample.save()
 
     def texts(phrases: Any) -> list[list[str]]:
         prompts = phrases.of(photo_dataset)
         assert list(prompts) == photo_dataset.values("id")
-        return [[phrase.text for phrase in each.phrases] for each in prompts.values()]
+        return [[phrase.text for phrase in asked.phrases] for asked in prompts.values()]
 
     assert texts(Phrases(texts=("car",))) == [["car"]] * 3
     assert texts(Phrases(texts=("car",), field="objects.detections.label")) == [

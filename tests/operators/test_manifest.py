@@ -44,12 +44,12 @@ def registered(manifest: Any) -> list[Any]:
 
 def test_what_registers_is_what_is_listed(manifest: Any, registered: list[Any]) -> None:
     """FiftyOne drops an operator that is not listed, without a word."""
-    assert sorted(each.config.name for each in registered) == sorted(manifest.operators)
+    assert sorted(operator.config.name for operator in registered) == sorted(manifest.operators)
 
 
 def test_fiftyone_finds_all_of_it(plugin: Any, manifest: Any) -> None:
     registry = plugin.OperatorRegistry()
-    found = {each.uri for each in registry.list_operators(builtin=False)}
+    found = {operator.uri for operator in registry.list_operators(builtin=False)}
     assert registry.list_errors() == []
     assert found == {f"{manifest.name}/{name}" for name in manifest.operators}
 
@@ -59,7 +59,7 @@ def test_the_version_is_the_core_s(manifest: Any) -> None:
 
 
 def test_icons_are_there(registered: list[Any]) -> None:
-    icons = {each.config.icon for each in registered}
+    icons = {operator.config.icon for operator in registered}
     assert None not in icons
     files = [icon for icon in icons if icon.startswith("/")]  # others are names of FiftyOne's own
     assert all((CHECKOUT / icon.lstrip("/")).is_file() for icon in files)

@@ -33,13 +33,13 @@ def wheel(u2netp_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def row(rows: list[dict[str, str]], name: str) -> dict[str, str]:
-    (found,) = (each for each in rows if each["model"] == name)
+    (found,) = (listed for listed in rows if listed["model"] == name)
     return found
 
 
 def test_the_list_says_what_people_must_know(operator: Operator, wheel: Path) -> None:
     rows = operator("models")().result
-    assert [each["model"] for each in rows] == list(catalog())
+    assert [listed["model"] for listed in rows] == list(catalog())
     assert row(rows, "u2netp") == {
         "model": "u2netp",
         "stages": "find matte",
@@ -75,8 +75,8 @@ def test_weights_come_in_the_background_too(
 
 
 def test_the_app_is_told_what_comes_before_it_comes(plugin: Any, wheel: Path) -> None:
-    shown = [each.body for each in messages(plugin, ["u2netp"])]
-    assert [each.operator_uri for each in shown] == ["set_progress", "set_progress", "notify"]
+    shown = [message.body for message in messages(plugin, ["u2netp"])]
+    assert [message.operator_uri for message in shown] == ["set_progress", "set_progress", "notify"]
     assert shown[0].params == {
         "progress": 0,
         "label": "Getting u2netp: 4.6 MB, license Apache-2.0",
@@ -102,7 +102,9 @@ def test_the_form_offers_what_is_not_here(
     form: Operator, operator: Operator, photo_dataset: Any, wheel: Path
 ) -> None:
     fields = form("models", photo_dataset, {"names": ["u2netp"]})
-    offered = {each["value"]: each["description"] for each in fields["names"]["view"]["choices"]}
+    offered = {
+        choice["value"]: choice["description"] for choice in fields["names"]["view"]["choices"]
+    }
     assert offered["u2netp"].startswith("4.6 MB, license Apache-2.0: ")
     assert "grabcut" not in offered
     assert fields["names"]["view"]["caption"] == "u2netp: 4.6 MB, license Apache-2.0"
@@ -110,7 +112,7 @@ def test_the_form_offers_what_is_not_here(
     assert "Did you mean 'u2netp'?" in unknown["error_message"]
     operator("models")(["u2netp"])
     names = form("models", photo_dataset)["names"]["view"]["choices"]
-    assert "u2netp" not in [each["value"] for each in names]
+    assert "u2netp" not in [choice["value"] for choice in names]
 
 
 def messages(plugin: Any, names: list[str]) -> Any:

@@ -57,7 +57,7 @@ def expected(dataset: Any, *hints: Hint) -> list[Any]:
     photo = dataset.first().filepath
     (labeled,) = premask.label([photo], "click", prompts=Prompts(objects=hints))
     assert labeled.error is None
-    return [each.mask for each in labeled.annotations]
+    return [annotation.mask for annotation in labeled.annotations]
 
 
 FACE, HELMET = (80, 20, 145, 115), (150, 95, 250, 230)
@@ -73,7 +73,7 @@ def test_each_box_gets_its_mask_and_stays_what_it_is(
     put(photo_dataset, "truth", fo.Detections(detections=labels))
     before = photo_dataset.first().truth.to_dict()
     run = outline()
-    hints = [Hint(label=each, box_xyxy=place) for each, place in (("a", HELMET), ("b", FACE))]
+    hints = [Hint(label=name, box_xyxy=place) for name, place in (("a", HELMET), ("b", FACE))]
     helmet, face = photo_dataset.first().truth_outlined.detections
     assert [read(helmet).mask, read(face).mask] == expected(photo_dataset, *hints)
     assert (helmet.label, helmet.reviewer, helmet.index) == ("helmet", "Ann", 7)
@@ -138,10 +138,10 @@ def test_coarse_masks_of_one_image_are_all_outlined(
     labels = [box(fo, "face", FACE, mask=mask), box(fo, "helmet", HELMET, mask=mask)]
     put(photo_dataset, "truth", fo.Detections(detections=labels))
     outline()
-    rough = [read(each) for each in labels]
-    hints = [Hint(label="a", box_xyxy=each.box_xyxy, mask=each.mask) for each in rough]
+    rough = [read(label) for label in labels]
+    hints = [Hint(label="a", box_xyxy=shape.box_xyxy, mask=shape.mask) for shape in rough]
     made = photo_dataset.first().truth_outlined.detections
-    assert [read(each).mask for each in made] == expected(photo_dataset, *hints)
+    assert [read(detection).mask for detection in made] == expected(photo_dataset, *hints)
     shape = [(80 / 256, 20 / 256), (145 / 256, 20 / 256), (145 / 256, 115 / 256)]
     polyline = fo.Polyline(label="face", points=[shape], closed=True, filled=True)
     put(photo_dataset, "shape", polyline)
@@ -153,11 +153,11 @@ def test_labels_that_the_stages_reorder_or_drop_keep_their_own_names(
     fo: Any, photo_dataset: Any, outline: Operator
 ) -> None:
     boxes = [FACE, HELMET, (5, 5, 15, 15)]
-    labels = [box(fo, "same", each, number=n) for n, each in enumerate(boxes)]
+    labels = [box(fo, "same", corners, number=n) for n, corners in enumerate(boxes)]
     put(photo_dataset, "truth", fo.Detections(detections=labels))
     outline(settings={"select.sort": "x", "select.top": 2})
     made = photo_dataset.first().truth_outlined.detections
-    assert [each.number for each in made] == [1, 0]
+    assert [detection.number for detection in made] == [1, 0]
 
 
 def test_only_what_the_view_shows_is_outlined(
@@ -232,9 +232,9 @@ def test_the_form_offers_fields_and_recipes_that_can(
     put(photo_dataset, "truth", fo.Detections(detections=[box(fo, "face", FACE)]))
     put(photo_dataset, "clicks", fo.Keypoints(keypoints=[]))
     fields = form("outline_labels", photo_dataset)
-    choices = [each["value"] for each in fields["source_field"]["view"]["choices"]]
+    choices = [choice["value"] for choice in fields["source_field"]["view"]["choices"]]
     assert choices == ["truth", "clicks"]
     assert fields["label_field"]["default"] == "truth_outlined"
-    offered = [each["value"] for each in fields["recipe"]["view"]["choices"]]
+    offered = [choice["value"] for choice in fields["recipe"]["view"]["choices"]]
     assert "click" in offered
     assert "subject" not in offered

@@ -30,10 +30,10 @@ class OpenPanel:
         request = {"dataset_name": self.dataset.name, "params": params}
         context = ExecutionContext(request, executor=Executor(), operator_uri=self.panel.uri)
         self.panel.execute(context)
-        self.asked = {each.operator_uri: each.params for each in context.executor._requests}
-        for each in context.executor._requests:
-            if each.operator_uri == "patch_panel_data":
-                self.data |= each.params["data"]
+        self.asked = {asked.operator_uri: asked.params for asked in context.executor._requests}
+        for asked in context.executor._requests:
+            if asked.operator_uri == "patch_panel_data":
+                self.data |= asked.params["data"]
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def test_the_newest_run_is_first_and_open(
     assert (newest["images"], newest["annotations"]) == ("2, 1 failed", "2")
     assert (oldest["images"], oldest["annotations"]) == ("3", "2")
     assert set(newest) - {"name"} == {
-        each["key"] for each in panel.shown["history"]["view"]["columns"]
+        column["key"] for column in panel.shown["history"]["view"]["columns"]
     }
     assert "Field: `other` (detections)" in panel.shown["details"]["default"]
     (failure,) = panel.data["failures"]

@@ -69,7 +69,7 @@ def read_one(reading: Any, dataset: Any, *fields: str) -> Labeled:
 
 
 def masks_of(labeled: Labeled) -> list[Mask | None]:
-    return [each.mask for each in labeled.annotations]
+    return [annotation.mask for annotation in labeled.annotations]
 
 
 def test_every_pixel_of_every_detection_in_the_samples_order(reading: Any, awkward: Any) -> None:
@@ -77,12 +77,12 @@ def test_every_pixel_of_every_detection_in_the_samples_order(reading: Any, awkwa
     # The clone's order is not that of its ids.
     for view in (awkward, backwards, backwards.clone()):
         samples = list(reading.read_labels(view, ["masks"]))
-        assert [each.filepath for each in samples] == view.values("filepath")
-        assert [list(each.label_ids) for each in samples] == view.values("masks.detections.id")
-        for each in samples:
-            expected = images[int(Path(each.filepath).stem)]
-            assert [a.label for a in each.labeled.annotations] == list(expected)
-            assert masks_of(each.labeled) == [Mask.from_array(m) for m in expected.values()]
+        assert [sample.filepath for sample in samples] == view.values("filepath")
+        assert [list(sample.label_ids) for sample in samples] == view.values("masks.detections.id")
+        for sample in samples:
+            expected = images[int(Path(sample.filepath).stem)]
+            assert [a.label for a in sample.labeled.annotations] == list(expected)
+            assert masks_of(sample.labeled) == [Mask.from_array(m) for m in expected.values()]
 
 
 def test_only_a_few_samples_are_asked_for_at_once(
@@ -106,7 +106,7 @@ def test_only_a_few_samples_are_asked_for_at_once(
 
 def test_a_view_shows_only_its_own_labels(fo: Any, reading: Any, awkward: Any) -> None:
     view = awkward.filter_labels("masks", fo.ViewField("label") == "ring").limit(2)
-    found = [each.labeled.annotations for each in reading.read_labels(view, ["masks"])]
+    found = [read.labeled.annotations for read in reading.read_labels(view, ["masks"])]
     assert [[a.label for a in annotations] for annotations in found] == [["ring"], ["ring"]]
 
 
@@ -158,8 +158,8 @@ def test_a_segmentation_is_one_annotation_a_class(
     dataset.mask_targets = {"found": {4: "sky", 9: "road", 5: "tree"}}
     expected = [(n, Mask.from_array(class_map() == v)) for n, v in (("sky", 4), ("road", 9))]
     labeled = read_one(reading, dataset, "found")
-    assert [(each.label, each.mask) for each in labeled.annotations] == expected
-    assert {each.source for each in labeled.annotations} == {("a",)}
+    assert [(annotation.label, annotation.mask) for annotation in labeled.annotations] == expected
+    assert {annotation.source for annotation in labeled.annotations} == {("a",)}
 
 
 def test_a_segmentation_in_colors_is_read_by_its_targets(
@@ -226,7 +226,7 @@ def test_a_sample_without_labels_is_an_image_without_annotations(
 ) -> None:
     awkward.set_values("masks", [None] * 5)
     samples = list(reading.read_labels(awkward, ["masks"]))
-    assert [each.labeled.annotations for each in samples] == [()] * 5
+    assert [sample.labeled.annotations for sample in samples] == [()] * 5
 
 
 def test_the_size_of_a_turned_photo_without_metadata_is_the_upright_one(
@@ -245,11 +245,11 @@ def test_one_broken_label_is_the_error_of_its_own_sample(reading: Any, awkward: 
     broken = awkward.first()
     broken.masks.detections[2].bounding_box = [0.1, 0.2]
     broken.save()
-    first, *others = [each.labeled for each in reading.read_labels(awkward, ["masks"])]
+    first, *others = [read.labeled for read in reading.read_labels(awkward, ["masks"])]
     label_id = broken.masks.detections[2].id
     with pytest.raises(InvalidMask, match=f"{label_id} in 'masks' can't be read: ValueError"):
         raise first.error
-    assert [(each.error, len(each.annotations)) for each in others] == [(None, 11)] * 4
+    assert [(other.error, len(other.annotations)) for other in others] == [(None, 11)] * 4
 
 
 def test_a_mask_that_is_gone_from_the_disk_is_an_error(fo: Any, reading: Any, dataset: Any) -> None:

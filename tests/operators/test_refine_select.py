@@ -45,7 +45,8 @@ def work(operator: Operator, awkward: Any) -> Operator:
 def masks(dataset: Any, field: str) -> list[dict[str, Mask]]:
     """The masks of each sample by their labels."""
     return [
-        {each.label: _mask(each, sample) for each in sample[field].detections} for sample in dataset
+        {detection.label: _mask(detection, sample) for detection in sample[field].detections}
+        for sample in dataset
     ]
 
 
@@ -64,7 +65,7 @@ def test_masks_are_refined_as_the_core_does_it(awkward: Any, work: Operator) -> 
     for made, images in zip(masks(awkward, "masks_refined"), awkward_images(4), strict=True):
         wanted = {name: grow(Mask.from_array(pixels), 2) for name, pixels in images.items()}
         assert made == {name: mask for name, mask in wanted.items() if mask.area}
-    assert [each.to_dict() for each in awkward.values("masks")] == [b.to_dict() for b in before]
+    assert [holder.to_dict() for holder in awkward.values("masks")] == [b.to_dict() for b in before]
     assert (run["labeled"], run["failed"], run["recipe"]) == (4, 0, "refine")
 
 
@@ -78,7 +79,7 @@ def test_what_is_selected_and_what_is_not_go_into_two_fields(awkward: Any, work:
     kept, others = masks(awkward, "kept"), masks(awkward, "others")
     for few, rest, images in zip(kept, others, awkward_images(4), strict=True):
         assert set(few) == {"ring", "one_pixel"} & set(images)
-        assert {**few, **rest} == {name: Mask.from_array(each) for name, each in images.items()}
+        assert {**few, **rest} == {name: Mask.from_array(pixels) for name, pixels in images.items()}
         assert not set(few) & set(rest)
     assert run["fields"] == {"kept": "detections", "others": "detections"}
 
@@ -122,7 +123,7 @@ def test_the_same_settings_are_not_applied_twice(awkward: Any, work: Operator) -
 def test_the_form_says_what_would_come_of_it(awkward: Any, form: Operator) -> None:
     settings = {"settings": {"select.labels": ["ring"]}}
     fields = form("select_labels", awkward, settings)
-    total = sum(len(each) for each in awkward_images(4))
+    total = sum(len(masks) for masks in awkward_images(4))
     assert fields["trial"]["view"]["label"] == (
         f"Keeps 4 of {total} labels in 4 samples with labels: all there are"
     )

@@ -71,7 +71,7 @@ def test_the_least_stable_edge_comes_first(reviewing: Any, dataset: Any) -> None
 
 def test_the_worst_disagreement_comes_first(fo: Any, reviewing: Any, dataset: Any) -> None:
     others = [[disc(33)], [disc(10, 6), disc()], [], [disc()]]
-    dataset.set_values("other", [detections(fo, each, SIZE) for each in others])
+    dataset.set_values("other", [detections(fo, other, SIZE) for other in others])
     reviewing.review_queue(dataset, label_field="found", by="fields", other_field="other")
     view = dataset.load_saved_view("review")
     close, far = disc(33).mask, disc().mask

@@ -33,8 +33,8 @@ def full(photo_dataset: Any, monkeypatch: pytest.MonkeyPatch, u2netp_weights: Pa
     def noise(images: list[Image], *_: Any) -> list[tuple[Any, ...]]:
         # Zlib packs eight pixels of noise into a byte and a bit.
         return [
-            tuple(annotation_of(random.random(each.size_hw) < 0.5) for _ in range(8))
-            for each in images
+            tuple(annotation_of(random.random(image.size_hw) < 0.5) for _ in range(8))
+            for image in images
         ]
 
     monkeypatch.setattr("premask.runs.pipeline.run_stages", noise)
@@ -49,7 +49,7 @@ def test_a_sample_that_grows_too_large_is_named_and_keeps_what_it_has(
     assert (run["labeled"], run["failed"], run["state"]) == (2, 1, "finished")
     assert "larger than the 16 MB that MongoDB" in run["failures"][path]
     assert "masks_on_disk" in run["failures"][path]
-    assert [len(each or ()) for each in full.values("subject.detections")] == [8, 0, 8]
+    assert [len(labels or ()) for labels in full.values("subject.detections")] == [8, 0, 8]
     assert len(full.values("notes")[1]) == LIMIT - 10_000
 
 
@@ -59,7 +59,7 @@ def test_masks_on_disk_are_the_way_out(full: Any, label: Callable[..., Any]) -> 
     assert (run["labeled"], run["failed"], run["left_alone"]) == (1, 0, 2)
     labels = full.values("subject.detections")[1]
     assert len(labels) == 8
-    assert all(each.mask is None and each.get_mask().any() for each in labels)
+    assert all(detection.mask is None and detection.get_mask().any() for detection in labels)
 
 
 def test_what_was_there_before_stays(fo: Any, full: Any, label: Callable[..., Any]) -> None:
@@ -95,4 +95,4 @@ def test_other_errors_of_the_database_are_errors(
 
     monkeypatch.setattr(type(photo_dataset), "set_values", fail)
     with pytest.raises(type(error), match=str(error.args[0])):
-        store(photo_dataset, "subject", {each: {} for each in photo_dataset.values("id")})
+        store(photo_dataset, "subject", {sample_id: {} for sample_id in photo_dataset.values("id")})

@@ -184,10 +184,10 @@ def test_models_are_loaded_once(
     """FiftyOne runs the plugin's root again at every call."""
     operator("label_samples")(photo_dataset[:1])
     root = part("work.pool").__name__.removesuffix(".work.pool")
-    before, model = sys.modules[root], part("work.pool").model_pool().get("u2netp")
+    before, model = sys.modules[root], part("work.pool").model_pool().load("u2netp")
     operator("label_samples")(photo_dataset[1:])
     assert sys.modules[root] is not before
-    assert part("work.pool").model_pool().get("u2netp") is model
+    assert part("work.pool").model_pool().load("u2netp") is model
 
 
 def test_a_long_run_is_not_killed(background: Background) -> None:

@@ -68,7 +68,7 @@ def test_a_person_s_labels_stay_and_corrected_ones_too(
     first.save()
     undone = undo(run["name"])
     after = photo_dataset.first().subject.detections
-    assert [each.label for each in after] == ["person", "corrected"]
+    assert [detection.label for detection in after] == ["person", "corrected"]
     assert after[1].get_mask().any()  # its file is still there
     assert (undone.removed, undone.kept) == (1, 1)
     assert len([path for path in tmp_path.rglob("*.png")]) == 1

@@ -32,7 +32,7 @@ def masks(dataset: Any, field: str) -> list[list[Any]]:
     for sample in dataset:
         size_hw = premask.read_image(sample.filepath).size_hw
         labels = sample[field].detections
-        named = ({n: each[n] for n in ("label", "bounding_box", "mask")} for each in labels)
+        named = ({n: label[n] for n in ("label", "bounding_box", "mask")} for label in labels)
         found.append([annotation_from_detection(fields, size_hw).mask for fields in named])
     return found
 
@@ -51,7 +51,7 @@ def test_a_recipe_is_applied_as_the_core_does_it(zoo: Any, photo_dataset: Any) -
     photo_dataset.apply_model(model, "zoo", batch_size=2, skip_failures=False, progress=False)
     recipe = premask.recipe_of("subject").with_settings({"refine.grow": 2})
     labeled = premask.label(photo_dataset.values("filepath"), recipe)
-    assert masks(photo_dataset, "zoo") == [[a.mask for a in each.annotations] for each in labeled]
+    assert masks(photo_dataset, "zoo") == [[a.mask for a in image.annotations] for image in labeled]
     assert premask.__file__.endswith("premask/__init__.py")  # the source does not hide the core
 
 
@@ -90,7 +90,7 @@ def test_fiftyone_s_own_operator_applies_a_recipe(
     With a threshold, FiftyOne drops what has no score.
     """
     models = importlib.import_module("fiftyone.zoo.models")
-    assert "premask/subject" in {each.name for each in models._list_zoo_models()}
+    assert "premask/subject" in {model.name for model in models._list_zoo_models()}
     chosen, params = zoo.get_zoo_model("premask/subject"), {"settings": {"refine.grow": 2}}
     assert isinstance(chosen, zoo.RemoteZooModel)
     chosen.parse_parameters(None, params)
