@@ -1,4 +1,4 @@
-"""The FiftyOne face. FiftyOne runs this file anew at every call, so it holds nothing."""
+"""The FiftyOne face: registers its operators. FiftyOne runs this file anew at every call."""
 
 from __future__ import annotations
 

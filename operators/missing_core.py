@@ -24,11 +24,10 @@ class StandIn(foo.Operator):
 
     @property
     def config(self) -> foo.OperatorConfig:
-        """Its name is that of the operator it stands for."""
         return self._config
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """A form that can't be sent."""
+        """Show a form that says how to install the core, and that can't be sent."""
         inputs = types.Object()
         view = types.Error(label="premask's core is not installed", description=remedy())
         inputs.define_property(
@@ -37,16 +36,16 @@ class StandIn(foo.Operator):
         return types.Property(inputs)
 
     def execute(self, ctx: Any) -> None:
-        """Never reached with a form that is invalid."""
+        # FiftyOne executes no operator whose form is invalid; from Python, this is what is raised.
         raise RuntimeError(self._message)
 
 
 def remedy() -> str:
-    """The one command, for the Python that runs FiftyOne."""
+    """The command that installs the core for the Python that runs FiftyOne."""
     command = [sys.executable, "-m", "pip", "install", "-e", f"{CHECKOUT}[offline,fiftyone]"]
     return f"Install it with: {shlex.join(command)} and start FiftyOne again."
 
 
 def stand_ins(names: list[str], reason: str) -> tuple[Any, ...]:
-    """One for each operator, so that who looks for it finds out."""
+    """Make a stand-in for each operator, so that whoever looks for one learns what is missing."""
     return tuple(partial(StandIn, name, reason) for name in names)

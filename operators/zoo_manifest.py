@@ -12,7 +12,7 @@ MANIFEST = Path(__file__).parent / "zoo" / "manifest.json"
 
 
 def manifest() -> dict[str, Any]:
-    """The source and its models.
+    """List the recipes as models of one zoo source.
 
     FiftyOne imports the copied folder under the source's name, so this must not be `premask`.
     """
@@ -21,7 +21,6 @@ def manifest() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The manifest as it lies in its file."""
     return json.dumps(manifest(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -13,7 +13,7 @@ from premask.errors import PremaskError
 
 
 class UnusableTarget(PremaskError):
-    """Videos, 3D scenes, patches: what the operators can't work on."""
+    """The chosen samples are no images: videos, 3D scenes, or patches of images."""
 
 
 def images_of(ctx: Any) -> Any:
@@ -43,7 +43,10 @@ def dataset_of(samples: Any) -> fo.Dataset:
 
 
 def all_images(dataset: Any) -> Any:
-    """Every image of the dataset: selecting by ids in groups finds those of one slice only."""
+    """Return every image of the dataset.
+
+    In a dataset of groups, selecting by ids finds only samples of the slice that is active.
+    """
     if dataset.media_type != "group":
         return dataset
     return dataset.select_group_slices(_image_slices(dataset))

@@ -17,10 +17,10 @@ from .plurals import counted
 METHOD = "premask"
 
 MOST_NAMED = 1000
-"""Images that failed, in one run; a document of MongoDB holds 16 MB."""
+"""Failed images that a run names; more are only counted: a document of MongoDB holds 16 MB."""
 
 _LAST = 50
-"""Runs that a person can still overlook."""
+"""Runs that are shown; nobody reads a longer list."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def new_name() -> str:
 
 @contextmanager
 def recorded(dataset: Any, run: Run) -> Iterator[None]:
-    """Put the run into the dataset's history, and how it ended."""
+    """Put the run into the dataset's history, and at the end, how it ended."""
     dataset.register_run(run.name, _config(dataset, run))
     try:
         yield
@@ -111,18 +111,17 @@ def recorded(dataset: Any, run: Run) -> Iterator[None]:
 
 
 def note(dataset: Any, run: Run) -> None:
-    """How far the run got by now."""
+    """Save how far the run got by now."""
     run.seconds = time.time() - run.started
     save(dataset, run)
 
 
 def save(dataset: Any, run: Run) -> None:
-    """What has become of the run."""
     dataset.update_run_config(run.name, _config(dataset, run))
 
 
 def load(dataset: Any, name: str) -> Run:
-    """One run of the history, as far as it was when the dataset was loaded."""
+    """Load one run, as it was when the dataset was loaded."""
     if name not in list_runs(dataset):
         raise PremaskError(
             f"The dataset '{dataset.name}' has no run '{name}' of premask. It has: "
@@ -142,10 +141,10 @@ def last_runs(dataset: Any) -> list[Run]:
 
 
 def _config(dataset: Any, run: Run) -> Any:
-    """All of it in FiftyOne's document of the run, which is written at once.
+    """Put all of the run into FiftyOne's document of it, as one text.
 
-    Its results lie in a file, which other processes can't read while it is replaced. As a text,
-    because names of settings and paths have dots, and the database takes them for folders.
+    FiftyOne keeps the results of runs in files, which other processes can't read while they are
+    replaced. A text, because settings and paths have dots, which the database takes for nesting.
     """
     record = json.dumps(asdict(run))
     return dataset.init_run(method=METHOD, operator=run.operator, recipe=run.recipe, record=record)

@@ -24,11 +24,11 @@ class Phrases:
 
     @property
     def shared(self) -> Prompts:
-        """What to look for in all samples."""
+        """The phrases for all samples, as the pipeline takes them."""
         return _prompts(self.texts)
 
     def of(self, samples: Any) -> dict[str, Prompts]:
-        """What to look for in each sample, by its id; each phrase once."""
+        """Collect the phrases of each sample, by its id, without repetitions."""
         ids = samples.values("id")
         own = samples.values(self.field) if self.field else [None] * len(ids)
         return {
@@ -55,7 +55,7 @@ def classes_of(dataset: Any, field: str) -> tuple[str, ...]:
 
 
 def text_fields(dataset: Any) -> list[str]:
-    """Fields with texts, and the classes of labels."""
+    """List the fields that may hold phrases: texts, lists of them, and the classes of labels."""
     schema = dataset.get_field_schema(ftype=(fo.StringField, fo.ListField), flat=True)
     internal = ("filepath", "metadata.", "id")
     return [path for path in schema if not path.startswith(internal) and "premask" not in path]

@@ -1,4 +1,4 @@
-"""Counts as a person says them."""
+"""Counts in words: 1 label, 2 labels."""
 
 from __future__ import annotations
 

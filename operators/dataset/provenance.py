@@ -30,9 +30,9 @@ _CONTENT = ("label", "bounding_box", "points", "mask", "mask_path", "map", "map_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How a sample is looked at, and at which version of its image; same look, same labels.
+    """How a sample was looked at: `key` sums up recipe, settings and prompts; `image` is a version.
 
-    Without a version, pixels play no part.
+    Equal looks give equal labels. `image` is None where pixels play no part.
     """
 
     key: str
@@ -45,25 +45,25 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What a run leaves on everything that it writes; what is imported was made by no recipe."""
+    """The marks that a run leaves on what it writes; an import has no recipe."""
 
     run: str
     recipe: str | None = None
 
     def on_label(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """What a label of these fields says of itself: signature and seal."""
+        """Mark a label: who made it, and a hash that tells later whether it was changed."""
         seal = _seal({name: fields.get(name) for name in _CONTENT})
         made_by = {RUN: self.run, RECIPE: self.recipe} if self.recipe else {RUN: self.run}
         return made_by | {_SEAL: seal}
 
     def on_holder(self, look: Look | None, *, new: bool) -> dict[str, Any]:
-        """What that says of itself which holds the labels of a sample: whether somebody looked."""
+        """Mark what holds the labels of a sample, so that an empty result is known to be one."""
         looked = {RUN: self.run, KEY: look.key, IMAGE: look.image} if look else {}
         return looked | {RUN: self.run, _MADE: True} if new else looked
 
 
 def version_of(filepath: str) -> str:
-    """Size and date of a file: its digest would cost reading all images before any is labeled."""
+    """Identify a file by size and date: a digest would mean to read all images beforehand."""
     try:
         status = Path(filepath).stat()
     except (OSError, ValueError):
@@ -72,7 +72,7 @@ def version_of(filepath: str) -> str:
 
 
 def look_at(holder: Any) -> Look:
-    """How and when somebody looked last, as far as that is known."""
+    """How the sample was looked at last; an unknown look equals no other."""
     return Look(key=attribute(holder, KEY) or "", image=attribute(holder, IMAGE))
 
 
@@ -104,7 +104,7 @@ def is_made(holder: Any) -> bool:
 
 
 def forgotten(holder: Mapping[str, Any]) -> dict[str, Any]:
-    """The holder as if nobody had looked."""
+    """Return the holder without the marks that somebody looked."""
     return {name: holder[name] for name in holder if name not in (RUN, KEY, IMAGE)}
 
 

@@ -29,7 +29,7 @@ from premask.prompts import Point
 Document = Mapping[str, Any]
 
 _CHUNK = 50
-"""Samples asked for at once. One fo.Sample after the other takes several times as long."""
+"""Samples asked for at once: one fo.Sample after the other takes several times as long."""
 
 _MEMBERS = {"Detections": "detections", "Polylines": "polylines", "Keypoints": "keypoints"}
 
@@ -75,7 +75,7 @@ def readable_fields(samples: Any) -> dict[str, str]:
 
 
 def label_kind(samples: Any, name: str) -> str:
-    """The type of a field's labels, or why they can't be read."""
+    """Name the type of a field's labels; raise if they can't be read."""
     kinds = readable_fields(samples)
     if name not in kinds:
         raise InvalidSetting(
@@ -86,12 +86,12 @@ def label_kind(samples: Any, name: str) -> str:
 
 
 def member_path(samples: Any, name: str) -> str:
-    """Where the labels of a field are: behind its own name if it holds a list of them."""
+    """The path of a field's labels: `masks.detections` where it holds a list of them."""
     return ".".join(filter(None, (name, _MEMBERS.get(label_kind(samples, name)))))
 
 
 def label_names(samples: Any, fields: Sequence[str]) -> list[str]:
-    """The classes in these fields: in the dataset's order where it has one, else by name."""
+    """List the classes in these fields, in the dataset's order where it has one, else by name."""
     return list(dict.fromkeys(label for name in fields for label in _names(samples, name)))
 
 
@@ -206,7 +206,7 @@ def _add_heatmap(found: _Found, document: Document, size_hw: Size, *, name: str)
 
 
 def _place_heatmaps(found: _Found) -> None:
-    """Mattes go to the masks they belong to; those that belong to none stand for themselves."""
+    """Give each matte to the mask it agrees with, or else make an annotation of its own of it."""
     for document, name, matte in found.heatmaps:
         before, after = tuple(found.annotations), with_mattes(found.annotations, matte)
         found.annotations = list(after)

@@ -17,7 +17,7 @@ BINS = 20
 """Into which scores from 0 to 1 are sorted."""
 
 _CLASSES_SCORED = 8
-"""More colors than this are not told apart."""
+"""People can't tell more colors than this apart in a plot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,10 @@ from .source_labels import Original
 
 
 class MapTargets:
-    """The numbers of the classes in class maps, by field: a person's stay, new ones come behind."""
+    """Numbers the classes in class maps, field by field.
+
+    Numbers that the dataset has already stay; new classes get the next ones.
+    """
 
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
@@ -38,7 +41,7 @@ class MapTargets:
         return {name: number for number, name in self._numbers[field].items()}
 
     def save(self) -> dict[str, dict[str, str]]:
-        """Tell the dataset what is new; the result has it by field and by number, as a text."""
+        """Write new numbers into the dataset; return them by field, the numbers as texts."""
         new = {}
         for field, numbers in self._numbers.items():
             known = {str(number) for number in self._known(field)}
@@ -93,7 +96,8 @@ def _all_of(labeled: Labeled, place: Place) -> Labeled:
 class Output:
     """One way to write annotations, or a part of them.
 
-    `member` is where a list of labels lies in its holder.
+    What a sample has in a field is called its holder: `fo.Detections`, which holds a list of labels
+    in its `member`, or a single `fo.Segmentation`, which is its own holder (`member` is None).
     """
 
     name: str
@@ -110,7 +114,7 @@ class Output:
         return list(holder[self.member]) if self.member else [holder]
 
     def holder_of(self, labels: Sequence[Document], existing: Any) -> Document:
-        """What a sample has in the field: these labels, and whatever else the holder knows."""
+        """Make a holder of these labels, with whatever else the existing one knows."""
         if self.member is None:
             return labels[0]
         holder = existing or self.label_type()
@@ -206,7 +210,7 @@ OUTPUTS: dict[str, Output] = {output.name: output for output in _OUTPUTS}
 
 
 def outputs_of(names: Sequence[str], field: str) -> dict[str, Output]:
-    """Which output goes into which field: the first into `field`, others behind it (`field_boxes`).
+    """Name the field of each output: the first gets `field`, others a suffix (`field_boxes`).
 
     The order is that of `OUTPUTS`, however the names are ordered.
     """
@@ -222,7 +226,7 @@ def outputs_of(names: Sequence[str], field: str) -> dict[str, Output]:
 
 
 def prepare_fields(dataset: Any, outputs: dict[str, Output]) -> list[str]:
-    """Make the fields that the dataset does not have; they are the result."""
+    """Make the fields that the dataset does not have, and return their names."""
     require_fitting(dataset, outputs)
     missing = [field for field in outputs if not dataset.has_field(field)]
     for field in missing:

@@ -26,12 +26,12 @@ from .storage_form import WriteParameters, add_policy, add_storage
 from .target_form import add_target
 
 LONG = 100
-"""Images for which nobody wants to wait in front of a form."""
+"""Targets of more images than this are offered to the background: the form stays open for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelParameters(WriteParameters):
-    """How to label, and what to write. A None is what the operator does by default."""
+    """How to label, and what to write; None stands for the operator's own default."""
 
     recipe: str | None = parameter(None, "Recipe")
     settings: Mapping[str, Any] | None = None
@@ -59,7 +59,7 @@ class Defaults:
 
 
 def add_inputs(form: ParameterForm, ctx: Any, defaults: Defaults) -> None:
-    """All that can be chosen, in the order in which people think of it."""
+    """Draw all parameters, in the order in which people think of them."""
     images = add_target(form.inputs, ctx, "Label")
     # Others need somebody to point at things: that is what *Outline labels* is for.
     finding = [known for known in built_in_recipes().values() if not known.needs_pointing]
@@ -84,7 +84,7 @@ def add_inputs(form: ParameterForm, ctx: Any, defaults: Defaults) -> None:
 
 
 def job_from_params(ctx: Any, defaults: Defaults) -> Job:
-    """What the form, or the call, asks for."""
+    """Make a job of what the form, or the call, gives."""
     parameters = read(LabelParameters, ctx.params)
     recipe = recipe_from_params(ctx.params, defaults.recipe)
     field = parameters.label_field or field_for(recipe)

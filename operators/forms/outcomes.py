@@ -20,9 +20,9 @@ _FAILURES_SHOWN = 10
 
 
 def execution_options(ctx: Any, many: int) -> foo.ExecutionOptions:
-    """Targets of more than so many images go into the background, where there is one.
+    """Send targets of more than so many images into the background, where there is one.
 
-    FiftyOne kills what it executes at once after 600 seconds.
+    FiftyOne kills what it executes at once after 600 seconds (FIFTYONE_OPERATOR_TIMEOUT).
     """
     try:
         is_long = images_of(ctx).count() > many
@@ -36,7 +36,7 @@ def execution_options(ctx: Any, many: int) -> foo.ExecutionOptions:
 
 
 def watcher(ctx: Any) -> ProgressWatcher:
-    """What tells the App, once a second, how many of all images are done."""
+    """Make a watcher that tells the App, once a second, how many of all images are done."""
     reported = time.monotonic()
 
     def watch(progress: Progress) -> None:
@@ -50,14 +50,14 @@ def watcher(ctx: Any) -> ProgressWatcher:
 
 
 def said(ctx: Any, heading: str) -> types.Property:
-    """The result's `summary`, as text."""
+    """Show the result's `summary` as Markdown."""
     outputs = types.Object()
     outputs.str("summary", view=types.MarkdownView(label=heading))
     return types.Property(outputs, view=types.View(label=heading))
 
 
 def with_failures(sentence: str, failures: Mapping[str, str]) -> str:
-    """The sentence, and the first of the failures below it."""
+    """Put the first failures below the sentence."""
     if not failures:
         return sentence
     lines = [f"- {name}: {reason}" for name, reason in list(failures.items())[:_FAILURES_SHOWN]]

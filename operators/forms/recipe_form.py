@@ -1,4 +1,4 @@
-"""Recipes and their settings <-> FiftyOne's forms; written once, shared by every operator."""
+"""Recipes and their settings <-> FiftyOne's forms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HALF = 6  # of the twelve columns of a form
 def add_recipe(
     inputs: types.Object, params: Params, recipes: Sequence[Recipe], default: str
 ) -> Recipe | None:
-    """The choice of a recipe and its settings; the recipe with all of them that are valid."""
+    """Draw the choice of a recipe and its settings; return it with those that are valid."""
     choices = types.DropdownView(label="Recipe")
     for offered in recipes:
         choices.add_choice(offered.name, label=offered.name, description=offered.help)
@@ -49,7 +49,7 @@ def add_recipe(
 
 
 def add_stage(inputs: types.Object, params: Params, recipe: Recipe, hidden: set[str]) -> Recipe:
-    """The settings of the stage that a recipe without models is named after, but for the hidden."""
+    """Draw the settings, except the hidden ones, of a recipe that is named after its one stage."""
     adapted, problems = _adapted(recipe, _given(params, recipe))
     paths = [path for path in recipe.settings() if path.startswith(f"{recipe.name}.")]
     fields = _add_settings(
@@ -61,7 +61,7 @@ def add_stage(inputs: types.Object, params: Params, recipe: Recipe, hidden: set[
 
 
 def recipe_from_params(params: Params, default: str) -> Recipe:
-    """The recipe with the settings of a form, or of a call: `{"refine.grow": 3}`."""
+    """Read the recipe with the settings of a form, or of a call: `{"refine.grow": 3}`."""
     recipe = _named(str(params.get("recipe") or default))
     adapted, problems = _adapted(recipe, _given(params, recipe))
     for problem in problems.values():
@@ -70,9 +70,9 @@ def recipe_from_params(params: Params, default: str) -> Recipe:
 
 
 def filled_in(params: Params) -> dict[str, Any]:
-    """The same parameters as a form keeps them, so that it opens with them: `recipe` is among them.
+    """Rewrite the parameters of a call, `recipe` among them, so that a form opens with them.
 
-    A call names settings by their paths.
+    A call names settings by their paths, a form keeps them by recipe and stage.
     """
     recipe = _named(params["recipe"])
     stages: dict[str, dict[str, Any]] = {}
@@ -83,9 +83,9 @@ def filled_in(params: Params) -> dict[str, Any]:
 
 
 def form_key(recipe: Recipe) -> str:
-    """Where the form keeps this recipe's settings: it remembers those of others as well.
+    """Name the part of the form that keeps this recipe's settings: it remembers several recipes'.
 
-    Dots would be folders to the App.
+    The App takes dots in names for nesting.
     """
     return _FORM + re.sub(r"\W", "_", recipe.name)
 
@@ -95,7 +95,7 @@ def _named(name: str) -> Recipe:
 
 
 def _given(params: Params, recipe: Recipe) -> dict[str, Any]:
-    """What was filled in, or called with, as `stage.name`."""
+    """Collect what was filled in, or called with, by `stage.name`."""
     given: Params = params.get("settings") or {}
     filled = dict(_filled(given.get(form_key(recipe)) or {}))
     models = {path: value for path, value in filled.items() if path.endswith(".model")}
@@ -113,7 +113,7 @@ def _given(params: Params, recipe: Recipe) -> dict[str, Any]:
 
 
 def _filled(form: Params) -> Iterator[tuple[str, Any]]:
-    """The fields of a form by their paths; those that were emptied are None."""
+    """Flatten the fields of a form; those that were emptied are None."""
     for stage, fields in form.items():
         for name, value in (fields or {}).items():
             is_off = isinstance(value, list) and set(value) == {None}

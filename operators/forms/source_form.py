@@ -33,14 +33,14 @@ class SourceParameters(WriteParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageParameters(SourceParameters):
-    """The same, where a stage drops some of the labels."""
+    """The same for a stage that drops some of the labels."""
 
     remaining_field: str | None = parameter(None, "Field of the others", "They go nowhere if empty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Labels of which kinds are worked on, and what the field of the new ones ends with."""
+    """Which kinds of labels an operator works on, and how the field of the new ones ends."""
 
     kinds: tuple[str, ...]
     suffix: str
@@ -48,7 +48,7 @@ class Source:
 
 
 def add_source(form: ParameterForm, ctx: Any, source: Source) -> Any | None:
-    """The choice of samples and of a field; the samples, if both can be worked on."""
+    """Draw the choice of samples and of a field; return the samples if both can be worked on."""
     samples = add_target(form.inputs, ctx, "Work on")
     if samples is None:
         return None
@@ -70,7 +70,7 @@ def add_source(form: ParameterForm, ctx: Any, source: Source) -> Any | None:
 
 
 def add_target_fields(form: ParameterForm, ctx: Any, source: Source) -> None:
-    """Where the new labels go, and what happens to those that are there."""
+    """Draw where the new labels go, and what happens to those that are there."""
     field = source_field(ctx, source)
     chosen = form.add(
         "label_field",
@@ -89,7 +89,7 @@ def add_target_fields(form: ParameterForm, ctx: Any, source: Source) -> None:
 
 
 def source_field(ctx: Any, source: Source) -> str:
-    """The field that was chosen, or the first one."""
+    """The field that was chosen, or the first that can be."""
     chosen: str = ctx.params.get("source_field") or ""
     return chosen or next(iter(source_fields(images_of(ctx), source.kinds)), "")
 
@@ -117,7 +117,7 @@ def source_job(ctx: Any, source: Source, recipe: Recipe) -> Job:
 
 
 def outputs_from_params(params: Params, field: str, source: Source) -> dict[str, Output]:
-    """What goes into which field; never into the one that the labels come from."""
+    """Say what is written into which field; refuse the one that the labels come from."""
     outputs = {params.get("label_field") or f"{field}{source.suffix}": COPIES}
     if source.has_remaining and params.get("remaining_field"):
         outputs = {**outputs, params["remaining_field"]: REMAINING}

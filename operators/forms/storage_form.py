@@ -46,14 +46,14 @@ class WriteParameters(StorageParameters):
 
 
 def add_policy(form: ParameterForm) -> None:
-    """What to do where labels are already."""
+    """Draw what to do where the field has labels already."""
     form.add_radio("existing")
     if form.params.get("existing", SKIP) != SKIP:
         form.add("overlap")
 
 
 def add_storage(form: ParameterForm, dataset: Any, write: Sequence[str]) -> None:
-    """Whether masks go to disk, and where files go; only what these outputs have."""
+    """Draw whether masks go to disk, and where files go, if these outputs have such files."""
     if "detections" in write:
         form.add("masks_on_disk")
     if form.params.get("masks_on_disk") or {"segmentation", "heatmap"} & set(write):
@@ -62,7 +62,6 @@ def add_storage(form: ParameterForm, dataset: Any, write: Sequence[str]) -> None
 
 
 def folder_from_params(ctx: Any) -> Path:
-    """Where files go."""
     return Path(ctx.params.get("folder") or default_folder(ctx.dataset))
 
 

@@ -10,7 +10,7 @@ from ..dataset.chosen_images import UnusableTarget, images_of
 
 
 def add_target(inputs: types.Object, ctx: Any, action: str) -> Any | None:
-    """The choice between dataset, view and selection; what is chosen, if it can be worked on."""
+    """Draw the choice of dataset, view or selection; return it, or None if it can't be labeled."""
     inputs.view_target(ctx, action_description=action)
     try:
         return images_of(ctx)

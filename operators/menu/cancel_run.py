@@ -14,7 +14,7 @@ from .declared_operator import DeclaredOperator
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelParameters:
-    """Which run."""
+    """The run that is to stop."""
 
     run_id: str | None = parameter(None, "Runs under way")
 

@@ -9,7 +9,7 @@ from .label_samples import LabelSamples
 
 
 class CutOut(LabelSamples):
-    """*Label samples* with other defaults."""
+    """*Label samples* with the defaults of a photo's cut-out."""
 
     own_name: ClassVar[str] = "cut_out"
     label: ClassVar[str] = "Cut out subject"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import fiftyone as fo
@@ -13,11 +12,6 @@ import fiftyone.operators as foo
 from ..forms.parameters import ParameterForm, plain, signature_of
 
 ICON = "/operators/assets/icon.svg"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoParameters:
-    """Of an operator that is told nothing."""
 
 
 class DeclaredOperator(foo.Operator):
@@ -30,7 +24,7 @@ class DeclaredOperator(foo.Operator):
     own_name: ClassVar[str]
     label: ClassVar[str]
     description: ClassVar[str]
-    parameters: ClassVar[type[Any]] = NoParameters
+    parameters: ClassVar[type[Any]]
     is_dynamic: ClassVar[bool] = True
     is_generator: ClassVar[bool] = False
     works_on_samples: ClassVar[bool] = True
@@ -57,7 +51,8 @@ class DeclaredOperator(foo.Operator):
         )
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
-        """Execute it from Python: on a dataset or a view, with its parameters by their names."""
+        """Execute it from Python, on a dataset or a view, with its parameters by their names."""
+        # A wrong or missing name is a TypeError, as it is for any other function.
         bound = self.__signature__.bind(*positional, **named)
         bound.apply_defaults()
         given = dict(bound.arguments)

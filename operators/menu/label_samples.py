@@ -37,7 +37,7 @@ class LabelSamples(Runner):
         return super().call(samples, {**defaults, **params}, delegate=delegate)
 
     def finish(self, ctx: Any, job: Job, ids: Sequence[str]) -> None:
-        """Write files of what the samples have now: those that were done before are among them."""
+        """Write files of what all samples have now, those that were done before included."""
         if folder := ctx.params.get("export_folder"):
             samples = all_images(job.dataset).select(ids, ordered=True)
             fields, formats = list(job.outputs), [self.defaults.files]

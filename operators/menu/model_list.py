@@ -24,7 +24,7 @@ _COLUMNS = ("model", "stages", "license", "size", "weights", "what it does")
 
 @dataclass(frozen=True, slots=True)
 class ModelsParameters:
-    """Whose weights are downloaded."""
+    """The models whose weights are downloaded."""
 
     names: tuple[str, ...] = parameter((), "Download")
 
@@ -46,7 +46,7 @@ class Models(DeclaredOperator):
     works_on_samples: ClassVar[bool] = False
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        """The models in a table, and a choice of those that are not here."""
+        """Draw all models as a table, and a choice of those whose weights are not here."""
         inputs = types.Object()
         missing = {
             model.name: f"{size(model)}, license {license_terms(model)}: {model.help}"
@@ -68,7 +68,10 @@ class Models(DeclaredOperator):
         return types.Property(inputs, view=types.View(label="Models"))
 
     def execute(self, ctx: Any) -> Iterator[Any]:
-        """Get them one by one: the libraries that download tell only the log how far they are."""
+        """Download one model after the other.
+
+        The libraries that download tell only the log how far they are, so the bar moves by models.
+        """
         wanted = [checkpoint_of(name) for name in read(ModelsParameters, ctx.params).names]
         try:
             for number, model in enumerate(wanted):
@@ -92,7 +95,7 @@ class Models(DeclaredOperator):
 
 
 def rows() -> list[dict[str, str]]:
-    """What there is to know of each model."""
+    """Describe each model in a row of the table."""
     return [
         {
             "model": model.name,

@@ -29,22 +29,22 @@ class ResultOperator(DeclaredOperator):
 
     @abstractmethod
     def add_fields(self, form: ParameterForm, ctx: Any, samples: Any) -> None:
-        """Draw the parameters, now that it is known which samples are meant."""
+        """Draw the parameters for these samples."""
 
     @abstractmethod
     def work(self, ctx: Any, samples: Any, parameters: Any) -> Any:
-        """Do it; the result is a dataclass."""
+        """Do the work; the result is a dataclass, which FiftyOne gets as a dict."""
 
     @abstractmethod
     def summary(self, result: Any) -> str:
-        """The result in a sentence; which images failed is added to it."""
+        """Say the result in a sentence; the operator adds which images failed."""
 
     def details(self, result: Any) -> str:
-        """What stands below the sentence and the failures."""
+        """Add Markdown below the sentence and the failures."""
         return ""
 
     def show(self, ctx: Any, result: Any) -> None:
-        """Make the App show what has changed; nobody watches what runs in the background."""
+        """Make the App show what has changed; not called for what runs in the background."""
         ctx.ops.reload_dataset()
 
     def resolve_input(self, ctx: Any) -> types.Property:

@@ -33,10 +33,10 @@ class Runner(DeclaredOperator):
 
     @abstractmethod
     def job(self, ctx: Any) -> Job:
-        """What the form, or the call, asks for."""
+        """Describe the work that the form, or the call, asks for."""
 
     def finish(self, ctx: Any, job: Job, ids: Sequence[str]) -> None:
-        """What is left to do once all these samples are labeled."""
+        """Do what is left once all these samples are labeled; by default, nothing."""
 
     def resolve_execution_options(self, ctx: Any) -> foo.ExecutionOptions:
         return execution_options(ctx, label_form.LONG)
@@ -81,7 +81,7 @@ def new_run(
     recipe: str = "",
     settings: str,
 ) -> history.Run:
-    """A run of an operator as the form, or the call, asks for it; it is in no history yet."""
+    """Make the run of an operator; it is in the dataset's history once it is `recorded`."""
     name = ctx.params.get("run_id") or history.new_name()
     return history.Run(
         name=name,
@@ -96,7 +96,7 @@ def new_run(
 
 
 def _told(ctx: Any, message: str, variant: str) -> Iterator[Any]:
-    """Show the labels, and say how it went; nobody watches what runs in the background."""
+    """Show the labels, and say how it went, unless it ran in the background."""
     if not ctx.delegated:
         yield ctx.ops.set_progress(progress=1, label=message)
         yield ctx.ops.reload_dataset()

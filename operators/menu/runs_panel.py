@@ -17,7 +17,7 @@ from ..forms.recipe_form import filled_in
 from .label_samples import LabelSamples
 
 _LOOK_AGAIN = 5_000
-"""Milliseconds: what runs in the background does not tell the App."""
+"""Milliseconds between two looks: what runs in the background does not tell the App."""
 
 _FAILURES_SHOWN = 100
 
@@ -68,7 +68,7 @@ class RunsPanel(Panel):
         self._show_chosen(ctx)
 
     def run_again(self, ctx: Any) -> None:
-        """Open the form as it was; what is labeled with these settings is not looked at again."""
+        """Open the form filled in as it was; samples that are labeled so already are skipped."""
         run = _chosen(ctx)
         params = filled_in({**run.params, "recipe": run.recipe}) if run.recipe else run.params
         ctx.prompt(run.operator, params=params, on_success=self.refresh)
@@ -84,7 +84,7 @@ class RunsPanel(Panel):
         ctx.prompt(uri, on_success=self.refresh)
 
     def show(self, ctx: Any) -> None:
-        """Show the labels of the run alone in the grid; of one class if its bar was clicked."""
+        """Show only this run's labels in the grid; of one class if that class's bar was clicked."""
         run = _chosen(ctx)
         place = label_field_of(ctx.dataset, run)
         if place is None:
@@ -166,7 +166,7 @@ def _row(run: history.Run) -> dict[str, Any]:
 
 
 def _details(run: history.Run) -> str:
-    """What ran, and how it went, in Markdown."""
+    """Describe what ran and how it went, in Markdown."""
     how = {
         "running": "is running. If its process is gone, run it again: it goes on where it stopped",
         "failed": f"failed: {run.error}",
@@ -185,7 +185,7 @@ def _details(run: history.Run) -> str:
 
 
 def _plots(found: RunCounts) -> Mapping[str, list[dict[str, Any]]]:
-    """The traces of the plots that have something to show, as Plotly wants them."""
+    """Make Plotly's traces of the plots that have something to show."""
     middles = [round((number + 0.5) / BINS, 3) for number in range(BINS)]
     counts: dict[str, Any] = {
         "type": "bar",

@@ -9,7 +9,7 @@ from .label_samples import LabelSamples
 
 
 class SemanticMap(LabelSamples):
-    """*Label samples* with other defaults."""
+    """*Label samples* with the defaults of a class map."""
 
     own_name: ClassVar[str] = "semantic_map"
     label: ClassVar[str] = "Semantic map"

@@ -16,7 +16,7 @@ from .declared_operator import DeclaredOperator
 
 @dataclass(frozen=True, slots=True)
 class UndoParameters:
-    """Which run."""
+    """The run whose labels are removed."""
 
     run_id: str = parameter(label="Run")
 

@@ -19,7 +19,7 @@ from .declared_operator import DeclaredOperator
 
 
 class NothingSelected(PremaskError):
-    """There is nothing that the verdict could be on."""
+    """No sample or label is selected, and no sample is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Accept(DeclaredOperator):
 
 
 class Reject(Accept):
-    """The opposite verdict."""
+    """The same with the opposite tag."""
 
     own_name: ClassVar[str] = "reject"
     label: ClassVar[str] = "Reject"

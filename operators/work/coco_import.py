@@ -98,7 +98,7 @@ class _Import:
         self._stamp, self._targets = Stamp(run=run.name), MapTargets(self._dataset)
 
     def require_room(self, sample_ids: Sequence[str], *, append: bool) -> None:
-        """See that nothing in the field is in the way."""
+        """Refuse a field that has labels for these samples, unless they are appended to."""
         require_fitting(self._dataset, {self._field: OUTPUTS["detections"]})
         if append or not self._dataset.has_field(self._field):
             return
@@ -116,7 +116,7 @@ class _Import:
         self._run.new_fields = prepare_fields(self._dataset, outputs)
 
     def added(self, new: Mapping[Path, Labeled]) -> list[tuple[str, Labeled]]:
-        """Make samples of files; the images with the ids of these samples."""
+        """Add a sample for each new file; return the images with the ids of their samples."""
         made = [
             fo.Sample(filepath=str(path), metadata=fo.ImageMetadata.build_for(str(path)))
             for path in new
@@ -142,7 +142,7 @@ class _Import:
         self._write_mattes({sample_id: placed[sample_id] for sample_id in fresh})
 
     def _extended(self, holder: Any, fresh: Labeled, sample_id: str) -> Document:
-        """The labels that a sample has and new ones behind them."""
+        """Put new labels behind those that a sample has."""
         output, place = OUTPUTS["detections"], self._place(self._field, sample_id)
         labels = [label.to_dict() for label in output.labels_of(holder)]
         document = output.holder_of([*labels, *output.labels(fresh, place)], holder)
@@ -151,7 +151,7 @@ class _Import:
     def _stored(
         self, field: str, documents: Mapping[str, Document], placed: Mapping[str, Labeled]
     ) -> list[str]:
-        """The samples that got what was meant for them."""
+        """Write the documents; return the samples that could hold theirs."""
         failed = store(self._dataset, field, documents)
         for sample_id, error in failed.items():
             self.outcome.failures[placed[sample_id].image.name] = str(error)
@@ -164,7 +164,7 @@ class _Import:
         self.outcome.duplicates += len(labeled.annotations) - len(fresh.annotations)
 
     def _write_mattes(self, placed: Mapping[str, Labeled]) -> None:
-        """One heatmap for each image with mattes; one that is there stays."""
+        """Write a heatmap for each image with mattes; one that is there stays."""
         matted = {name: labeled for name, labeled in placed.items() if _matted(labeled)}
         if not matted:
             return
@@ -200,7 +200,7 @@ class _Import:
         )
 
     def _existing(self, placed: Mapping[str, Labeled]) -> dict[str, Existing]:
-        """What samples have in the field; those with a label that can't be read are left out."""
+        """Read what samples have in the field; a label that can't be read is a failure."""
         samples, existing = self._dataset.select(list(placed)), {}
         holders = holders_of(samples, self._field)
         for read in read_labels(samples, [self._field]):
@@ -214,7 +214,7 @@ class _Import:
 
 
 def _identity(annotation: Annotation) -> Identity:
-    """What makes two annotations the same: the class and the pixels."""
+    """Two annotations are the same if their class and their pixels are."""
     return annotation.label, annotation.mask or annotation.box_xyxy
 
 

@@ -25,7 +25,7 @@ Agreements = defaultdict[str, Agreement]
 
 @dataclass(slots=True, kw_only=True)
 class Evaluated:
-    """What came of an evaluation: a row for each class (one for mattes), and what holds for all."""
+    """What came of an evaluation: a row for each class (one for mattes), and overall values."""
 
     eval_key: str
     kind: str
@@ -45,7 +45,7 @@ class Comparison:
     iou: float
 
     def pairs(self, failures: dict[str, str]) -> Iterator[tuple[SampleLabels, SampleLabels]]:
-        """What each sample holds in both fields; a label that can't be read is a failure."""
+        """Read both fields of each sample; samples with a label that can't be read are failures."""
         predicted = read_labels(self.samples, [self.pred_field])
         for pair in zip(predicted, read_labels(self.samples, [self.gt_field]), strict=True):
             error = pair[0].labeled.error or pair[1].labeled.error
@@ -83,7 +83,7 @@ def evaluate(
 
 
 def saved_evaluation(dataset: Any, eval_key: str) -> Evaluated:
-    """What an earlier evaluation found."""
+    """Load what an earlier evaluation found."""
     return Evaluated(**dataset.load_run_results(eval_key, cache=False).evaluated)
 
 
@@ -130,7 +130,7 @@ def _evaluate_objects(comparison: Comparison, evaluated: Evaluated) -> None:
 
 
 def _have_masks(comparison: Comparison) -> bool:
-    """Whether every detection in both fields has one; FiftyOne fails at the first that has none."""
+    """Whether every detection in both fields has a mask: FiftyOne fails at one that has none."""
     return all(
         comparison.count(name, "mask") + comparison.count(name, "mask_path")
         == comparison.count(name, "id")
@@ -139,7 +139,7 @@ def _have_masks(comparison: Comparison) -> bool:
 
 
 def _matched(comparison: Comparison, failures: dict[str, str]) -> Agreements:
-    """The exact masks of all pairs that FiftyOne matched, but for crowds, by the true class."""
+    """Compare the masks of all pairs that FiftyOne matched, except crowds, by the true class."""
     path = f"{member_path(comparison.samples, comparison.pred_field)}.{comparison.eval_key}_id"
     predicted_ids = member_path(comparison.samples, comparison.pred_field) + ".id"
     matches = dict(
@@ -210,7 +210,7 @@ _EVALUATORS: dict[str, Callable[[Comparison, Evaluated], None]] = {
 
 
 def _save(dataset: Any, comparison: Comparison, evaluated: Evaluated) -> None:
-    """Keep the result among the dataset's runs; the one before under the same key goes."""
+    """Keep the result among the dataset's runs, instead of an earlier one with the same key."""
     if dataset.has_run(comparison.eval_key):
         dataset.delete_run(comparison.eval_key)
     config = dataset.init_run(
@@ -232,7 +232,7 @@ def _by_class(sample: SampleLabels) -> dict[str, Mask]:
 
 
 def _matte(sample: SampleLabels) -> Matte:
-    """The alpha of a heatmap that was read alone; one without alpha is no annotation."""
+    """The matte of a sample's heatmap; an empty one where the heatmap has no alpha above zero."""
     for annotation in sample.labeled.annotations:
         if annotation.matte is not None:
             return annotation.matte
@@ -244,5 +244,5 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _floats(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """FiftyOne's metrics are numpy's, which its database does not take."""
+    """Turn FiftyOne's metrics into floats: they are numpy's, which its database does not take."""
     return {name: float(value) for name, value in metrics.items() if value is not None}

@@ -33,14 +33,14 @@ class Policy:
     overlap: float = 0.5
 
     def kept(self, labels: Sequence[Any]) -> list[Any]:
-        """The labels that stay."""
+        """Return the labels that stay, whatever is found."""
         if self.name != REPLACE:
             return list(labels)
         return [label for label in labels if not is_replaceable(label)]
 
 
 REPLACING = Policy(name=REPLACE)
-"""What holds, whatever was chosen, for labels that show another image than there is now."""
+"""Holds, whatever was chosen, where the image is another one than the labels were made for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Held:
     is_replaceable: bool
 
     def need(self, look: Look) -> Need:
-        """Whether to look: not twice in the same way, nor where labels are in the way."""
+        """Whether to look at the sample, or why not."""
         if self.look == look:
             return "done"
         return "left alone" if self.is_filled and not self.is_replaceable else "wanted"
@@ -61,7 +61,10 @@ class Held:
 def held(
     samples: Any, field: str, output: Output, policy: Policy, images: Mapping[str, str | None]
 ) -> dict[str, Held]:
-    """What each sample has in the field, by its id; `images` are the versions there are now."""
+    """Ask the database what each sample has in a field.
+
+    `images` are the versions of the image files that there are now, by the samples' ids.
+    """
     # Only the names of labels: their masks may be large.
     names = ".".join(filter(None, (field, output.member, "id")))
     paths = ["id", f"{field}.{KEY}", f"{field}.{IMAGE}", names]
@@ -117,7 +120,7 @@ class Existing:
         )
 
     def merged(self, sample_id: str, labeled: Labeled, place: Place, look: Look) -> Merged | None:
-        """What the sample is to have in the field; None if what it has leaves no room."""
+        """Put what was found beside what the sample has; None if that leaves no room for it."""
         holder, labeled = self.holders[sample_id], self.output.part(labeled, place)
         policy = REPLACING if look_at(holder).is_outdated(look.image) else self.policy
         kept = policy.kept(self.output.labels_of(holder))
@@ -131,7 +134,7 @@ class Existing:
         return Merged(holder=self.output.holder_of(labels, holder) | signature, count=len(fresh))
 
     def _annotations(self, sample_id: str, labels: Sequence[Any]) -> list[Annotation]:
-        """These labels of the sample as annotations, or the reason why they can't be read."""
+        """Return these labels of the sample as annotations; raise if they can't be read."""
         read = self.read_labels[sample_id]
         if read.labeled.error is not None:
             raise read.labeled.error

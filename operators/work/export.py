@@ -39,7 +39,7 @@ def export_masks(
     classes: Sequence[str] = (),
     on_progress: ProgressWatcher | None = None,
 ) -> Exported:
-    """Write the labels that a dataset or view shows; `classes` are the only ones, in their order.
+    """Write the labels that a dataset or view shows; with `classes`, only these, in their order.
 
     Images are named by their path below the folder that they have in common. A heatmap among the
     fields is the matte of the masks in the others.

@@ -24,7 +24,11 @@ class NoSample(PremaskError):
 
 @dataclass(slots=True, kw_only=True)
 class SortedOut:
-    """The images of samples, by the samples' ids; of files that no sample shows; and the others."""
+    """Images by where they belong.
+
+    `placed` has them by the id of their sample, `new` by the path of a file that no sample shows
+    yet, and `failures` has the reasons why the others belong nowhere.
+    """
 
     placed: dict[str, Labeled] = field(default_factory=dict)
     new: dict[Path, Labeled] = field(default_factory=dict)
@@ -32,7 +36,7 @@ class SortedOut:
 
 
 def sorted_out(samples: Any, images: Sequence[Labeled], folder: Path | None) -> SortedOut:
-    """Where each image belongs; with a folder, names are paths below it."""
+    """Find out where each image belongs; with a folder, names are paths below it."""
     known, found = SamplesByPath(samples), SortedOut()
     for labeled in images:
         try:
@@ -122,6 +126,6 @@ def _require_size(labeled: Labeled, size_hw: Size) -> None:
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    """Folders and file name, whichever system wrote them; where the path starts says nothing."""
+    """Split a path, whichever system wrote it, into folders and file name, without its root."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
     return tuple(part for part in parts if part not in ("/", ".", "//"))

@@ -24,7 +24,10 @@ _OWN = {
     "filled",
     *SIGNS,
 }
-"""What a label says about itself, not about the object. Tags are what a person said about it."""
+"""Attributes that a copy does not take over: they describe the old label, not the object.
+
+Tags are among them: a person gave them to that label.
+"""
 
 
 def _copies(labeled: Labeled, place: Place) -> list[Document]:
@@ -60,7 +63,7 @@ def _remaining(labeled: Labeled, place: Place) -> Labeled:
 
 
 COPIES: Output = replace(OUTPUTS["detections"], labels=_copies)
-"""A label for each annotation that came out of the stages."""
+"""Writes a label for each annotation that came out of the stages."""
 
 REMAINING: Output = replace(COPIES, part=_remaining)
-"""A label for each that did not."""
+"""Writes a label for each original that did not come out of the stages."""

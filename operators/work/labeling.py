@@ -39,7 +39,7 @@ class Work:
         self._started = self._written = time.monotonic()
 
     def steps(self) -> Generator[Progress, None, None]:
-        """Do the work; each step says how far it got, and all up to there is in the database."""
+        """Do the work, and say after each write how far it got."""
         with recorded(self.job.dataset, self.run):
             self.run.new_fields = prepare_fields(self.job.dataset, self.job.outputs)
             # Now: a view of what has no labels is empty as soon as it is labeled.
@@ -109,7 +109,10 @@ class Work:
     def _merged(
         self, field: str, found: _Found, errors: dict[Todo, PremaskError]
     ) -> dict[Todo, Merged]:
-        """What the samples that have room for it are to have in a field."""
+        """Put what was found beside what the samples have in a field.
+
+        Samples without room for it are left out; those that can't be merged go into `errors`.
+        """
         samples = all_images(self.job.dataset).select([todo.sample_id for todo, _ in found])
         existing = Existing.read(samples, field, self.job.outputs[field], self.job.policy)
         merged: dict[Todo, Merged] = {}

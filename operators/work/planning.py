@@ -1,4 +1,4 @@
-"""Which samples to look at, and how: not twice in the same way, nor where labels are in the way."""
+"""Which samples to look at: not twice in the same way, nor where labels must stay as they are."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Job:
     masks_on_disk: bool = False
 
     def asked(self, samples: Any, ids: Sequence[str]) -> dict[str, Asked]:
-        """What is asked for in each of these samples."""
+        """Say what is asked for in each of these samples."""
         if self.source is not None:
             return self.source.of(ids)
         prompts = self.phrases.of(samples)
@@ -56,7 +56,7 @@ class Todo:
 
 
 def planned(job: Job, run: Run, paths: Mapping[str, str]) -> Iterator[Todo]:
-    """The samples to look at, of those with these ids and paths, a few hundred at a time.
+    """Go through samples, given as paths by ids, and yield those that are to be looked at.
 
     The others (done before, left alone, not readable) are counted in the run when they are met.
     """
@@ -92,7 +92,7 @@ def planned(job: Job, run: Run, paths: Mapping[str, str]) -> Iterator[Todo]:
 
 
 def _still_wanted(looks: dict[str, Look], state: dict[str, Held], run: Run) -> dict[str, Look]:
-    """The looks that are worth it; the sample is counted where none is."""
+    """Choose the fields that need the sample looked at; count the sample if there is none."""
     needs = {field: state[field].need(look) for field, look in looks.items()}
     if "wanted" not in needs.values():
         if "left alone" in needs.values():

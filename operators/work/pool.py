@@ -9,5 +9,5 @@ from premask.models.pool import ModelPool, make_pool
 
 @cache
 def model_pool() -> ModelPool:
-    """The pool that all operators share, made at first use."""
+    """Return the pool that all operators share; it is made at first use."""
     return make_pool()

@@ -53,7 +53,7 @@ def review_queue(
     name: str = "review",
     on_progress: ProgressWatcher | None = None,
 ) -> Queue:
-    """Save a view of the samples, most doubtful first, that a sample leaves when it is reviewed.
+    """Save a view of the samples that nobody has reviewed yet, most doubtful first.
 
     The doubt, 0 to 1, is that of a sample's worst label, and is put into the field `<name>_doubt`.
     """
@@ -80,14 +80,14 @@ def review_queue(
 
 
 def review_samples(samples: Any, verdict: str) -> int:
-    """Tag samples as accepted or rejected, and no longer as the other; how many they are."""
+    """Tag samples as accepted or rejected, and no longer as the other; return how many."""
     samples.untag_samples(_opposite(verdict))
     samples.tag_samples(verdict)
     return len(samples)
 
 
 def review_labels(samples: Any, verdict: str, fields: Sequence[str] | None = None) -> int:
-    """Tag all labels that a view shows, or those in some fields; how many they are."""
+    """Tag all labels that a view shows, or those in some fields; return how many."""
     samples.untag_labels(_opposite(verdict), label_fields=fields)
     samples.tag_labels(verdict, label_fields=fields)
     return int(samples.count_label_tags(label_fields=fields).get(verdict, 0))
@@ -100,7 +100,7 @@ def _opposite(verdict: str) -> str:
 def _doubts(
     samples: Any, label_field: str, by: str, other_field: str | None, queue: Queue
 ) -> Iterator[tuple[str, float | None]]:
-    """Each sample that can be read, and its doubt."""
+    """Measure the doubt of each sample that can be read."""
     others = read_labels(samples, [other_field] if other_field else [])
     for read, other in zip(read_labels(samples, [label_field]), others, strict=True):
         error = read.labeled.error or other.labeled.error
@@ -119,7 +119,7 @@ def _doubt(
 
 
 def _require_own(dataset: Any, queue: Queue) -> None:
-    """A view and a field of these names are premask's, or there are none."""
+    """Refuse names of a view or a field that somebody else has made."""
     views = dataset.list_saved_views(info=True)
     descriptions = {view["name"]: view["description"] for view in views}
     taken = queue.view in descriptions or dataset.has_field(queue.doubt_field)
@@ -131,7 +131,7 @@ def _require_own(dataset: Any, queue: Queue) -> None:
 
 
 def _write(dataset: Any, name: str, doubts: Mapping[str, float | None]) -> None:
-    """Only samples of this queue have a value."""
+    """Write the doubts, so that only samples of this queue have one."""
     if dataset.has_field(name):
         dataset.clear_sample_field(name)
     else:

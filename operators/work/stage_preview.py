@@ -38,7 +38,6 @@ class StagePreview:
         return f"in {self.looked_at:,} of {counted(self.samples, 'sample')} with labels"
 
     def add(self, asked: Asked, made: tuple[Annotation, ...]) -> None:
-        """Count one sample."""
         self.looked_at += 1
         self.labels += len(asked.prompts.objects)
         self.kept += len(made)
@@ -47,7 +46,7 @@ class StagePreview:
 
 
 def preview_stage(source: SourceLabels, recipe: Recipe) -> StagePreview:
-    """Run the stages, and write nothing."""
+    """Run the stages on the first samples, and write nothing."""
     ids, until = source.labeled_samples().values("id"), time.monotonic() + _SECONDS
     preview = StagePreview(samples=len(ids))
     for first in range(0, min(len(ids), MOST), _AT_ONCE):

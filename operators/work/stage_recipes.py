@@ -1,4 +1,4 @@
-"""Recipes without models: what can be done with labels that are there already."""
+"""Recipes of one stage without models, for labels that are there already."""
 
 from __future__ import annotations
 

@@ -15,7 +15,10 @@ from ..dataset.writing import OUTPUTS, Output
 from .existing import holders_of
 
 _AT_ONCE = 100
+"""Samples read and written at once."""
+
 _FILES = ("mask_path", "map_path")
+"""Attributes that name a label's file."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +75,7 @@ def _samples_of(dataset: Any, field: str, output: Output, name: str) -> Iterator
 
 
 def _without(holder: Any, output: Output, name: str) -> Document | None:
-    """What the holder is without the run's labels; None if it was made for them."""
+    """Take the run's labels out of what a sample has; None if there was nothing before the run."""
     kept = [
         label
         for label in output.labels_of(holder)
@@ -86,7 +89,7 @@ def _without(holder: Any, output: Output, name: str) -> Document | None:
 
 
 def _drop_unused(dataset: Any, fields: Iterable[str]) -> None:
-    """What undone runs brought goes as well, once nothing is left that needs it."""
+    """Remove fields and mask targets that undone runs brought, once no sample uses them."""
     history = (load(dataset, name) for name in list_runs(dataset))
     gone = [run for run in history if run.state == "undone"]
     for field in fields:

@@ -38,7 +38,7 @@ def load_model(
     settings: Mapping[str, Any] | None = None,
     phrases: Sequence[str] = (),
 ) -> RecipeModel:
-    """The recipe with settings such as `{"refine.grow": 3}`, and what it is to look for."""
+    """Make the model that FiftyOne applies; settings are written as `{"refine.grow": 3}`."""
     recipe = _recipe(model_name).with_settings(settings or {})
     return RecipeModel(recipe, Prompts(phrases=tuple(Phrase(text=phrase) for phrase in phrases)))
 

@@ -35,27 +35,25 @@ class RecipeModel(Model, SamplesMixin):
 
     @property
     def media_type(self) -> str:
-        """What it is applied to."""
         return "image"
 
     @property
     def config(self) -> None:
-        """Nothing to set a threshold of confidence in: FiftyOne 1.22 then drops labels itself."""
+        # FiftyOne 1.22 puts `confidence_thresh` into a config; without one, it filters the labels.
         return
 
     @property
     def ragged_batches(self) -> bool:
-        """False says that images of different sizes may come together."""
+        # False means, to FiftyOne, that images of different sizes may come in one batch.
         return False
 
     @property
     def transforms(self) -> None:
-        """Each model of the recipe has its own."""
+        # Each model of the recipe prepares its images itself.
         return
 
     @property
     def preprocess(self) -> bool:
-        """Images come as they are."""
         return False
 
     def predict(self, arg: Rgb, sample: Any = None) -> fo.Detections:
@@ -75,7 +73,7 @@ class RecipeModel(Model, SamplesMixin):
         ]
 
     def _asked(self, rgb: Rgb, sample: Any) -> Request | None:
-        """None where the sample's field says of no object where it is."""
+        """What is asked for in an image; None where the prompt field names no object in it."""
         field = self.needs_fields.get("prompt_field")
         if sample is None or field is None:
             return Request(image=rgb, prompts=self._prompts)
@@ -94,7 +92,7 @@ def _detections(labeled: Labeled) -> fo.Detections:
 
 
 def _hints(labels: Any, size_hw: tuple[int, int]) -> Iterator[Hint]:
-    """One for each object."""
+    """Read the labels of a prompt field as hints, one for each object."""
     clicks = []
     for shape in _listed(labels):
         fields = {name: shape[name] for name in shape.field_names}
@@ -107,7 +105,7 @@ def _hints(labels: Any, size_hw: tuple[int, int]) -> Iterator[Hint]:
 
 
 def _listed(labels: Any) -> list[Any]:
-    """The labels, whether the field holds one, several, or none."""
+    """The labels as a list, whether the field holds one, several, or none."""
     for name in ("detections", "polylines", "keypoints"):
         if labels is not None and name in labels.field_names:
             return list(labels[name])
