@@ -16,7 +16,7 @@ START_SECONDS = 60
 
 
 def start_database(folder: Path) -> str:
-    """The URI of a fresh database below the folder; it ends with this process."""
+    """Start a fresh database below the folder, until this process ends; return its URI."""
     port = _free_port()
     options = ["--dbpath", str(folder), "--bind_ip", "127.0.0.1", "--port", str(port)]
     with (folder / "mongod.log").open("wb") as log:
@@ -29,7 +29,7 @@ def start_database(folder: Path) -> str:
 
 
 def fiftyone_environment(uri: str, folder: Path) -> dict[str, str]:
-    """What FiftyOne reads when it is imported: nothing of the person who runs the tests."""
+    """Return FiftyOne's environment, so that it reads nothing of the person who runs the tests."""
     return {
         "FIFTYONE_DATABASE_URI": uri,
         "FIFTYONE_DATABASE_VALIDATION": "false",

@@ -117,15 +117,15 @@ def _seal(content: Mapping[str, Any]) -> str:
     """A hash of what a person may change: the class, the place, the pixels."""
     digest = hashlib.blake2b(digest_size=8)
     for name, value in content.items():
-        if value is not None:
-            digest.update(name.encode() + _bytes(name, value))
+        if value is None:
+            continue
+        digest.update(name.encode())
+        if isinstance(value, np.ndarray):
+            digest.update(repr(value.shape).encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+        elif name.endswith("_path"):
+            path = Path(value)
+            digest.update(path.read_bytes() if path.is_file() else b"gone")
+        else:
+            digest.update(json.dumps(value).encode())
     return digest.hexdigest()
-
-
-def _bytes(name: str, value: Any) -> bytes:
-    if isinstance(value, np.ndarray):
-        return repr(value.shape).encode() + np.ascontiguousarray(value).tobytes()
-    if name.endswith("_path"):
-        path = Path(value)
-        return path.read_bytes() if path.is_file() else b"gone"
-    return json.dumps(value).encode()

@@ -88,10 +88,6 @@ class Place:
 Maker = Callable[[Labeled, Place], Sequence[Document]]
 
 
-def _all_of(labeled: Labeled, place: Place) -> Labeled:
-    return labeled
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """One way to write annotations, or a part of them.
@@ -105,7 +101,7 @@ class Output:
     label_type: Any
     member: str | None
     labels: Maker
-    part: Callable[[Labeled, Place], Labeled] = _all_of
+    part: Callable[[Labeled, Place], Labeled] | None = None
 
     def labels_of(self, holder: Any) -> list[Any]:
         """The labels that a sample has in the field."""

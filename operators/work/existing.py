@@ -121,7 +121,9 @@ class Existing:
 
     def merged(self, sample_id: str, labeled: Labeled, place: Place, look: Look) -> Merged | None:
         """Put what was found beside what the sample has; None if that leaves no room for it."""
-        holder, labeled = self.holders[sample_id], self.output.part(labeled, place)
+        holder = self.holders[sample_id]
+        if self.output.part is not None:
+            labeled = self.output.part(labeled, place)
         policy = REPLACING if look_at(holder).is_outdated(look.image) else self.policy
         kept = policy.kept(self.output.labels_of(holder))
         if kept and (self.output.member is None or self.policy.name == SKIP):

@@ -26,7 +26,7 @@ class App:
         page.set_default_timeout(MILLISECONDS)
 
     def open(self, url: str) -> None:
-        """Wait for the photos; the fonts of the web never come."""
+        """Open the App and wait for the photos, not for fonts from the web, which never come."""
         self.page.goto(url, wait_until="domcontentloaded")
         self.photo(0).wait_for()
         dismiss = self.page.get_by_text("Dismiss", exact=True)

@@ -50,7 +50,7 @@ def archive_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _packed() -> Iterator[Path]:
-    """What an installation needs."""
+    """List the files that an installation needs."""
     yield from (CHECKOUT / name for name in ("fiftyone.yml", "pyproject.toml", "README.md"))
     for folder in ("operators", "plugin"):
         yield from (p for p in (CHECKOUT / folder).rglob("*") if "__pycache__" not in p.parts)
@@ -92,13 +92,13 @@ class Finder:
         self.broken: set[str] = set()
 
     def find(self, stem: str, *boxes: tuple[int, int, int, int], label: str = "thing") -> None:
-        """In the photo of this name there are these boxes from now on."""
+        """Let these boxes be found in the photo of this name from now on."""
         self.boxes[stem] = [(label, box) for box in boxes]
 
     def run_stages(
         self, images: list[Image], prompts: list[Prompts], recipe: Any, pool: Any
     ) -> list[tuple[Annotation, ...]]:
-        """What the pipeline calls."""
+        """Stand in for the function of this name, which the pipeline calls."""
         stems = [Path(image.name).stem for image in images]
         if self.broken & set(stems):
             raise ModelFailed(f"{stems} can't be looked at.")
@@ -111,7 +111,7 @@ class Finder:
 
 
 def filled(label: str, box: tuple[int, int, int, int], size_hw: tuple[int, int]) -> Annotation:
-    """All pixels of a box but its first one, so that the mask is not just the box."""
+    """Make an annotation of a box without its first pixel, so that mask and box differ."""
     x0, y0, x1, y1 = box
     pixels = np.ones((y1 - y0, x1 - x0), np.bool_)
     pixels[0, 0] = False
@@ -121,7 +121,7 @@ def filled(label: str, box: tuple[int, int, int, int], size_hw: tuple[int, int])
 
 @pytest.fixture
 def finder(monkeypatch: pytest.MonkeyPatch, u2netp_weights: Path) -> Finder:
-    """What stands for the models."""
+    """Put a `Finder` in the place of the recipe's stages."""
     finder = Finder()
     monkeypatch.setattr("premask.runs.pipeline.run_stages", finder.run_stages)
     return finder
@@ -129,7 +129,7 @@ def finder(monkeypatch: pytest.MonkeyPatch, u2netp_weights: Path) -> Finder:
 
 @pytest.fixture
 def label(operator: Operator, photo_dataset: Any) -> Callable[..., Any]:
-    """Label the photos, or a view of them; the run."""
+    """Label the photos, or a view of them, and return the run."""
 
     def labeled(samples: Any = None, **options: Any) -> Any:
         run = operator("label_samples")(samples or photo_dataset, **options).result
@@ -142,7 +142,7 @@ def label(operator: Operator, photo_dataset: Any) -> Callable[..., Any]:
 
 @pytest.fixture
 def form(plugin: Any) -> Operator:
-    """The fields of an operator's form, as the App gets them; `results` asks for its output."""
+    """Return the fields of an operator's form as the App gets them, or of its output."""
 
     def fields(name: str, dataset: Any, params: Any = None, results: Any = None) -> Any:
         executor = importlib.import_module("fiftyone.operators.executor")

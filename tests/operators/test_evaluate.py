@@ -50,7 +50,7 @@ def put(fo: Any, dataset: Any, field: str, *images: list[Annotation] | None) -> 
 
 
 def put_objects(fo: Any, dataset: Any) -> None:
-    """A pair that is close, a dog that was missed, a cat that is not there; the rest unlabeled."""
+    """A close pair, a dog that was missed and a cat that is not there; other images unlabeled."""
     put(fo, dataset, "truth", [disc(20), disc(45, "dog")], [], [disc(20)])
     put(fo, dataset, "found", [disc(22, score=0.5)], [disc(30, score=0.25)], None)
 

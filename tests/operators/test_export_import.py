@@ -44,7 +44,7 @@ def export_masks(fo: Any) -> Any:
 
 @pytest.fixture
 def import_masks(fo: Any, tmp_path: Path) -> Any:
-    """Import, without the operator."""
+    """Import with the function itself, not the operator."""
     coco_import = importlib.import_module("operators.work.coco_import")
     history = importlib.import_module("operators.dataset.history")
 
@@ -405,7 +405,7 @@ def test_the_forms_offer_what_is_there(form: Any, fo: Any, empty: Any) -> None:
 
 @pytest.fixture
 def imported(operator: Any, empty: Any, tmp_path: Path) -> Any:
-    """Import a mask, and one with a matte, by the operator; the run."""
+    """Import a mask, and one with a matte, with the operator, and return the run."""
     path = coco_file(tmp_path, {"x/a.png": [ring()], "x/b.png": [soft()]})
 
     def run(**options: Any) -> Any:
@@ -458,7 +458,7 @@ def test_imported_masks_may_lie_on_disk(imported: Any, empty: Any, tmp_path: Pat
 
 
 def test_what_was_imported_is_never_replaced(imported: Any, operator: Any, empty: Any) -> None:
-    """A person may have drawn it."""
+    """What was imported may be a person's work, so it is not replaced."""
     imported()
     before = [holder and holder.to_dict()["detections"] for holder in empty.values("found")]
     run = operator("label_samples")(

@@ -43,7 +43,7 @@ def fields_of(forms: Any, inputs: Any, recipe: Recipe) -> dict[str, Any]:
 
 
 def filled(forms: Any, recipe: Recipe, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the App sends: the form's own shape."""
+    """Nest values as the App sends them."""
     nested: dict[str, dict[str, Any]] = {}
     for path, value in values.items():
         stage, _, name = path.partition(".")
@@ -117,7 +117,7 @@ def test_fiftyone_accepts_the_defaults_and_refuses_what_is_out_of_bounds(
 
 
 def errors(inputs: Any, params: dict[str, Any]) -> list[str]:
-    """What FiftyOne's own validation says."""
+    """Return what FiftyOne's own validation says."""
     import fiftyone.operators as foo
     from fiftyone.operators import types
     from fiftyone.operators.executor import ExecutionContext, ValidationContext

@@ -134,7 +134,7 @@ def test_a_person_s_mask_targets_keep_their_numbers(
 
 
 def test_the_second_run_looks_at_nothing(photo_dataset: Any, label: Label, finder: Any) -> None:
-    """Neither where something was found nor where nothing was."""
+    """Not even at images in which nothing was found."""
     finder.find("astronaut", (3, 4, 60, 70))
     label()
     before = photo_dataset.values("subject.detections.id")
@@ -285,7 +285,7 @@ def test_another_image_under_the_same_path_is_labeled_anew(
     write: str,
     existing: str,
 ) -> None:
-    """What shows the image before goes, whatever else the settings leave alone."""
+    """Labels of the old image go, even with settings that leave labels alone."""
     finder.find("astronaut", (3, 4, 60, 70))
     first = label(write=[write], existing=existing)
     replaced()
@@ -425,7 +425,7 @@ def test_phrases_for_a_deaf_recipe_are_an_error(label: Label) -> None:
 def test_progress_is_written_as_it_goes(
     photo_dataset: Any, plugin: Any, finder: Any, part: Part, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the App shows, and that everything up to a step is in the database."""
+    """The App shows each step, and what was done until then is in the database."""
     monkeypatch.setattr(part("work.labeling"), "_WRITTEN_AT_ONCE", 1)
     finder.broken = {"coffee"}
     shown = [
@@ -481,7 +481,7 @@ def test_a_run_in_which_everything_fails_ends_like_any_other(
 
 
 def test_in_a_notebook_it_is_a_task(photo_dataset: Any, operator: Any, finder: Any) -> None:
-    """There an event loop runs already, and FiftyOne hands out a task."""
+    """In notebooks an event loop runs already, and FiftyOne hands out a task."""
 
     async def cell() -> None:
         await operator("label_samples")(photo_dataset)

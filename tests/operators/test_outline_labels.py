@@ -20,7 +20,7 @@ SIZES = {"astronaut": (256, 256), "chelsea": (150, 226), "coffee": (200, 300)}
 
 @pytest.fixture
 def outline(operator: Operator, photo_dataset: Any) -> Operator:
-    """Outline what a field has; the run."""
+    """Outline what a field has, and return the run."""
 
     def outlined(samples: Any = None, field: str = "truth", **options: Any) -> Any:
         samples = photo_dataset if samples is None else samples
@@ -40,7 +40,7 @@ def put(dataset: Any, field: str, label: Any) -> None:
 
 
 def box(fo: Any, label: str, corners: tuple[int, ...], **fields: Any) -> Any:
-    """In the first photo, of 256 x 256 pixels."""
+    """Make a detection from corners in the first photo, which has 256 x 256 pixels."""
     x0, y0, x1, y1 = (side / 256 for side in corners)
     return fo.Detection(label=label, bounding_box=[x0, y0, x1 - x0, y1 - y0], **fields)
 
@@ -91,7 +91,7 @@ def test_each_box_gets_its_mask_and_stays_what_it_is(
 def test_points_on_and_beside_an_object(
     fo: Any, photo_dataset: Any, outline: Operator, signs: dict[str, Any]
 ) -> None:
-    """A list goes with the points; a keypoint 'negative' is beside all objects."""
+    """An attribute says it point by point; a keypoint 'negative' is beside all objects."""
     points = [(110 / 256, 60 / 256), (float("nan"), float("nan")), (40 / 256, 40 / 256)]
     labels = [
         fo.Keypoint(label="face", points=points, reviewer="Ann", **signs),

@@ -22,7 +22,7 @@ class OpenPanel:
         self.asked: dict[str, Any] = {}
 
     def send(self, method: str, **params: Any) -> None:
-        """An event: the panel opens, somebody clicks."""
+        """Let something happen: the panel opens, or somebody clicks."""
         from fiftyone.operators.executor import ExecutionContext, Executor
 
         self.dataset.reload()
@@ -125,7 +125,7 @@ def test_a_run_of_maps_has_nothing_to_count(panel: OpenPanel, label: Label, find
 def test_run_again_opens_the_form_as_it_was(
     panel: OpenPanel, label: Label, finder: Any, settings: Any, form: Any
 ) -> None:
-    """Whether it was filled in or called."""
+    """Both for a form that was filled in and for a call from Python."""
     first = label(settings=settings)
     panel.send("on_load")
     panel.send("run_again")

@@ -30,7 +30,7 @@ def awkward(fo: Any, tmp_path: Path) -> Iterator[Any]:
 
 @pytest.fixture
 def work(operator: Operator, awkward: Any) -> Operator:
-    """Refine or select; the run."""
+    """Refine or select labels, and return the run."""
 
     def worked(name: str, samples: Any = None, **options: Any) -> Any:
         samples = awkward if samples is None else samples
@@ -59,7 +59,7 @@ def _mask(detection: Any, sample: Any) -> Mask:
 
 
 def test_masks_are_refined_as_the_core_does_it(awkward: Any, work: Operator) -> None:
-    """From labels to labels: the photos are not even there."""
+    """The pictures are not read: they are not even there."""
     before = awkward.values("masks")
     run = work("refine", settings={"refine.grow": 2})
     for made, images in zip(masks(awkward, "masks_refined"), awkward_images(4), strict=True):

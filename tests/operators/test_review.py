@@ -36,7 +36,7 @@ def reviewing(fo: Any) -> Any:
 
 @pytest.fixture
 def dataset(fo: Any, tmp_path: Path) -> Iterator[Any]:
-    """Four images: sure, unsure and sure, nothing, a thin object without a score."""
+    """Four images: a sure label; one unsure and one sure; none; a thin object without a score."""
     dataset = fo.Dataset()
     found = [[disc(score=0.9)], [disc(score=0.75), disc(10, 6, score=0.25)], [], [line()]]
     for name, objects in zip(NAMES, found, strict=True):

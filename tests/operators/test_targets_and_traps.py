@@ -215,7 +215,7 @@ def test_what_was_done_before_a_kill_is_not_done_again(
 def test_a_killed_run_in_the_background_leaves_a_person_s_labels_as_they_are(
     fo: Any, many: Any, operator: Operator, finder: Any, background: Background
 ) -> None:
-    """And the next run goes on where it stopped."""
+    """The next run goes on where the killed one stopped."""
     first = many.first()
     first["subject"] = fo.Detections(detections=[fo.Detection(label="cat", reviewer="Ann")])
     first.save()

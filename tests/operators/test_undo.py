@@ -103,7 +103,7 @@ def test_what_another_run_wrote_stays(
 def test_an_empty_field_of_a_person_stays_empty(
     fo: Any, photo_dataset: Any, label: Label, finder: Any, undo: Any
 ) -> None:
-    """'Looked at, nothing there' is a person's label, too."""
+    """An empty field says that a person looked and found nothing: that stays."""
     first = photo_dataset.first()
     first["subject"] = fo.Detections(detections=[])
     first.save()

@@ -56,7 +56,7 @@ def test_a_recipe_is_applied_as_the_core_does_it(zoo: Any, photo_dataset: Any) -
 
 
 def test_prompts_come_from_a_field(fo: Any, zoo: Any, photo_dataset: Any) -> None:
-    """Where a sample has none, nothing is outlined."""
+    """Samples without prompts are not outlined."""
     first, second, _ = photo_dataset
     place = [80 / 256, 20 / 256, 65 / 256, 95 / 256]
     first["hints"] = fo.Detections(detections=[fo.Detection(label="face", bounding_box=place)])
