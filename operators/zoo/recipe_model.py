@@ -67,7 +67,8 @@ class RecipeModel(Model, SamplesMixin):
             for rgb, sample in zip(args, samples or [None] * len(args), strict=True)
         ]
         wanted = [request for request in asked if request is not None]
-        labeled = label(wanted, self.recipe, pool=self._pool)
+        # A recipe that needs prompts refuses to be asked for nothing, as a batch without any does.
+        labeled = label(wanted, self.recipe, pool=self._pool) if wanted else iter(())
         return [
             fo.Detections() if request is None else _detections(next(labeled)) for request in asked
         ]
