@@ -20,18 +20,20 @@ from premask.models.parts.trimap import Pixels, band_radius, core, required_mask
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-# The paper's regularisation of the colors in a window.
 EPSILON = 1e-7
+"""Regularizes the spread of the colors in a window; the number is the paper's."""
 
-# Where a small solution is carried to full size the line through a window's colors may be
-# steep, but not so steep that it makes noise visible.
 STEADINESS = 1e-4
+"""Regularizes the lines through colors by which a small solution gets its full size.
 
-# The direct solver takes about a second and 100 MB for so many unknowns (docs/adr/0003).
+Without it they may be so steep that the image's noise shows in the alpha.
+"""
+
 MOST_UNKNOWN = 100_000
+"""The direct solver takes about a second and 100 MB for so many pixels (docs/adr/0003)."""
 
-# Distances in so many pixels take half a second.
 MOST_PIXELS = 2_000_000
+"""The distances to the mask's edge take half a second for so many pixels."""
 
 WINDOW = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 
@@ -67,11 +69,12 @@ def _matte(image: Image, mask: Mask, options: ClosedFormOptions) -> Alpha:
 
 
 def _soft_edge(rgb: Rgb, mask: Pixels, radius: float) -> Floats:
-    """Alpha (h, w), 0 to 1, that is unknown up to `radius` pixels from the mask's edge."""
+    """Alpha (h, w), 0 to 1. Up to `radius` pixels from the mask's edge it is solved for."""
     step = _block_side(mask, radius)
     share = _block_means(mask, step)
     inside, outside = core(share == 1, radius / step), core(share == 0, radius / step)
-    if not inside.any():  # Nothing but hairlines in a large image: blocks can't improve them.
+    # In a large image with nothing but hairlines, no block is inside, and none can be solved.
+    if not inside.any():
         return mask.astype(np.float64)
     colors = _block_means(rgb, step) / 255
     alpha = _solved(colors, inside, ~(inside | outside)).clip(0, 1)
@@ -86,11 +89,11 @@ def _block_side(mask: Pixels, radius: float) -> int:
 
 
 def _solved(rgb: Floats, inside: Pixels, unknown: Pixels) -> Floats:
-    """Alpha (h, w) that is best explained by lines in color space, where it is unknown."""
+    """Alpha (h, w): where it is unknown, that which lines in color space explain best."""
     if not unknown.any():
         return inside.astype(np.float64)
     height, width = unknown.shape
-    # Images that are too small for a single window go on as their border does.
+    # Images that are too small for a single window are filled up with their border's pixels.
     missing = [(0, max(0, 3 - height)), (0, max(0, 3 - width))]
     rgb = np.pad(rgb, [*missing, (0, 0)], "edge")
     inside, unknown = np.pad(inside, missing, "edge"), np.pad(unknown, missing, "edge")
@@ -98,7 +101,8 @@ def _solved(rgb: Floats, inside: Pixels, unknown: Pixels) -> Floats:
     numbers[unknown.ravel()] = np.arange(unknown.sum())
     weights, neighbors = _laplacian(rgb, unknown, numbers)
     matrix = _matrix(weights, numbers[neighbors])
-    # A symmetric ordering leaves a third of the fill of SuperLU's default one.
+    # With an ordering for symmetric matrices, the factors are a third as large as with SuperLU's
+    # default one.
     factors = splu(matrix, "MMD_AT_PLUS_A", 0.0, options={"SymmetricMode": True})
     alpha = inside.astype(np.float64)
     alpha[unknown] = factors.solve(-(weights * inside.ravel()[neighbors]).sum(axis=1))
@@ -144,7 +148,7 @@ def _steps(offsets: list[tuple[int, int]], width: int) -> Whole:
 
 
 def _carried(alpha: Floats, known: Pixels, colors: Floats, rgb: Rgb, step: int) -> Floats:
-    """Alpha (h, w) of an image from that of its blocks; unknown pixels follow their own color."""
+    """Alpha (h, w) of an image from that of its blocks. Unknown pixels follow their color."""
     height, width = rgb.shape[:2]
     full = _spread(alpha, step)[:height, :width]
     unknown = np.nonzero(~_spread(known, step)[:height, :width])
@@ -180,7 +184,7 @@ def _spread(blocks: NDArray[Any], step: int) -> NDArray[Any]:
 
 
 def _block_means(array: NDArray[np.uint8] | Pixels, step: int) -> Floats:
-    """Means of step x step pixels; blocks that stick out go on as the border does."""
+    """Means of step x step pixels. Blocks that stick out are filled with the border's pixels."""
     height, width = array.shape[:2]
     missing = [(0, -height % step), (0, -width % step)] + [(0, 0)] * (array.ndim - 2)
     padded = np.pad(array, missing, "edge")

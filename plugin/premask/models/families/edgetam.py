@@ -1,10 +1,12 @@
-"""EdgeTAM (Zhou et al. 2025): SAM 2 with an encoder that is small enough for phones."""
+"""EdgeTAM (Zhou et al. 2025): SAM 2 with an encoder that is small enough for a phone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import timm  # noqa: F401 - here, as transformers asks for it only when the weights are loaded
+# transformers imports it no sooner than the weights are loaded. Imported here, a missing timm is
+# reported like any other missing package.
+import timm  # noqa: F401
 from transformers import EdgeTamModel, Sam2ImageProcessor
 
 from premask.models.families.sam2 import Sam2Network

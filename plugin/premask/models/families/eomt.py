@@ -55,7 +55,6 @@ class EomtNetwork:
         self.names: dict[int, str] = model.config.id2label
 
     def look(self, image: Image, options: QuerySegmentationOptions) -> Look:
-        """The image, prepared."""
         seen = network_input(self._processor, image, self.device)
         places = tuple(slice(*place.tolist()[1:]) for place in seen["patch_offsets"])
         if places and options.task != "semantic":
@@ -90,7 +89,6 @@ class EomtNetwork:
     def instances(
         self, answer: Answer, look: Look, options: QuerySegmentationOptions
     ) -> Iterator[Segment]:
-        """The objects; they may overlap."""
         scores, numbers = answer.classes[0, :, :-1].max(dim=-1)
         for index in (scores >= options.threshold).nonzero()[:, 0].tolist():
             logits = self._at_full_size(answer.masks[0, index], look.size_hw)
@@ -102,7 +100,6 @@ class EomtNetwork:
     def panoptic(
         self, answer: Answer, look: Look, options: QuerySegmentationOptions
     ) -> Iterator[Segment]:
-        """Objects and areas, no two of which overlap."""
         scores, numbers, masks = confident(answer, options.threshold)
 
         def likely(index: int) -> torch.Tensor:

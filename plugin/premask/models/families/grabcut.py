@@ -22,21 +22,21 @@ from premask.prompts import Hint, Point
 
 Labels = NDArray[np.uint8]
 
-# The cut takes about half a second for so many pixels; a larger object is cut at a smaller size.
 MOST_PIXELS = 80_000
+"""A cut of so many takes about half a second; a larger object is cut at a smaller size."""
 
-# Clicks grow to a first region at this size.
 CLICK_PIXELS = 200**2
+"""The size to which the image is shrunk when a first region is grown from clicks."""
 
-# Background to learn colors from, however small the object is.
 LEAST_MARGIN = 8
+"""So many pixels around the object are looked at, however small it is: their colors are learned."""
 
-# A click is as precise as a hand: so many pixels around it belong to it.
 CLICK_RADIUS = 2
+"""So many pixels around a click count as clicked, as a hand is no more precise."""
 
 
 class GrabcutSegmenter:
-    """Cuts the object out where its colors end; gives no score, as it has none."""
+    """Cuts an object out where its colors end; GrabCut does not know how sure it is: no score."""
 
     def __init__(self, *, weights: Path | None, device: str) -> None:
         """An algorithm needs neither weights nor a device."""
@@ -60,7 +60,7 @@ class GrabcutSegmenter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """A hint in whole pixels: the clicks are (n, 2) of rows and columns."""
+    """A hint in whole pixels. Positive and negative clicks are (n, 2) of rows and columns."""
 
     inside: Places
     outside: Places
@@ -133,7 +133,7 @@ def _checked_mask(mask: Mask | None, size_hw: tuple[int, int]) -> Mask | None:
 
 
 def _likely(request: _Request, rgb: Rgb) -> Mask:
-    """What probably belongs to the object."""
+    """The pixels that probably belong to the object."""
     if request.rough is None:
         return request.box or _clicked(request, rgb)
     if request.box is None:
@@ -145,7 +145,7 @@ def _likely(request: _Request, rgb: Rgb) -> Mask:
 
 
 def _clicked(request: _Request, rgb: Rgb) -> Mask:
-    """What is reached from the positive points without crossing an edge."""
+    """The pixels that are nearer, along even colors, to positive points than to negative ones."""
     size_hw = (rgb.shape[0], rgb.shape[1])
     small = _shrunk(rgb, CLICK_PIXELS)
     colors = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
@@ -168,7 +168,7 @@ def _around(request: _Request, likely: Mask, margin: float) -> IntBox:
 
 
 def _labels(request: _Request, likely: Mask, around: IntBox, size_hw: tuple[int, int]) -> Labels:
-    """What OpenCV wants to know beforehand of each pixel of the (shrunk) crop."""
+    """OpenCV's labels of the (shrunk) crop's pixels: surely or probably object or background."""
     inside = _touched(likely.crop(around), size_hw)
     labels = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     if request.rough is not None:
@@ -183,12 +183,13 @@ def _labels(request: _Request, likely: Mask, around: IntBox, size_hw: tuple[int,
 
 
 def _cut(rgb: Rgb, labels: Labels, iterations: int) -> Pixels:
-    """The pixels of the object; where there is nothing to tell apart, what the labels say."""
+    """The pixels of the object. Where all labels are of one side there is nothing to cut."""
     if not _background(labels).any():
         labels = _with_rim(labels)
     background = _background(labels)
     if background.any() and not background.all():
-        cv2.setRNGSeed(0)  # of this thread only; it decides where the color clusters start
+        # Where the clusters of colors start is random; OpenCV keeps one generator a thread.
+        cv2.setRNGSeed(0)
         models = np.zeros((1, 65)), np.zeros((1, 65))
         cv2.grabCut(rgb, labels, None, *models, iterations, cv2.GC_INIT_WITH_MASK)
     return ~_background(labels)
@@ -199,7 +200,7 @@ def _background(labels: Labels) -> Pixels:
 
 
 def _with_rim(labels: Labels) -> Labels:
-    """The same with a rim that is probably background, if the image is large enough for one."""
+    """The labels with a rim that is probably background, if the crop is large enough for one."""
     if min(labels.shape) < 3:
         return labels
     rim = labels == cv2.GC_PR_FGD
@@ -227,7 +228,7 @@ def _finished(cut: Pixels, request: _Request, around: IntBox, size_hw: tuple[int
 
 
 def _scaled(places: Places, around: IntBox, shape: tuple[int, ...]) -> Places:
-    """Pixels of the image as pixels of its shrunk crop; those beside it stay beside it."""
+    """Pixels of the image as pixels of its shrunk crop, which may lie beside it."""
     x0, y0, x1, y1 = around
     centers = places + 0.5 - (y0, x0)
     return np.floor(centers * shape[:2] / (y1 - y0, x1 - x0)).astype(np.int64)
@@ -243,7 +244,7 @@ def _shrunk(rgb: Rgb, most_pixels: int) -> Rgb:
 
 
 def _touched(pixels: Pixels, size_hw: tuple[int, int]) -> Pixels:
-    """The pixels at a smaller size; what is thinner than one of those is kept."""
+    """The mask at a smaller size. A pixel counts if any part of it does, so thin things stay."""
     shares = cv2.resize(pixels.astype(np.float32), size_hw[::-1], interpolation=cv2.INTER_AREA)
     return np.asarray(shares > 0)
 

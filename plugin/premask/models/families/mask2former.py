@@ -57,7 +57,6 @@ class Mask2FormerNetwork:
         self.names: dict[int, str] = model.config.id2label
 
     def look(self, image: Image, options: QuerySegmentationOptions) -> Look:
-        """The image, prepared."""
         views = network_input(self._processor, image, self.device)["pixel_values"]
         return Look(views=views, size_hw=image.size_hw)
 
@@ -71,13 +70,11 @@ class Mask2FormerNetwork:
         return output.class_queries_logits, masks
 
     def class_scores(self, answer: Answer, look: Look) -> torch.Tensor:
-        """What each class (c, h, w) scores at each place of the image."""
         return class_scores(answer.classes[0], answer.masks[0])
 
     def instances(
         self, answer: Answer, look: Look, options: QuerySegmentationOptions
     ) -> Iterator[Segment]:
-        """The objects; they may overlap."""
         scores, numbers, masks = best_pairs(answer)
         scores = scores * mean_inside(masks)
         for index in (scores >= options.threshold).nonzero()[:, 0].tolist():
@@ -91,7 +88,6 @@ class Mask2FormerNetwork:
     def panoptic(
         self, answer: Answer, look: Look, options: QuerySegmentationOptions
     ) -> Iterator[Segment]:
-        """Objects and areas, no two of which overlap."""
         scores, numbers, masks = confident(answer, options.threshold)
 
         def strengths(index: int) -> torch.Tensor:

@@ -37,8 +37,8 @@ def oneformer_finder(*, weights: Path, device: str) -> QueryFinder:
         weights,
         device=device_of(device),
         only_trained_with=r"model\.text_mapper\.",
-        # The published config.json says that the model is in training, and transformers (5.23) then
-        # drops activations at random even after `eval()`.
+        # If config.json says that the model is in training, transformers (5.23) drops activations at
+        # random, even after `eval()`.
         is_training=False,
         dtype=torch.float32,
     )
@@ -61,20 +61,17 @@ class OneFormerNetwork:
         self.names: dict[int, str] = model.config.id2label
 
     def look(self, image: Image, options: QuerySegmentationOptions) -> Look:
-        """The image, prepared."""
         views = network_input(self._processor, image, self.device)["pixel_values"]
         return Look(views=views, size_hw=image.size_hw)
 
     def answer(
         self, views: torch.Tensor, options: QuerySegmentationOptions
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits of classes (n, q, c + 1) and of masks (n, q, h, w)."""
         task = self._task(options.task).expand(len(views), -1)
         output = self._model(pixel_values=views, task_inputs=task)
         return output.class_queries_logits, output.masks_queries_logits
 
     def class_scores(self, answer: Answer, look: Look) -> torch.Tensor:
-        """What each class (c, h, w) scores at each place of the image."""
         return class_scores(answer.classes[0], answer.masks[0])
 
     def instances(
@@ -88,7 +85,6 @@ class OneFormerNetwork:
     def panoptic(
         self, answer: Answer, look: Look, options: QuerySegmentationOptions
     ) -> Iterator[Segment]:
-        """Objects and areas, no two of which overlap."""
         scores, numbers, masks = confident(answer, options.threshold)
         return _contested(scores, numbers, masks.sigmoid(), look, options)
 

@@ -93,7 +93,6 @@ class Owlv2Network:
     def questions(
         self, seen: TorchEmbedding, prompts: Prompts, options: Owlv2Options
     ) -> list[Question]:
-        """One for all phrases and exemplars."""
         required_phrases(prompts, exemplars=True)
         return [Question(embedding=seen, prompts=prompts)]
 

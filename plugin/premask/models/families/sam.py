@@ -38,14 +38,12 @@ class SamNetwork:
         self.low_side: int = 4 * model.prompt_encoder.image_embedding_size[0]
 
     def canvas(self, size_hw: Size) -> Canvas:
-        """How an image of this size lies in the network's square."""
         side = self._processor.size["longest_edge"]
         scale = side / max(size_hw)
         height, width = (int(length * scale + 0.5) for length in size_hw)
         return Canvas(side=side, size_hw=size_hw, covered_hw=(height, width))
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
-        """What it looks at (n, 3, side, side)."""
         return network_pixels(self._processor, images, self._model.vision_encoder)
 
     def encode(self, pixels: torch.Tensor) -> Tensors:
@@ -55,7 +53,6 @@ class SamNetwork:
     def decode(
         self, features: Tensors, prompts: Tensors, multimask: bool, options: object
     ) -> Decoded:
-        """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         output = self._model(
             image_embeddings=features["image"], multimask_output=multimask, **prompts
         )

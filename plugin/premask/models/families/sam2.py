@@ -47,11 +47,9 @@ class Sam2Network:
             convolution.to(model.vision_encoder.dtype)
 
     def canvas(self, size_hw: Size) -> Canvas:
-        """How an image of this size lies in the network's square."""
         return Canvas(side=self._processor.size["height"], size_hw=size_hw)
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
-        """What it looks at (n, 3, side, side)."""
         return network_pixels(self._processor, images, self._model.vision_encoder)
 
     def encode(self, pixels: torch.Tensor) -> Tensors:
@@ -62,7 +60,6 @@ class Sam2Network:
     def decode(
         self, features: Tensors, prompts: Tensors, multimask: bool, options: object
     ) -> Decoded:
-        """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         maps = [features[level] for level in sorted(features)]
         output = self._model(image_embeddings=maps, multimask_output=multimask, **prompts)
         return output.pred_masks, output.iou_scores

@@ -75,7 +75,6 @@ class Sam2OfficialNetwork:
         return Canvas(side=self._model.image_size, size_hw=size_hw)
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
-        """What it looks at (n, 3, side, side)."""
         return torch.cat([self._normalized(image) for image in images]).to(self._dtype)
 
     def encode(self, pixels: torch.Tensor) -> Tensors:
@@ -89,7 +88,6 @@ class Sam2OfficialNetwork:
     def decode(
         self, features: Tensors, prompts: Tensors, multimask: bool, options: object
     ) -> Decoded:
-        """Logits (n, m, masks, h, w) and predicted IoUs (n, m, masks)."""
         shape = next(iter(prompts.values())).shape[:2]
         encoder = self._model.sam_prompt_encoder
         points, rough = _points(prompts), prompts.get("input_masks")

@@ -91,7 +91,6 @@ class Sam3Network:
         self.device: torch.device = model.device
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
-        """What it looks at (n, 3, side, side)."""
         return network_pixels(self._processor.image_processor, images, self._model.vision_encoder)
 
     def encode(self, pixels: torch.Tensor) -> list[Tensors]:

@@ -21,7 +21,7 @@ def sam_hq_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
 
 
 class SamHqNetwork:
-    """Sees an image as SAM does, and remembers what SAM's encoder saw early on, too."""
+    """Like SAM's, but keeps an early feature map of the encoder, too, which has finer details."""
 
     def __init__(self, model: Any, processor: Any) -> None:
         self._model = model
@@ -30,7 +30,7 @@ class SamHqNetwork:
         self.canvas, self.pixels = sam.canvas, sam.pixels
 
     def encode(self, pixels: torch.Tensor) -> Tensors:
-        """The feature map, and the first of the intermediate ones: the decoder reads no other."""
+        """The feature map, and the first of the intermediate ones: the decoder uses no other."""
         image, intermediate = self._model.get_image_embeddings(pixels)
         return {"image": image, "intermediate": intermediate[0]}
 

@@ -33,7 +33,7 @@ INSIDE, UNKNOWN, OUTSIDE = 255, 128, 0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Object:
-    """An object on its crop of the image: what is known (h, w), and what the network sees."""
+    """An object on its crop of the image: its trimap (h, w), and what the network sees."""
 
     box: IntBox
     trimap: Alpha
@@ -52,7 +52,7 @@ class VitMatteMatter:
     def __init__(self, *, weights: Path, device: str) -> None:
         self._device = device_of(device)
         self._processor = load_processor(VitMatteImageProcessor, weights)
-        # An alpha has eight bits, and bfloat16 no more.
+        # In full floats: an alpha has eight bits, and a bfloat16 is no more precise.
         self._model = load_strictly(
             VitMatteForImageMatting, weights, device=self._device, dtype=torch.float32
         )
@@ -83,7 +83,8 @@ class VitMatteMatter:
 
     def _object(self, image: Image, mask: Mask, options: VitMatteOptions) -> _Object:
         radius = band_radius(mask, options)
-        # Twice the band: `core` is sure of half of a background that is thinner.
+        # Twice the band, so that there is background which is surely that: of a strip thinner than
+        # the band, `core` takes the inner half.
         reach = pixel_box(grow_box(mask.box_xyxy, 2 * radius + 2), image.size_hw)
         box = hull([around(mask), reach])
         trimap = _trimap(mask.crop(box), radius)
@@ -94,13 +95,17 @@ class VitMatteMatter:
         return _Object(box=box, trimap=trimap, seen_hw=seen_hw, pixels=pixels)
 
     def _alphas(self, objects: Sequence[_Object]) -> list[Alpha]:
-        """Alpha of each object on its crop, where it is unknown; all are padded to one size."""
+        """Alpha of each object on its crop; the network's input of all has one size."""
         pixels = torch.cat([matted.pixels for matted in objects]).to(self._device)
         with self._lock, torch.inference_mode():
             alphas = self._model(pixel_values=pixels).alphas[:, 0].cpu().numpy()
-        return [
-            _at_full_size(alpha[: matted.seen_hw[0], : matted.seen_hw[1]], matted.size_hw)
+        cropped = [
+            alpha[: matted.seen_hw[0], : matted.seen_hw[1]]  # without the processor's padding
             for alpha, matted in zip(alphas, objects, strict=True)
+        ]
+        return [
+            np.asarray(np.rint(_resized(alpha, matted.size_hw) * 255), np.uint8)
+            for alpha, matted in zip(cropped, objects, strict=True)
         ]
 
 
@@ -116,7 +121,7 @@ def _is_uncertain(trimap: Alpha) -> bool:
 
 
 def _shrunk(rgb: Rgb, trimap: Alpha, longest: int) -> tuple[Rgb, Alpha]:
-    """Both at a size that the network can cope with; what hides something unknown is unknown."""
+    """Both with sides of at most `longest`. A pixel is known only if all of it was."""
     scale = longest / max(trimap.shape)
     if scale >= 1:
         return rgb, trimap
@@ -128,11 +133,6 @@ def _shrunk(rgb: Rgb, trimap: Alpha, longest: int) -> tuple[Rgb, Alpha]:
     return _resized(rgb, (height, width)), small
 
 
-def _at_full_size(alpha: NDArray[np.float32], size_hw: Size) -> Alpha:
-    """Alpha (h, w), 0 to 1, at another size, in 8 bits."""
-    return np.asarray(np.rint(_resized(alpha, size_hw) * 255), np.uint8)
-
-
 def _resized(array: NDArray[Any], size_hw: Size) -> NDArray[Any]:
     if array.shape[:2] == size_hw:
         return array
@@ -141,7 +141,7 @@ def _resized(array: NDArray[Any], size_hw: Size) -> NDArray[Any]:
 
 
 def _in_place(matted: _Object | None, alphas: Iterator[Alpha], size_hw: Size) -> Alpha:
-    """The image's alpha: the next one where the trimap is unknown, else what the trimap says."""
+    """Alpha of the image: the next of `alphas` where the trimap is unknown, else the trimap."""
     whole = np.zeros(size_hw, np.uint8)
     if matted is not None:
         soft = next(alphas) if _is_uncertain(matted.trimap) else matted.trimap

@@ -23,10 +23,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SIZE = "size_hw"
-"""The tensor that holds an image's height and width among those of its embedding."""
+"""The name under which an embedding's bytes hold the image's height and width, as a tensor."""
 
 _LOADING = threading.Lock()
-"""Loading sets what holds for the whole process: torch's number type, how much is printed."""
+"""Held while loading, which changes settings of the whole process: torch's default number type, and
+how much transformers prints."""
 
 
 def device_of(name: str) -> torch.device:
@@ -47,24 +48,24 @@ def device_of(name: str) -> torch.device:
 
 
 def dtype_on(device: torch.device) -> torch.dtype:
-    """Half the memory on a GPU, in the kind of halves that it is good at; full floats elsewhere."""
+    """Half floats on a GPU: bfloat16 if it computes in those, else float16. Elsewhere float32."""
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
 def half_arithmetic(device: torch.device) -> torch.autocast:
-    """Let the large products run in the device's halves, and the rest in full floats.
+    """Let the large matrix products run in the device's half floats, and the rest in full floats.
 
-    For models that regress boxes and were loaded with dtype=torch.float32: in bfloat16 the right
-    half of an image has 128 places for a box's side.
+    For models that predict boxes and were loaded with dtype=torch.float32. In bfloat16 alone, a
+    box's side could have no more than 128 places in the right half of an image.
     """
     dtype = dtype_on(device)
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 def load_processor(processor_class: Any, folder: Path, **settings: Any) -> Any:
-    """What turns images and texts into a model's input, from the folder of its weights."""
+    """The processor of transformers that goes with the weights in a folder."""
     lacking = f"The folder {folder} lacks a file that goes with its weights: "
     advice = "Download the model again, or copy it there."
     try:
@@ -162,11 +163,11 @@ def _require_complete(
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Without transformers' bars and reports: `MissingWeights` says it in a sentence."""
+    """Keep transformers from printing bars and reports: `MissingWeights` says what is wrong."""
     verbosity = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
-    # The public switch is the hub's as well, whose downloads shall have their bars.
+    # The public function would switch off the bars of huggingface_hub's downloads, too.
     transformers_logging._tqdm_active = False
     try:
         yield
@@ -178,8 +179,8 @@ def _silence() -> Iterator[None]:
 def images_at_once(device: torch.device, most: int) -> int:
     """How many images go into a network together.
 
-    More than one are no faster on a CPU, and there a result shall not depend, not even in its last
-    digit, on what else was in its batch.
+    On a CPU it is one: more would be no faster, and so a result does not depend, not even in its
+    last digit, on which other images were in the batch.
     """
     return most if device.type == "cuda" else 1
 
@@ -187,7 +188,7 @@ def images_at_once(device: torch.device, most: int) -> int:
 def in_batches(
     run: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item], size: int
 ) -> list[Result]:
-    """Run on `size` items at a time; on fewer where the device's memory does not suffice."""
+    """Run on `size` items at a time, or on fewer if the device's memory does not suffice."""
     results: list[Result] = []
     while len(results) < len(items):
         batch = items[len(results) : len(results) + size]
@@ -213,9 +214,9 @@ def in_alike_batches(
     size: int,
     key: Callable[[Item], Hashable],
 ) -> list[Result]:
-    """Run on items of the same key together, so that nothing is padded; results in order.
+    """Run on items that have one key together; the results are in the order of the items.
 
-    What is padded changes a little with whatever else is in its batch.
+    Such batches need no padding, which would change results a little.
     """
     groups: dict[Hashable, list[int]] = {}
     for index, item in enumerate(items):
@@ -240,7 +241,7 @@ class TorchEmbedding:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def to_bytes(self) -> bytes:
-        """As safetensors, which holds numbers and can't hold code."""
+        """In the form of safetensors, which can hold numbers only, and no code."""
         plain = {name: tensor.contiguous().cpu() for name, tensor in self.tensors.items()}
         return bytes(save({**plain, SIZE: torch.tensor(self.size_hw)}))
 

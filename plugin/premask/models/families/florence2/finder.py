@@ -98,7 +98,6 @@ class Florence2Network:
         self.device: torch.device = model.device
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
-        """What it looks at (n, 3, side, side)."""
         processor = self._processor.image_processor
         inputs = [network_input(processor, image, self.device) for image in images]
         return torch.cat([prepared["pixel_values"] for prepared in inputs]).to(self._model.dtype)
@@ -130,7 +129,6 @@ class Florence2Network:
         return len(question.ids)
 
     def ask(self, questions: Sequence[Question], options: Florence2Options) -> list[str]:
-        """What the model writes."""
         ids = torch.tensor([question.ids for question in questions], device=self.device)
         features = torch.stack([question.features for question in questions]).to(self.device)
         words = self._model.get_input_embeddings()(ids)

@@ -1,4 +1,4 @@
-"""Models out of Ultralytics' .pt files: of known classes only, none of which is called."""
+"""Reads Ultralytics' .pt files, which are pickles, without running anything that they name."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _torchs_list_of_safe_names = threading.Lock()
 
 
 class _OnlyFilled(type):
-    """Classes whose objects can be filled with what a file holds, but that can't be called.
+    """The type of classes whose objects a file may fill with data, but that it can't call.
 
-    To be called with the file's arguments is not safe: Ultralytics' models evaluate texts in them.
+    Calls with arguments from a file are not safe: Ultralytics' models evaluate texts in them.
     """
 
     def __call__(cls, *arguments: Any, **named: Any) -> Any:
@@ -53,7 +53,7 @@ class _OnlyFilled(type):
 
 
 class _Unused:
-    """Stands for what lies beside a model: paths, settings of its training, losses, numbers."""
+    """Takes the place of what files hold beside the model: paths, losses, settings of training."""
 
     def __init__(self, *arguments: Any) -> None:
         pass
@@ -95,7 +95,7 @@ def _is_dict(value: Any) -> bool:
 
 
 def _checked(model: Any, path: Path) -> Any:
-    """The model, if it does what it is for. A missing part shows as any error."""
+    """The model, once it has run on an empty image; `MissingWeights` if it can't."""
     if not isinstance(model, tasks.DetectionModel) or isinstance(
         model, (tasks.PoseModel, tasks.OBBModel, tasks.RTDETRDetectionModel)
     ):
@@ -106,7 +106,7 @@ def _checked(model: Any, path: Path) -> Any:
     try:
         with torch.inference_mode():
             model(torch.zeros(1, model.yaml.get("channels", 3), 64, 64))
-    except Exception as error:
+    except Exception as error:  # whichever part is missing, the error is another one
         raise MissingWeights(
             f"The model in '{path}' is incomplete, or of a version of Ultralytics that this one "
             f"can't run ({type(error).__name__}: {error}). Get the file again, or try another "
@@ -129,7 +129,12 @@ def _known_classes() -> dict[str, Any]:
     }
     filled = {**layers, **early, **own, **renamed}
     stand_ins = {
-        name: _OnlyFilled(kind.__name__, (kind,), _place(kind)) for name, kind in filled.items()
+        name: _OnlyFilled(
+            kind.__name__,
+            (kind,),
+            {"__module__": kind.__module__, "__qualname__": kind.__qualname__},
+        )
+        for name, kind in filled.items()
     }
     return {**stand_ins, **dict.fromkeys(_names_beside_the_model(), _Unused)}
 
@@ -160,7 +165,3 @@ def _names_beside_the_model() -> list[str]:
 
 def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _place(kind: type) -> dict[str, str]:
-    return {"__module__": kind.__module__, "__qualname__": kind.__qualname__}

@@ -1,4 +1,4 @@
-"""Ultralytics, imported so that it keeps to itself: no home folder, no network, no pip."""
+"""Ultralytics, imported so that it writes to no home folder, uses no network and runs no pip."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import PIL.Image
-import torch  # before ultralytics, which would leave it one thread
+import torch  # before ultralytics, which would set it to one thread
 
 from premask.models.weights.paths import home
 
-_WISHES = {
-    # Otherwise it asks for names of the internet, and may send statistics.
+_SETTINGS = {
+    # Otherwise it looks names up on the internet, and may send statistics.
     "YOLO_OFFLINE": "true",
-    # Otherwise it runs pip for what it misses.
+    # Otherwise it runs pip for packages that are missing.
     "YOLO_AUTOINSTALL": "false",
 }
 
-
-# It puts its own in their places: one asks for a package, and then for pip, when no image is read.
+# Ultralytics replaces these functions by its own; its `open` runs pip where an image can't be read.
 _REPLACED = ((PIL.Image, "open"), (torch, "save"))
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Say the wishes, and undo what the import does to the rest of the process."""
+    """Import under our settings, and undo what the import changes in the rest of the process."""
     environment, threads = dict(os.environ), cv2.getNumThreads()
     quiet_below = logging.root.manager.disable
     originals = [(module, name, getattr(module, name)) for module, name in _REPLACED]
-    os.environ.update(_WISHES)
+    os.environ.update(_SETTINGS)
     # Otherwise it writes its settings into the user's home folder.
     os.environ.setdefault("YOLO_CONFIG_DIR", str(home() / "ultralytics"))
     logging.disable(logging.INFO)

@@ -1,4 +1,4 @@
-"""What a YOLO looks for: its own classes, what phrases name (YOLO-World), or exemplars (YOLOE)."""
+"""What a YOLO can be asked for: its own classes, phrases (YOLO-World) or exemplars (YOLOE)."""
 
 from __future__ import annotations
 
@@ -46,12 +46,13 @@ def vocabulary_of(model: Any, device: torch.device, weights: Path) -> Vocabulary
     segments = isinstance(model, tasks.SegmentationModel)
     shows = isinstance(model, tasks.YOLOEModel)
     kind = SegmentationPredictor if segments else DetectionPredictor
-    # A YOLOE knows an object by several names, so it suppresses across them, as its authors do.
+    # A YOLOE finds an object under several of its names, so duplicates are dropped across classes,
+    # as its authors do.
     predictor = _predictor(kind, device, agnostic_nms=shows)
     _set_up(predictor, model)
     if isinstance(model, tasks.WorldModel):
         return Worded(predictor, weights.with_name(CLIP.rpartition("/")[2]))
-    # With thousands of names built in (`lrpc`), it can't be shown others.
+    # Checkpoints with thousands of built-in names have a head (`lrpc`) that takes no exemplars.
     if shows and not hasattr(model.model[-1], "lrpc"):
         kind = YOLOEVPSegPredictor if segments else YOLOEVPDetectPredictor
         return Shown(predictor, _predictor(kind, device, agnostic_nms=True))
@@ -195,7 +196,7 @@ class _Clip:
 
 
 def _predictor(kind: Any, device: torch.device, **settings: Any) -> Any:
-    """One that predicts, and does no more: no files, no words, no statistics."""
+    """A predictor that writes no files, prints nothing and sends no statistics."""
     usual = {"mode": "predict", "rect": True, "save": False, "verbose": False}
     predictor = kind(overrides={**usual, **settings, "retina_masks": True, "device": device})
     predictor.callbacks = {}
@@ -205,7 +206,7 @@ def _predictor(kind: Any, device: torch.device, **settings: Any) -> Any:
 def _set_up(predictor: Any, model: Any) -> None:
     threads = torch.get_num_threads()
     predictor.setup_model(model, verbose=False)
-    # It takes one thread less, from all models of the process.
+    # Ultralytics takes a thread away from all models of the process.
     torch.set_num_threads(threads)
 
 
