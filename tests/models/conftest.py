@@ -1,4 +1,4 @@
-"""Tiny networks: one thread, as several would spend their time waiting for each other."""
+"""Tiny networks run on one thread: several would spend their time waiting for each other."""
 
 from __future__ import annotations
 

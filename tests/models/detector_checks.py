@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 def photos() -> list[Image]:
-    """Five real photos; the first two share a size, the last is thinner than a color is deep."""
+    """Five real photos; the first two share a size, the last is 3 pixels high, like channels."""
     astronaut = skimage.data.astronaut()
     views = [
         astronaut,
@@ -78,7 +78,7 @@ def assert_on_image(found: Sequence[Hint], image: Image) -> None:
 
 
 def assert_threads_do_not_mix(find: Callable[[int], Found], *, pixels: float = 0) -> None:
-    """`find(index)` gives in two threads at once what it gives alone."""
+    """Call `find(0)` and `find(1)` in two threads at once: both give what they give alone."""
     expected = [find(index) for index in (0, 1)]
     results: dict[tuple[int, int], Found] = {}
 

@@ -211,7 +211,7 @@ def test_a_pickle_that_holds_more_than_tensors_is_refused(tmp_path: Path) -> Non
 
 
 def assert_same_alpha(one: BirefnetMatter, other: BirefnetMatter, images: list[Image]) -> None:
-    """But for rounding: where tensors lie in memory decides how they are multiplied."""
+    """Equal but for rounding: how numbers are added up depends on where tensors lie in memory."""
     (alpha,), (again,) = (loaded.matte(images[:1], [None], SMALL) for loaded in (one, other))
     np.testing.assert_allclose(alpha.astype(int), again, atol=1)
 
@@ -238,7 +238,7 @@ def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
 def test_halves_are_close(
     folder: Path, matter: BirefnetMatter, images: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """float16, as on a GPU: deformed convolutions know no bfloat16."""
+    """float16, as on a GPU: torchvision has no deformed convolution in bfloat16."""
     monkeypatch.setattr(birefnet, "float16_on_gpu", lambda device: torch.float16)
     halved = BirefnetMatter(weights=folder, device="cpu")
     (exact,), (close,) = (loaded.matte(images[:1], [None], SMALL) for loaded in (matter, halved))

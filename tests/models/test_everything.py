@@ -153,7 +153,7 @@ def test_the_grid_covers_the_image_however_it_lies_in_the_square() -> None:
 def test_a_network_finds_what_transformers_pipeline_finds(
     family: str, tmp_path: Path, astronaut: NDArray[np.uint8]
 ) -> None:
-    """On a square: on others the pipeline of transformers 5.23 puts SAM 2's clicks as SAM's."""
+    """On a square: on others, transformers' pipeline (5.23) scales SAM 2's clicks as SAM's."""
     TINY[family].build(tmp_path)
     rgb = np.ascontiguousarray(astronaut[::2, ::2])
     options = EverythingOptions(points_per_side=3, min_score=0.002, min_stability=0, nms=1)

@@ -71,7 +71,7 @@ def images() -> list[Image]:
 
 
 def logits(segmenter: PromptableSegmenter, image: Image, hint: Hint) -> torch.Tensor:
-    """What the network itself says."""
+    """The network's own logits, before a mask is made of them."""
     canvas = segmenter._network.canvas(image.size_hw)
     prompt = prompt_of(hint, canvas, segmenter._network.low_side)
     assert prompt is not None

@@ -137,7 +137,7 @@ def test_results_do_not_depend_on_the_batch(
 def test_another_image_is_another_result(
     segmenter: PromptableSegmenter, images: list[Image]
 ) -> None:
-    """The embedding counts: the same click in the mirror image, and in the wrong embedding."""
+    """One click, in an image and in its mirror image; then with the wrong embedding."""
     mirrored = Image.from_rgb(np.ascontiguousarray(images[0].rgb[:, ::-1]), name="mirrored")
     one, other = segmenter.embed([images[0], mirrored])
     hints = [[clicked(click(*CLICK))]]

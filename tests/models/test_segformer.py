@@ -83,7 +83,7 @@ def test_masks_are_the_librarys_classes(
 
 
 def test_every_pixel_has_one_class(finder: SegformerFinder, images: list[Image]) -> None:
-    """The background is one, where it is asked for."""
+    """The background is a class, too, if it is asked for by name."""
     hints = found(finder, images[2], *tiny.NAMES)
     masks = [hint.mask for hint in hints if hint.mask is not None]
     height, width = images[2].size_hw

@@ -193,7 +193,7 @@ def test_questions_share_no_batch(finders: dict[str, YoloFinder], images: list[I
 
 
 def test_red_is_red(folder: Path, images: list[Image]) -> None:
-    """A network that sees one color only answers to that one."""
+    """A network that sees only one color finds what has that color, so channels are in order."""
     model = read_model(folder / "yolov8.pt")
     with torch.no_grad():
         model.model[0].conv.weight[:, 1:] = 0
@@ -208,7 +208,7 @@ def test_red_is_red(folder: Path, images: list[Image]) -> None:
     assert_differ(as_seen, find(finder, Image.from_rgb(rgb, name="gray")))
 
 
-def test_the_options_are_heard(finders: dict[str, YoloFinder], images: list[Image]) -> None:
+def test_the_options_are_used(finders: dict[str, YoloFinder], images: list[Image]) -> None:
     finder = finders["yolov8"]
     plain = find(finder, images[0])
     strict = find(finder, images[0], options=YoloOptions(threshold=0.7, iou=0.5))
@@ -297,7 +297,7 @@ def test_other_tasks_are_named(tmp_path: Path) -> None:
 
 
 def test_files_of_all_ages_are_read(folder: Path, images: list[Image], tmp_path: Path) -> None:
-    """Halves; a running training's average; paths, numbers and losses beside the model."""
+    """In half floats; with a running average; with paths, numbers and losses beside the model."""
     model = read_model(folder / "yolov8.pt")
     expected = find(finder_of(folder, "yolov8"), images[0])
     model.args = IterableSimpleNamespace(imgsz=tiny.SIDE, box=7.5, cls=0.5, dfl=1.5)
@@ -350,7 +350,7 @@ def test_names_that_no_model_needs_are_refused(tmp_path: Path) -> None:
 
 
 def test_ultralytics_keeps_to_itself(folder: Path, tmp_path: Path) -> None:
-    """Nothing in the home folder, nothing where it was started, nothing printed, nothing undone."""
+    """It writes and prints nothing, and what its import changes in the process is changed back."""
     program = f"""
 import os, cv2, torch, PIL.Image
 opens, saves = PIL.Image.open, torch.save

@@ -1,4 +1,4 @@
-"""A narrow BiRefNet: 43 MB all the same, as the decoder's width is what it is."""
+"""A BiRefNet with a narrow encoder. It has 43 MB all the same: the decoder's width is fixed."""
 
 from __future__ import annotations
 

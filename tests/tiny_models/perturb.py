@@ -1,4 +1,7 @@
-"""Weights that matter: a freshly made model ignores its image, and would pass any test of reuse."""
+"""Random weights that make a difference.
+
+A model that was just made ignores its image, so it would pass tests in which images are mixed up.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def make_contrasting(projection: Any) -> None:
 
 
 def scale(model: Any, factors: dict[str, float]) -> None:
-    """Make parameters larger, so that what they tell apart comes out apart."""
+    """Multiply parameters, so that different inputs give clearly different outputs."""
     with torch.no_grad():
         for name, factor in factors.items():
             model.get_parameter(name).mul_(factor)

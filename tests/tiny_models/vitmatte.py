@@ -16,7 +16,7 @@ from tests.tiny_models.perturb import perturb
 
 
 def make_contrasting(decoder: torch.nn.Module) -> None:
-    """Its norms begin as zeros, and would leave nothing of the image."""
+    """Raise the weights of its norms: they begin as zeros, so the image would not matter."""
     with torch.no_grad():
         for module in decoder.modules():
             if isinstance(module, torch.nn.BatchNorm2d):

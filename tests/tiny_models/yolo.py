@@ -26,7 +26,7 @@ KINDS = {
 
 
 def build(folder: Path) -> None:
-    """Write the one that hears phrases, and beside it the CLIP that reads them."""
+    """Write a YOLO-World, which takes phrases, and beside it the CLIP that encodes them."""
     save(model_of("yolov8-worldv2"), folder / "yolov8-worldv2.pt")
     build_clip(folder / "clip-vit-base-patch32")
 

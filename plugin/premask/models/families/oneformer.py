@@ -37,8 +37,8 @@ def oneformer_finder(*, weights: Path, device: str) -> QueryFinder:
         weights,
         device=device_of(device),
         only_trained_with=r"model\.text_mapper\.",
-        # If config.json says that the model is in training, transformers (5.23) drops activations at
-        # random, even after `eval()`.
+        # If config.json says that the model is in training, transformers (5.23) drops activations
+        # at random, even after `eval()`.
         is_training=False,
         dtype=torch.float32,
     )

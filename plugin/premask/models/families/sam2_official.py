@@ -35,7 +35,7 @@ STABLE_MASKS = {
 }
 
 BOX_CORNERS = (2, 3)
-"""SAM 2 hears a box as two points; these labels mark its first and its second corner."""
+"""SAM 2 takes a box as two points; these labels mark its first and its second corner."""
 
 
 def sam2_official_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
@@ -65,7 +65,7 @@ class Sam2OfficialNetwork:
         self._model = model.to(device)
         self._dtype = dtype_on(device)
         self.low_side: int = model.sam_prompt_encoder.mask_input_size[0]
-        # What runs once an image is in halves. The prompt encoder is not: see `load_promptable`.
+        # What runs once an image is in half floats; the prompt encoder is not (`load_promptable`).
         decoder = model.sam_mask_decoder
         for part in (model.image_encoder, decoder.conv_s0, decoder.conv_s1):
             part.to(self._dtype)

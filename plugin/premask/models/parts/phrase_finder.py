@@ -64,7 +64,7 @@ class AskedNetwork(Protocol[Seen_contra, Question, Answer, Options_contra]):
 
 
 class PhraseNetwork(AskedNetwork[TorchEmbedding, Question, Answer, Options_contra], Protocol):
-    """A network that looks at an image before it hears what is asked."""
+    """A network that encodes an image before it is told what is asked."""
 
     @property
     def device(self) -> torch.device:

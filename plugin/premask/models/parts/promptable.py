@@ -201,7 +201,7 @@ class PromptableSegmenter:
 
 
 def load_promptable(model_class: Any, folder: Path, device: torch.device) -> Any:
-    """A model with its image encoder, which is most of it, in halves, and the rest in full floats.
+    """A model whose image encoder, most of it, is in half floats, and the rest in full ones.
 
     In bfloat16, the prompt encoder would move a click by up to 2 of its 1024 pixels.
     """

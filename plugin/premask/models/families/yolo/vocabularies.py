@@ -19,6 +19,7 @@ from premask.models.families.yolo.library import (
     tasks,
 )
 from premask.models.parts.phrases import exemplar_box, label_of, require_readable, required_phrases
+from premask.models.parts.text_features import TextFeatures
 from premask.models.parts.torch_runtime import load_processor, load_strictly
 from premask.prompts import Exemplar, Phrase, Prompts
 
@@ -27,6 +28,9 @@ Asked = tuple[Any, Sequence[Asker]]
 
 CLIP = "openai/clip-vit-base-patch32"
 """The text encoder that YOLO-World was trained with."""
+
+TEXTS_AT_ONCE = 80
+"""As many as Ultralytics encodes at once: the classes of COCO."""
 
 
 class Vocabulary(Protocol):
@@ -178,6 +182,7 @@ class _Clip:
         model = load_strictly(CLIPModel, folder, device=torch.device("cpu"), dtype=torch.float32)
         self._text, self._projection = model.text_model, model.text_projection
         self._tokenizer = load_processor(CLIPTokenizer, folder)
+        self._texts = TextFeatures(self._encoded, at_once=TEXTS_AT_ONCE)
 
     def require_short(self, phrases: Sequence[Phrase]) -> None:
         """Raise `UnsupportedPrompt` for a phrase that CLIP would cut off."""
@@ -187,12 +192,14 @@ class _Clip:
             require_readable(phrase.text, len(ids), room)
 
     def __call__(self, phrases: Sequence[Phrase]) -> torch.Tensor:
-        """Features (1, n, width) of n phrases."""
-        texts = [phrase.text for phrase in phrases]
-        tokens = self._tokenizer(texts, padding=True, return_tensors="pt")
+        """Features (1, n, width) of n phrases. Called by one thread at a time."""
+        return torch.stack(self._texts.of([phrase.text for phrase in phrases]))[None]
+
+    def _encoded(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        tokens = self._tokenizer(list(texts), padding=True, return_tensors="pt")
         with torch.inference_mode():
             features = self._projection(self._text(**tokens).pooler_output)
-        return torch.nn.functional.normalize(features, dim=-1)[None].clone()
+            return list(torch.nn.functional.normalize(features, dim=-1))
 
 
 def _predictor(kind: Any, device: torch.device, **settings: Any) -> Any:
