@@ -35,7 +35,8 @@ def blobs(prompts: Sequence[ObjectPrompt]) -> tuple[torch.Tensor, torch.Tensor]:
     # Clicks of one cell mean the same object, so there are duplicates to drop.
     centers = (places / 6).round() * 6
     away = torch.hypot(rows - centers[:, 1, None, None], columns - centers[:, 0, None, None])
-    phase = places @ torch.tensor([1.7, 2.9])
+    # No matrix product: its rounding depends, on some CPUs, on how many clicks there are.
+    phase = (places * torch.tensor([1.7, 2.9])).sum(dim=1)
     wobble = torch.sin(phase)
     logits = torch.stack([(radius + wobble[:, None, None]) - away for radius in (3, 5, 9)], dim=1)
     sharpness = 3 + 2.5 * torch.cos(3 * phase)
