@@ -81,6 +81,10 @@ def test_what_no_image_could_be_asked_is_one_error_before_a_model_is_loaded(
     assert pool.loaded == 0
 
 
+def test_no_images_need_no_prompts() -> None:
+    assert list(label([], "click", pool=FakePool())) == []
+
+
 def test_images_without_prompts_of_their_own_are_told_as_well() -> None:
     with pytest.raises(UnsupportedPrompt, match="--text"):
         label((Request(image=photo) for photo in [PHOTO]), "dino", pool=FakePool())

@@ -64,7 +64,7 @@ def label(
     total = len(images) if isinstance(images, Sized) else None
     images = iter(images)
     first = list(itertools.islice(images, 1))
-    if not any(isinstance(image, Request) and image.prompts is not None for image in first):
+    if any(not isinstance(image, Request) or image.prompts is None for image in first):
         require_usable_prompts(recipe, prompts)
     for model in recipe.models:
         pool.load(model)
