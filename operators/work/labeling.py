@@ -11,6 +11,7 @@ from pathlib import Path
 
 from premask import Labeled, Progress, Request, label
 from premask.errors import InvalidMask, PremaskError, UnreadableImage
+from premask.runs.progress import ProgressCounter
 
 from ..dataset.bulk_store import store
 from ..dataset.chosen_images import all_images
@@ -36,7 +37,8 @@ class Work:
         self.ids: Sequence[str] = ()
         self._stamp = Stamp(run=run.name, recipe=job.recipe.name)
         self._targets = MapTargets(job.dataset)
-        self._started = self._written = time.monotonic()
+        self._counter = ProgressCounter()
+        self._written = time.monotonic()
 
     def steps(self) -> Generator[Progress, None, None]:
         """Do the work, and say after each write how far it got."""
@@ -136,11 +138,8 @@ class Work:
         return merged
 
     def _progress(self) -> Progress:
-        before = self.run.reused + self.run.left_alone
-        return Progress(
-            done=self.run.labeled + self.run.failed + before,
-            failed=self.run.failed,
-            total=len(self.ids),
-            seconds=time.monotonic() - self._started,
-            reused=before,
-        )
+        counter, run = self._counter, self.run
+        counter.total, counter.failed = len(self.ids), run.failed
+        counter.reused = run.reused + run.left_alone
+        counter.done = run.labeled + run.failed + counter.reused
+        return counter.progress()
