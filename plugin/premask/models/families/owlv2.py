@@ -24,6 +24,7 @@ from premask.models.parts.torch_runtime import (
     device_of,
     dtype_on,
     half_arithmetic,
+    images_at_once,
     load_processor,
     load_strictly,
     network_input,
@@ -75,8 +76,9 @@ class Owlv2Network:
     def __init__(self, model: Any, processor: Any) -> None:
         self._model = model
         self._processor = processor
-        self._texts = TextFeatures(self._encoded_texts, at_once=PHRASES_AT_ONCE)
         self.device: torch.device = model.device
+        at_once = images_at_once(self.device, PHRASES_AT_ONCE)
+        self._texts = TextFeatures(self._encoded_texts, at_once=at_once)
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
         """What it looks at (n, 3, side, side): the image in the upper left of a square."""

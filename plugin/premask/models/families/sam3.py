@@ -31,7 +31,12 @@ from premask.models.parts.phrases import (
 )
 from premask.models.parts.promptable import load_promptable, network_pixels
 from premask.models.parts.text_features import TextFeatures
-from premask.models.parts.torch_runtime import TorchEmbedding, device_of, load_processor
+from premask.models.parts.torch_runtime import (
+    TorchEmbedding,
+    device_of,
+    images_at_once,
+    load_processor,
+)
 from premask.prompts import Exemplar, Phrase, Prompts
 
 TEXTS_AT_ONCE = 8
@@ -87,8 +92,9 @@ class Sam3Network:
     def __init__(self, model: Any, processor: Any) -> None:
         self._model = model
         self._processor = processor
-        self._texts = TextFeatures(self._encoded_texts, at_once=TEXTS_AT_ONCE)
         self.device: torch.device = model.device
+        at_once = images_at_once(self.device, TEXTS_AT_ONCE)
+        self._texts = TextFeatures(self._encoded_texts, at_once=at_once)
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
         return network_pixels(self._processor.image_processor, images, self._model.vision_encoder)

@@ -29,9 +29,6 @@ Asked = tuple[Any, Sequence[Asker]]
 CLIP = "openai/clip-vit-base-patch32"
 """The text encoder that YOLO-World was trained with."""
 
-TEXTS_AT_ONCE = 80
-"""As many as Ultralytics encodes at once: the classes of COCO."""
-
 
 class Vocabulary(Protocol):
     """What a model can be asked for."""
@@ -182,7 +179,8 @@ class _Clip:
         model = load_strictly(CLIPModel, folder, device=torch.device("cpu"), dtype=torch.float32)
         self._text, self._projection = model.text_model, model.text_projection
         self._tokenizer = load_processor(CLIPTokenizer, folder)
-        self._texts = TextFeatures(self._encoded, at_once=TEXTS_AT_ONCE)
+        # One by one on a CPU, so that what is kept of a text does not depend on its companions.
+        self._texts = TextFeatures(self._encoded, at_once=1)
 
     def require_short(self, phrases: Sequence[Phrase]) -> None:
         """Raise `UnsupportedPrompt` for a phrase that CLIP would cut off."""
