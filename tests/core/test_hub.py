@@ -77,6 +77,24 @@ def test_a_download_that_stopped_halfway_is_missing(checkpoint: Checkpoint, cach
     assert installed_weights(checkpoint) == cache
 
 
+def test_a_pickle_that_the_catalog_names_is_taken_with_its_settings(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = HubWeights(hub="owner/net", pickled="net.pt")
+    net = Checkpoint(name="net", family="sam31", weights=weights)
+    with pytest.raises(MissingWeights):
+        installed_weights(net)
+
+    def arrive(**what: Any) -> Path:
+        (cache / "net.pt").write_bytes(b"weights")
+        return cache
+
+    calls = arriving(monkeypatch, arrive)
+    assert download(net) == cache
+    assert "net.pt" in calls[0]["allow_patterns"]
+    assert "*.safetensors" not in calls[0]["allow_patterns"]
+
+
 def test_neither_code_nor_pickles_are_asked_for(
     checkpoint: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

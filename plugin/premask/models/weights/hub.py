@@ -43,8 +43,8 @@ def fetch(checkpoint: Weighted, weights: HubWeights) -> Path:
     path = _complete(folder, weights)
     if path is None:
         raise DownloadFailed(
-            f"{weights.hub} has no {weights.file or WEIGHTS}, so nothing that premask would load. "
-            "Pickled weights (.bin) are not read: ask its owner for safetensors."
+            f"{weights.hub} has no {weights.file or weights.pickled or WEIGHTS}, so "
+            "nothing that premask would load. Pickled weights (.bin) are not read: ask its owner for safetensors."
         )
     return path
 
@@ -70,7 +70,7 @@ def _explained(checkpoint: Weighted, weights: HubWeights) -> Iterator[Any]:
 
 
 def _what(weights: HubWeights) -> dict[str, Any]:
-    patterns = [weights.file] if weights.file else [WEIGHTS, *SETTINGS]
+    patterns = [weights.file] if weights.file else [weights.pickled or WEIGHTS, *SETTINGS]
     revision = weights.revision or None
     return {"repo_id": weights.hub, "revision": revision, "allow_patterns": patterns}
 
@@ -81,6 +81,8 @@ def _complete(folder: Path, weights: HubWeights) -> Path | None:
     if weights.file:
         path = folder / weights.file
         return path if path.is_file() else None
+    if weights.pickled:
+        return folder if (folder / weights.pickled).is_file() else None
     shards = folder / "model.safetensors.index.json"
     if shards.is_file():
         names = set(json.loads(shards.read_text(encoding="utf-8"))["weight_map"].values())

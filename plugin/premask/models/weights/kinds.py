@@ -26,6 +26,9 @@ class HubWeights:
     hub: str = setting(help="owner/name on the model hub")
     revision: str = setting("", "commit; empty: the newest one when they are downloaded")
     file: str = setting("", "the one file that is needed; empty: safetensors and settings")
+    pickled: str = setting(
+        "", "a file of torch.save that is taken instead of safetensors; it is scanned before use"
+    )
     bytes: int = setting(0, "size of the files; 0: not known", minimum=0)
     gated: bool = setting(False, "whether one has to ask for access first")
 
