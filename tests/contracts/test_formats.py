@@ -28,6 +28,7 @@ READERS = {name: form.read for name, form in FORMATS.items() if form.read is not
 LOSSY = {
     "label-studio-polygons": "each part of an object comes back as an object",
     "label-studio-boxes": "boxes only",
+    "yolo": "an object's parts are joined by lines that are a pixel wide, and specks are left out",
     "png-classes": "one number a pixel, and one mask a class",
     "png-objects": "one number a pixel",
     "png-alpha": "one alpha for all objects",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from premask.annotations import Annotation
@@ -27,8 +28,8 @@ def number_new(numbers: dict[str, int], annotations: Iterable[Annotation]) -> No
 class Stems:
     """Names for the files of images: the image's own name, without its suffix.
 
-    Of images that differ in their suffix only (a.jpg, a.png), the later ones keep it. So the names
-    depend on the order of the images.
+    Of images that differ in their suffix only (a.jpg, a.png), the later ones keep it; where that
+    is another image's name (a.png.jpg), they get a number. So the names depend on the order.
     """
 
     def __init__(self) -> None:
@@ -38,9 +39,12 @@ class Stems:
         """A name that no earlier image has, not even in other letters: some disks ignore case."""
         parts = [part for part in PurePosixPath(name).parts if part.strip("/.")]
         path = PurePosixPath(*parts or ("image",))
-        stem = str(path.with_suffix(""))
-        if stem.casefold() in self._taken:
-            stem = str(path)
+        numbers = (f"{path}-{number}" for number in count(2))
+        stem = next(
+            stem
+            for stem in chain((str(path.with_suffix("")), str(path)), numbers)
+            if stem.casefold() not in self._taken
+        )
         self._taken.add(stem.casefold())
         return stem
 

@@ -3,34 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
+
+import numpy as np
 
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask
 from premask.files import write_atomically
 from premask.geometry import Box, snapped
 from premask.images import Image
-from premask.labels.coco_rle import mask_from_segmentation, mask_to_polygons
-from premask.labels.numbering import Stems, files_of_images, number_new, numbered
-from premask.labels.yolo_dataset import DATASET_NAME, categories_from_yaml, dataset_yaml
-from premask.masks import Mask, Size
+from premask.labels.numbering import number_new, numbered
+from premask.labels.yolo_dataset import (
+    DATASET_NAME,
+    Texts,
+    categories_from_yaml,
+    dataset_yaml,
+    text_of,
+    texts_below,
+)
+from premask.labels.yolo_outline import INSET, Points, mask_to_outline, outline_to_mask
+from premask.masks import Size
 
-LABELS_FOLDER = "labels"
+_BOX_NUMBERS = 4
+
+_BOX_DECIMALS = 12
+"""Enough for a corner of a pixel to be one again in an image of any size."""
 
 
 def write_yolo(
     labeled: Iterable[Labeled], folder: Path, categories: Sequence[str] | None = None
 ) -> tuple[Path, ...]:
-    """Write a text for each image below `labels/`, and data.yaml, which expects `images/` there."""
-    numbers, stems = numbered(categories), Stems()
+    """Write a text for each image, mostly below `labels/`, and data.yaml, which expects `images/`.
+
+    Where an object of the dataset has a mask, those that have none become rectangles, too: from
+    boxes between polygons Ultralytics drops the image, or all polygons of the dataset.
+    """
+    numbers, texts = numbered(categories), Texts()
+    with_boxes: dict[Path, Size] = {}
+    has_polygons = False
     for one in labeled:
-        if one.error is None:
-            number_new(numbers, one.annotations)
-            lines = yolo_lines(one.annotations, one.image.size_hw, numbers)
-            text = "".join(f"{line}\n" for line in lines)
-            path = folder / LABELS_FOLDER / f"{stems.of(one.image.name)}.txt"
-            write_atomically(path, text.encode())
+        if one.error is not None:
+            continue
+        text = texts.of(one.image.name)
+        number_new(numbers, one.annotations)
+        lines = list(yolo_lines(one.annotations, one.image.size_hw, numbers))
+        are_boxes = [_is_box(line) for line in lines]
+        if any(are_boxes):
+            with_boxes[text] = one.image.size_hw
+        has_polygons |= not all(are_boxes)
+        _write_lines(folder / text, lines)
+    if has_polygons:
+        for text, size_hw in with_boxes.items():
+            lines = (folder / text).read_text(encoding="utf-8").splitlines()
+            _write_lines(folder / text, [_rectangle(line, size_hw) for line in lines])
     write_atomically(folder / DATASET_NAME, dataset_yaml(numbers).encode())
     return (folder,)
 
@@ -42,15 +67,20 @@ def read_yolo(folder: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
     `images` have to be given.
     """
     categories = _read_categories(folder / DATASET_NAME)
-    for image, path in files_of_images(folder / LABELS_FOLDER, ".txt", images):
+    named = [(image, text_of(image.name)) for image in images]
+    for image, text in named or texts_below(folder):
+        path = folder / text
+        if not path.is_file():
+            continue
         if image.size_hw == (0, 0):
             raise InvalidMask(
                 f"'{path}' has shares of its image, but nothing tells the size of '{image.name}'. "
                 "Pass the images to the reader, with their sizes."
             )
         try:
-            text = path.read_text(encoding="utf-8")
-            annotations = annotations_from_yolo(text, image.size_hw, categories)
+            annotations = annotations_from_yolo(
+                path.read_text(encoding="utf-8"), image.size_hw, categories
+            )
         except (InvalidMask, UnicodeDecodeError) as error:
             raise InvalidMask(f"'{path}': {error}") from error
         yield Labeled(image=image, annotations=annotations)
@@ -61,16 +91,18 @@ def yolo_lines(
 ) -> Iterator[str]:
     """`class x y x y ...` or `class x y width height` in shares of the image; classes count from 0.
 
-    An object of several parts is one polygon, whose parts are connected by lines without width. An
-    object whose mask is empty has no line.
+    A polygon is one of which Ultralytics makes the very mask. An object of several parts is one
+    polygon, too, whose parts are connected by lines that are a pixel wide. An object whose mask is
+    empty has no line.
     """
     for annotation in annotations:
         x0, y0, x1, y1 = annotation.box_xyxy
-        shape: Sequence[float] = ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
+        points = np.array([((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0, y1 - y0)])
+        decimals = _BOX_DECIMALS
         if annotation.mask is not None:
-            shape = _outline(annotation.mask)
-        if shape:
-            yield " ".join([str(numbers[annotation.label] - 1), *_shares(shape, size_hw)])
+            points, decimals = mask_to_outline(annotation.mask), _decimals(size_hw)
+        if len(points):
+            yield _line(str(numbers[annotation.label] - 1), points, size_hw, decimals)
 
 
 def annotations_from_yolo(
@@ -91,39 +123,60 @@ def _read_categories(path: Path) -> list[str]:
         raise InvalidMask(f"'{path}' can't be read: {error}") from error
 
 
-def _outline(mask: Mask) -> list[float]:
-    """One polygon (x, y, x, y, ...): the outlines of all parts, with ways back to the first one."""
-    first, *others = mask_to_polygons(mask) or [[]]
-    if not others:
-        return first
-    tied = chain.from_iterable([*other, *other[:2], *first[:2]] for other in others)
-    return [*first, *first[:2], *tied]
+def _line(number: str, points: Points, size_hw: Size, decimals: int) -> str:
+    shares = (points / (size_hw[1], size_hw[0])).ravel().tolist()
+    return " ".join(
+        [number, *(f"{share:.{decimals}f}".rstrip("0").rstrip(".") for share in shares)]
+    )
 
 
-def _shares(shape: Sequence[float], size_hw: Size) -> Iterator[str]:
-    """The numbers as shares of the image's sides.
+def _decimals(size_hw: Size) -> int:
+    """How many decimals keep a point in its pixel."""
+    return len(str(round(4 * max(size_hw) / INSET)))
 
-    Twelve decimals are enough for a corner of a pixel to be one again in an image of any size.
-    """
-    for place, side in enumerate(shape):
-        text = f"{side / size_hw[1 - place % 2]:.12f}"
-        yield text.rstrip("0").rstrip(".")
+
+def _is_box(line: str) -> bool:
+    return line.count(" ") == _BOX_NUMBERS
+
+
+def _rectangle(line: str, size_hw: Size) -> str:
+    """The line of a box as that of a polygon around the same pixels; other lines stay."""
+    if not _is_box(line):
+        return line
+    number, *shares = line.split()
+    x0, y0, x1, y1 = _box_of(_sides(shares, size_hw))
+    x0, y0, x1, y1 = x0 + INSET, y0 + INSET, x1 - INSET, y1 - INSET
+    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    return _line(number, corners, size_hw, _decimals(size_hw))
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _annotation(line: str, number: int, size_hw: Size, categories: Sequence[str]) -> Annotation:
     try:
         index, *shares = line.split()
         label = categories[int(index)]
-        shape = [float(share) * size_hw[1 - place % 2] for place, share in enumerate(shares)]
-        if len(shape) == 4:
-            return Annotation(label=label, box_xyxy=_box_of(shape))
-        mask = mask_from_segmentation([[snapped(side) for side in shape]], size_hw)
+        if len(shares) == _BOX_NUMBERS:
+            return Annotation(label=label, box_xyxy=_box_of(_sides(shares, size_hw)))
+        # Ultralytics reads them in this precision, so that a point near the edge of its pixel is in
+        # the same pixel here as there.
+        points = np.array(shares, np.float32).reshape(-1, 2)
+        if len(points) < 3:
+            raise InvalidMask(f"a polygon of {len(points)} points")
+        points *= np.array((size_hw[1], size_hw[0]), np.float32)
+        mask = outline_to_mask(points.astype(np.float64), size_hw)
     except (InvalidMask, ValueError, IndexError) as error:
         raise InvalidMask(
             f"Line {number} can't be read as YOLO: {error}. It must be a class of the "
             f"{len(categories)} and a polygon or a box."
         ) from error
     return Annotation(label=label, box_xyxy=mask.box_xyxy, mask=mask)
+
+
+def _sides(shares: Iterable[str], size_hw: Size) -> list[float]:
+    return [float(share) * size_hw[1 - place % 2] for place, share in enumerate(shares)]
 
 
 def _box_of(shape: Sequence[float]) -> Box:

@@ -1,14 +1,17 @@
-"""The names of the classes <-> data.yaml, the file in which YOLO keeps what holds for a dataset."""
+"""How YOLO arranges a dataset: where the text of an image is, and the classes in data.yaml."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
-from premask.errors import InvalidMask
+from premask.errors import InvalidMask, UnwritableOutput
+from premask.images import Image
 
 DATASET_NAME = "data.yaml"
+_IMAGES, _LABELS = "images", "labels"
 
 # What data.yaml is read with: premask's core has no reader of YAML, and needs one key of it. The
 # names are a list or a table from numbers to names, on lines of their own or in brackets.
@@ -27,10 +30,64 @@ _ITEM_ON_A_LINE = re.compile(
 _NEXT_KEY = re.compile(r"^(?=[^\s#-])", re.MULTILINE)
 
 
+def text_of(name: str) -> Path:
+    """Where YOLO looks for the text of an image, whose own place is `images/name`.
+
+    It replaces the last folder that is called `images`.
+
+    >>> text_of("cat.jpg").as_posix(), text_of("train/images/cat.jpg").as_posix()
+    ('labels/cat.txt', 'images/train/labels/cat.txt')
+    """
+    parts = [part for part in PurePosixPath(name).parts if part.strip("/.")] or ["image"]
+    folders = [_IMAGES, *parts[:-1]]
+    last = len(folders) - 1 - folders[::-1].index(_IMAGES)
+    folders[last] = _LABELS
+    return Path(*folders, parts[-1]).with_suffix(".txt")
+
+
+class Texts:
+    """The places of the texts of a dataset; no two images may have the same."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, str] = {}
+
+    def of(self, name: str) -> Path:
+        text = text_of(name)
+        if text in self._names:
+            raise UnwritableOutput(
+                f"YOLO has one text, {text.as_posix()}, for both '{self._names[text]}' and "
+                f"'{name}'. Rename one of them, or choose another format."
+            )
+        self._names[text] = name
+        return text
+
+
+def require_own_texts(names: Iterable[str]) -> None:
+    """Refuse names of images of which two would have one text."""
+    texts = Texts()
+    for name in names:
+        texts.of(name)
+
+
+def texts_below(folder: Path) -> Iterator[tuple[Image, Path]]:
+    """All texts that are where YOLO looks for them, and the images that they are for."""
+    for path in sorted(folder.rglob("*.txt")):
+        text = path.relative_to(folder).with_suffix("")
+        folders = list(text.parts[:-1])
+        if _LABELS in folders:
+            folders[len(folders) - 1 - folders[::-1].index(_LABELS)] = _IMAGES
+            if folders[0] == _IMAGES:
+                yield Image(name="/".join([*folders[1:], text.name])), path.relative_to(folder)
+
+
 def dataset_yaml(names: Iterable[str]) -> str:
-    """What YOLO wants to know of the dataset, with the classes in their order."""
+    """What YOLO wants to know of the dataset, with the classes in their order.
+
+    There is no `path`: without it Ultralytics takes the folder of the file itself, while it looks
+    for `path: .` where it was started.
+    """
     lines = [f"  {number}: {_text_to_yaml(name)}" for number, name in enumerate(names)]
-    return "\n".join(["path: .", "train: images", "val: images", "names:", *lines, ""])
+    return "\n".join(["train: images", "val: images", "names:", *lines, ""])
 
 
 def categories_from_yaml(text: str) -> list[str]:
