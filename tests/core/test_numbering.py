@@ -13,7 +13,7 @@ from premask.runs.inputs import collect_inputs
 NAMES = ("a.png.jpg", "a.jpg", "a.png", "A.PNG", "a.png-2.jpg", "sub/a.png")
 
 
-@pytest.mark.parametrize("names", permutations(NAMES, 4))
+@pytest.mark.parametrize("names", list(permutations(NAMES, 4)))
 def test_no_two_images_share_a_stem(names: tuple[str, ...]) -> None:
     stems = Stems()
     assert len({stems.of(name).casefold() for name in names}) == len(names)
