@@ -1,4 +1,4 @@
-"""The terminal face: `premask annotate`, `recipes`, `models`, `embed`, `preview`, `doctor`."""
+"""The terminal face: one command a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from premask.cli import annotate, doctor, embed, models, preview, recipes
+from premask.cli import annotate, doctor, embed, fiftyone, models, preview, recipes
 from premask.errors import PremaskError
 from premask.terminal.flags import EXIT_CODES
 from premask.terminal.screen import printable
@@ -36,6 +36,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"premask {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (annotate, recipes, models, embed, preview, doctor):
+    for module in (annotate, recipes, models, embed, preview, fiftyone, doctor):
         module.add_command(commands)
     return parser

@@ -43,8 +43,9 @@ def fetch(checkpoint: Weighted, weights: HubWeights) -> Path:
     path = _complete(folder, weights)
     if path is None:
         raise DownloadFailed(
-            f"{weights.hub} has no {weights.file or weights.pickled or WEIGHTS}, so "
-            "nothing that premask would load. Pickled weights (.bin) are not read: ask its owner for safetensors."
+            f"{weights.hub} has no {weights.file or weights.pickled or WEIGHTS}, so nothing that "
+            "premask would load. Pickled weights (.bin) are not read: ask its owner for "
+            "safetensors."
         )
     return path
 
