@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,15 @@ import pytest
 import premask
 
 CHECKOUT = Path(__file__).parents[2]
+SOURCES = (
+    *("plugin", "operators", "ml_backend", "fiftyone.yml"),
+    *("pyproject.toml", "setup.py", "README.md", "LICENSE"),
+)
+
+LISTED = """
+import fiftyone.operators as foo, fiftyone.plugins as fop
+print(foo.get_operator("@premask/premask/label_samples"), [p.name for p in fop.list_plugins()])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +31,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     # Built from a copy, as building leaves a folder behind.
     source = folder / "source"
-    subprocess.run(
-        ["git", "-C", str(CHECKOUT), "worktree", "add", "--detach", str(source)], check=True
-    )
-    try:
-        subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(source)], check=True)
-    finally:
-        subprocess.run(
-            ["git", "-C", str(CHECKOUT), "worktree", "remove", "--force", str(source)], check=True
-        )
+    source.mkdir()
+    for name in SOURCES:
+        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
+        copy(CHECKOUT / name, source / name)
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder), str(source)], check=True)
     (wheel,) = folder.glob("*.whl")
     target = folder / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
@@ -67,14 +73,7 @@ def test_fiftyone_finds_the_plugin(site: Path, tmp_path: Path, fiftyone_folder: 
     assert str(plugins / "premask-plugin") in told
     again = run(site, tmp_path, "-m", "premask", "fiftyone", FIFTYONE_PLUGINS_DIR=str(plugins))
     assert "already" in again
-    listed = run(
-        site,
-        tmp_path,
-        "-c",
-        "import fiftyone.operators as foo; print(foo.get_operator('@premask/premask/label_samples'))"
-        "; import fiftyone.plugins as fop; print([p.name for p in fop.list_plugins()])",
-        FIFTYONE_PLUGINS_DIR=str(plugins),
-    )
+    listed = run(site, tmp_path, "-c", LISTED, FIFTYONE_PLUGINS_DIR=str(plugins))
     assert "@premask/premask" in listed
     assert "LabelSamples" in listed
 
