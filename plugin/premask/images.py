@@ -14,7 +14,7 @@ import PIL.ImageOps
 from numpy.typing import NDArray
 
 from premask.errors import UnreadableImage
-from premask.geometry import MAX_PIXELS
+from premask.geometry import MAX_PIXELS, IntBox, box_slices
 
 Rgb = NDArray[np.uint8]
 ImageSource = str | Path | bytes | Rgb | PIL.Image.Image
@@ -26,6 +26,9 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", "
 """The file names that are picked up from a folder."""
 
 MAX_FILE_BYTES = 2**31
+
+PROBES = 64
+"""How many rows and columns of an image are compared where its digest is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,6 +62,26 @@ class Image:
             raise UnreadableImage(self.name, "its pixels are not in memory; read it again")
         return self.pixels
 
+    @property
+    def identity(self) -> str:
+        """A hash that other pixels, or the same ones in another shape, do not have.
+
+        Whatever is remembered of an image is remembered under it. An image without a digest is
+        known by all of its pixels. Where there is one, it says which file was read; some of the
+        pixels are looked at as well, for another version may decode the same file differently.
+        """
+        if not self.digest:
+            return _digest_of_pixels(self.rgb)
+        down, across = (max(1, side // PROBES) for side in self.size_hw)
+        probes = _digest_of_pixels(self.rgb[::down, ::across])
+        return digest_of(repr(("digest", self.digest, self.size_hw, probes)).encode())
+
+    def cropped(self, box_xyxy: IntBox) -> Image:
+        """A part of the image. Its digest follows from that of the whole."""
+        rgb = np.ascontiguousarray(self.rgb[box_slices(box_xyxy)])
+        digest = self.digest and digest_of(repr(("part", self.digest, box_xyxy)).encode())
+        return Image.from_rgb(rgb, name=self.name, digest=digest)
+
 
 def read_image(source: ImageSource, name: str | None = None) -> Image:
     """Decode one image, turned upright; `name` is what people call it (by default its path)."""
@@ -67,7 +90,7 @@ def read_image(source: ImageSource, name: str | None = None) -> Image:
     if isinstance(source, PIL.Image.Image):
         name = name or str(getattr(source, "filename", "") or "image")
         rgb = _decoded(source, name)
-        return Image.from_rgb(rgb, name=name, digest=digest_of(rgb.tobytes()))
+        return Image.from_rgb(rgb, name=name, digest=_digest_of_pixels(rgb))
     if isinstance(source, (str, Path)):
         name = name or str(source)
         source = read_file(Path(source), name)
@@ -94,6 +117,13 @@ def digest_of(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
+def _digest_of_pixels(rgb: Rgb) -> str:
+    """A hash of the pixels with their type and shape, as the same bytes fit several shapes."""
+    digest = hashlib.blake2b(repr((rgb.dtype.str, rgb.shape)).encode(), digest_size=16)
+    digest.update(rgb.tobytes())
+    return digest.hexdigest()
+
+
 def _from_array(array: NDArray[np.uint8], name: str) -> Image:
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
         raise UnreadableImage(
@@ -104,8 +134,7 @@ def _from_array(array: NDArray[np.uint8], name: str) -> Image:
     if not array.size:
         raise UnreadableImage(name, f"an array of shape {array.shape} has no pixels")
     rgb = np.ascontiguousarray(array if array.ndim == 3 else np.stack([array] * 3, axis=-1))
-    digest = digest_of(rgb.tobytes() + repr(rgb.shape).encode())
-    return Image.from_rgb(rgb, name=name, digest=digest)
+    return Image.from_rgb(rgb, name=name, digest=_digest_of_pixels(rgb))
 
 
 def _from_bytes(data: bytes, name: str) -> Rgb:

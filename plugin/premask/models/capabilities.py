@@ -69,6 +69,16 @@ class Restorer(Embedder, Protocol):
 
 
 @runtime_checkable
+class Placed(Protocol):
+    """A model whose embeddings depend on where it computes."""
+
+    @property
+    def place(self) -> str:
+        """The kind of device and of numbers, such as "cuda torch.bfloat16"."""
+        ...
+
+
+@runtime_checkable
 class EmbeddedFinder(Embedder, Protocol):
     """A finder that is asked about embeddings, so that many questions cost one look at an image."""
 

@@ -114,6 +114,4 @@ class EmbeddingCache:
 
 
 def _key(model_key: str, image: Image) -> str:
-    """An image that came without a digest is known by its pixels."""
-    shown = image.digest or f"{image.size_hw} {digest_of(image.rgb.tobytes())}"
-    return digest_of(f"{model_key} {shown}".encode())
+    return digest_of(repr((model_key, image.identity)).encode())

@@ -8,15 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from premask.errors import InvalidSetting
+from premask.errors import InvalidSetting, MissingWeights
 from premask.images import Image
-from premask.models.capabilities import EmbeddedFinder, Embedder, Finder, Matter, Segmenter
-from premask.models.catalog import checkpoint_of
+from premask.models.capabilities import (
+    EmbeddedFinder,
+    Embedder,
+    Finder,
+    Matter,
+    Placed,
+    Segmenter,
+)
+from premask.models.catalog import Checkpoint, checkpoint_of
 from premask.models.embedding_store import EmbeddingStore
 from premask.models.embeddings import EmbeddingCache
 from premask.models.registry import build
 from premask.models.weights.installed import installed_weights, weights_identity
+from premask.models.weights.kinds import HubWeights
 from premask.prompts import Hint, Prompts
+from premask.version import __version__
 
 
 def make_pool(
@@ -51,8 +60,15 @@ class ModelPool:
             if name not in self._models:
                 checkpoint = checkpoint_of(name)
                 weights = installed_weights(checkpoint)
-                self._identities[name] = f"{name} {weights_identity(checkpoint)}"
-                self._models[name] = build(checkpoint.family, weights, self.device)
+                identity = weights_identity(checkpoint)
+                model = build(checkpoint.family, weights, self.device)
+                if weights_identity(checkpoint) != identity:
+                    raise MissingWeights(
+                        f"The weights of '{name}' changed while they were loaded. Load them again "
+                        "when they are complete."
+                    )
+                self._identities[name] = _model_key(checkpoint, identity, model)
+                self._models[name] = model
             return self._models[name]
 
     def finder(self, name: str) -> Finder:
@@ -110,6 +126,18 @@ class _EmbeddingFinder:
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: Any
     ) -> Sequence[Sequence[Hint]]:
         return self._model.find(self._pool.embed(self._name, images), prompts, options)
+
+
+def _model_key(checkpoint: Checkpoint, weights: str, model: object) -> str:
+    """All that an embedding depends on besides the image. The model's name is none of it.
+
+    Another version of premask may prepare images differently.
+    """
+    source = checkpoint.weights
+    # One commit of a repository may hold several models, each in a file of its own.
+    file = (source.file, source.pickled) if isinstance(source, HubWeights) else ()
+    place = model.place if isinstance(model, Placed) else ""
+    return repr((__version__, checkpoint.family, weights, file, place))
 
 
 def _unable(name: str, verb: str) -> InvalidSetting:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from premask.errors import PremaskError
-from premask.images import Image, digest_of
+from premask.images import Image
 from premask.masks import Mask
 from premask.models.catalog import Checkpoint
 from premask.models.pool import ModelPool
@@ -79,7 +79,7 @@ def drawn_image() -> Image:
     rgb = np.stack([220 - y / 8, 225 - x / 10, 200 + y / 12], axis=-1).astype(np.uint8)
     rgb[(x - 220) ** 2 + (y - 250) ** 2 < 110**2] = (200, 30, 40)
     rgb[280:420, 420:560] = (30, 60, 190)
-    return Image.from_rgb(rgb, name="drawn", digest=digest_of(rgb.tobytes()))
+    return Image.from_rgb(rgb, name="drawn")
 
 
 def _software(device: str) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from itertools import chain, islice
 import numpy as np
 
 from premask.annotations import Annotation
-from premask.geometry import IntBox, box_slices, grow_box, pixel_box
+from premask.geometry import IntBox, grow_box, pixel_box
 from premask.images import Image
 from premask.masks import Alpha, Mask, Matte
 from premask.models.pool import ModelPool
@@ -55,7 +55,7 @@ def matte_objects(
     """
     scenes = [_objects(annotations, matte) for annotations in found]
     crops = [
-        _cropped(image, thing.box_xyxy)
+        image.cropped(thing.box_xyxy)
         for image, things in zip(images, scenes, strict=True)
         for thing in things
     ]
@@ -114,11 +114,6 @@ def _with_mattes(
 def _radius(mask: Mask, matte: MatteStage) -> int:
     """How far from the mask's edge its alpha may be anything but 0 and 255."""
     return max(1, round(matte.reach * mask.area**0.5)) if matte.reach else 0
-
-
-def _cropped(image: Image, box: IntBox) -> Image:
-    rgb = image.rgb[box_slices(box)]
-    return Image.from_rgb(rgb, name=image.name, digest=f"{image.digest}{box}")
 
 
 def _matted(annotation: Annotation, alpha: Matte, matte: MatteStage) -> Annotation:

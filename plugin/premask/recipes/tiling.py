@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 
 from premask.annotations import Annotation
-from premask.geometry import Box, IntBox, box_area, box_slices, shared_areas
+from premask.geometry import Box, IntBox, box_area, shared_areas
 from premask.images import Image
 from premask.masks import Mask, Size
 from premask.prompts import Prompts
@@ -50,7 +50,7 @@ def look_in_tiles(image: Image, prompts: Prompts, tiling: Tiling, look: Look) ->
     sightings: list[Sighting] = []
     for start in range(0, len(views), TILES_AT_ONCE):
         some = views[start : start + TILES_AT_ONCE]
-        found = look([_cropped(image, view) for view in some], [prompts] * len(some))
+        found = look([image.cropped(view) for view in some], [prompts] * len(some))
         for view, seen in zip(some, found, strict=True):
             sightings += [_placed(annotation, view, image.size_hw) for annotation in seen]
     return merged(sightings, image.size_hw)
@@ -90,11 +90,6 @@ def _starts(length: int, tiling: Tiling) -> list[int]:
         return [0]
     steps = ceil(free / max(1, tiling.side * (1 - tiling.overlap)))
     return [round(free * step / steps) for step in range(steps + 1)]
-
-
-def _cropped(image: Image, view: IntBox) -> Image:
-    rgb = np.ascontiguousarray(image.rgb[box_slices(view)])
-    return Image.from_rgb(rgb, name=image.name, digest=f"{image.digest}{view}")
 
 
 def _placed(annotation: Annotation, view: IntBox, size_hw: Size) -> Sighting:

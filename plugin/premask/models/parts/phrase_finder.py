@@ -15,6 +15,7 @@ from premask.models.parts.torch_runtime import (
     embedding_from_bytes,
     in_alike_batches,
     in_batches,
+    place_of,
 )
 from premask.prompts import Hint, Prompts
 
@@ -108,6 +109,11 @@ class EmbeddedPhraseFinder(Generic[Question, Answer, Options]):
         self._network = network
         self._finish = finish
         self._lock = threading.Lock()
+
+    @property
+    def place(self) -> str:
+        """The kind of device and of numbers in which images are encoded."""
+        return place_of(self._network.device)
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the network remembers of each image, on its device."""

@@ -27,6 +27,7 @@ from premask.models.parts.torch_runtime import (
     in_batches,
     load_strictly,
     network_input,
+    place_of,
 )
 from premask.prompts import Hint, Prompts
 
@@ -90,6 +91,11 @@ class PromptableSegmenter:
         self._images_at_once = images_at_once(network.device, IMAGES_AT_ONCE)
         on_cpu = network.device.type == "cpu"
         self._objects_at_once = OBJECTS_AT_ONCE_ON_CPU if on_cpu else OBJECTS_AT_ONCE
+
+    @property
+    def place(self) -> str:
+        """The kind of device and of numbers in which images are encoded."""
+        return place_of(self._network.device)
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the network remembers of each image, on its device."""

@@ -54,6 +54,11 @@ def dtype_on(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
+def place_of(device: torch.device) -> str:
+    """What embeddings of a model on this device depend on: one for a CPU is of no use on a GPU."""
+    return f"{device.type} {dtype_on(device)}"
+
+
 def half_arithmetic(device: torch.device) -> torch.autocast:
     """Let the large matrix products run in the device's half floats, and the rest in full floats.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
 from premask.errors import MissingWeights
 from premask.models.weights import hub
+from premask.models.weights.content import content_identity
 from premask.models.weights.kinds import HubWeights, LocalWeights, PackagedWeights, Weighted
 from premask.models.weights.packaged import packaged_path
 
@@ -55,13 +55,5 @@ def weights_identity(checkpoint: Weighted) -> str:
             path = located_weights(checkpoint)
             return path.parts[path.parts.index("snapshots") + 1] if path else remote.revision
         case LocalWeights() as local:
-            return _identity_of_files(Path(local.path))
+            return content_identity(Path(local.path))
     return ""
-
-
-def _identity_of_files(path: Path) -> str:
-    """A hash of the names, sizes and dates of the files."""
-    # Hashing gigabytes at each start would take longer than loading them.
-    files = [path] if path.is_file() else sorted(path.glob("*"))
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(repr(stats).encode()).hexdigest()
