@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from premask.errors import UnwritableOutput
 from premask.images import Image
+from premask.models import embedding_store
 from premask.models.embedding_store import EmbeddingStore
 from premask.models.embeddings import EmbeddingCache
 
@@ -162,6 +170,171 @@ def test_processes_share_the_bound(tmp_path: Path) -> None:
         one.put(f"one{number}", b"x" * 84)
         other.put(f"other{number}", b"x" * 84)
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.embedding")) <= 400
+
+
+def test_an_entry_under_the_name_of_another_is_not_believed(tmp_path: Path) -> None:
+    EmbeddingCache(store=store(tmp_path)).embed("m", Model(), [image("a")])
+    (of_a,) = tmp_path.rglob("*.embedding")
+    EmbeddingCache(store=store(tmp_path)).embed("m", Model(), [image("b")])
+    (of_b,) = set(tmp_path.rglob("*.embedding")) - {of_a}
+    of_b.write_bytes(of_a.read_bytes())
+    assert names(EmbeddingCache(store=store(tmp_path)).embed("m", Model(), [image("b")])) == ["b"]
+
+
+def test_what_is_larger_than_the_store_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableOutput, match=r"100 bytes does not fit .* 50\. Raise the limit"):
+        store(tmp_path, 50).put("key", b"x" * 84)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_behind_is_removed(tmp_path: Path) -> None:
+    small = store(tmp_path, 250)
+    small.put("key1", b"x" * 84)
+    old, new = tmp_path / "ke" / ".1-old.part", tmp_path / "ke" / ".1-new.part"
+    for part in (old, new):
+        part.write_bytes(b"x" * 40)
+    os.utime(old, (1, 1))
+    small.put("key2", b"x" * 84)
+    small.put("key3", b"x" * 84)
+    assert not old.exists()
+    assert new.exists()  # it may be a writer's on a file system without locks
+    assert sum(path.stat().st_size for path in (tmp_path / "ke").iterdir()) <= 250
+
+
+WRITER = """
+import sys, threading
+from pathlib import Path
+from premask.images import Image
+from premask.models.embedding_store import EmbeddingStore
+folder, name = Path(sys.argv[1]), sys.argv[2]
+def write(thread):
+    store = EmbeddingStore(folder, limit_bytes=200_000)
+    for number in range(150):
+        key = f"{number % 7:02}{number}"
+        store.put(key if number % 2 else key + name + thread, bytes([number]) * 10_000)
+        kept = store.get(f"{number % 7:02}{number}", bytes)
+        assert kept in (None, bytes([number]) * 10_000), number
+threads = [threading.Thread(target=write, args=thread) for thread in "xy"]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print("all written")
+"""
+
+
+def test_processes_that_write_at_once_stay_below_the_limit_and_break_nothing(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "store")]
+    writers = [
+        subprocess.Popen(
+            [*command, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for name in ("one", "other")
+    ]
+    most = 0
+    while any(writer.poll() is None for writer in writers):
+        most = max(most, taken_by(tmp_path / "store"))
+        time.sleep(0.001)
+    assert [writer.communicate() for writer in writers] == [("all written\n", "")] * 2
+    assert 100_000 < most <= 200_000
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def taken_by(folder: Path) -> int:
+    """What the files of a folder take while others write and remove them."""
+    total = 0
+    for path in folder.glob("*/*.embedding"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 64 bytes in this process, as on a disk without room."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+class Large(Remembered):
+    def to_bytes(self) -> bytes:
+        return self.name.encode() * 100
+
+
+class LargeModel(Model):
+    def embed(self, images: Sequence[Image]) -> list[Remembered]:
+        return [Large(embedding.name) for embedding in super().embed(images)]
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_fails_no_image_and_is_told_once(tmp_path: Path) -> None:
+    cache, model = EmbeddingCache(store=store(tmp_path)), LargeModel()
+    with pytest.warns(RuntimeWarning, match=r"not kept on disk: .*can't be written"):
+        assert names(cache.embed("m", model, [image("a")])) == ["a"]
+    for name in ("b", "a", "c"):  # a second warning would be an error here
+        assert names(cache.embed("m", model, [image(name)])) == [name]
+    assert model.seen == ["a", "b", "c"]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_is_an_error_where_the_store_is_the_purpose(tmp_path: Path) -> None:
+    cache = EmbeddingCache(store=store(tmp_path))
+    for _ in range(2):  # the second time, the embedding is in memory
+        with pytest.raises(UnwritableOutput, match="can't be written"):
+            cache.embed("m", LargeModel(), [image("a")], must_be_stored=True)
+
+
+def test_what_was_in_memory_only_is_stored_where_it_must_be(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    cache = EmbeddingCache(store=kept)
+    cache.embed("m", Model(), [image("a")])
+    for path in tmp_path.rglob("*.embedding"):
+        path.unlink()
+    cache.embed("m", Model(), [image("a")], must_be_stored=True)
+    assert cache.is_stored("m", image("a"))
+
+
+def test_a_store_that_fails_in_any_way_is_only_not_used(tmp_path: Path) -> None:
+    class Broken(EmbeddingStore):
+        def get(self, key: str, restore: object) -> Any:
+            raise RuntimeError("no memory on the device")
+
+        def put(self, key: str, data: bytes) -> None:
+            raise RuntimeError("no memory on the device")
+
+    cache, model = EmbeddingCache(store=Broken(tmp_path, limit_bytes=1000)), Model()
+    with pytest.warns(RuntimeWarning, match="no memory on the device"):
+        assert names(cache.embed("m", model, [image("a")])) == ["a"]
+
+
+def test_a_store_that_may_only_be_read_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    EmbeddingCache(store=store(tmp_path)).embed("m", Model(), [image("a")])
+
+    def refused(*arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # By a double, as for root nothing is forbidden.
+    monkeypatch.setattr(os, "utime", refused)
+    model = Model()
+    assert names(EmbeddingCache(store=store(tmp_path)).embed("m", model, [image("a")])) == ["a"]
+    assert model.seen == []
+
+
+def test_a_writer_that_never_ends_does_not_stop_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_store, "PATIENCE_SECONDS", 0.05)
+    one, other = store(tmp_path), store(tmp_path)
+    tmp_path.joinpath("lock").touch()
+    with one._locked(), pytest.raises(UnwritableOutput):
+        other.put("key", b"data")
+    other.put("key", b"data")
+    assert other.get("key", bytes) == b"data"
 
 
 def store(folder: Path, limit_bytes: int = 10_000) -> EmbeddingStore:

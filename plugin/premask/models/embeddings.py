@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -27,6 +28,7 @@ class EmbeddingCache:
         self._kept: OrderedDict[str, Reusable] = OrderedDict()
         self._under_way: dict[str, Future[Any]] = {}
         self._guard = threading.Lock()
+        self._has_warned = False
 
     @property
     def nbytes(self) -> int:
@@ -34,13 +36,29 @@ class EmbeddingCache:
         with self._guard:
             return sum(embedding.nbytes for embedding in self._kept.values())
 
-    def embed(self, model_key: str, model: Embedder, images: Sequence[Image]) -> list[Any]:
-        """The embedding of each image; `model_key` changes when the model's weights do."""
+    def embed(
+        self,
+        model_key: str,
+        model: Embedder,
+        images: Sequence[Image],
+        *,
+        must_be_stored: bool = False,
+    ) -> list[Any]:
+        """The embedding of each image; `model_key` changes when the model's weights do.
+
+        A store that can't be written is no reason to fail, unless the embeddings `must_be_stored`.
+        """
         keys = [_key(model_key, image) for image in images]
         futures, mine = self._claimed(dict(zip(keys, images, strict=True)))
-        if mine:
-            self._make(model, mine)
-        return [futures[key].result() for key in keys]
+        fresh = self._make(model, mine) if mine else []
+        embeddings = {key: futures[key].result() for key in keys}
+        if must_be_stored:
+            # What was in memory already may never have reached the disk.
+            lacking = [key for key in keys if self._store is not None and key not in self._store]
+            self._store_away({key: embeddings[key] for key in (*fresh, *lacking)})
+        else:
+            self._store_if_possible({key: embeddings[key] for key in fresh})
+        return [embeddings[key] for key in keys]
 
     def is_stored(self, model_key: str, image: Image) -> bool:
         """Whether the store on disk has the embedding."""
@@ -70,15 +88,13 @@ class EmbeddingCache:
                     mine[key] = image, futures[key]
         return futures, mine
 
-    def _make(self, model: Embedder, mine: dict[str, tuple[Image, Future[Any]]]) -> None:
-        """Fulfil the futures: from the disk, or by one call of the model for all others."""
+    def _make(self, model: Embedder, mine: dict[str, tuple[Image, Future[Any]]]) -> list[str]:
+        """Fulfil the futures: from the disk, or by one call of the model, for the keys returned."""
         try:
             made = {key: self._restored(key, model) for key in mine}
             missing = [key for key, embedding in made.items() if embedding is None]
             fresh = model.embed([mine[key][0] for key in missing]) if missing else ()
             made.update(zip(missing, fresh, strict=True))
-            for key in missing:
-                self._store_away(key, made[key])
         except BaseException as error:
             self._forget(mine)
             for _, future in mine.values():
@@ -87,15 +103,35 @@ class EmbeddingCache:
         for key, embedding in made.items():
             self._keep(key, embedding)
             mine[key][1].set_result(embedding)
+        return missing
 
     def _restored(self, key: str, model: Embedder) -> Reusable | None:
         if self._store is None or not isinstance(model, Restorer):
             return None
-        return self._store.get(key, model.restore)
+        try:
+            return self._store.get(key, model.restore)
+        # Whatever is wrong with the store, the model can look again.
+        except Exception:
+            return None
 
-    def _store_away(self, key: str, embedding: Any) -> None:
-        if self._store is not None and isinstance(embedding, Reusable):
-            self._store.put(key, embedding.to_bytes())
+    def _store_away(self, embeddings: Mapping[str, Any]) -> None:
+        """Put them into the store; `UnwritableOutput` where that can't be."""
+        for key, embedding in embeddings.items():
+            if self._store is not None and isinstance(embedding, Reusable):
+                self._store.put(key, embedding.to_bytes())
+
+    def _store_if_possible(self, embeddings: Mapping[str, Any]) -> None:
+        """The same, but what prevents it is said once, and stops nothing."""
+        try:
+            self._store_away(embeddings)
+        except Exception as error:
+            if not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    f"What models remember of images is not kept on disk: {error}",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
 
     def _keep(self, key: str, embedding: Any) -> None:
         """Keep it in memory; those that were asked for longest ago are let go of."""

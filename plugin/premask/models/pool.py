@@ -97,12 +97,19 @@ class ModelPool:
             return model
         raise _unable(name, "matte")
 
-    def embed(self, name: str, images: Sequence[Image]) -> list[Any]:
-        """What the model of this name remembers of each image; made only if nobody has it."""
+    def embed(
+        self, name: str, images: Sequence[Image], *, must_be_stored: bool = False
+    ) -> list[Any]:
+        """What the model of this name remembers of each image; made only if nobody has it.
+
+        A store that can't be written is an error only if the embeddings `must_be_stored`.
+        """
         model = self.load(name)
         if not isinstance(model, Embedder):
             raise _unable(name, "embed")
-        return self.embeddings.embed(self._identities[name], model, images)
+        return self.embeddings.embed(
+            self._identities[name], model, images, must_be_stored=must_be_stored
+        )
 
     def is_stored(self, name: str, image: Image) -> bool:
         """Whether the store on disk has what the model remembers of the image."""

@@ -87,7 +87,8 @@ def _embed_or_halve(
     """Find the images that make a batch fail, by halves; the others are embedded."""
     try:
         for name in models:
-            pool.embed(name, [image for image, names in lacking if name in names])
+            images = [image for image, names in lacking if name in names]
+            pool.embed(name, images, must_be_stored=True)
     except UnwritableOutput:
         raise
     except Exception as error:
