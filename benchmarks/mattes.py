@@ -77,7 +77,7 @@ def network_share(folder: Path, size_wh: tuple[int, int]) -> Row:
         inputs=collect_inputs(photos),
         recipe=recipe_of("birefnet").with_settings({"matte.model": model}),
         folder=folder / f"out-{size_wh[0]}",
-        formats=formats_of(["coco", "cutout"]),
+        formats=formats_of(["coco-mattes", "cutout"]),
         batch_size=1,
     )
     share, outside = share_of_time(network, lambda: annotate_into_folder(job, pool))

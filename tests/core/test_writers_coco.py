@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, ModelFailed, PremaskError
@@ -27,6 +28,7 @@ from premask.labels.coco import (
     read_coco,
     write_coco,
 )
+from premask.labels.coco_results import write_coco_results
 from premask.masks import Mask, Matte
 from tests.golden.dataset import adversarial_images, adversarial_masks
 
@@ -96,9 +98,28 @@ def test_a_bare_box_has_its_own_area_and_no_pixels(tmp_path: Path) -> None:
         "category_id": 1,
         "bbox": [1.0, 2.0, 3.5, 2.0],
         "area": 7.0,
-        "segmentation": [],
         "iscrowd": 0,
     }
+
+
+@pytest.mark.parametrize("polygons", [False, True])
+def test_pycocotools_evaluates_a_file_with_bare_boxes(tmp_path: Path, *, polygons: bool) -> None:
+    """An empty `segmentation` made it raise as soon as it looked at the file."""
+    box = Annotation(label="full", box_xyxy=(1, 2, 4.5, 4), score=0.5)
+    shapes = [replace(shape(name), score=0.5) for name in ("full", "empty")]
+    write_coco([labeled(box, *shapes)], tmp_path / "truth.json", polygons=polygons)
+    write_coco_results([labeled(box, *shapes)], tmp_path / "results.json")
+    truth = loaded_by_pycocotools(tmp_path / "truth.json")
+    assert not any(record.get("segmentation") == [] for record in truth.anns.values())
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(truth, truth.loadRes(str(tmp_path / "results.json")), "bbox")
+        evaluation.evaluate()
+
+
+def test_mattes_are_written_on_request(tmp_path: Path) -> None:
+    soft = labeled(soft_annotation())
+    assert "alpha_planes" not in written(tmp_path, soft)["annotations"][0]
+    assert len(written(tmp_path, soft, mattes=True)["annotations"][0]["alpha_planes"]) == 8
 
 
 def test_categories_keep_the_order_given_and_new_ones_come_behind(tmp_path: Path) -> None:
@@ -118,7 +139,7 @@ def test_looked_at_is_not_the_same_as_failed(tmp_path: Path) -> None:
 
 def test_everything_but_the_loose_box_comes_back(tmp_path: Path) -> None:
     images = [labeled for labeled in adversarial_images() if labeled.error is None]
-    write_coco(images, tmp_path / "coco.json")
+    write_coco(images, tmp_path / "coco.json", mattes=True)
     read = read_coco(tmp_path / "coco.json")
     assert [labeled.image.name for labeled in read] == [labeled.image.name for labeled in images]
     assert [labeled.image.size_hw for labeled in read] == [
@@ -129,7 +150,7 @@ def test_everything_but_the_loose_box_comes_back(tmp_path: Path) -> None:
 
 def test_eight_lines_read_the_matte_with_pycocotools_alone() -> None:
     soft = soft_annotation()
-    record = annotation_to_coco(soft, image_id=1, annotation_id=1, category_id=1)
+    record = annotation_to_coco(soft, image_id=1, annotation_id=1, category_id=1, mattes=True)
     alpha = sum(
         coco_mask.decode(plane).astype(int) << bit
         for bit, plane in enumerate(record["alpha_planes"])

@@ -93,7 +93,7 @@ def coco_file(folder: Path, images: dict[str, list[Annotation]], size_hw: Any = 
         Labeled(image=Image(name=name, size_hw=size_hw), annotations=tuple(annotations))
         for name, annotations in images.items()
     ]
-    return write_coco(labeled, folder / "labels.json")[0]
+    return write_coco(labeled, folder / "labels.json", mattes=True)[0]
 
 
 def ring(**fields: Any) -> Annotation:
@@ -249,15 +249,21 @@ def test_mattes_go_out_as_planes_and_come_back_as_heatmaps(
     sample = empty.first()
     sample["written"], sample["alpha"] = detections(fo, [matted], SIZE), fo.Heatmap(**path)
     sample.save()
-    exported = export_masks(empty, tmp_path / "out", label_fields=["written", "alpha"])
+    formats = ["coco-mattes"]
+    exported = export_masks(
+        empty, tmp_path / "out", label_fields=["written", "alpha"], formats=formats
+    )
     assert exported.mattes == 1
-    imported = import_masks(empty, tmp_path / "out" / "coco.json", label_field="found")
+    imported = import_masks(empty, tmp_path / "out" / "coco_mattes.json", label_field="found")
     assert (imported.mattes, imported.blended) == (1, 0)
     assert matted.matte is not None
     np.testing.assert_array_equal(alpha_of(empty.first()), matted.matte.to_array())
     assert empty.values("found_heatmap.range")[0] == [0, 255]
-    export_masks(empty, tmp_path / "again", label_fields=["found", "found_heatmap"])
-    first, second = ((tmp_path / name / "coco.json").read_bytes() for name in ("out", "again"))
+    export_masks(
+        empty, tmp_path / "again", label_fields=["found", "found_heatmap"], formats=formats
+    )
+    paths = (tmp_path / name / "coco_mattes.json" for name in ("out", "again"))
+    first, second = (path.read_bytes() for path in paths)
     assert first == second
 
 

@@ -1,11 +1,12 @@
-"""Annotations <-> COCO JSON: exact run lengths, boxes from the masks, mattes as bit planes."""
+"""Annotations <-> COCO JSON: exact run lengths, boxes from masks, mattes as bit planes."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,13 +15,13 @@ from premask.errors import InvalidMask, PremaskError
 from premask.files import replacing
 from premask.geometry import Box, box_area
 from premask.images import Image
+from premask.labels.coco_ids import CocoIds, ImageId
 from premask.labels.coco_rle import (
     mask_from_segmentation,
     mask_to_polygons,
     matte_from_planes,
     matte_to_planes,
 )
-from premask.labels.numbering import numbered
 from premask.masks import Size
 
 Json = dict[str, Any]
@@ -35,23 +36,27 @@ def write_coco(
     categories: Sequence[str] | None = None,
     *,
     polygons: bool = False,
+    mattes: bool = False,
+    ids: CocoIds | None = None,
 ) -> tuple[Path, ...]:
     """Write one COCO file in one pass, with one image's labels in memory at a time.
 
-    Categories are numbered from 1 in the order given, then in the order of first appearance.
-    Images that failed are left out, because nothing is known about them.
+    Categories are numbered from 1 in the order given, then in the order of first appearance,
+    unless there are `ids`. Images that failed are left out, because nothing is known about them.
+    Alpha planes are only written on request (`mattes`): they are nearly all of a file.
     """
-    ids = numbered(categories)
+    ids = CocoIds.counted(categories) if ids is None else ids.fresh()
+    record_of = partial(annotation_to_coco, polygons=polygons, mattes=mattes)
     # COCO lists all images before all annotations, so the annotations wait in a file of their own.
     with replacing(path) as file, tempfile.TemporaryFile(dir=path.parent) as spool:
         file.write(_HEAD)
-        _write_lists(labeled, file, spool, ids, polygons)
+        _write_lists(labeled, file, spool, ids, record_of)
         file.write(b'\n],\n"annotations": [')
         spool.seek(0)
         shutil.copyfileobj(spool, file)
         file.write(b'\n],\n"categories": [')
-        for name, number in ids.items():
-            _write_record(file, {"id": number, "name": name}, number)
+        for place, (name, number) in enumerate(ids.categories.items(), start=1):
+            _write_record(file, {"id": number, "name": name}, place)
         file.write(b"\n]}\n")
     return (path,)
 
@@ -59,23 +64,35 @@ def write_coco(
 def annotation_to_coco(
     annotation: Annotation,
     *,
-    image_id: int,
+    image_id: ImageId,
     annotation_id: int,
     category_id: int,
     polygons: bool = False,
+    mattes: bool = False,
 ) -> Json:
     """An entry of COCO's `annotations`; its box and area are the mask's where there is a mask."""
     record: Json = {"id": annotation_id, "image_id": image_id, "category_id": category_id}
-    record |= _shape(annotation, polygons=polygons) | {"iscrowd": int(annotation.crowd)}
+    record |= shape_to_coco(annotation, polygons=polygons) | {"iscrowd": int(annotation.crowd)}
     if annotation.score is not None:
         record["score"] = float(annotation.score)
-    if annotation.matte is not None:
+    if mattes and annotation.matte is not None:
         record["alpha_planes"] = matte_to_planes(annotation.matte)
     if annotation.track is not None:
         record["track_id"] = int(annotation.track)
     if annotation.source:
         record["source"] = list(annotation.source)
     return record
+
+
+def shape_to_coco(annotation: Annotation, *, polygons: bool = False) -> Json:
+    """Box, area and, where there is one, mask. Most readers choke on an empty `segmentation`."""
+    mask = annotation.mask
+    if mask is None:
+        box = [float(side) for side in _xywh(annotation.box_xyxy)]
+        return {"bbox": box, "area": float(box_area(annotation.box_xyxy))}
+    record: Json = {"bbox": _xywh(mask.box_xyxy), "area": mask.area}
+    segmentation = mask_to_polygons(mask) if polygons else mask.rle
+    return {**record, "segmentation": segmentation} if segmentation else record
 
 
 def read_coco(path: Path) -> tuple[Labeled, ...]:
@@ -129,23 +146,27 @@ def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -
 
 
 def _write_lists(
-    labeled: Iterable[Labeled], file: BinaryIO, spool: BinaryIO, ids: dict[str, int], polygons: bool
+    labeled: Iterable[Labeled],
+    file: BinaryIO,
+    spool: BinaryIO,
+    ids: CocoIds,
+    record_of: Callable[..., Json],
 ) -> None:
     """Images go into the file, annotations into the spool; `ids` learns new labels."""
     annotation_id = 0
     looked_at = (one for one in labeled if one.error is None)
-    for image_id, one in enumerate(looked_at, start=1):
+    for place, one in enumerate(looked_at, start=1):
         height, width = one.image.size_hw
+        image_id = ids.image(one.image.name)
         image = {"id": image_id, "file_name": one.image.name, "width": width, "height": height}
-        _write_record(file, image, image_id)
+        _write_record(file, image, place)
         for annotation in one.annotations:
             annotation_id += 1
-            record = annotation_to_coco(
+            record = record_of(
                 annotation,
                 image_id=image_id,
                 annotation_id=annotation_id,
-                category_id=ids.setdefault(annotation.label, len(ids) + 1),
-                polygons=polygons,
+                category_id=ids.category(annotation.label),
             )
             _write_record(spool, record, annotation_id)
 
@@ -154,15 +175,6 @@ def _write_record(file: BinaryIO, record: Json, number: int) -> None:
     """A record on a line of its own; `number` counts from 1 in each list."""
     file.write(b"\n" if number == 1 else b",\n")
     file.write(json.dumps(record).encode())
-
-
-def _shape(annotation: Annotation, *, polygons: bool) -> Json:
-    mask = annotation.mask
-    if mask is None:
-        box = [float(side) for side in _xywh(annotation.box_xyxy)]
-        return {"bbox": box, "area": float(box_area(annotation.box_xyxy)), "segmentation": []}
-    segmentation = mask_to_polygons(mask) if polygons else mask.rle
-    return {"bbox": _xywh(mask.box_xyxy), "area": mask.area, "segmentation": segmentation}
 
 
 def _xywh(box_xyxy: Box) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -15,12 +15,15 @@ from premask.images import Image
 from premask.labels import cutout
 from premask.labels.ade20k import ade20k_files, read_ade20k
 from premask.labels.coco import read_coco, write_coco
+from premask.labels.coco_ids import CocoIds
+from premask.labels.coco_results import write_coco_results
 from premask.labels.label_studio import read_tasks, write_label_studio
 from premask.labels.png_alpha import alpha_files, read_alpha
 from premask.labels.png_classes import read_class_maps, write_class_maps
 from premask.labels.png_masks import mask_files, read_masks
 from premask.labels.png_objects import object_files, read_object_maps
 from premask.labels.yolo import read_yolo, write_yolo
+from premask.labels.yolo_dataset import require_own_texts
 
 
 class DatasetWriter(Protocol):
@@ -59,6 +62,10 @@ class DatasetFormat:
     file_name: str
     write: DatasetWriter
     read: Reader | None = None
+    with_ids: Callable[[CocoIds], DatasetWriter] | None = None
+    """A writer with the ids of a person's COCO file, where the format has ids."""
+    require_names: Callable[[Iterable[str]], None] | None = None
+    """Raises, before anything is done, for names of images that the format can't write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,20 +96,39 @@ def _read_coco(path: Path, images: Iterable[Image] = ()) -> Iterable[Labeled]:
     return read_coco(path)  # COCO itself tells all about its images
 
 
+def _coco_format(
+    name: str,
+    help_text: str,
+    write: Callable[..., tuple[Path, ...]],
+    read: Reader | None = _read_coco,
+) -> DatasetFormat:
+    return DatasetFormat(
+        name=name,
+        help=help_text,
+        file_name=f"{name.replace('-', '_')}.json",
+        write=write,
+        with_ids=lambda ids: partial(write, ids=ids),
+        read=read,
+    )
+
+
 _DATASET_FORMATS = (
-    DatasetFormat(
-        name="coco",
-        help="COCO JSON with exact run lengths; mattes as eight bit planes",
-        file_name="coco.json",
-        write=write_coco,
-        read=_read_coco,
+    _coco_format("coco", "COCO JSON with exact run lengths", write_coco),
+    _coco_format(
+        "coco-mattes",
+        "the same with soft alpha as eight bit planes, which make it much larger",
+        partial(write_coco, mattes=True),
     ),
-    DatasetFormat(
-        name="coco-polygons",
-        help="COCO JSON with polygons along the edges of the pixels, for tools without run lengths",
-        file_name="coco_polygons.json",
-        write=partial(write_coco, polygons=True),
-        read=_read_coco,
+    _coco_format(
+        "coco-polygons",
+        "COCO JSON with polygons along the edges of the pixels, for tools without run lengths",
+        partial(write_coco, polygons=True),
+    ),
+    _coco_format(
+        "coco-results",
+        "COCO's list of results, for its evaluation; `--classes FILE.json` brings your ids",
+        write_coco_results,
+        read=None,  # it does not tell what its images are called
     ),
     DatasetFormat(
         name="label-studio",
@@ -131,6 +157,7 @@ _DATASET_FORMATS = (
         file_name="yolo",
         write=write_yolo,
         read=read_yolo,
+        require_names=require_own_texts,
     ),
     DatasetFormat(
         name="png-classes",
@@ -211,10 +238,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Names for several formats at once: `png` is all that begin with `png-`."""
 
 
-def formats_of(names: Sequence[str]) -> list[Format]:
-    """The formats of these names, each once."""
+def formats_of(names: Sequence[str], *, ids: CocoIds | None = None) -> list[Format]:
+    """The formats of these names, each once; with `ids`, COCO's have those of a person's file."""
     unknown = next((name for name in names if name not in FORMATS and name not in GROUPS), None)
     if unknown is not None:
         raise UnknownFormat(unknown, (*FORMATS, *GROUPS))
     members = (member for name in names for member in GROUPS.get(name, (name,)))
-    return [FORMATS[name] for name in dict.fromkeys(members)]
+    chosen = [FORMATS[name] for name in dict.fromkeys(members)]
+    return chosen if ids is None else [_with_ids(form, ids) for form in chosen]
+
+
+def _with_ids(form: Format, ids: CocoIds) -> Format:
+    if not isinstance(form, DatasetFormat) or form.with_ids is None:
+        return form
+    return replace(form, write=form.with_ids(ids), require_names=ids.require_images)

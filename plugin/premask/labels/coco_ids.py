@@ -1,0 +1,85 @@
+"""The ids of images and categories in a COCO file: a person's own, or numbers from 1 on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from premask.errors import InvalidSetting
+from premask.labels.numbering import numbered
+
+ImageId = int | str
+"""COCO's own are numbers, other people's may be texts."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CocoIds:
+    """Ids by name. Where no file gave the images' ids, they are counted in the order they come in.
+
+    A label that no category has gets the number after the highest.
+    """
+
+    categories: dict[str, int] = field(default_factory=dict)
+    images: Mapping[str, ImageId] | None = None
+    source: str = ""
+    _counted: int = 0
+    _by_last_part: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def counted(cls, categories: Iterable[str] | None = None) -> CocoIds:
+        """Numbers from 1 on, those of the categories in the order given."""
+        return cls(categories=numbered(categories))
+
+    @classmethod
+    def from_file(cls, path: Path) -> CocoIds:
+        """The ids of a person's COCO file, with its categories in the order of their ids."""
+        try:
+            data = json.loads(path.read_bytes())
+            categories = {str(item["name"]): int(item["id"]) for item in data["categories"]}
+            images = {str(item["file_name"]): item["id"] for item in data["images"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InvalidSetting(
+                f"The ids can't be taken from '{path}' ({type(error).__name__}: {error}). It must "
+                "be a COCO file with 'images' and 'categories'."
+            ) from error
+        ordered = dict(sorted(categories.items(), key=lambda item: item[1]))
+        ids = cls(categories=ordered, images=images, source=str(path))
+        for name in images:
+            ids._by_last_part.setdefault(PurePosixPath(name).name, []).append(name)
+        return ids
+
+    def fresh(self) -> CocoIds:
+        """The same for another file: what was counted and learned for this one is forgotten."""
+        return CocoIds(
+            categories=dict(self.categories),
+            images=self.images,
+            source=self.source,
+            _by_last_part=self._by_last_part,
+        )
+
+    def category(self, label: str) -> int:
+        return self.categories.setdefault(label, max(self.categories.values(), default=0) + 1)
+
+    def image(self, name: str) -> ImageId:
+        """The id of the image that the file calls so, or of the only one of that name anywhere."""
+        if self.images is None:
+            self._counted += 1
+            return self._counted
+        if name in self.images:
+            return self.images[name]
+        alike = self._by_last_part.get(PurePosixPath(name).name, [])
+        if len(alike) != 1:
+            found = f"{len(alike)} images of that name" if alike else "no image of that name"
+            raise InvalidSetting(
+                f"'{name}' has no id: {self.source} has {found}. Annotate the images that it "
+                "names, or choose another --root, below which the names are the same."
+            )
+        return self.images[alike[0]]
+
+    def require_images(self, names: Iterable[str]) -> None:
+        """Raise for an image that the file does not name."""
+        if self.images is not None:
+            for name in names:
+                self.image(name)
