@@ -20,7 +20,7 @@ import premask
 from premask.cli import main
 
 SOURCES = Path(premask.__file__).parents[1]
-FORMATS = "coco,label-studio,yolo,png,cutout"
+FORMATS = "coco,label-studio,png,cutout"
 
 
 @pytest.fixture(scope="module")

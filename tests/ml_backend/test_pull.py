@@ -88,7 +88,9 @@ def test_brushes_come_out_pixel_by_pixel(fake: FakeLabelStudio, pulled: Puller) 
 def test_soft_alphas_and_scores_are_kept(fake: FakeLabelStudio, pulled: Puller) -> None:
     task = fake.add_upload("a.png", photo())
     fake.predict(task, regions(soft(), annotation("ring", score=0.25)), "premask-1")
-    first, second = pulled("--predictions")["a.png"]
+    pulled("--predictions", "--format", "coco,coco-mattes")
+    labeled, *_ = read_coco(pulled.folder / "coco_mattes.json")
+    first, second = labeled.annotations
     assert first.matte == soft().matte
     assert second.score == 0.25
     assert second.source == ("premask-1",)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from premask.cli.models import fetch
 from premask.cli.pool_flags import add_pool_flags, pool_from_flags
+from premask.labels.class_list import ClassList
 from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import recipe_of
@@ -46,6 +47,11 @@ def add_command(commands: Commands) -> None:
         dest="settings",
         help="change a setting of the recipe; `premask recipes show R` lists them",
     )
+    add(
+        "--classes",
+        metavar="C,...",
+        help="only these, in this order: cat,dog, or a classes.txt, a data.yaml, a COCO file",
+    )
     add("--root", type=Path, metavar="DIR", help="image names are relative to this folder")
     add(
         "--resume",
@@ -72,11 +78,12 @@ def _add_prompt_flags(annotate: argparse.ArgumentParser) -> None:
 
 def _annotate(options: argparse.Namespace) -> int:
     recipe = recipe_of(options.recipe).with_settings(settings_from_flags(options.settings))
+    classes = ClassList.of(options.classes) if options.classes else ClassList()
     job = FolderJob(
         inputs=collect_inputs(options.paths, options.root),
         recipe=recipe,
         folder=options.out,
-        formats=formats_of(options.format.split(",")),
+        formats=formats_of(options.format.split(","), ids=classes.ids),
         prompts=prompts_from_flags(
             text=options.text,
             points=options.points,
@@ -85,9 +92,11 @@ def _annotate(options: argparse.Namespace) -> int:
             mask=options.mask,
             label=options.label,
         ),
+        classes=classes.names,
         batch_size=options.batch_size,
     )
     require_usable_prompts(recipe, job.prompts)
+    job.require_usable_names()
     if options.download:
         for checkpoint in recipe.checkpoints:
             fetch(checkpoint)
@@ -99,6 +108,8 @@ def _annotate(options: argparse.Namespace) -> int:
     finally:
         line.end()
     print(_summary(outcome))
+    if outcome.class_note:
+        print(printable(outcome.class_note))
     return 1 if outcome.failures else 0
 
 

@@ -62,6 +62,8 @@ class DatasetFormat:
     file_name: str
     write: DatasetWriter
     read: Reader | None = None
+    numbers_classes: bool = True
+    """Whether it writes numbers in the place of labels."""
     with_ids: Callable[[CocoIds], DatasetWriter] | None = None
     """A writer with the ids of a person's COCO file, where the format has ids."""
     require_names: Callable[[Iterable[str]], None] | None = None
@@ -134,6 +136,7 @@ _DATASET_FORMATS = (
         name="label-studio",
         help="tasks with brushes as predictions, to import into Label Studio, and label_config.xml",
         file_name="label_studio.json",
+        numbers_classes=False,
         write=write_label_studio,
         read=read_tasks,
     ),
@@ -141,6 +144,7 @@ _DATASET_FORMATS = (
         name="label-studio-polygons",
         help="the same with polygons, one for each part of an object",
         file_name="label_studio_polygons.json",
+        numbers_classes=False,
         write=partial(write_label_studio, controls=("PolygonLabels",)),
         read=read_tasks,
     ),
@@ -148,6 +152,7 @@ _DATASET_FORMATS = (
         name="label-studio-boxes",
         help="the same with rectangles",
         file_name="label_studio_boxes.json",
+        numbers_classes=False,
         write=partial(write_label_studio, controls=("RectangleLabels",)),
         read=read_tasks,
     ),

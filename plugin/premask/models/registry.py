@@ -47,6 +47,7 @@ class Family:
     `options` are its own settings by stage, and `prompts` how its find stage can be told what to
     look for ("phrases", "exemplars"). `needs_prompts` says whether, with these options, it finds
     only that. A `guided` one mattes the edge of a mask that it is given, and finds no subject.
+    `label` is what it calls all that it finds, where it knows only one kind of object.
     `model_types` is what config.json calls it in a folder of weights.
     """
 
@@ -58,6 +59,7 @@ class Family:
     needs_prompts: Callable[[Any], bool] = _never
     model_types: tuple[str, ...] = ()
     guided: bool = False
+    label: str = ""
 
     def options_type(self, stage: Stage) -> type[Any]:
         """The settings dataclass that its adapter takes in this stage."""
@@ -70,6 +72,7 @@ FAMILIES: dict[str, Family] = {
         stages=("find",),
         extra="offline",
         options={"find": HaarOptions},
+        label="face",
     ),
     "grabcut": Family(
         adapter="premask.models.families.grabcut:GrabcutSegmenter",
@@ -81,6 +84,7 @@ FAMILIES: dict[str, Family] = {
         adapter="premask.models.families.u2net:U2netMatter",
         stages=("find", "matte"),
         extra="offline",
+        label="subject",
     ),
     "closed-form": Family(
         adapter="premask.models.families.closed_form:ClosedFormMatter",
@@ -94,6 +98,7 @@ FAMILIES: dict[str, Family] = {
         stages=("find", "matte"),
         extra="torch",
         options={"find": BirefnetOptions, "matte": BirefnetOptions},
+        label="subject",
     ),
     "vitmatte": Family(
         adapter="premask.models.families.vitmatte:VitMatteMatter",
@@ -136,6 +141,7 @@ FAMILIES: dict[str, Family] = {
         stages=("find", "outline"),
         extra="torch",
         options={"find": EverythingOptions},
+        label="object",
         model_types=("sam",),
     ),
     "sam-hq": Family(
@@ -143,6 +149,7 @@ FAMILIES: dict[str, Family] = {
         stages=("find", "outline"),
         extra="torch",
         options={"find": EverythingOptions, "outline": SamHqOptions},
+        label="object",
         model_types=("sam_hq",),
     ),
     "sam2": Family(
@@ -150,6 +157,7 @@ FAMILIES: dict[str, Family] = {
         stages=("find", "outline"),
         extra="torch",
         options={"find": EverythingOptions},
+        label="object",
         model_types=("sam2", "sam2_video"),
     ),
     "sam2-official": Family(
@@ -157,12 +165,14 @@ FAMILIES: dict[str, Family] = {
         stages=("find", "outline"),
         extra="sam2",
         options={"find": EverythingOptions},
+        label="object",
     ),
     "edgetam": Family(
         adapter="premask.models.families.edgetam:edgetam_segmenter",
         stages=("find", "outline"),
         extra="torch",
         options={"find": EverythingOptions},
+        label="object",
         model_types=("edgetam", "edgetam_video"),
     ),
     "sam3-tracker": Family(
@@ -170,6 +180,7 @@ FAMILIES: dict[str, Family] = {
         stages=("find", "outline"),
         extra="torch",
         options={"find": EverythingOptions},
+        label="object",
         model_types=("sam3_tracker", "sam3_tracker_video"),
     ),
     "sam3": Family(
@@ -194,6 +205,7 @@ FAMILIES: dict[str, Family] = {
         stages=("find", "outline"),
         extra="torch",
         options={"find": EverythingOptions},
+        label="object",
     ),
     "grounding-dino": Family(
         adapter="premask.models.families.grounding_dino:grounding_dino_finder",

@@ -15,12 +15,13 @@ class Delivery:
     """What is written where. The only place that knows that there are two kinds of formats.
 
     `classes` are the only labels that are written, and they are numbered in this order; by default
-    all labels are written.
+    all labels are written, of which those that are `known` beforehand are numbered first.
     """
 
     folder: Path
     formats: Sequence[Format]
     classes: Sequence[str] = ()
+    known: Sequence[str] = ()
 
     @property
     def has_image_files(self) -> bool:
@@ -36,6 +37,29 @@ class Delivery:
     def dataset_readings(self) -> int:
         """How often `write_dataset_files` reads all images."""
         return len(self.formats) - len(self._image_formats())
+
+    def require_names(self, names: Sequence[str]) -> None:
+        """Raise for names of images that a format can't write, before anything is done."""
+        for form in self.formats:
+            if isinstance(form, DatasetFormat) and form.require_names is not None:
+                form.require_names(names)
+
+    def class_note(self, labels: Iterable[str]) -> str:
+        """What a person should know about the numbers of the classes, or nothing."""
+        if self.classes:
+            left_out = ", ".join(sorted(set(labels) - set(self.classes)))
+            return f"Left out, because --classes does not name it: {left_out}." if left_out else ""
+        numbered = [
+            form.name
+            for form in self.formats
+            if isinstance(form, DatasetFormat) and form.numbers_classes
+        ]
+        if not numbered or set(labels) <= set(self.known):
+            return ""
+        return (
+            f"Class numbers ({', '.join(numbered)}) follow what was found in these images; other "
+            "images may give others. --classes fixes them."
+        )
 
     def chosen(self, labeled: Labeled) -> Labeled:
         """The image with the annotations that are written."""
@@ -70,7 +94,7 @@ class Delivery:
         `read_all` is called once for each such file: it streams what does not fit into memory.
         `labels` are those that there are, in the order in which they are numbered.
         """
-        categories = self.classes or tuple(labels)
+        categories = self.classes or tuple(dict.fromkeys((*self.known, *labels)))
         written: list[Path] = []
         for form in self.formats:
             if isinstance(form, DatasetFormat):

@@ -14,6 +14,7 @@ from premask.images import digest_of, read_file, read_image
 from premask.labels.formats import Format
 from premask.models.pool import ModelPool
 from premask.prompts import Prompts
+from premask.recipes.class_names import known_classes
 from premask.recipes.recipe import Recipe
 from premask.recipes.work_keys import WorkKeys
 from premask.runs.delivery import Delivery
@@ -30,14 +31,25 @@ WRITERS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderJob:
-    """What to annotate, how, and what to write where."""
+    """What to annotate, how, and what to write where; of `classes` only these, in their order."""
 
     inputs: Sequence[Input]
     recipe: Recipe
     folder: Path
     formats: Sequence[Format]
     prompts: Prompts = Prompts()
+    classes: tuple[str, ...] = ()
     batch_size: int = BATCH_SIZE
+
+    @property
+    def delivery(self) -> Delivery:
+        """What is written where, with the classes' numbers."""
+        known = known_classes(self.recipe, self.prompts)
+        return Delivery(folder=self.folder, formats=self.formats, classes=self.classes, known=known)
+
+    def require_usable_names(self) -> None:
+        """Raise for images that a format can't write, before anything is done."""
+        self.delivery.require_names([item.name for item in self.inputs])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +61,7 @@ class FolderOutcome:
     rows: list[tuple[str, int, float]] = field(default_factory=list)
     failures: dict[str, PremaskError] = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
+    class_note: str = ""
 
 
 def annotate_into_folder(
@@ -71,7 +84,7 @@ class _Work:
     def __init__(self, job: FolderJob, journal: Journal) -> None:
         self.job, self.journal = job, journal
         self.outcome = FolderOutcome()
-        self._delivery = Delivery(folder=job.folder, formats=job.formats)
+        self._delivery = job.delivery
         self._stems = {item.name: item.stem for item in job.inputs}
         self._keys: dict[str, str] = {}
         self._reused: list[Input] = []
@@ -118,6 +131,7 @@ class _Work:
             found, seconds = self.journal.summary(self._keys[item.name])
             labels.update(found)
             self.outcome.rows.append((item.name, len(found), seconds))
+        self.outcome.class_note = self._delivery.class_note(labels)
         self.outcome.written = self._delivery.write_dataset_files(
             lambda: map(self._finished, done), sorted(labels)
         )
