@@ -125,9 +125,11 @@ def test_images_are_embedded_several_at_a_time(
     sizes: list[int] = []
     embed = EmbeddingCache.embed
 
-    def counted(cache: EmbeddingCache, key: str, model: Any, images: Any) -> Any:
+    def counted(
+        cache: EmbeddingCache, key: str, model: Any, images: Any, *, must_be_stored: bool
+    ) -> Any:
         sizes.append(len(images))
-        return embed(cache, key, model, images)
+        return embed(cache, key, model, images, must_be_stored=must_be_stored)
 
     monkeypatch.setattr(EmbeddingCache, "embed", counted)
     assert embed_only(server.url, model) == 0
