@@ -29,11 +29,11 @@ Write tests/tiny_models/{module}.py with a function
 
     def build(folder: Path) -> None:
 
-that seeds torch, makes a model of the real architecture with sizes so small that it loads at once,
-and saves its random weights into the folder in the form that the adapter reads (transformers:
-`save_pretrained` of the model and of its processor). Let `perturb` wake the weights that begin as
-zeros, or the model will see no difference between two images. tests/tiny_models/segformer.py is a
-short one."""
+that seeds the random numbers, makes a model of the real architecture with sizes so small that it
+loads at once, and saves its weights into the folder in the form that the adapter reads
+(transformers: `save_pretrained` of the model and of its processor). Let `perturb` wake the weights
+that begin as zeros, or the model will see no difference between two images. A short example is
+tests/tiny_models/segformer.py."""
 
 
 class TinyModels:

@@ -22,7 +22,7 @@ def hub_weights(name: str) -> HubWeights:
 @pytest.mark.parametrize("name", catalog())
 def test_every_entry_says_where_it_was_seen(name: str) -> None:
     entry = catalog()[name]
-    assert len(entry.evidence) > 20
+    assert len(entry.evidence) > 20, "Say in `evidence` where the facts of this entry were seen."
     assert set(entry.unconfirmed) <= UNCONFIRMED
     assert len(set(entry.unconfirmed)) == len(entry.unconfirmed)
 
@@ -30,12 +30,16 @@ def test_every_entry_says_where_it_was_seen(name: str) -> None:
 @pytest.mark.parametrize("name", ON_THE_HUB)
 def test_a_revision_is_a_whole_commit_or_not_confirmed(name: str) -> None:
     pinned = re.fullmatch(r"[0-9a-f]{40}", hub_weights(name).revision) is not None
-    assert pinned != ("revision" in catalog()[name].unconfirmed)
+    assert pinned != ("revision" in catalog()[name].unconfirmed), (
+        "The revision is a whole commit (40 digits), or `unconfirmed` names it."
+    )
 
 
 @pytest.mark.parametrize("name", ON_THE_HUB)
 def test_a_size_that_nobody_saw_is_not_confirmed(name: str) -> None:
-    assert hub_weights(name).bytes or "bytes" in catalog()[name].unconfirmed
+    assert hub_weights(name).bytes or "bytes" in catalog()[name].unconfirmed, (
+        "Say how many `bytes` the weights have, or name them in `unconfirmed`."
+    )
 
 
 @pytest.mark.parametrize("name", ON_THE_HUB)

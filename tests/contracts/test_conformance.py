@@ -38,4 +38,7 @@ def test_mypy_compares_every_family_with_what_its_stages_promise(stage: Stage) -
         for name, family in FAMILIES.items()
         if stage in family.stages
     }
-    assert adapters_in(*TABLES[stage]) == registered
+    assert adapters_in(*TABLES[stage]) == registered, (
+        f"{' and '.join(TABLES[stage])} in models/conformance.py must name the adapters of all "
+        f"families that registry.py gives the stage '{stage}', and no others."
+    )

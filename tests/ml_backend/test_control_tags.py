@@ -62,6 +62,15 @@ def written_with(tag: ControlTag, config: LabelConfig) -> list[dict[str, Any]]:
     return regions_from_annotations([ring()], SIZE, controls, "img")
 
 
+def drawn_by_people(tag: ControlTag) -> list[Json]:
+    if tag.name not in DRAWN_BY_PEOPLE:
+        pytest.fail(
+            f"premask reads what people ask for with <{tag.name}>, but writes nothing with it: add "
+            "a region as Label Studio sends it to DRAWN_BY_PEOPLE."
+        )
+    return [DRAWN_BY_PEOPLE[tag.name]]
+
+
 @pytest.mark.parametrize("tag", TAGS, ids=name_of)
 def test_a_tag_in_the_table_is_good_for_something(tag: ControlTag) -> None:
     assert tag.is_written or tag.read or tag.prompt
@@ -95,7 +104,7 @@ def test_what_is_written_is_read_at_the_same_place(tag: ControlTag) -> None:
 @pytest.mark.parametrize("tag", PROMPTS, ids=name_of)
 def test_what_a_person_draws_with_a_smart_tag_is_asked_for(tag: ControlTag) -> None:
     config = parse_label_config(config_xml(tag, 'smart="true"'))
-    regions = written_with(tag, config) or [DRAWN_BY_PEOPLE[tag.name]]
+    regions = written_with(tag, config) or drawn_by_people(tag)
     drawn = regions_by_image(clicked(*regions), config)["img"]
     prompts = prompts_from_regions(drawn, SIZE, config, "img")
     assert prompts != Prompts()

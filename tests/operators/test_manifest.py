@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,19 @@ def registered(manifest: Any) -> list[Any]:
 
 def test_what_registers_is_what_is_listed(manifest: Any, registered: list[Any]) -> None:
     """FiftyOne drops an operator that is not listed, without a word."""
-    assert sorted(operator.config.name for operator in registered) == sorted(manifest.operators)
+    assert sorted(operator.config.name for operator in registered) == sorted(manifest.operators), (
+        "operators/__init__.py and fiftyone.yml must list the same operators and panels."
+    )
+
+
+def test_files_import_each_other_relatively() -> None:
+    """FiftyOne loads them under another name, so `operators` is there in a checkout only."""
+    absolute = [
+        str(file.relative_to(CHECKOUT))
+        for file in (CHECKOUT / "operators").rglob("*.py")
+        if re.search(r"^\s*(from|import) operators\b", file.read_text(encoding="utf-8"), re.M)
+    ]
+    assert absolute == []
 
 
 def test_fiftyone_finds_all_of_it(plugin: Any, manifest: Any) -> None:
