@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.importorskip("torch", reason="pip install 'premask[torch]'")
+torch = pytest.importorskip("torch", reason="pip install 'premask[torch]'")
 pytest.importorskip("transformers", reason="pip install 'premask[torch]'")
 
 from premask.images import Image  # noqa: E402
@@ -28,9 +28,9 @@ from premask.models.options import (  # noqa: E402
     GroundingDinoOptions,
     NoOptions,
     Owlv2Options,
+    QuerySegmentationOptions,
     Sam3Options,
     SegformerOptions,
-    UniversalOptions,
     VitMatteOptions,
 )
 from premask.models.registry import build  # noqa: E402
@@ -73,6 +73,10 @@ def unpacked(archive: Path, folder: Path) -> Arrays:
         return dict(np.load(io.BytesIO(packed.read(RESULT))))
 
 
+# transformers 5.0.0 answers otherwise than 4.57 and 5.24 do for the very same weights.
+ERRING_IN_5_0 = ("grounding-dino",)
+
+
 @pytest.mark.parametrize(
     "archive", ARCHIVES, ids=[f"{path.parent.name}-{path.stem}" for path in ARCHIVES]
 )
@@ -80,6 +84,8 @@ def test_a_checkpoint_gives_what_the_version_that_wrote_it_gave(
     archive: Path, tmp_path: Path
 ) -> None:
     expected = unpacked(archive, tmp_path)
+    if archive.parent.name == "5.0" and archive.stem in ERRING_IN_5_0:
+        expected = unpacked(GOLDEN / "4.57" / archive.name, tmp_path / "other")
     family = FAMILY.get(archive.stem, archive.stem)
     model = build(family, tmp_path, "cpu")
     image = Image.from_rgb(picture(CASES[archive.stem].side), name=archive.stem)
@@ -93,7 +99,8 @@ def test_every_family_and_version_is_there() -> None:
     for name, case in CASES.items():
         versions = [path.parent.name for path in ARCHIVES if path.stem == name]
         assert "5.24" in versions
-        assert len(versions) == sum(case.since <= since for since in VERSIONS)
+        wanted = [version for version in VERSIONS if version not in case.without]
+        assert len(versions) == sum(case.since <= version for version in wanted)
 
 
 VERSIONS = ((4, 26), (4, 40), (4, 57), (5, 0), (5, 24))
@@ -114,7 +121,7 @@ def check_semantic(finder: Any, image: Image, expected: Arrays) -> None:
     assert_same_classes(found, expected["semantic"], finder._model.config.id2label, ("Background",))
 
 
-def check_universal(options: type[UniversalOptions], visible: float) -> Callable[..., None]:
+def check_universal(options: type[QuerySegmentationOptions], visible: float) -> Callable[..., None]:
     def check(finder: Any, image: Image, expected: Arrays) -> None:
         names = finder._network.names
         if "semantic" in expected:
@@ -149,15 +156,13 @@ def check_detr(finder: Any, image: Image, expected: Arrays) -> None:
     names = finder._model.config.id2label
     threshold = 0.2
     (found,) = finder.find([image], [Prompts()], DetrOptions(threshold=threshold))
-    sure = expected["scores"] > threshold
-    if "boxes" not in expected:  # The library lets masks contend, so that some objects vanish.
-        scores = np.array([hint.score for hint in found])
-        for score in expected["scores"]:
-            assert np.abs(scores - score).min() < SCORE
-        return
-    assert [hint.label for hint in found] == [names[int(each)] for each in expected["labels"][sure]]
-    assert_scores(found, expected["scores"][sure])
-    assert_boxes(found, expected["boxes"][sure], image)
+    x0, y0, x1, y1 = expected["boxes"].T
+    height, width = image.size_hw
+    inside = (x0 < width) & (y0 < height) & (x1 > 0) & (y1 > 0)
+    kept = (expected["scores"] > threshold) & inside
+    assert [hint.label for hint in found] == [names[int(each)] for each in expected["labels"][kept]]
+    assert_scores(found, expected["scores"][kept])
+    assert_boxes(found, expected["boxes"][kept], image)
 
 
 def check_grounding_dino(finder: Any, image: Image, expected: Arrays) -> None:
@@ -173,7 +178,9 @@ def check_grounding_dino(finder: Any, image: Image, expected: Arrays) -> None:
         axis=1,
     )
     order = np.argsort(-by_phrase.max(axis=1), kind="stable")
-    assert [hint.label for hint in found] == [PHRASES[which] for which in by_phrase[order].argmax(1)]
+    assert [hint.label for hint in found] == [
+        PHRASES[which] for which in by_phrase[order].argmax(1)
+    ]
     assert_scores(found, by_phrase.max(axis=1)[order])
     x, y, w, h = (expected["boxes"][order] * image.size_hw[0]).T
     assert_boxes(found, np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1), image)
@@ -192,12 +199,12 @@ def check_owlv2(finder: Any, image: Image, expected: Arrays) -> None:
 
 
 def check_florence2(finder: Any, image: Image, expected: Arrays) -> None:
-    from premask.models.families.florence2.finder import TASKS
-
     options = Florence2Options(task="object-detection", beams=1, max_tokens=80)
     (embedding,) = finder.embed([image])
-    questions = list(finder._questions(0, embedding, Prompts(), TASKS[options.task]))
-    assert finder._answers(questions, options) == [str(expected["text"])]
+    network = finder._network
+    with torch.inference_mode():
+        said = network.ask(network.questions(embedding, Prompts(), options), options)
+    assert said == [str(expected["text"])]
 
 
 def check_sam3(finder: Any, image: Image, expected: Arrays) -> None:
@@ -219,8 +226,8 @@ def check_vitmatte(matter: Any, image: Image, expected: Arrays) -> None:
 
 CHECKS: dict[str, Callable[[Any, Image, Arrays], None]] = {
     "segformer": check_semantic,
-    "mask2former": check_universal(UniversalOptions, visible=0.8),
-    "oneformer": check_universal(UniversalOptions, visible=0.8),
+    "mask2former": check_universal(QuerySegmentationOptions, visible=0.8),
+    "oneformer": check_universal(QuerySegmentationOptions, visible=0.8),
     "eomt": check_universal(EomtOptions, visible=0.8),
     "sam": check_promptable,
     "sam-hq": check_promptable,

@@ -6,6 +6,7 @@ import builtins
 import io
 import os
 import pickle
+import struct
 import subprocess
 import sys
 import zipfile
@@ -209,3 +210,85 @@ def test_scanning_needs_no_torch() -> None:
     program = "import sys, premask.models.weights.pickles; assert 'torch' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "plugin")}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+
+
+# --- archives that show one pickle to the scanner, and another one to torch
+
+BENIGN = as_saved([1.0, torch.ones(2)])
+HARMFUL = as_saved([Calls(os.system, COMMAND), torch.ones(2)])
+
+
+def list_of_parts(archive: bytes) -> tuple[int, int]:
+    """Where the list of an archive's parts begins and ends."""
+    start = archive.index(b"PK\x01\x02")
+    end = min(archive.find(mark, start) % len(archive) for mark in (b"PK\x05\x06", b"PK\x06\x06"))
+    return start, end
+
+
+def with_two_lists() -> bytes:
+    """zipfile reads the list that lies before the end, torch the one whose place is written there.
+
+    zipfile takes the distance between the two for something that was put before the archive, and
+    adds it to the places of all parts.
+    """
+    start, end = list_of_parts(HARMFUL)
+    good_start, good_end = list_of_parts(BENIGN)
+    place = max(start, good_start)
+    body = HARMFUL[:start] + bytes(place - start) + HARMFUL[start:end]
+    shown = bytearray(BENIGN[good_start:good_end])
+    at = 0
+    while (at := shown.find(b"PK\x01\x02", at)) >= 0:
+        (offset,) = struct.unpack("<I", shown[at + 42 : at + 46])
+        shown[at + 42 : at + 46] = struct.pack("<I", offset + place - good_start)
+        at += 4
+    count, size = shown.count(b"PK\x01\x02"), len(shown)
+    last = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, count, count, size, place, 0)
+    return body + BENIGN[:good_start] + bytes(shown) + last
+
+
+AMBIGUOUS: dict[str, tuple[bytes, str]] = {
+    "two lists of parts": (with_two_lists(), "list of parts"),
+    "another archive before it": (HARMFUL + BENIGN, "list of parts"),
+    "a pickle before it": (
+        pickle.dumps(Calls(os.system, COMMAND), protocol=2) + BENIGN,
+        "before its first part",
+    ),
+    "a comment": (BENIGN[:-2] + struct.pack("<H", len(HARMFUL)) + HARMFUL, "list of parts"),
+    "bytes behind it": (BENIGN + bytes(100), "behind its list of parts"),
+    "capital letters": (
+        zipped(data__pkl=b"\x80\x02N.", DATA__PKL=b"\x80\x02N."),
+        "the same name",
+    ),
+    "a name with a zero": (
+        zipped(data__pkl=b"\x80\x02N.").replace(b"archive/version", b"archive/v\0rsion"),
+        "goes on behind its end",
+    ),
+}
+
+
+@pytest.mark.parametrize("trick", AMBIGUOUS)
+def test_what_two_readers_could_read_differently_is_refused(trick: str, tmp_path: Path) -> None:
+    data, reason = AMBIGUOUS[trick]
+    (tmp_path / "odd.pt").write_bytes(data)
+    with pytest.raises(UnsafeWeights, match=reason):
+        imported_names(tmp_path / "odd.pt")
+
+
+def test_the_parts_lie_in_one_folder(tmp_path: Path) -> None:
+    """torch takes the folder of the first part for that of all."""
+    with zipfile.ZipFile(tmp_path / "odd.pt", "w") as archive:
+        archive.writestr("other/version", b"3\n")
+        archive.writestr("archive/data.pkl", b"\x80\x02N.")
+    with pytest.raises(UnsafeWeights, match="not in one folder"):
+        imported_names(tmp_path / "odd.pt")
+
+
+def test_the_two_lists_are_a_trick_indeed(tmp_path: Path) -> None:
+    """zipfile shows tensors, and torch would run the other pickle."""
+    path = tmp_path / "odd.pt"
+    path.write_bytes(with_two_lists())
+    with zipfile.ZipFile(path) as archive:
+        (shown,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        assert b"system" not in archive.read(shown)
+    reader = torch._C.PyTorchFileReader(str(path))
+    assert b"system" in reader.get_record("data.pkl")

@@ -109,15 +109,6 @@ def closed_set(model_name: str) -> Callable[[Path, PIL.Image.Image], Arrays]:
         processor, model = _loaded(folder, model_name, processor_name="AutoImageProcessor")
         output = _run(model, processor(images=image, return_tensors="pt"))
         sizes = [image.size[::-1]]
-        if "Instance" in model_name:
-            (found,) = processor.post_process_instance_segmentation(
-                output, threshold=0.0, target_sizes=sizes
-            )
-            segments = found["segments_info"]
-            return {
-                "labels": np.array([one["label_id"] for one in segments]),
-                "scores": np.array([one["score"] for one in segments]),
-            }
         (found,) = processor.post_process_object_detection(
             output, threshold=0.0, target_sizes=sizes
         )

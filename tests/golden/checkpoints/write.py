@@ -36,7 +36,7 @@ RESULT = "result.npz"
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A checkpoint: who builds it, since which version, and what it is asked."""
+    """A checkpoint: who builds it, since (and without) which version, and what it is asked."""
 
     module: str
     since: tuple[int, int]
@@ -44,6 +44,7 @@ class Case:
     ask: Callable[[Path, PIL.Image.Image], documented.Arrays]
     build: str = "build"
     told: tuple[tuple[str, Any], ...] = ()
+    without: tuple[tuple[int, int], ...] = ()
 
 
 def _sam2(build: str = "build") -> Case:
@@ -127,6 +128,7 @@ CASES = {
         side=96,
         ask=documented.grounding_dino,
         told=(("mm", True),),
+        without=((5, 0),),  # its own call errs, and no other version has these heads
     ),
     "owlv2": Case(module="owlv2", since=(4, 40), side=96, ask=documented.owlv2),
     "florence2": Case(module="florence2", since=(4, 57), side=64, ask=documented.florence2),
@@ -148,7 +150,7 @@ def write(target: Path, only: list[str]) -> None:
     shapes = _make_builders_fit()
     target.mkdir(parents=True, exist_ok=True)
     for name, case in CASES.items():
-        if case.since <= version and (not only or name in only):
+        if case.since <= version and version not in case.without and (not only or name in only):
             with tempfile.TemporaryDirectory() as folder:
                 _write(case, Path(folder), shapes, target / f"{name}.zip")
             print(transformers.__version__, name, (target / f"{name}.zip").stat().st_size)
@@ -218,7 +220,7 @@ def _make_builders_fit() -> dict[str, tuple[int, ...]]:
 
 
 def _describe_repvit() -> None:
-    """EdgeTAM's configuration asks the hub for its default backbone, to see what differs from it."""
+    """EdgeTAM's configuration asks the hub for its default backbone, to tell what differs."""
     try:
         module = importlib.import_module("transformers.models.edgetam.configuration_edgetam")
     except ModuleNotFoundError:

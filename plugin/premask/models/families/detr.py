@@ -20,6 +20,7 @@ from premask.images import Image
 from premask.masks import Mask
 from premask.models.options import DetrOptions
 from premask.models.parts.detections import corners_xyxy, hints_of
+from premask.models.parts.known_differences import KnownDifferences
 from premask.models.parts.mask_logits import Canvas, mask_from_logits
 from premask.models.parts.torch_runtime import (
     device_of,
@@ -43,6 +44,12 @@ class _Seen:
     masks: torch.Tensor | None
 
 
+DIFFERENCES = KnownDifferences(
+    # transformers 5.0 held the heads of all decoder layers to be one, and wrote the first.
+    same_as={r"(?:model\.decoder\.)?(bbox|class)_embed\.[1-9]\d*\.(.+)": r"\1_embed.0.\2"}
+)
+
+
 class DetrFinder:
     """Finds objects of the checkpoint's own classes, with masks if it is of the segmenting kind."""
 
@@ -53,7 +60,11 @@ class DetrFinder:
         # they add up coordinates in the number type of their input. They are small enough for
         # full floats.
         self._model = load_strictly(
-            _model_class(weights), weights, device=self._device, dtype=torch.float32
+            _model_class(weights),
+            weights,
+            device=self._device,
+            known=DIFFERENCES,
+            dtype=torch.float32,
         )
         self._lock = threading.Lock()
 

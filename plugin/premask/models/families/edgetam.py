@@ -9,12 +9,12 @@ from pathlib import Path
 import timm  # noqa: F401
 from transformers import EdgeTamModel, Sam2ImageProcessor
 
-from premask.models.families.sam2 import Sam2Network
+from premask.models.families.sam2 import DIFFERENCES, Sam2Network
 from premask.models.parts.promptable import PromptableSegmenter, load_promptable
 from premask.models.parts.torch_runtime import device_of, load_processor
 
 
 def edgetam_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
     """The adapter; `weights` is a folder as transformers writes it, of the image or video model."""
-    model = load_promptable(EdgeTamModel, weights, device_of(device))
+    model = load_promptable(EdgeTamModel, weights, device_of(device), DIFFERENCES)
     return PromptableSegmenter(Sam2Network(model, load_processor(Sam2ImageProcessor, weights)))

@@ -15,6 +15,7 @@ from premask.images import Image
 from premask.masks import Size
 from premask.models.options import GroundingDinoOptions
 from premask.models.parts.detections import Floats, corners_xyxy
+from premask.models.parts.known_differences import KnownDifferences
 from premask.models.parts.phrase_finder import PhraseFinder
 from premask.models.parts.phrases import Finds, chunks, finds_of, required_phrases
 from premask.models.parts.torch_runtime import (
@@ -56,6 +57,12 @@ class Answer:
     scores: Floats
 
 
+DIFFERENCES = KnownDifferences(
+    # The decoder's heads are the model's. transformers 4.57 wrote those of MM-Grounding-DINO beyond
+    # the first as the decoder's only, and 5.24 then takes the first head for all of them.
+    same_as={r"(bbox|class)_embed\.(\d+)\.(.+)": r"model.decoder.\1_embed.\2.\3"}
+)
+
 GroundingDinoFinder = PhraseFinder[Image, Question, Answer, GroundingDinoOptions]
 
 
@@ -65,6 +72,7 @@ def grounding_dino_finder(*, weights: Path, device: str) -> GroundingDinoFinder:
         AutoModelForZeroShotObjectDetection,
         weights,
         device=device_of(device),
+        known=DIFFERENCES,
         dtype=torch.float32,
     )
     return PhraseFinder(GroundingDinoNetwork(model, load_processor(AutoProcessor, weights)))

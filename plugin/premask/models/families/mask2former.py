@@ -14,6 +14,7 @@ from premask.images import Image
 from premask.masks import Mask
 from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.class_maps import enlarged
+from premask.models.parts.known_differences import KnownDifferences
 from premask.models.parts.query_segmentation import (
     Answer,
     Look,
@@ -32,6 +33,20 @@ from premask.models.parts.torch_runtime import (
     network_input,
 )
 
+SWIN_DIFFERENCES = KnownDifferences(
+    may_lack={
+        r".*\.swin\.layernorm\.(weight|bias)": (
+            "older files have none; what is read has passed the norm of its own stage instead"
+        )
+    },
+    may_hold={
+        r".*\.relative_position_index": (
+            "older files write it down; it follows from the size of the windows"
+        )
+    },
+)
+"""Files of Mask2Former and OneFormer, both with a Swin, by transformers 4.26 to 5.0, and newer."""
+
 # transformers (5.23) resizes all masks to this size before it makes segments of them.
 MASK_SIDE = 384
 
@@ -39,7 +54,11 @@ MASK_SIDE = 384
 def mask2former_finder(*, weights: Path, device: str) -> QueryFinder:
     """The adapter; `weights` is a folder as transformers writes it."""
     model = load_strictly(
-        Mask2FormerForUniversalSegmentation, weights, device=device_of(device), dtype=torch.float32
+        Mask2FormerForUniversalSegmentation,
+        weights,
+        device=device_of(device),
+        known=SWIN_DIFFERENCES,
+        dtype=torch.float32,
     )
     processor = load_processor(Mask2FormerImageProcessor, weights)
     return QueryFinder(Mask2FormerNetwork(model, processor))

@@ -10,8 +10,10 @@ import torch
 from transformers import OneFormerForUniversalSegmentation, OneFormerProcessor
 
 from premask.images import Image
+from premask.models.families.mask2former import SWIN_DIFFERENCES
 from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.class_maps import enlarged
+from premask.models.parts.known_differences import KnownDifferences
 from premask.models.parts.query_segmentation import (
     Answer,
     Look,
@@ -29,6 +31,14 @@ from premask.models.parts.torch_runtime import (
     network_input,
 )
 
+DIFFERENCES = KnownDifferences(
+    may_lack=SWIN_DIFFERENCES.may_lack,
+    may_hold={
+        **SWIN_DIFFERENCES.may_hold,
+        r"model\.text_mapper\..*": "reads the captions that it was trained with",
+    },
+)
+
 
 def oneformer_finder(*, weights: Path, device: str) -> QueryFinder:
     """The adapter; `weights` is a folder as transformers writes it."""
@@ -36,7 +46,7 @@ def oneformer_finder(*, weights: Path, device: str) -> QueryFinder:
         OneFormerForUniversalSegmentation,
         weights,
         device=device_of(device),
-        only_trained_with=r"model\.text_mapper\.",
+        known=DIFFERENCES,
         # If config.json says that the model is in training, transformers (5.23) drops activations
         # at random, even after `eval()`.
         is_training=False,

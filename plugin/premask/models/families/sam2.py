@@ -14,6 +14,7 @@ from transformers import Sam2ImageProcessor, Sam2Model
 
 from premask.images import Image
 from premask.masks import Size
+from premask.models.parts.known_differences import KnownDifferences
 from premask.models.parts.mask_logits import Canvas
 from premask.models.parts.promptable import (
     Decoded,
@@ -24,13 +25,22 @@ from premask.models.parts.promptable import (
 )
 from premask.models.parts.torch_runtime import device_of, load_processor
 
+DIFFERENCES = KnownDifferences(
+    # transformers 4.57 held both names to be one tensor, and wrote it once.
+    same_as={
+        r"prompt_encoder\.shared_embedding\.positional_embedding": (
+            "shared_image_embedding.positional_embedding"
+        )
+    }
+)
+
 
 def sam2_segmenter(*, weights: Path, device: str) -> PromptableSegmenter:
     """The adapter; `weights` is a folder as transformers writes it, of the image or video model.
 
     The weights of the video model's memory are left out: transformers lists them by name.
     """
-    model = load_promptable(Sam2Model, weights, device_of(device))
+    model = load_promptable(Sam2Model, weights, device_of(device), DIFFERENCES)
     return PromptableSegmenter(Sam2Network(model, load_processor(Sam2ImageProcessor, weights)))
 
 

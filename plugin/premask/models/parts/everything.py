@@ -55,6 +55,7 @@ def _candidates(
 ) -> list[list[Annotation]]:
     """The good ones among the three masks of each click: of a part, a thing, a group of things."""
     logits, scores = decode(clicks)
+    scores = scores.clamp(0, 1)
     candidates: list[list[Annotation]] = [[] for _ in clicks]
     for index, level in (scores >= options.min_score).nonzero().tolist():
         mask, stability = mask_and_stability(logits[index, level], canvas, STABILITY_OFFSET)

@@ -17,6 +17,7 @@ from premask.masks import Mask, Size
 from premask.models.capabilities import Outline
 from premask.models.options import EverythingOptions
 from premask.models.parts.everything import find_everything
+from premask.models.parts.known_differences import NO_DIFFERENCES, KnownDifferences
 from premask.models.parts.mask_logits import Canvas, mask_from_logits
 from premask.models.parts.sam_prompts import Kind, ObjectPrompt, prompt_of, prompt_tensors
 from premask.models.parts.torch_runtime import (
@@ -177,7 +178,7 @@ class PromptableSegmenter:
                 mask=mask_from_logits(
                     logits[index, choice], self._network.canvas(task.embedding.size_hw)
                 ),
-                score=float(scores[index, choice]),
+                score=float(scores[index, choice].clamp(0, 1)),
             )
             for index, (choice, task) in enumerate(zip(best.tolist(), tasks, strict=True))
         ]
@@ -203,15 +204,20 @@ class PromptableSegmenter:
         tensors = prompt_tensors(prompts, self._network.device, one_image=one_image)
         with self._lock, torch.inference_mode():
             logits, scores = self._network.decode(features, tensors, multimask, options)
-        return logits.flatten(0, 1), scores.flatten(0, 1).clamp(0, 1).cpu()
+        return logits.flatten(0, 1), scores.flatten(0, 1).cpu()
 
 
-def load_promptable(model_class: Any, folder: Path, device: torch.device) -> Any:
+def load_promptable(
+    model_class: Any,
+    folder: Path,
+    device: torch.device,
+    known: KnownDifferences = NO_DIFFERENCES,
+) -> Any:
     """A model whose image encoder, most of it, is in half floats, and the rest in full ones.
 
     In bfloat16, the prompt encoder would move a click by up to 2 of its 1024 pixels.
     """
-    model = load_strictly(model_class, folder, device=device, dtype=torch.float32)
+    model = load_strictly(model_class, folder, device=device, known=known, dtype=torch.float32)
     model.vision_encoder.to(dtype_on(device))
     return model
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -16,8 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from transformers.utils import logging as transformers_logging
 
-from premask.errors import InvalidSetting, MissingWeights
+from premask.errors import InvalidSetting, MissingWeights, PremaskError
 from premask.images import Image
+from premask.models.parts.known_differences import NO_DIFFERENCES, KnownDifferences
+from premask.models.parts.weights_folder import (
+    ADVICE,
+    readable_weights,
+    require_readable_settings,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -71,19 +76,38 @@ def half_arithmetic(device: torch.device) -> torch.autocast:
 
 def load_processor(processor_class: Any, folder: Path, **settings: Any) -> Any:
     """The processor of transformers that goes with the weights in a folder."""
-    lacking = f"The folder {folder} lacks a file that goes with its weights: "
-    advice = "Download the model again, or copy it there."
-    try:
+    require_readable_settings(folder)
+    with _explained(folder):
         processor = processor_class.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, **settings
         )
-    except (OSError, ValueError) as error:
-        raise MissingWeights(f"{lacking}{error} {advice}") from error
     tokenizer = getattr(processor, "tokenizer", None)
     # Without its files transformers 5 makes a tokenizer that knows no word.
     if tokenizer and not any((folder / name).is_file() for name in _files_of(tokenizer)):
-        raise MissingWeights(f"{lacking}one of {', '.join(_files_of(tokenizer))}. {advice}")
+        raise MissingWeights(
+            f"The folder {folder} lacks a file that goes with its weights: one of "
+            f"{', '.join(_files_of(tokenizer))}. {ADVICE}"
+        )
     return processor
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Whatever a library raises at a broken folder becomes `MissingWeights`.
+
+    What it raises depends on where the settings make no sense: ValueError, TypeError, KeyError,
+    errors of its own. A missing package and too little memory are other matters.
+    """
+    try:
+        yield
+    except (ImportError, MemoryError, torch.OutOfMemoryError, PremaskError):
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise MissingWeights(
+            f"What lies in {folder} can't be loaded: {reason} A file is missing, or is not what it "
+            f"is called. {ADVICE}"
+        ) from error
 
 
 def _files_of(tokenizer: Any) -> list[str]:
@@ -106,29 +130,32 @@ def load_strictly(
     folder: Path,
     *,
     device: torch.device,
-    only_trained_with: str = "^$",
+    known: KnownDifferences = NO_DIFFERENCES,
     **settings: Any,
 ) -> Any:
     """A transformers model from a folder; `MissingWeights` if a weight is missing or left over.
 
-    transformers itself fills what is missing with random numbers and goes on. What is left over
-    may be what matches `only_trained_with`.
+    transformers itself fills what is missing with random numbers and goes on. What may be missing
+    or left over is `known`.
     """
+    require_readable_settings(folder)
+    written_as, written = readable_weights(folder)
     settings = {"dtype": dtype_on(device), **settings}
-    with _LOADING, _silence():
+    with _LOADING, _silence(), _explained(folder):
         model, report = model_class.from_pretrained(
             folder,
             local_files_only=True,
-            use_safetensors=True,
+            use_safetensors=written_as == "safetensors",
+            weights_only=True,
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
             **settings,
         )
-    report["unexpected_keys"] = [
-        key for key in report["unexpected_keys"] if not re.match(only_trained_with, key)
-    ]
+    missing = report["missing_keys"]
+    report |= known.unexplained(missing, report["unexpected_keys"])
     _require_complete(report, model_class, folder)
+    known.share(model, missing, written)
     return model.to(device).eval()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from premask.errors import MissingWeights, UnsafeWeights
+from premask.models.weights.torch_archive import ambiguity
 
 LARGEST = 2**28
 """The most bytes that a pickle may have. The weights themselves lie beside it in the zip."""
@@ -65,12 +66,12 @@ def _pickle_in(path: Path) -> bytes:
     """The one pickle of the file: torch.save writes a zip with a single `data.pkl` in it."""
     try:
         with zipfile.ZipFile(path) as archive:
+            # Before anything else: what is scanned here has to be what torch will load.
+            if reason := ambiguity(path, archive):
+                raise _refused(path, reason)
             members = archive.infolist()
-            pickles = [member for member in members if member.filename.endswith(".pkl")]
-            # Of two parts with one name, torch might load the one that was not looked at here.
-            if len({member.filename for member in members}) < len(members):
-                raise _refused(path, "two of its parts have the same name")
-            if [member.filename.rpartition("/")[2] for member in pickles] != ["data.pkl"]:
+            pickles = [part for part in members if part.filename.lower().endswith(".pkl")]
+            if [part.filename.split("/")[1:] for part in pickles] != [["data.pkl"]]:
                 raise _refused(
                     path, "it is no plain file of torch.save: TorchScript holds programs"
                 )
