@@ -260,13 +260,17 @@ def assert_same_classes(
 
 
 def assert_scores(found: Sequence[Hint], expected: NDArray[Any]) -> None:
-    np.testing.assert_allclose([hint.score for hint in found], expected, rtol=0, atol=SCORE)
+    np.testing.assert_allclose(
+        np.array([hint.score for hint in found], np.float64), expected, rtol=0, atol=SCORE
+    )
 
 
 def assert_boxes(found: Sequence[Hint], expected: NDArray[Any], image: Image) -> None:
     height, width = image.size_hw
     within = expected.clip(0, [width, height, width, height])
-    np.testing.assert_allclose([hint.box_xyxy for hint in found], within, rtol=0, atol=PIXELS)
+    np.testing.assert_allclose(
+        np.array([hint.box_xyxy for hint in found], np.float64), within, rtol=0, atol=PIXELS
+    )
 
 
 def assert_masks(found: Sequence[Mask | None], expected: NDArray[Any]) -> None:

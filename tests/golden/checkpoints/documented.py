@@ -83,8 +83,10 @@ def promptable(model_name: str, processor_name: str) -> Callable[[Path, PIL.Imag
     def ask(folder: Path, image: PIL.Image.Image) -> Arrays:
         processor, model = _loaded(folder, model_name, processor_name=processor_name)
         points, labels = ([[[*CLICK]]], [[1]]) if is_padded else ([[[[*CLICK]]]], [[[1]]])
-        prompts = {"click": {"input_points": points}, "box": {"input_boxes": [[[*BOX]]]}}
-        prompts["click"]["input_labels"] = labels  # type: ignore[assignment]
+        prompts: dict[str, dict[str, Any]] = {
+            "click": {"input_points": points, "input_labels": labels},
+            "box": {"input_boxes": [[[*BOX]]]},
+        }
         result: Arrays = {}
         for kind, prompt in prompts.items():
             inputs = processor(images=image, return_tensors="pt", **prompt)
@@ -219,7 +221,7 @@ def _run(model: Any, inputs: Mapping[str, Any], **told: Any) -> Any:
 
 
 def _classes(numbers: torch.Tensor) -> NDArray[Any]:
-    return numbers.numpy().astype(np.uint8)
+    return np.asarray(numbers.numpy(), np.uint8)
 
 
 def _bits(masks: list[NDArray[Any]], image: PIL.Image.Image) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ def made(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     """
     noise = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
     if len(shape) > 1:
-        noise *= 1.2 / np.sqrt(max(1, np.prod(shape[1:])))
+        noise *= 1.2 / math.sqrt(max(1, math.prod(shape[1:])))
     else:
         noise = 0.1 * noise + (1 if name.endswith(("weight", "running_var")) else 0)
     if name.endswith("running_var"):

@@ -211,7 +211,7 @@ def _make_builders_fit() -> dict[str, tuple[int, ...]]:
                     buffer.copy_(made(name, tuple(buffer.shape)))
         return model
 
-    importlib.import_module("tests.tiny_models.perturb").perturb = fill
+    setattr(importlib.import_module("tests.tiny_models.perturb"), "perturb", fill)  # noqa: B010
     _read_classes_of_oneformer_here()
     _describe_repvit()
     if transformers.__version__.startswith("4."):

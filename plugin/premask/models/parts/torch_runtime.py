@@ -105,8 +105,8 @@ def _explained(folder: Path) -> Iterator[None]:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MissingWeights(
-            f"What lies in {folder} can't be loaded: {reason} A file is missing, or is not what it "
-            f"is called. {ADVICE}"
+            f"The folder {folder} lacks a file that goes with its weights, or one of them is not "
+            f"what it is called: {reason} {ADVICE}"
         ) from error
 
 
