@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoConfig,
     AutoImageProcessor,
     AutoModelForInstanceSegmentation,
     AutoModelForObjectDetection,
@@ -29,6 +28,7 @@ from premask.models.parts.torch_runtime import (
     load_strictly,
     network_input,
 )
+from premask.models.parts.weights_folder import require_readable_settings
 from premask.prompts import Hint, Prompts
 
 AT_ONCE = 8
@@ -113,8 +113,7 @@ class DetrFinder:
 
 def _model_class(weights: Path) -> Any:
     """The class for the weights: only RF-DETR's config.json says whether there are masks."""
-    config = AutoConfig.from_pretrained(weights, local_files_only=True, trust_remote_code=False)
-    drawing = any("Segmentation" in name for name in config.architectures or ())
+    drawing = "Segmentation" in str(require_readable_settings(weights).get("architectures"))
     return AutoModelForInstanceSegmentation if drawing else AutoModelForObjectDetection
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ from premask.models.parts.torch_runtime import (
     images_at_once,
     load_processor,
 )
+from premask.models.parts.weights_folder import require_readable_settings
 from premask.prompts import Exemplar, Phrase, Prompts
 
 TEXTS_AT_ONCE = 8
@@ -207,8 +207,8 @@ class Sam3Network:
 
 def _model_class(folder: Path) -> Any:
     """The image model; it also loads from the folder of its video model, as it is published."""
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return Sam3LiteTextModel if settings["model_type"] == "sam3_lite_text" else Sam3Model
+    settings = require_readable_settings(folder)
+    return Sam3LiteTextModel if settings.get("model_type") == "sam3_lite_text" else Sam3Model
 
 
 def _first_positive(exemplars: Sequence[Exemplar]) -> Exemplar:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,19 +19,24 @@ ADVICE = "Download the model again, or copy the file there."
 WeightsFormat = Literal["safetensors", "pickle"]
 
 
-def require_readable_settings(folder: Path) -> None:
-    """`MissingWeights` if the folder has no config.json, or a JSON file that is broken."""
+def require_readable_settings(folder: Path) -> dict[str, Any]:
+    """What config.json says; `MissingWeights` without it, or if a JSON file there is broken."""
     if not (folder / CONFIG).is_file():
         raise MissingWeights(
             f"There is no {folder / CONFIG}, which says what the weights beside it are. {ADVICE}"
         )
-    for path in sorted(folder.glob("*.json")):
-        try:
-            settings = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise MissingWeights(f"{path} can't be read: {error}. {ADVICE}") from error
-        if path.name == CONFIG and not isinstance(settings, dict):
-            raise MissingWeights(f"{path} says nothing of a model. {ADVICE}")
+    settings = {path.name: _settings_in(path) for path in sorted(folder.glob("*.json"))}
+    config = settings[CONFIG]
+    if not isinstance(config, dict):
+        raise MissingWeights(f"{folder / CONFIG} says nothing of a model. {ADVICE}")
+    return config
+
+
+def _settings_in(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MissingWeights(f"{path} can't be read: {error}. {ADVICE}") from error
 
 
 def readable_weights(folder: Path) -> tuple[WeightsFormat, frozenset[str]]:
