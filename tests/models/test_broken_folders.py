@@ -1,4 +1,4 @@
-"""Whatever is wrong with a folder of weights: `MissingWeights` says which file, and nothing else."""
+"""Whatever is wrong with a folder of weights, `MissingWeights` says which file it is."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def broken_settings_of_the_processor(folder: Path) -> str:
 
 
 BREAKAGES: dict[str, Callable[[Path], str]] = {
-    each.__name__: each
-    for each in (
+    breakage.__name__: breakage
+    for breakage in (
         truncated,
         empty,
         a_pickle_named_safetensors,
