@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
 from numpy.typing import NDArray
 
+from premask.decoding import Rgb as Rgb
+from premask.decoding import decode_bytes, decode_picture
 from premask.errors import UnreadableImage
-from premask.geometry import MAX_PIXELS, IntBox, box_slices
+from premask.geometry import IntBox, box_slices
 
-Rgb = NDArray[np.uint8]
 ImageSource = str | Path | bytes | Rgb | PIL.Image.Image
 
-READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-"""Pillow's names of the formats that are read. MPO, which some phones call .jpg, counts as JPEG."""
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".apng"}
+SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
+    *(".avif", ".jp2", ".heic", ".heif", ".hif"),
+}
 """The file names that are picked up from a folder."""
 
 MAX_FILE_BYTES = 2**31
@@ -37,18 +35,21 @@ class Image:
 
     `digest` is a hash of the file or of the pixels, and tells whether they have changed. `pixels`
     is None for an image whose pixels are not in memory: its labels need the size only. An image
-    that could not be read, and one of unknown size, has the size (0, 0).
+    that could not be read, and one of unknown size, has the size (0, 0). `note` says how gray
+    values of more than 8 bits became 8.
     """
 
     name: str
     size_hw: tuple[int, int] = (0, 0)
     digest: str = ""
     pixels: Rgb | None = None
+    note: str = ""
 
     @classmethod
-    def from_rgb(cls, rgb: Rgb, *, name: str, digest: str = "") -> Image:
+    def from_rgb(cls, rgb: Rgb, *, name: str, digest: str = "", note: str = "") -> Image:
         """An image from its pixels (height, width, 3) of uint8."""
-        return cls(name=name, size_hw=(rgb.shape[0], rgb.shape[1]), digest=digest, pixels=rgb)
+        size_hw = (rgb.shape[0], rgb.shape[1])
+        return cls(name=name, size_hw=size_hw, digest=digest, pixels=rgb, note=note)
 
     @classmethod
     def unread(cls, name: str) -> Image:
@@ -89,13 +90,14 @@ def read_image(source: ImageSource, name: str | None = None) -> Image:
         return _from_array(source, name or "array")
     if isinstance(source, PIL.Image.Image):
         name = name or str(getattr(source, "filename", "") or "image")
-        rgb = _decoded(source, name)
-        return Image.from_rgb(rgb, name=name, digest=_digest_of_pixels(rgb))
+        rgb, note = decode_picture(source, name)
+        return Image.from_rgb(rgb, name=name, digest=_digest_of_pixels(rgb), note=note)
     if isinstance(source, (str, Path)):
         name = name or str(source)
         source = read_file(Path(source), name)
     name = name or "bytes"
-    return Image.from_rgb(_from_bytes(source, name), name=name, digest=digest_of(source))
+    rgb, note = decode_bytes(source, name)
+    return Image.from_rgb(rgb, name=name, digest=digest_of(source), note=note)
 
 
 def read_file(path: Path, name: str) -> bytes:
@@ -135,69 +137,3 @@ def _from_array(array: NDArray[np.uint8], name: str) -> Image:
         raise UnreadableImage(name, f"an array of shape {array.shape} has no pixels")
     rgb = np.ascontiguousarray(array if array.ndim == 3 else np.stack([array] * 3, axis=-1))
     return Image.from_rgb(rgb, name=name, digest=_digest_of_pixels(rgb))
-
-
-def _from_bytes(data: bytes, name: str) -> Rgb:
-    if not data:
-        raise UnreadableImage(name, "the file is empty")
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns at half the size at which it refuses; our own bound is checked below.
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            # Only these: some of Pillow's other readers start programs.
-            with PIL.Image.open(io.BytesIO(data), formats=READABLE) as picture:
-                return _decoded(picture, name)
-    except PIL.UnidentifiedImageError as error:
-        known = ", ".join(READABLE)
-        raise UnreadableImage(name, f"it is no image of a kind that is read ({known})") from error
-    except PIL.Image.DecompressionBombError as error:
-        raise UnreadableImage(name, f"it unpacks to too many pixels ({error})") from error
-    except OSError as error:
-        raise _broken(name, error) from error
-
-
-def _decoded(picture: PIL.Image.Image, name: str) -> Rgb:
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise UnreadableImage(
-            name, f"{width} x {height} pixels are more than {MAX_PIXELS:,}: is it a bomb?"
-        )
-    try:
-        rgb = np.asarray(_as_rgb(PIL.ImageOps.exif_transpose(picture)))
-    # Pillow's decoders raise nearly anything on broken files.
-    except Exception as error:
-        raise _broken(name, error) from error
-    rgb.setflags(write=False)
-    return rgb
-
-
-def _broken(name: str, error: Exception) -> UnreadableImage:
-    return UnreadableImage(name, f"the file is broken ({error})")
-
-
-def _as_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """A picture of any mode as RGB; what is transparent is shown on white."""
-    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
-        picture = _eight_bit(picture)
-    if picture.has_transparency_data:
-        over = picture.convert("RGBA")
-        paper = PIL.Image.new("RGBA", over.size, "white")
-        return PIL.Image.alpha_composite(paper, over).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _eight_bit(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Gray values of 16 or 32 bits, or of floats, in 8 bits.
-
-    Of 16 bits the upper eight are taken. Where the type says nothing of the range that was meant,
-    it goes from the least to the greatest value of the picture.
-    """
-    gray = np.asarray(picture)
-    # Pillow opens some files of 16 bits as "I", which has 32.
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and 255 < gray.max() < 65536):
-        return PIL.Image.fromarray((gray.astype(np.uint32) >> 8).astype(np.uint8))
-    low, high = float(gray.min()), float(gray.max())
-    if picture.mode == "I" and low >= 0 and high <= 255:
-        return PIL.Image.fromarray(gray.astype(np.uint8))
-    scaled = (gray - low) * (255 / (high - low) if high > low else 0)
-    return PIL.Image.fromarray(scaled.astype(np.uint8))

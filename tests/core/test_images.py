@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.ImageCms
 import pytest
 from numpy.typing import NDArray
 
+from premask import decoding
 from premask.errors import UnreadableImage
-from premask.images import Image, read_image
+from premask.images import SUFFIXES, Image, read_image
 
 RED_AND_BLUE = np.zeros((40, 60, 3), np.uint8)
 RED_AND_BLUE[:, :30] = (255, 0, 0)
@@ -172,3 +175,128 @@ def test_arrays_and_pictures_are_images_too() -> None:
 def test_an_image_that_let_its_pixels_go_says_so() -> None:
     with pytest.raises(UnreadableImage, match="not in memory"):
         _ = Image.unread("gone").rgb
+
+
+def photo_like() -> NDArray[np.uint8]:
+    rows, columns = np.mgrid[:64, :64] * 4
+    return np.dstack((rows, columns, 255 - rows)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("form", "suffix"),
+    [("AVIF", ".avif"), ("JPEG2000", ".jp2"), ("JPEG", ".jfif"), ("JPEG", ".jpe")],
+)
+def test_other_formats_of_photos_are_read_and_picked_up(form: str, suffix: str) -> None:
+    data = saved(PIL.Image.fromarray(photo_like()), form, quality=95)
+    assert np.abs(read(data).astype(int) - photo_like()).mean() < 6
+    assert suffix in SUFFIXES
+
+
+def test_heic_is_read_with_its_package() -> None:
+    heif = pytest.importorskip("pillow_heif", reason="pip install 'premask[heif]'")
+    buffer = io.BytesIO()
+    heif.from_pillow(PIL.Image.fromarray(photo_like())).save(buffer, quality=95)
+    assert np.abs(read(buffer.getvalue()).astype(int) - photo_like()).mean() < 6
+    assert ".heic" in SUFFIXES
+
+
+def test_heic_without_its_package_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    decoding._can_read_heic.cache_clear()
+    with pytest.raises(UnreadableImage, match=r"it is HEIC, .* pip install 'premask\[heif\]'"):
+        read(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    decoding._can_read_heic.cache_clear()
+
+
+def wide_profile() -> bytes:
+    """A profile of Adobe RGB (1998): its primaries, and gamma 2.2."""
+    lines = [(0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)]
+
+    def s15(*numbers: float) -> bytes:
+        return b"".join(struct.pack(">i", round(number * 65536)) for number in numbers)
+
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"wide\0" + bytes(78),
+        b"wtpt": b"XYZ \0\0\0\0" + s15(0.9642, 1, 0.8249),
+        **{
+            name: b"XYZ \0\0\0\0" + s15(*line)
+            for name, line in zip((b"rXYZ", b"gXYZ", b"bXYZ"), lines, strict=True)
+        },
+        **{
+            name: b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.19921875 * 256)) + b"\0\0"
+            for name in (b"rTRC", b"gTRC", b"bTRC")
+        },
+    }
+    table, body = struct.pack(">I", len(tags)), b""
+    start = 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        content += bytes(-len(content) % 4)
+        table += name + struct.pack(">II", start + len(body), len(content))
+        body += content
+    size = start + len(body)
+    head = struct.pack(">I4xI4s4s4s12x4s", size, 0x02100000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    head = head.ljust(68, b"\0") + s15(0.9642, 1, 0.8249)
+    return head.ljust(128, b"\0") + table + body
+
+
+def in_srgb_by_hand(wide: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Adobe RGB (1998) -> sRGB by the matrices of their standards, both with D65."""
+    x, y, z = (0.57667, 0.18556, 0.18823), (0.29734, 0.62736, 0.07529), (0.02703, 0.07069, 0.99134)
+    red, green, blue = (
+        (3.2406, -1.5372, -0.4986),
+        (-0.9689, 1.8758, 0.0415),
+        (0.0557, -0.204, 1.057),
+    )
+    to_srgb = np.array([red, green, blue]) @ np.array([x, y, z])
+    linear = np.clip((wide / 255) ** 2.19921875 @ to_srgb.T, 0, 1)
+    curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(255 * curved)
+
+
+@pytest.mark.parametrize(("form", "mode"), [("PNG", "RGB"), ("TIFF", "RGB"), ("PNG", "RGBA")])
+def test_colors_are_those_that_the_files_profile_means(form: str, mode: str) -> None:
+    picture = PIL.Image.fromarray(photo_like()).convert(mode)
+    rgb = read(saved(picture, form, icc_profile=wide_profile()))
+    wanted = in_srgb_by_hand(photo_like())
+    assert np.abs(wanted - photo_like()).mean() > 5
+    assert np.abs(rgb - wanted).mean() < 1.5
+
+
+def test_srgb_and_broken_profiles_change_nothing() -> None:
+    srgb = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
+    for profile in (srgb, b"nonsense", wide_profile()[:200]):
+        data = saved(PIL.Image.fromarray(photo_like()), "PNG", icc_profile=profile)
+        assert np.array_equal(read(data), photo_like())
+    gray = PIL.Image.fromarray(photo_like()[..., 0])
+    with_rgb_profile = read(saved(gray, "PNG", icc_profile=wide_profile()))
+    assert np.ptp(with_rgb_profile.astype(int), axis=2).max() <= 2
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_gray_values_of_any_depth_are_neither_black_nor_burnt(bits: int, form: str) -> None:
+    gray = np.linspace(0, 2**bits - 1, 64 * 64).reshape(64, 64).astype(np.uint16)
+    image = read_image(saved(PIL.Image.fromarray(gray), form), "file")
+    assert np.array_equal(image.rgb[..., 0], gray >> (bits - 8))
+    assert image.note == f"gray values of {bits} bits, as their range suggests"
+
+
+def test_a_tiff_declares_how_deep_its_values_are() -> None:
+    """The brightest pixel of a dark image has 9 bits, but the camera has 12."""
+    gray = np.full((8, 8), 500, np.uint16)
+    data = saved(PIL.Image.fromarray(gray), "TIFF", tiffinfo={281: 4095})
+    image = read_image(data, "file")
+    assert image.note == "gray values of 12 bits, as the file declares"
+    assert image.rgb[0, 0, 0] == 500 >> 4
+
+
+def test_an_image_of_8_bits_has_no_note() -> None:
+    assert read_image(PNG, "file").note == ""
+
+
+def test_deep_gray_values_are_turned_upright_too() -> None:
+    gray = (np.arange(6 * 4).reshape(6, 4) * 100).astype(np.uint16)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    rgb = read(saved(PIL.Image.fromarray(gray), "PNG", exif=exif))
+    assert np.array_equal(rgb[..., 0], np.rot90(gray, -1) >> 4)
