@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageCms
 import pytest
+import skimage.data
 from numpy.typing import NDArray
 
 from premask import decoding
@@ -260,6 +261,14 @@ def test_colors_are_those_that_the_files_profile_means(form: str, mode: str) -> 
     wanted = in_srgb_by_hand(photo_like())
     assert np.abs(wanted - photo_like()).mean() > 5
     assert np.abs(rgb - wanted).mean() < 1.5
+
+
+def test_a_real_photo_in_adobe_rgb_looks_as_its_profile_says() -> None:
+    path = Path(skimage.data.__file__).parent / "rocket.jpg"
+    with PIL.Image.open(path) as picture:
+        wanted = in_srgb_by_hand(np.asarray(picture))
+    assert np.abs(read_image(path).rgb - wanted).mean() < 1.5
+    assert np.abs(skimage.data.rocket() - wanted).mean() > 3
 
 
 def test_srgb_and_broken_profiles_change_nothing() -> None:
