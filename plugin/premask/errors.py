@@ -72,7 +72,7 @@ class UnknownSetting(UnknownName):
 
 
 class UnknownCategory(UnknownName):
-    """The model's own classes, and names for several of them; see models/categories.toml."""
+    """The model's own classes, and names for several of them; see models/parts/categories.toml."""
 
     kind = "category"
 
