@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_backend.project.label_config import images_of
+from ml_backend.project.task_data import shown
 from ml_backend.project.task_reading import (
     ImageNames,
     ReadingCounts,
@@ -153,7 +154,7 @@ class Pull:
             chosen = self.choice.of(task)
             self._counts.add(task, self.choice, chosen)
             for image, value in images.items() if chosen else ():
-                url = str(task["data"].get(value.lstrip("$"), ""))
+                url = shown(value, task["data"])
                 name = self._names.of(url, task["id"])
                 yield _Wanted(
                     number=number, task=task["id"], chosen=chosen, image=image, url=url, name=name

@@ -11,14 +11,14 @@ from ml_backend.predict.batching import Batches
 from ml_backend.predict.chosen_recipes import ChosenRecipes
 from ml_backend.predict.model_version import model_version
 from ml_backend.predict.task_images import Fetcher, TaskImages
-from ml_backend.project.label_config import LabelConfig
+from ml_backend.project.label_config import NAMELESS, Control, LabelConfig
 from ml_backend.project.region_prompts import prompts_from_regions
 from ml_backend.project.regions import regions_from_annotations, without_label
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.fetch import ImageFetcher
 from ml_backend.studio.protocol import Json, Task
 from premask.annotations import Annotation, Labeled
-from premask.errors import UnsupportedPrompt
+from premask.errors import UnsupportedPrompt, UnusableLabelConfig
 from premask.images import Image
 from premask.labels.label_studio import prediction_from_regions
 from premask.models.pool import ModelPool, make_pool
@@ -80,25 +80,34 @@ class Predictor:
         """
         recipe = self.recipe_for_tasks()
         annotate = partial(self._annotate, recipe=recipe) if alone else self._annotate_together
-        draft = _Draft(config=config)
+        draft = _Draft()
         for name, prompts in self.prompts_for_tasks(config).items():
             url = config.image_url(name, task.data)
             image = self.images.image(url, task_id=task.id, keep=False)
-            draft.add(annotate(image, prompts), image, name)
+            draft.add(annotate(image, prompts), image, name, config.outputs(name))
+        if not draft.regions and any(label.casefold() in NAMELESS for label in draft.dropped):
+            # As a prediction without regions, it would count as looked at, with nothing there.
+            raise UnusableLabelConfig(
+                f"'{recipe.name}' finds things, but does not know which of the labels they have. "
+                f'Choose: <Label model_phrases="{next(iter(draft.dropped))}">.'
+            )
         return draft.prediction(self._version(recipe, config))
 
     def answer_click(
         self, task: Task, asked: Mapping[str, Sequence[Json]], config: LabelConfig
     ) -> Prediction:
-        """Answer what a person asks for with regions; `asked` holds them by image tag."""
-        draft, recipe = _Draft(config=config), self.recipes.for_clicks
+        """Answer what a person asks for with regions; `asked` holds them by image tag.
+
+        Nothing is said of the whole image, such as a choice: the person asked for an object.
+        """
+        draft, recipe = _Draft(), self.recipes.for_clicks
         for name, regions in asked.items():
             url = config.image_url(name, task.data)
             image = self.images.image(url, task_id=task.id, keep=True)
             prompts = prompts_from_regions(regions, image.size_hw, config, name)
             if prompts != Prompts():
                 recipe = self.recipes.recipe_for(prompts)
-                draft.add(self._annotate(image, prompts, recipe), image, name)
+                draft.add(self._annotate(image, prompts, recipe), image, name, config.drawn(name))
         return draft.prediction(self._version(recipe, config))
 
     def _version(self, recipe: Recipe, config: LabelConfig) -> str:
@@ -126,12 +135,16 @@ class Predictor:
 class _Draft:
     """The prediction of one task, while its images are labeled."""
 
-    config: LabelConfig
     regions: list[Json] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, annotations: Sequence[Annotation], image: Image, name: str) -> None:
-        controls = self.config.outputs(name)
+    def add(
+        self,
+        annotations: Sequence[Annotation],
+        image: Image,
+        name: str,
+        controls: Sequence[Control],
+    ) -> None:
         self.regions += regions_from_annotations(annotations, image.size_hw, controls, name)
         self.dropped += without_label(annotations, controls)
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ml_backend.project.task_data import shown
 from premask.errors import InvalidRequest, UnusableLabelConfig
-from premask.labels.label_studio import CONTROL_TAGS, ControlTag
+from premask.labels.label_studio import CONTROL_TAGS, EXACTNESS, ControlTag
 
 PHRASE_ATTRIBUTES = ("model_phrases", "predicted_values")
 """The second one is what the YOLO example of label-studio-ml calls it."""
@@ -30,6 +31,9 @@ class Label:
 class Control:
     """A control tag in a label config; `images` are the names of the image tags it belongs to.
 
+    `several` lets a person choose several labels. `also` is `model_also="true"`: objects are
+    written with it even where a more exact tag shows them.
+
     It is part of the model version, so it must hold nothing that differs between processes.
     """
 
@@ -39,6 +43,7 @@ class Control:
     labels: tuple[Label, ...] = ()
     smart: bool = False
     several: bool = False
+    also: bool = False
 
     @property
     def definition(self) -> ControlTag:
@@ -63,28 +68,41 @@ class LabelConfig:
     images: Mapping[str, str]
     controls: tuple[Control, ...]
 
-    def outputs(self, image: str) -> tuple[Control, ...]:
-        """The controls that predictions for this image are written with.
+    def drawn(self, image: str) -> tuple[Control, ...]:
+        """The controls that objects on this image are written with, the most exact ones first.
 
-        Smart ones are for prompts, and are written with only where there are no others.
+        Smart ones are for prompts, and are written with only where there are no others, or where
+        their author asks for it.
         """
-        own = [control for control in self.controls if image in control.images]
-        drawn = [control for control in own if control.definition.write]
-        plain = [control for control in drawn if not control.smart]
-        of_whole_image = [control for control in own if control.definition.write_classes]
-        return (*(plain or drawn), *of_whole_image)
+        drawn = [
+            control
+            for control in self.controls
+            if image in control.images and control.definition.write
+        ]
+        plain = [control for control in drawn if not control.smart or control.also]
+        return tuple(
+            sorted(plain or drawn, key=lambda control: EXACTNESS[control.definition.region_type])
+        )
+
+    def outputs(self, image: str) -> tuple[Control, ...]:
+        """The controls that predictions for this image are written with."""
+        of_whole_image = [
+            control
+            for control in self.controls
+            if image in control.images and control.definition.write_classes
+        ]
+        return (*self.drawn(image), *of_whole_image)
 
     def labels(self, image: str) -> tuple[Label, ...]:
         """The labels that predictions for this image can have, without repetition."""
-        by_name = {label.name: label for output in self.outputs(image) for label in output.labels}
-        return tuple(by_name.values())
+        return _without_repetition(self.outputs(image))
 
     def label_asked_for(self, image: str, words: str) -> str:
         """The label for what a person asked for: the one they named, or else the first.
 
         Label Studio puts the label that is selected there over it when a person accepts.
         """
-        labels = self.labels(image)
+        labels = _without_repetition(self.drawn(image))
         said = set(_words(words))
         within = (label for label in labels if set(_words(label.name)) <= said)
         chosen = _label_called(labels, words) or next(within, labels[0] if labels else None)
@@ -93,11 +111,10 @@ class LabelConfig:
     def image_url(self, image: str, data: Mapping[str, Any]) -> str:
         """Where the image of this tag is, according to the task's data."""
         value = self.images[image]
-        url: Any = data.get(value[1:]) if value.startswith("$") else value
-        if isinstance(url, str) and url:
+        if url := shown(value, data):
             return url
         raise InvalidRequest(
-            f"The task has no image in '{value[1:]}', which the tag '{image}' shows; "
+            f"The task has no image in '{value.removeprefix('$')}', which the tag '{image}' shows; "
             f"it has: {', '.join(map(str, data)) or 'nothing'}."
         )
 
@@ -108,7 +125,7 @@ def parse_label_config(xml: str) -> LabelConfig:
     images = _images(root)
     controls = tuple(
         control
-        for element in root.iter()
+        for element in _elements(root)
         if element.tag in CONTROL_TAGS and (control := _control(element, images)) is not None
     )
     config = LabelConfig(images=images, controls=controls)
@@ -120,10 +137,14 @@ def ignored_tags(xml: str) -> tuple[str, ...]:
     """The tags that people annotate with, but that nothing is written to, as <Tag name="...">."""
     return tuple(
         f'<{element.tag} name="{element.get("name")}">'
-        for element in _root(xml).iter()
-        if element.get("toName")
-        and (element.tag not in CONTROL_TAGS or element.get("model_skip") == "true")
+        for element in _elements(_root(xml))
+        if element.get("toName") and not _is_served(element)
     )
+
+
+def has_repeater(xml: str) -> bool:
+    """Whether some tags are made anew for each task, by its data."""
+    return _root(xml).find(".//Repeater") is not None
 
 
 def images_of(xml: str) -> dict[str, str]:
@@ -134,9 +155,18 @@ def images_of(xml: str) -> dict[str, str]:
 def _images(root: ET.Element) -> dict[str, str]:
     return {
         str(element.get("name")): str(element.get("value"))
-        for element in root.iter("Image")
-        if element.get("value")
+        for element in _elements(root)
+        if element.tag == "Image" and element.get("value")
     }
+
+
+def _exactness(control: Control) -> int:
+    return EXACTNESS[control.definition.region_type]
+
+
+def _without_repetition(controls: Sequence[Control]) -> tuple[Label, ...]:
+    by_name = {label.name: label for control in controls for label in control.labels}
+    return tuple(by_name.values())
 
 
 def _label_called(labels: Sequence[Label], found: str) -> Label | None:
@@ -161,10 +191,28 @@ def _root(xml: str) -> ET.Element:
         raise UnusableLabelConfig(f"The label config is no XML ({error}); correct it.") from error
 
 
+def _elements(root: ET.Element) -> Iterator[ET.Element]:
+    """All elements but those in a <Repeater>: their number and names differ from task to task."""
+    waiting = [root]
+    while waiting:
+        element = waiting.pop()
+        yield element
+        waiting.extend(child for child in reversed(element) if child.tag != "Repeater")
+
+
+def _is_served(element: ET.Element) -> bool:
+    """Whether a tag is one that premask writes or reads, and its author leaves it to premask."""
+    tag = CONTROL_TAGS.get(element.tag)
+    if tag is None or element.get("model_skip") == "true":
+        return False
+    # Such choices are said of one region; premask knows only classes of whole images.
+    return not (tag.write_classes and element.get("perRegion") == "true")
+
+
 def _control(element: ET.Element, images: Mapping[str, str]) -> Control | None:
     """The control, unless it belongs to no image or its author excludes it from predictions."""
     own_images = tuple(name for name in str(element.get("toName")).split(",") if name in images)
-    if not own_images or element.get("model_skip") == "true":
+    if not own_images or not _is_served(element):
         return None
     return Control(
         tag=element.tag,
@@ -173,6 +221,7 @@ def _control(element: ET.Element, images: Mapping[str, str]) -> Control | None:
         labels=tuple(_labels(element)),
         smart=element.get("smart") == "true",
         several=element.get("choice", "single") != "single",
+        also=element.get("model_also") == "true",
     )
 
 
@@ -189,6 +238,11 @@ def _labels(control: ET.Element) -> Iterator[Label]:
 def _require_usable(config: LabelConfig, root: ET.Element) -> None:
     if not len(root):
         return  # a new project, which Label Studio may connect before it has labels
+    if not config.images and root.find(".//Repeater") is not None:
+        raise UnusableLabelConfig(
+            "The images of the label config are in a <Repeater>, which makes their tags anew for "
+            'each task; premask labels images with a tag of their own: <Image value="$...">.'
+        )
     if not config.images:
         raise UnusableLabelConfig(
             'The label config has no <Image value="$...">; premask labels single images only.'

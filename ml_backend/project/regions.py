@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,15 +17,19 @@ from premask.masks import Size
 def regions_from_annotations(
     annotations: Sequence[Annotation], size_hw: Size, controls: Sequence[Control], image: str
 ) -> list[Json]:
-    """The objects with all of these controls that have labels for them; `image` is their tag.
+    """The objects, each with the first of these controls that can show it and has a label for it.
 
-    Its ids are new ones: Label Studio lets a region replace the one on the screen with its id.
+    Later ones are used, too, where their author asks for it (`model_also`); `image` is their tag.
+    The ids are new ones: Label Studio lets a region replace the one on the screen with its id.
     """
     visible = [found for found in annotations if found.mask is None or found.mask.area]
+    salt = secrets.token_hex(8)
     regions = [
-        region for control in controls for region in _written(visible, size_hw, control, image)
+        region
+        for index, annotation in enumerate(visible)
+        for region in _shapes(annotation, size_hw, controls, image, f"{salt} {index}")
     ]
-    return [{**region, "id": uuid.uuid4().hex} for region in regions]
+    return [*regions, *_choices(visible, controls, image)]
 
 
 def without_label(annotations: Sequence[Annotation], controls: Sequence[Control]) -> Counter[str]:
@@ -37,25 +41,41 @@ def without_label(annotations: Sequence[Annotation], controls: Sequence[Control]
     )
 
 
-def _written(
-    annotations: Sequence[Annotation], size_hw: Size, control: Control, image: str
+def _shapes(
+    annotation: Annotation, size_hw: Size, controls: Sequence[Control], image: str, salt: str
 ) -> Iterator[Json]:
-    labeled = [
-        replace(annotation, label=label)
-        for annotation in annotations
-        if (label := control.label_for(annotation.label)) is not None
-    ]
-    names = TagNames(image=image, controls={control.tag: control.name})
-    for index, annotation in enumerate(labeled):
+    # Nearly always there is one label. Controls may call the same thing by different names, though.
+    names_by_label: dict[str, dict[str, str]] = {}
+    for control in controls:
+        tag, label = control.definition, control.label_for(annotation.label)
+        able = tag.write is not None and not (tag.needs_mask and annotation.mask is None)
+        if able and label is not None and (control.also or not names_by_label):
+            names_by_label.setdefault(label, {}).setdefault(control.tag, control.name)
+    for label, names in names_by_label.items():
         yield from regions_from_annotation(
-            annotation, size_hw, index=index, controls=(control.tag,), names=names
+            replace(annotation, label=label),
+            size_hw,
+            controls=tuple(names),
+            names=TagNames(image=image, controls=names),
+            salt=salt,
         )
-    if control.definition.write_classes and labeled:
-        surest_first = sorted(labeled, key=lambda annotation: annotation.score or 0, reverse=True)
-        classes = list(dict.fromkeys(annotation.label for annotation in surest_first))
-        yield {
-            "type": control.definition.region_type,
-            "from_name": control.name,
-            "to_name": image,
-            "value": control.definition.write_classes(classes if control.several else classes[:1]),
-        }
+
+
+def _choices(
+    annotations: Sequence[Annotation], controls: Sequence[Control], image: str
+) -> Iterator[Json]:
+    """What the image shows, as a choice for the whole of it: the surest label, or all of them."""
+    surest_first = sorted(annotations, key=lambda annotation: annotation.score or 0, reverse=True)
+    for control in controls:
+        labels = (control.label_for(annotation.label) for annotation in surest_first)
+        classes = list(dict.fromkeys(label for label in labels if label is not None))
+        if control.definition.write_classes and classes:
+            yield {
+                "id": secrets.token_urlsafe(8)[:10],
+                "type": control.definition.region_type,
+                "from_name": control.name,
+                "to_name": image,
+                "value": control.definition.write_classes(
+                    classes if control.several else classes[:1]
+                ),
+            }

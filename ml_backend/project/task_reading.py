@@ -146,9 +146,4 @@ def _submitted(task: Json) -> list[Json]:
 def _shapes(one: SourceRegions, image: str) -> Iterator[Json]:
     for region in with_own_labels(one.regions):
         if region.get("type") in READABLE_TYPES and region.get("to_name") == image:
-            if region.get("image_rotation"):
-                raise InvalidMask(
-                    f"Region {region.get('id')!r} was drawn while the image was turned by "
-                    f"{region['image_rotation']} degrees. Turn it back in Label Studio and update."
-                )
             yield region

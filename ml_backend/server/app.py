@@ -22,7 +22,7 @@ from ml_backend.server.guards import BasicAuth, Intake, RateLimit, TooLarge, Too
 from ml_backend.server.metrics import CONTENT_TYPE
 from ml_backend.server.reason_phrase import REASON_HEADER, reason_phrase
 from ml_backend.server.state import ServerState
-from ml_backend.studio.protocol import PredictCall, parse_json
+from ml_backend.studio.protocol import PredictCall, parse_json, project_id
 from premask.errors import (
     InvalidRequest,
     ModelFailed,
@@ -117,6 +117,7 @@ class _Routes:
 
     async def setup(self, request: Request) -> Response:
         document = parse_json(await self._intake.body_of(request))
+        request.state.what = f"/setup of project {project_id(document.get('project'))}"
         return JSONResponse(self._backend.set_up(document))
 
     async def predict(self, request: Request) -> Response:

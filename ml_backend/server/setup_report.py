@@ -5,44 +5,77 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ml_backend.predict.chosen_recipes import ChosenRecipes
-from ml_backend.project.label_config import LabelConfig, ignored_tags
+from ml_backend.project.label_config import LabelConfig, has_repeater, ignored_tags
+
+TRAINING = "Start Training does nothing here: premask's models are not trained."
 
 
-def setup_report(config: LabelConfig, xml: str, recipes: ChosenRecipes) -> list[str]:
-    """Sentences for the person who connects a project."""
+def setup_report(
+    config: LabelConfig, xml: str, recipes: ChosenRecipes, extra_params: object = None
+) -> list[str]:
+    """Sentences for the person who connects a project; `extra_params` are those of the form."""
     if not config.images:
         return ["The label config is empty. Add an <Image> and labels, and nothing else is needed."]
     sentences = [sentence for image in config.images for sentence in _outputs(config, image)]
-    sentences += [_whole_tasks(config, recipes), *_prompts(config, recipes)]
-    ignored = ", ".join(ignored_tags(xml))
-    return sentences + ([f"Left to people: {ignored}."] if ignored else [])
+    sentences += [*_whole_tasks(config, recipes), *_prompts(config, recipes)]
+    if ignored := ", ".join(ignored_tags(xml)):
+        sentences.append(f"Left to people: {ignored}.")
+    if has_repeater(xml):
+        sentences.append("Left to people: what is in a <Repeater>, which differs between tasks.")
+    if extra_params:
+        sentences.append(
+            "The extra params are ignored: the recipe and its settings are those that the server "
+            "was started with (--recipe, --set)."
+        )
+    return [*sentences, TRAINING]
 
 
 def _outputs(config: LabelConfig, image: str) -> Iterator[str]:
+    better: list[str] = []
     for control in config.outputs(image):
-        if control.labels:
-            labels = ", ".join(label.name for label in control.labels)
-            yield f"Image '{image}': written with {control} as {labels}."
-        else:
+        if not control.labels:
             yield (
                 f"{control} has no labels of its own, so nothing is written with it. "
                 "Labels must be in the config; those from the task's data are not known beforehand."
             )
+            continue
+        labels = ", ".join(label.name for label in control.labels)
+        what = f"Image '{image}': written with {control} as {labels}"
+        if control.definition.write_classes or control.also or not better:
+            yield f"{what}."
+        else:
+            yield (
+                f"{what}, where {' or '.join(better)} has no such label or needs a mask that there "
+                'is not; model_also="true" writes everything with it, too.'
+            )
+        better.append(str(control))
 
 
-def _whole_tasks(config: LabelConfig, recipes: ChosenRecipes) -> str:
-    if recipes.for_tasks is None:
+def _whole_tasks(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
+    recipe = recipes.for_tasks
+    if recipe is None:
         name = recipes.for_clicks.name
-        return f"Whole tasks: not labeled, because '{name}' answers clicks only."
-    if recipes.for_tasks.needs_words:
+        yield f"Whole tasks: not labeled, because '{name}' answers clicks only."
+        return
+    if recipe.needs_words:
         labels = [label for image in config.images for label in config.labels(image)]
         phrases = dict.fromkeys(phrase for label in labels for phrase in label.phrases)
-        return f"Whole tasks: '{recipes.for_tasks.name}' looks for {', '.join(phrases)}."
-    return (
-        f"Whole tasks: labeled by '{recipes.for_tasks.name}'. What it calls like a label gets that "
+        yield f"Whole tasks: '{recipe.name}' looks for {', '.join(phrases)}."
+        return
+    yield (
+        f"Whole tasks: labeled by '{recipe.name}'. What it calls like a label gets that "
         'label, the rest is dropped; <Label model_phrases="name, name"> says what else a label '
         "is called."
     )
+    if recipe.matte is None or not recipe.mattes_whole_images:
+        return
+    called = recipe.matte.label
+    controls = [control for image in config.images for control in config.outputs(image)]
+    if not any(control.label_for(called) for control in controls):
+        yield (
+            f"'{recipe.name}' calls everything '{called}', which is none of these labels, so tasks "
+            f'stay without predictions: say which one it means, <Label model_phrases="{called}">.'
+        )
 
 
 def _prompts(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
@@ -53,7 +86,9 @@ def _prompts(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
         for control in smart
         if not control.definition.takes_words
     ]
-    if pointing:
+    if not any(map(config.drawn, config.images)):
+        yield "Nobody can click: no tag can show an object. Add one such as <BrushLabels>."
+    elif pointing:
         yield f"Answered by '{recipes.for_clicks.name}': {', '.join(pointing)}."
     else:
         yield (

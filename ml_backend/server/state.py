@@ -59,7 +59,8 @@ class ServerState:
             self.projects.note(number, ConnectedProject(unusable=str(error)))
             raise
         version = self.predictor.version(config)
-        report = setup_report(config, schema, self.predictor.recipes)
+        extra_params = document.get("extra_params")
+        report = setup_report(config, schema, self.predictor.recipes, extra_params)
         report += _hostname_advice(str(document.get("hostname") or ""), self.settings)
         if self.projects.note(number, ConnectedProject(version=version, report=tuple(report))):
             log.info("project %s: %s: %s", number, version, " ".join(report))

@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes, urljoin
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.access import Access
 from ml_backend.studio.addresses import Origin, image_address, require_fetchable, url_for_messages
+from ml_backend.studio.hosts import ForbiddenAddress
 from ml_backend.studio.image_cache import CachedImage, ImageCache, cache_key
 from ml_backend.studio.network import Reply, TimeLimits
 from premask.errors import UnreadableImage
@@ -52,6 +53,8 @@ class ImageFetcher:
         name = url_for_messages(url)
         try:
             return self._follow(address, key, kept, name)
+        except ForbiddenAddress as error:
+            raise UnreadableImage(name, self._alias_advice(address) or str(error)) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise UnreadableImage(name, _in_words(error, self._seconds)) from error
 
@@ -113,6 +116,23 @@ class ImageFetcher:
         return (
             f"Label Studio refuses the token ({status}); set LABEL_STUDIO_API_KEY to one that is "
             "allowed to see this project"
+        )
+
+    def _alias_advice(self, address: str) -> str:
+        """What to do about a private address that looks like one of Label Studio's own.
+
+        To allow the host would not help: no token is sent there, so Label Studio refuses the file.
+        """
+        origin = self._access.origin
+        if origin is not None and origin.owns(address):
+            return ""
+        other = Origin.of(urljoin(address, (origin and origin.path) or "/"))
+        if not other.serves_data(address):
+            return ""
+        setting = "PREMASK_LABEL_STUDIO_ALIASES" if origin else "LABEL_STUDIO_URL"
+        return (
+            f"{other} is not where the backend looks for Label Studio. If it is Label Studio, say "
+            f"so: {setting}={other}"
         )
 
 

@@ -26,7 +26,6 @@ DATASETS = {name: form for name, form in FORMATS.items() if isinstance(form, Dat
 PICTURES = {name: form for name, form in FORMATS.items() if isinstance(form, ImageFormat)}
 READERS = {name: form.read for name, form in FORMATS.items() if form.read is not None}
 LOSSY = {
-    "label-studio-polygons": "each part of an object comes back as an object",
     "label-studio-boxes": "boxes only",
     "yolo": "an object's parts are joined by lines that are a pixel wide, and specks are left out",
     "png-classes": "one number a pixel, and one mask a class",

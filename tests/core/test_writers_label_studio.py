@@ -31,6 +31,7 @@ from premask.masks import Mask, Matte
 from tests.golden.dataset import adversarial_images, adversarial_masks
 
 SIZE = (13, 17)
+TOOLS = ("BrushLabels", "RectangleLabels", "PolygonLabels")
 AWKWARD_LABELS = ["cat", "a & b", '"quoted" <tag>', "Käse 图", "it's"]
 
 
@@ -70,7 +71,7 @@ def test_the_sdk_validates_config_and_predictions() -> None:
     task = task_from_labeled(
         Labeled(image=Image(name="a.jpg", size_hw=SIZE), annotations=tuple(annotations)),
         image_url="/a.jpg",
-        controls=("BrushLabels", "RectangleLabels", "PolygonLabels"),
+        controls=TOOLS,
     )
     for prediction in task["predictions"]:
         assert interface.validate_prediction(prediction, return_errors=True) == []
@@ -82,18 +83,26 @@ def test_the_config_has_each_label_in_each_tool() -> None:
     view = ET.fromstring(
         label_config(AWKWARD_LABELS, TagNames(image="i", controls={"BrushLabels": "b & c"}))
     )
-    tools = {tool.tag: [label.get("value") for label in tool] for tool in view if len(tool)}
+    panels = list(view.iter("Panel"))
+    tools = {tool.tag: [label.get("value") for label in tool] for panel in panels for tool in panel}
     assert set(tools) == {"BrushLabels", "RectangleLabels", "PolygonLabels"}
     assert all(labels == AWKWARD_LABELS for labels in tools.values())
-    brush = view.find("BrushLabels")
+    brush = view.find(".//BrushLabels")
     assert brush is not None
     assert (brush.get("name"), brush.get("toName")) == ("b & c", "i")
+
+
+def test_a_label_is_shown_once_at_a_time_below_the_name_of_its_tool() -> None:
+    view = ET.fromstring(label_config(["cup"]))
+    panels = [(panel.get("value"), panel.get("open")) for panel in view.iterfind("Collapse/Panel")]
+    assert panels == [("Brush", "true"), ("Rectangle", None), ("Polygon", None)]
+    assert len(list(view.iter("Label"))) == len(list(view.iterfind("Collapse/Panel/*/Label"))) == 3
 
 
 def test_a_region_has_the_fields_of_a_real_one() -> None:
     (region,) = regions_from_annotation(replace(shape("ring"), score=0.25), SIZE)
     value = region.pop("value")
-    assert len(region.pop("id")) == 16
+    assert len(region.pop("id")) == 10
     assert region == {
         "type": "brushlabels",
         "from_name": "brush",
@@ -111,8 +120,7 @@ def test_ids_are_unique_and_the_same_in_every_run() -> None:
         image=Image(name="a.jpg", size_hw=SIZE),
         annotations=(shape("parts"),) * 3 + (shape("ring"),),
     )
-    controls = ("BrushLabels", "RectangleLabels", "PolygonLabels")
-    runs = [task_from_labeled(twins, image_url="/a", controls=controls) for _ in range(2)]
+    runs = [task_from_labeled(twins, image_url="/a", controls=TOOLS) for _ in range(2)]
     ids = [region["id"] for region in runs[0]["predictions"][0]["result"]]
     assert len(ids) == len(set(ids)) > 12
     assert runs[0] == runs[1]
@@ -160,8 +168,49 @@ def test_a_turned_rectangle_becomes_the_box_around_it() -> None:
 @pytest.mark.parametrize("name", ["ring", "parts", "noise", "full", "first pixel"])
 def test_the_parts_of_a_polygon_are_the_mask(name: str) -> None:
     regions = regions_from_annotation(shape(name), SIZE, controls=["PolygonLabels"])
-    masks = [read.mask for read in annotations_from_regions(regions) if read.mask]
-    assert masks[0].union(*masks[1:]) == shape(name).mask
+    assert annotations_from_regions(regions) == (shape(name),)
+
+
+@pytest.mark.parametrize("lost", [None, "brushlabels", "polygonlabels", "rectanglelabels"])
+def test_regions_of_one_object_are_read_as_one_by_the_most_exact(lost: str | None) -> None:
+    """A person may have deleted some of them."""
+    objects = (shape("parts"), shape("ring", score=0.5), shape("parts"))
+    regions = [
+        region
+        for index, annotation in enumerate(objects)
+        for region in regions_from_annotation(annotation, SIZE, index=index, controls=TOOLS)
+        if region["type"] != lost
+    ]
+    assert len(regions) > len(objects)
+    assert annotations_from_regions(reversed(regions)) == objects[::-1]
+
+
+def test_a_box_counts_where_it_is_all_that_is_left_of_an_object() -> None:
+    regions = regions_from_annotation(shape("ring"), SIZE, controls=TOOLS)
+    left = [region for region in regions if region["type"] == "rectanglelabels"]
+    box = Annotation(label="cat", box_xyxy=shape("ring").box_xyxy)
+    assert annotations_from_regions(left) == (box,)
+
+
+def test_a_copy_that_a_person_made_is_an_object_of_its_own() -> None:
+    regions = regions_from_annotation(shape("ring"), SIZE, controls=TOOLS)
+    copies = [{**region, "id": f"copy {place}"} for place, region in enumerate(regions)]
+    assert annotations_from_regions([*regions, *copies]) == (shape("ring"),) * 2
+    assert annotations_from_regions([regions[0], copies[0]]) == (shape("ring"),) * 2
+
+
+def test_a_region_that_a_person_gave_another_label_is_not_lost() -> None:
+    brush, box = regions_from_annotation(shape("ring"), SIZE, controls=TOOLS[:2])
+    box["value"]["rectanglelabels"] = ["dog"]
+    assert [read.label for read in annotations_from_regions([brush, box])] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("meta", [None, [], "x", {"text": ["a note"]}, {"premask": 3}])
+def test_other_peoples_meta_joins_nothing(meta: Any) -> None:
+    (brush,) = regions_from_annotation(shape("ring"), SIZE)
+    assert "meta" not in brush
+    regions = [{**brush, "meta": meta}] * 2
+    assert annotations_from_regions(regions) == (shape("ring"),) * 2
 
 
 def test_kinds_that_need_a_mask_are_left_out_without_one() -> None:

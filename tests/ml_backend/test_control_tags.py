@@ -92,6 +92,12 @@ def test_label_studio_accepts_what_is_written(tag: ControlTag) -> None:
     assert LabelInterface(xml).validate_prediction(prediction, return_errors=True) == []
 
 
+@pytest.mark.parametrize("tag", WRITTEN, ids=name_of)
+def test_a_tag_that_needs_a_mask_writes_nothing_without(tag: ControlTag) -> None:
+    box = Annotation(label="Cat", box_xyxy=(1, 2, 5, 6))
+    assert bool(tag.write and list(tag.write(box, SIZE))) == bool(tag.write and not tag.needs_mask)
+
+
 @pytest.mark.parametrize("tag", READ_AGAIN, ids=name_of)
 def test_what_is_written_is_read_at_the_same_place(tag: ControlTag) -> None:
     read = annotations_from_regions(written_with(tag, parse_label_config(config_xml(tag))))

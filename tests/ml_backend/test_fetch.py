@@ -160,6 +160,30 @@ def test_a_refusal_of_another_server_suggests_the_alias(serve: Serve, fetcher: M
         fetch.image_bytes(f"{server.url}/data/upload/1/a.png")
 
 
+@pytest.mark.parametrize(
+    ("known", "setting"),
+    [("http://labels.example", "PREMASK_LABEL_STUDIO_ALIASES"), ("", "LABEL_STUDIO_URL")],
+)
+def test_another_name_of_label_studio_is_no_host_to_allow(
+    known: str, setting: str, serve: Serve, fetcher: Make
+) -> None:
+    """To allow it would end in a 401: no token is sent there."""
+    server = serve({"*": image})
+    with pytest.raises(UnreadableImage) as caught:
+        fetcher(known).image_bytes(f"{server.url}/data/upload/1/a.png")
+    assert str(caught.value).endswith(f"say so: {setting}={server.url}")
+    assert "ALLOWED_HOSTS" not in str(caught.value)
+
+
+def test_a_private_storage_that_label_studio_leads_to_is_a_host_to_allow(
+    serve: Serve, fetcher: Make
+) -> None:
+    storage = serve({"*": image})
+    label_studio = serve({"*": to(f"{storage.url}/a.png")})
+    with pytest.raises(UnreadableImage, match="PREMASK_ALLOWED_HOSTS=127"):
+        fetcher(label_studio).image_bytes("/data/upload/1/a.png")
+
+
 # --- Which hosts
 
 

@@ -131,6 +131,59 @@ def test_the_image_is_where_the_tasks_data_says() -> None:
         config.image_url("left", {})
 
 
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("$meta.image", "/nested"),
+        ("$pages[1].url", "/second"),
+        ("$a.b", "/dotted"),
+        ("$my-image", "/dashed"),
+        ("https://host/$meta.name", "https://host/7"),
+    ],
+)
+def test_the_image_is_found_as_label_studio_finds_it(value: str, url: str) -> None:
+    data = {
+        "meta": {"image": "/nested", "name": 7},
+        "pages": [{"url": "/first"}, {"url": "/second"}],
+        "a.b": "/dotted",
+        "my-image": "/dashed",
+    }
+    config = parse_label_config(MIXTURE.replace("$first", value))
+    assert config.image_url("left", data) == url
+
+
+@pytest.mark.parametrize("value", ["$meta.gone", "$pages[5]", "$pages.url", "https://h/$gone"])
+def test_a_place_that_is_not_in_the_data_is_named(value: str) -> None:
+    config = parse_label_config(MIXTURE.replace("$first", value))
+    with pytest.raises(InvalidRequest, match="which the tag 'left' shows; it has: pages, second"):
+        config.image_url("left", {"pages": [{"url": "/a"}], "second": "/b"})
+
+
+REPEATED = """<Repeater on="$pages" indexFlag="{{idx}}">
+  <Image name="page_{{idx}}" value="$pages[{{idx}}].url"/>
+  <BrushLabels name="brush_{{idx}}" toName="page_{{idx}}"><Label value="Cat"/></BrushLabels>
+</Repeater>"""
+
+
+def test_images_in_a_repeater_are_refused_when_the_project_is_connected() -> None:
+    with pytest.raises(UnusableLabelConfig, match="<Repeater>"):
+        parse_label_config(f"<View>{REPEATED}</View>")
+
+
+def test_a_repeater_beside_other_images_is_left_to_people() -> None:
+    xml = MIXTURE.replace("  <Header", f"{REPEATED}  <Header")
+    assert parse_label_config(xml) == parse_label_config(MIXTURE)
+    assert "Left to people: what is in a <Repeater>" in report(xml)
+    assert "Repeater" not in report(MIXTURE)
+
+
+def test_choices_for_each_region_are_left_to_people() -> None:
+    xml = MIXTURE.replace('choice="multiple"', 'choice="multiple" perRegion="true"')
+    outputs = parse_label_config(xml).outputs("right")
+    assert [control.name for control in outputs] == ["box", "round"]
+    assert 'Left to people: <PolygonLabels name="outline">, <Choices name="kind">' in report(xml)
+
+
 def test_an_image_may_be_the_same_for_all_tasks() -> None:
     config = parse_label_config(
         '<View><Image name="i" value="http://a/b.png"/>'
@@ -179,6 +232,42 @@ def test_the_report_says_who_answers_what() -> None:
     assert 'Words in <TextArea name="prompt">: not answered' in told
     assert "Nobody can click" in report(MIXTURE.replace(' smart="true"', ""))
     assert "not labeled, because 'click' answers clicks only" in report(CONFIG, chosen(None))
+
+
+def test_the_report_says_which_tag_writes_what_the_best_one_can_not() -> None:
+    told = report(MIXTURE)
+    assert "Image 'left': written with <BrushLabels name=\"brush\"> as Cat." in told
+    assert (
+        "Image 'left': written with <RectangleLabels name=\"box\"> as felis, Hound, where "
+        '<BrushLabels name="brush"> has no such label or needs a mask'
+    ) in told
+    asked_for = report(MIXTURE.replace('name="box"', 'name="box" model_also="true"'))
+    assert "Image 'left': written with <RectangleLabels name=\"box\"> as felis, Hound." in asked_for
+
+
+def test_the_report_says_that_nobody_can_click_where_nothing_can_be_drawn() -> None:
+    config = (
+        '<View><Image name="i" value="$image"/>'
+        '<Choices name="c" toName="i"><Choice value="a"/></Choices>'
+        '<KeyPointLabels name="k" toName="i" smart="true"><Label value="a"/>'
+        "</KeyPointLabels></View>"
+    )
+    assert "Nobody can click: no tag can show an object" in report(config)
+
+
+def test_the_report_says_what_is_ignored() -> None:
+    config = parse_label_config(CONFIG)
+    told = setup_report(config, CONFIG, chosen(), {"model": "sam"})
+    assert "The extra params are ignored" in " ".join(told)
+    assert "extra params" not in report(CONFIG)
+    assert "Start Training does nothing" in report(CONFIG)
+
+
+def test_the_report_says_beforehand_that_a_subject_has_none_of_the_labels() -> None:
+    one = CONFIG.replace('<Label value="Dog"/>', "")
+    phrased = CONFIG.replace('value="Dog"', 'value="Dog" model_phrases="subject"')
+    assert "'subject' calls everything 'subject', which is none of these labels" in report(CONFIG)
+    assert "calls everything" not in report(one) + report(phrased)
 
 
 def test_the_report_names_the_phrases_of_a_recipe_that_understands_words() -> None:

@@ -128,6 +128,43 @@ def test_clicks_go_to_the_recipe_for_clicks(connect: Connect, asked: AsksOf) -> 
     assert [recipe for recipe, _ in asked] == ["click"]
 
 
+CHOOSING = PHRASED.replace(
+    "</View>",
+    '<Choices name="kind" toName="img"><Choice value="Cat"/><Choice value="Dog"/></Choices></View>',
+)
+
+
+def test_a_click_says_nothing_of_the_whole_image(connect: Connect, asked: AsksOf) -> None:
+    client = connect(recipe="faces")
+    clicks = clicked(keypoint(1, 1, label="Cat"))
+    (answered,) = results(client, predict_call("/a.png", config=CHOOSING, context=clicks))
+    (labeled,) = results(client, predict_call("/a.png", config=CHOOSING))
+    assert [region["from_name"] for region in answered["result"]] == ["box"]
+    assert [region["from_name"] for region in labeled["result"]] == ["box", "kind"]
+
+
+def test_a_click_is_never_called_what_only_an_image_can_be_called(
+    connect: Connect, asked: AsksOf
+) -> None:
+    config = CHOOSING.replace('<Choice value="Dog"/>', '<Choice value="Indoor"/>')
+    context = clicked(text("indoor scene"))
+    results(connect(recipe="dino"), predict_call("/a.png", config=config, context=context))
+    assert asked == [("dino", Prompts(phrases=(Phrase(text="indoor scene", label="Cat"),)))]
+
+
+def test_what_has_no_name_and_could_have_several_labels_is_asked_for_again(
+    connect: Connect,
+) -> None:
+    """As a prediction without regions, Label Studio would remember it as nothing found."""
+    client = connect(recipe="subject")
+    (item,) = results(client, predict_call("/a.png", config=PHRASED))
+    assert "result" not in item
+    assert '<Label model_phrases="subject">' in item["error"]
+    named = PHRASED.replace('value="Dog"', 'value="Dog" model_phrases="subject"', 1)
+    (item,) = results(client, predict_call("/a.png", config=named))
+    assert [region["value"]["rectanglelabels"] for region in item["result"]] == [["Dog"]]
+
+
 def test_a_click_without_anything_asked_runs_nothing(connect: Connect, asked: AsksOf) -> None:
     nothing = clicked(rectangle(3, 3, 3, 3), text(" "))
     (item,) = results(connect(), predict_call("/a.png", context=nothing))

@@ -40,13 +40,38 @@ def written(*annotations: Annotation, tool: str | None = None) -> list[dict[str,
     return regions_from_annotations(annotations, SIZE, controls, "img")
 
 
-def test_each_tag_writes_the_object_in_its_way() -> None:
-    regions = written(ring(score=0.25))
+def test_an_object_is_written_once_with_the_most_exact_tag() -> None:
+    found = [ring(score=0.25), Annotation(label="hound", box_xyxy=(1, 2, 5, 6), score=0.75)]
+    brush, box, choice = written(*found)
+    assert (brush["from_name"], box["from_name"]) == ("BrushLabels", "RectangleLabels")
+    assert choice["value"] == {"choices": ["Cat"]}
+    assert not any("meta" in region for region in (brush, box, choice))
+
+
+def test_the_order_of_the_tags_in_the_config_decides_nothing() -> None:
+    backwards = "".join(
+        f'<{tool} name="{tool}" toName="img">{LABELS}</{tool}>' for tool in reversed(TOOLS)
+    )
+    config = parse_label_config(f'<View><Image name="img" value="$image"/>{backwards}</View>')
+    names = [control.name for control in config.outputs("img")]
+    assert names == ["BrushLabels", "PolygonLabels", "RectangleLabels", "EllipseLabels"]
+
+
+def test_a_tag_with_the_label_is_better_than_one_without() -> None:
+    xml = XML.replace(LABELS, '<Label value="Bird"/><Label value="Fish"/>', 1)
+    controls = parse_label_config(xml).drawn("img")
+    (region,) = regions_from_annotations([ring()], SIZE, controls, "img")
+    assert region["from_name"] == "PolygonLabels"
+
+
+def test_each_tag_that_is_asked_for_writes_the_object_in_its_way() -> None:
+    config = parse_label_config(XML.replace('toName="img">', 'toName="img" model_also="true">'))
+    regions = regions_from_annotations([ring(score=0.25)], SIZE, config.outputs("img"), "img")
     kinds = [(region["from_name"], region["type"]) for region in regions]
     assert kinds == [
         ("BrushLabels", "brushlabels"),
-        ("RectangleLabels", "rectanglelabels"),
         ("PolygonLabels", "polygonlabels"),
+        ("RectangleLabels", "rectanglelabels"),
         ("EllipseLabels", "ellipselabels"),
         ("kind", "choices"),
     ]
@@ -54,6 +79,7 @@ def test_each_tag_writes_the_object_in_its_way() -> None:
     assert [region.get("score") for region in regions] == [0.25] * 4 + [None]
     prediction = {"model_version": "v", "result": regions}
     assert LabelInterface(XML).validate_prediction(prediction, return_errors=True) == []
+    assert annotations_from_regions(regions) == (ring(score=0.25),)
 
 
 @pytest.mark.parametrize("tool", ["BrushLabels", "PolygonLabels"])
@@ -74,11 +100,7 @@ def test_a_matte_is_a_soft_brush() -> None:
 
 def test_a_box_without_a_mask_is_no_brush() -> None:
     box = Annotation(label="cat", box_xyxy=(1, 2, 5, 6))
-    assert [region["from_name"] for region in written(box)] == [
-        "RectangleLabels",
-        "EllipseLabels",
-        "kind",
-    ]
+    assert [region["from_name"] for region in written(box)] == ["RectangleLabels", "kind"]
 
 
 def test_labels_are_written_as_the_project_spells_them() -> None:
@@ -107,7 +129,7 @@ def test_no_two_regions_have_the_same_id() -> None:
     regions = written(*[ring()] * 20) + written(*[ring()] * 20)
     ids = {region["id"] for region in regions}
     assert len(ids) == len(regions)
-    assert all(len(identifier) == 32 for identifier in ids)
+    assert all(len(identifier) == 10 for identifier in ids)
 
 
 def test_a_mask_of_no_pixel_is_not_drawn() -> None:

@@ -2,6 +2,7 @@
 
 from premask.labels.label_studio.control_tags import (
     CONTROL_TAGS,
+    EXACTNESS,
     READABLE_TYPES,
     ControlTag,
     prompts_from_region,
@@ -23,6 +24,7 @@ from premask.labels.label_studio.tasks import (
 __all__ = [
     "CONTROL_TAGS",
     "DEFAULT_NAMES",
+    "EXACTNESS",
     "READABLE_TYPES",
     "ControlTag",
     "TagNames",

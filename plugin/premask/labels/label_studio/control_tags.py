@@ -40,6 +40,7 @@ class ControlTag:
     """A tag that people annotate an image with; what premask can't do with it stays None.
 
     - `write` yields the values of the regions that show one object, without its label.
+    - `needs_mask` says that it yields nothing for an object that is only a box.
     - `write_classes` makes the value of the one region that names the classes in an image.
     - `read` reads the value of a region as the shape of one object.
     - `prompt` reads what a person asks for with a region; `prompt_name` is what /setup calls that.
@@ -49,6 +50,7 @@ class ControlTag:
 
     name: str
     write: Callable[[Annotation, Size], Iterator[Json]] | None = None
+    needs_mask: bool = False
     write_classes: Callable[[Sequence[str]], Json] | None = None
     read: Callable[[Value, Size], Shape] | None = None
     prompt: Callable[[Json, Size], Prompts] | None = None
@@ -82,9 +84,18 @@ CONTROL_TAGS = {
         ControlTag(
             name="BrushLabels",
             write=brush_values,
+            needs_mask=True,
             read=brush_shape,
             prompt=stroke_prompt,
             prompt_name="strokes",
+        ),
+        ControlTag(
+            name="PolygonLabels",
+            write=polygon_values,
+            needs_mask=True,
+            read=polygon_shape,
+            prompt=polygon_prompt,
+            prompt_name="polygons",
         ),
         ControlTag(
             name="RectangleLabels",
@@ -92,13 +103,6 @@ CONTROL_TAGS = {
             read=rectangle_shape,
             prompt=box_prompt,
             prompt_name="boxes",
-        ),
-        ControlTag(
-            name="PolygonLabels",
-            write=polygon_values,
-            read=polygon_shape,
-            prompt=polygon_prompt,
-            prompt_name="polygons",
         ),
         ControlTag(
             name="EllipseLabels",
@@ -122,12 +126,16 @@ CONTROL_TAGS = {
         ControlTag(name="Choices", write_classes=choice_value),
     )
 }
-"""By name. A further tag is one more entry, with its functions in shapes.py and region_prompts.py;
-everything that reads, writes or reports on tags goes through this table."""
+"""By name, those that show an object most exactly first. A further tag is one more entry, with its
+functions in shapes.py and region_prompts.py; everything that reads, writes or reports on tags goes
+through this table."""
 
 SHAPE_READERS = {tag.region_type: tag.read for tag in CONTROL_TAGS.values() if tag.read is not None}
 READABLE_TYPES = frozenset(SHAPE_READERS)
 """The types of regions that `annotations_from_regions` reads."""
+
+EXACTNESS = {region_type: place for place, region_type in enumerate(SHAPE_READERS)}
+"""By the type of a region: the smaller the number, the more exactly it shows an object."""
 
 _PROMPT_READERS = {
     region_type: tag.prompt

@@ -31,13 +31,20 @@ DEFAULT_NAMES = TagNames()
 
 
 def label_config(labels: Sequence[str], names: TagNames = DEFAULT_NAMES) -> str:
-    """A labeling configuration (XML) for the regions of these labels."""
+    """A labeling configuration (XML) for the regions of these labels.
+
+    Each tool has a panel with its name above it, and one is open at a time: a label chooses the
+    tool that it belongs to, and people could not tell three equal ones apart.
+    """
     lines = ["<View>", f'  <Image name={quoteattr(names.image)} value="$image" zoom="true"/>']
+    lines.append("  <Collapse>")
     for tool in TOOLS:
-        lines.append(f"  <{tool} name={quoteattr(names.of(tool))} toName={quoteattr(names.image)}>")
+        title, opened = tool.removesuffix("Labels"), ' open="true"' if tool == TOOLS[0] else ""
+        attributes = f"name={quoteattr(names.of(tool))} toName={quoteattr(names.image)}"
+        lines += [f'    <Panel value="{title}"{opened}>', f"      <{tool} {attributes}>"]
         lines += [
-            f'    <Label value={quoteattr(label)} background="{hex_color(number)}"/>'
+            f'        <Label value={quoteattr(label)} background="{hex_color(number)}"/>'
             for number, label in enumerate(labels, start=1)
         ]
-        lines.append(f"  </{tool}>")
-    return "\n".join([*lines, "</View>", ""])
+        lines += [f"      </{tool}>", "    </Panel>"]
+    return "\n".join([*lines, "  </Collapse>", "</View>", ""])

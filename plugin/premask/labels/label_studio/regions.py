@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from premask.annotations import Annotation
 from premask.errors import InvalidMask
-from premask.images import digest_of
-from premask.labels.label_studio.control_tags import CONTROL_TAGS, SHAPE_READERS, ControlTag
+from premask.labels.label_studio.control_tags import (
+    CONTROL_TAGS,
+    EXACTNESS,
+    SHAPE_READERS,
+    ControlTag,
+)
 from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames
 from premask.labels.label_studio.shapes import Json
 from premask.masks import Size
+
+META_KEY = "premask"
+"""Where in a region's `meta` premask says which object it shows. Label Studio keeps what it does
+not know there, and writes a person's notes beside it."""
 
 
 def regions_from_annotation(
@@ -22,28 +33,42 @@ def regions_from_annotation(
     index: int = 0,
     controls: Sequence[str] | None = None,
     names: TagNames = DEFAULT_NAMES,
+    salt: str = "",
 ) -> list[Json]:
     """The regions that show one object; `index` is its place in the image.
 
     `controls` are the control tags to write with. By default it is a brush, soft where there is a
     matte, or a rectangle where there is no mask. Tags that need a mask are left out where there is
     none. Each part of an object is its own polygon; an ellipse is the upright one that fills the
-    box.
+    box. Where several regions show the object, their `meta` says so.
+
+    The ids are the same in every run that finds the same object, and others with another `salt`.
     """
     default = ("RectangleLabels",) if annotation.mask is None else ("BrushLabels",)
-    return [
-        _region(annotation, size_hw, tag, names, f"{index}.{part}") | {"value": value}
+    written = [
+        (tag, value)
         for tag in map(CONTROL_TAGS.__getitem__, controls or default)
-        for part, value in enumerate(tag.values(annotation, size_hw))
+        for value in tag.values(annotation, size_hw)
     ]
+    identity = _object_id(annotation, index, salt)
+    regions: list[Json] = []
+    for part, (tag, value) in enumerate(written):
+        region: Json = {"id": _short_id(identity, part)} | _region(annotation, size_hw, tag, names)
+        region["value"] = value
+        if len(written) > 1:
+            region["meta"] = {META_KEY: {"object": identity, "part": part}}
+        regions.append(region)
+    return regions
 
 
 def annotations_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[Annotation, ...]:
-    """Read regions of `READABLE_TYPES`, one annotation each; others are passed over.
+    """Read regions of `READABLE_TYPES`, one annotation an object; others are passed over.
 
-    A turned rectangle becomes the upright box around it.
+    Of the regions that premask wrote for the same object, the most exact ones count. A turned
+    rectangle becomes the upright box around it.
     """
-    return tuple(_annotation(region) for region in regions if region.get("type") in SHAPE_READERS)
+    shapes = (region for region in regions if region.get("type") in SHAPE_READERS)
+    return tuple(map(_annotation, _by_object(shapes)))
 
 
 def with_own_labels(regions: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -68,13 +93,10 @@ def with_own_labels(regions: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[st
             yield region
 
 
-def _region(
-    annotation: Annotation, size_hw: Size, tag: ControlTag, names: TagNames, place: str
-) -> Json:
-    """A region without its value."""
+def _region(annotation: Annotation, size_hw: Size, tag: ControlTag, names: TagNames) -> Json:
+    """A region without its id and its value."""
     height, width = size_hw
     region: Json = {
-        "id": _region_id(annotation, tag, place),
         "type": tag.region_type,
         "from_name": names.of(tag.name),
         "to_name": names.image,
@@ -85,15 +107,61 @@ def _region(
     return region if annotation.score is None else region | {"score": float(annotation.score)}
 
 
-def _region_id(annotation: Annotation, tag: ControlTag, place: str) -> str:
-    """An id that is unique in an image, and the same in every run that finds the same object."""
+def _object_id(annotation: Annotation, index: int, salt: str) -> str:
     box = [float(side) for side in annotation.box_xyxy]
     counts = "" if annotation.mask is None else annotation.mask.counts.decode("ascii")
-    content = json.dumps([place, tag.default_name, annotation.label, box, counts])
-    return digest_of(content.encode())[:16]
+    return _short_id(salt, index, annotation.label, box, counts)
 
 
-def _annotation(region: Mapping[str, Any]) -> Annotation:
+def _short_id(*content: object) -> str:
+    """Ten characters, like Label Studio's own ids: a longer one squeezes its list of regions."""
+    digest = hashlib.sha256(json.dumps(content).encode()).digest()
+    return base64.urlsafe_b64encode(digest)[:10].decode("ascii")
+
+
+def _by_object(regions: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The regions of each object together, in the order of their first ones.
+
+    A person may copy a region, with its `meta`: a part that is there already begins a new object.
+    So does a region that was given another label.
+    """
+    objects: list[list[Mapping[str, Any]]] = []
+    open_objects: dict[str, tuple[list[Mapping[str, Any]], set[str]]] = {}
+    for region in regions:
+        name, part = _place_in_object(region)
+        members, parts = open_objects.get(name, ([], {part}))
+        if not name or part in parts:
+            members, parts = [], set()
+            objects.append(members)
+            open_objects[name] = (members, parts)
+        members.append(region)
+        parts.add(part)
+    return objects
+
+
+def _place_in_object(region: Mapping[str, Any]) -> tuple[str, str]:
+    """Which of premask's objects a region shows, and which part of it; "" for any other region."""
+    meta = region.get("meta")
+    said = meta.get(META_KEY) if isinstance(meta, Mapping) else None
+    if not isinstance(said, Mapping) or "object" not in said:
+        return "", ""
+    value = region.get("value")
+    labels = value.get(region["type"]) if isinstance(value, Mapping) else None
+    return f"{said['object']} {labels}", str(said.get("part"))
+
+
+def _annotation(regions: Sequence[Mapping[str, Any]]) -> Annotation:
+    """The object that is shown by these regions."""
+    most_exact = min((region["type"] for region in regions), key=EXACTNESS.__getitem__)
+    first, *parts = (_read(region) for region in regions if region["type"] == most_exact)
+    masks = [part.mask for part in parts if part.mask is not None]
+    if first.mask is None or not masks:
+        return first
+    mask = first.mask.union(*masks)
+    return replace(first, mask=mask, box_xyxy=mask.box_xyxy)
+
+
+def _read(region: Mapping[str, Any]) -> Annotation:
     try:
         size_hw = (int(region["original_height"]), int(region["original_width"]))
         region_type, value = region["type"], region["value"]
