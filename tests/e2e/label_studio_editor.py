@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page, ViewportSize
 
 Json = dict[str, Any]
+Point = tuple[int, int]
 
 PICTURES = Path(__file__).parents[2] / "test-artifacts"
 MILLISECONDS = 60_000
@@ -59,6 +60,31 @@ class Editor:
         self.page.get_by_test_id("bottombar-auto-annotation-toggle").wait_for(state="attached")
         self._proposed.wait_for()
         self._show_at_its_size()
+
+    def open_alone(self, project: int, task: int) -> None:
+        """Open a task of a project without a backend."""
+        self._go(f"/projects/{project}/data?task={task}")
+        self.page.locator(".konvajs-content canvas").first.wait_for()
+        self._show_at_its_size()
+
+    def turn(self) -> None:
+        """Turn the view clockwise by 90 degrees."""
+        self.page.get_by_label("rotate-right").click()
+        self._show_at_its_size()
+
+    def draw(self, panel: str, label: str, start_xy: Point, end_xy: Point) -> None:
+        """Draw with the tool of a panel, from one pixel of what is shown to another."""
+        regions = self.page.locator(".lsf-outliner-item")
+        before = regions.count()
+        labels = self.page.locator(".lsf-label:visible").get_by_text(label, exact=True)
+        if not self.page.locator(".ant-collapse-item-active").get_by_text(panel).count():
+            self.page.locator(".ant-collapse-header").get_by_text(panel, exact=True).click()
+            self.page.locator(".ant-collapse-item-active").get_by_text(panel).wait_for()
+        labels.click()
+        self._drag(start_xy, end_xy)
+        assert until(lambda: regions.count() > before, SOON)
+        # A label that is chosen while a region is selected becomes that region's label.
+        self.page.keyboard.press("Escape")
 
     def show_prediction(self) -> None:
         self._proposed.click()
@@ -106,12 +132,8 @@ class Editor:
     def draw_box(self, label: str, box_xyxy: tuple[int, int, int, int]) -> list[Json]:
         """Draw around pixels of the photo; returns the regions that the backend was asked about."""
         self.page.locator(".lsf-label").get_by_text(label, exact=True).nth(1).click()
-        canvas, (x0, y0, x1, y1) = self.page.locator(".konvajs-content"), box_xyxy
-        return self._asked(
-            lambda: canvas.drag_to(
-                canvas, source_position={"x": x0, "y": y0}, target_position={"x": x1, "y": y1}
-            )
-        )
+        x0, y0, x1, y1 = box_xyxy
+        return self._asked(lambda: self._drag((x0, y0), (x1, y1)))
 
     def write(self, words: str) -> list[Json]:
         """Write into the text field; returns the regions that the backend was asked about."""
@@ -145,6 +167,12 @@ class Editor:
     def look(self, name: str) -> None:
         PICTURES.mkdir(exist_ok=True)
         self.page.screenshot(path=PICTURES / f"ls-{name}.png")
+
+    def _drag(self, start_xy: Point, end_xy: Point) -> None:
+        canvas, (x0, y0), (x1, y1) = self.page.locator(".konvajs-content"), start_xy, end_xy
+        canvas.drag_to(
+            canvas, source_position={"x": x0, "y": y0}, target_position={"x": x1, "y": y1}
+        )
 
     def _go(self, path: str) -> None:
         self.page.goto(self._url + path, wait_until="domcontentloaded")

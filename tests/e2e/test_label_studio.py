@@ -14,6 +14,7 @@ from benchmarks.photos import PHOTOS, copy_photos
 from premask.annotations import Annotation
 from premask.geometry import pixels_of_percent, snapped
 from premask.images import read_image
+from premask.labels.label_studio import label_config
 from premask.prompts import BoxPrompt, Phrase, Point, Prompts
 from premask.recipes.recipe import Recipe, recipe_of
 from tests.e2e.label_studio_backend import access_to, pulled, running_backend
@@ -43,6 +44,12 @@ CONFIG = """
 </View>
 """
 """As in the README; regions get a color that no photo has."""
+
+CHOICES = (
+    "</View>",
+    '<Choices name="kind" toName="image"><Choice value="suit"/></Choices></View>',
+)
+"""What turns it into one with a choice that has the name of the label."""
 
 ASTRONAUT, CAT, COFFEE = (
     PHOTOS.index(f"{name}.png") for name in ("astronaut", "chelsea", "coffee")
@@ -108,7 +115,7 @@ def test_a_person_clicks_and_takes_the_mask(
     environment = access_to(label_studio.url, TOKEN)
     flags = ("--recipe", "faces", "--interactive-recipe", "click")
     with running_backend(tmp_path, environment, *flags) as backend:
-        project = label_studio.new_project(CONFIG.format(label="suit"))
+        project = label_studio.new_project(CONFIG.format(label="suit").replace(*CHOICES))
         (task,) = label_studio.upload(project, [photos[ASTRONAUT]])
         label_studio.connect(project, backend)
         editor.start_annotating(project, task)
@@ -127,6 +134,7 @@ def test_a_person_clicks_and_takes_the_mask(
         (55, 190, False),
     ]
     assert expected.mask != annotated(photos[ASTRONAUT], recipe_of("click"), first).mask
+    assert types_of(label_studio.task(task)["annotations"]) == ["brushlabels"]
     assert_same(only_pulled(project, tmp_path, environment), expected)
 
 
@@ -153,6 +161,59 @@ def test_a_person_draws_a_box(
         editor.submit()
     assert [box.box_xyxy for box in drawn.boxes] == [CUP]
     assert_same(only_pulled(project, tmp_path, environment), expected)
+
+
+def test_an_object_in_several_regions_stays_one_object(
+    label_studio: LabelStudio,
+    editor: Editor,
+    photos: list[Path],
+    u2netp_weights: object,
+    tmp_path: Path,
+) -> None:
+    environment = access_to(label_studio.url, TOKEN)
+    config = label_config(["subject"]).replace('toName="image"', 'toName="image" model_also="true"')
+    with running_backend(tmp_path, environment, "--recipe", "subject") as backend:
+        project = label_studio.new_project(config)
+        (task,) = label_studio.upload(project, [photos[CAT]])
+        label_studio.connect(project, backend)
+        editor.retrieve_predictions(project, 1)
+        editor.open_task(project, task)
+        editor.copy_prediction()
+        editor.submit()
+        editor.look("9-several-regions")
+    types = types_of(label_studio.task(task)["annotations"])
+    assert set(types) == {"brushlabels", "rectanglelabels", "polygonlabels"}
+    assert_same(
+        only_pulled(project, tmp_path, environment), annotated(photos[CAT], recipe_of("subject"))
+    )
+
+
+def test_a_person_draws_while_the_view_is_turned(
+    label_studio: LabelStudio, editor: Editor, photos: list[Path], tmp_path: Path
+) -> None:
+    config = label_config(["cup", "spoon"]).replace("zoom=", 'rotateControl="true" zoom=')
+    project = label_studio.new_project(config)
+    (task,) = label_studio.upload(project, [photos[COFFEE]])
+    editor.open_alone(project, task)
+    editor.turn()
+    editor.draw("Brush", "cup", (100, 350), (300, 500))
+    editor.draw("Rectangle", "spoon", (50, 250), (150, 330))
+    editor.look("10-turned")
+    editor.submit()
+    ((brush, box),) = (
+        labeled.annotations
+        for labeled in pulled(project, tmp_path / "pulled", access_to(label_studio.url, TOKEN))
+    )
+    (said,) = label_studio.task(task)["annotations"]
+    assert {region["image_rotation"] for region in said["result"]} == {90}
+
+    # Clockwise, what is at (x, y) of the upright photo is shown at (height - y, x).
+    height, _ = read_image(photos[COFFEE]).size_hw
+    assert (brush.label, box.label) == ("cup", "spoon")
+    assert box.box_xyxy == pytest.approx((250, height - 150, 330, height - 50), abs=1)
+    editor.open_alone(project, task)
+    editor.look("11-upright-again")
+    assert_drawn(editor, photos[COFFEE], brush, beside=box)
 
 
 def test_what_a_person_writes_is_looked_for(
@@ -210,10 +271,18 @@ def box_of(region: Json) -> Prompts:
     return Prompts(boxes=(BoxPrompt(box_xyxy=box, label="cup"),))
 
 
-def assert_drawn(editor: Editor, photo: Path, annotation: Annotation, *, besides: int = 0) -> None:
+def assert_drawn(
+    editor: Editor,
+    photo: Path,
+    annotation: Annotation,
+    *,
+    besides: int = 0,
+    beside: Annotation | None = None,
+) -> None:
     """On the screen, the pixels of the object differ from the photo, and no others do.
 
-    Pixels of a soft edge may be either; `besides` are further ones that may differ.
+    Pixels of a soft edge may be either; `besides` says how many others may differ, and those of
+    the box `beside` it, and of its handles, are not looked at.
     """
     assert annotation.mask is not None
     rgb = read_image(photo).rgb
@@ -222,10 +291,19 @@ def assert_drawn(editor: Editor, photo: Path, annotation: Annotation, *, besides
 
     def is_drawn() -> bool:
         changed = (editor.photo() != rgb).any(axis=2)
+        if beside is not None:
+            x0, y0, x1, y1 = (int(side) for side in beside.box_xyxy)
+            changed[max(y0 - 10, 0) : y1 + 10, max(x0 - 10, 0) : x1 + 10] = False
         missing, wrong = (~changed & (alpha == 255)).sum(), (changed & (alpha == 0)).sum()
         return bool(missing == 0 and wrong <= besides)
 
     assert until(is_drawn, DRAWN_SECONDS)
+
+
+def types_of(annotations: list[Json]) -> list[str]:
+    """The types of the regions and choices in the only annotation."""
+    (annotation,) = annotations
+    return [region["type"] for region in annotation["result"]]
 
 
 def brush_of(annotations: list[Json]) -> Json:
