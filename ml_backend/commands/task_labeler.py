@@ -9,7 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from ml_backend.commands.bulk_writer import NewPrediction
-from ml_backend.predict.predictor import Prediction, Predictor
+from ml_backend.predict.chosen_recipes import subject_without_label
+from ml_backend.predict.predictor import LabelNotSaid, Prediction, Predictor
 from ml_backend.project.label_config import LabelConfig
 from ml_backend.studio.protocol import Json, Task, prediction_json
 from premask.errors import PremaskError
@@ -44,7 +45,11 @@ class TaskLabeler:
     def prepare(self) -> None:
         """Load the models. What they lack is one error now, instead of one for each task."""
         self.predictor.prompts_for_tasks(self.config)
-        for model in self.predictor.recipe_for_tasks().models:
+        recipe = self.predictor.recipe_for_tasks()
+        called = subject_without_label(recipe, self.config)
+        if called is not None:
+            raise LabelNotSaid(recipe.name, Counter([called]))
+        for model in recipe.models:
             self.predictor.pool.load(model)
 
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ml_backend.project.label_config import LabelConfig
 from ml_backend.settings import BackendSettings
 from premask.errors import InvalidSetting, UnsupportedPrompt
 from premask.prompts import Prompts
@@ -62,6 +63,18 @@ class ChosenRecipes:
             "understands words. Start it with --interactive-recipe and a recipe that does"
             + (f": {', '.join(capable)}." if capable else ".")
         )
+
+
+def subject_without_label(recipe: Recipe, config: LabelConfig) -> str | None:
+    """What the recipe calls the subject of every image, if no label of the project is meant by it.
+
+    It would find something in each task, and write nothing.
+    """
+    if recipe.matte is None or not recipe.mattes_whole_images:
+        return None
+    called = recipe.matte.label
+    controls = [control for image in config.images for control in config.outputs(image)]
+    return None if any(control.label_for(called) for control in controls) else called
 
 
 def _configured(name: str, settings: tuple[str, ...]) -> Recipe:

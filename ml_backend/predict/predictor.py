@@ -39,6 +39,17 @@ class Prediction:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
+class LabelNotSaid(UnusableLabelConfig):
+    """All that was found has no name, and the label config has several labels; `dropped` counts."""
+
+    def __init__(self, recipe: str, dropped: Counter[str]) -> None:
+        self.dropped = dropped
+        super().__init__(
+            f"'{recipe}' finds things, but does not know which of the labels they have. Say which "
+            f'one: <Label model_phrases="{next(iter(dropped))}">.'
+        )
+
+
 class Predictor:
     """Labels tasks and answers clicks with the recipes of one server; many threads may share it."""
 
@@ -87,10 +98,7 @@ class Predictor:
             draft.add(annotate(image, prompts), image, name, config.outputs(name))
         if not draft.regions and any(label.casefold() in NAMELESS for label in draft.dropped):
             # As a prediction without regions, it would count as looked at, with nothing there.
-            raise UnusableLabelConfig(
-                f"'{recipe.name}' finds things, but does not know which of the labels they have. "
-                f'Choose: <Label model_phrases="{next(iter(draft.dropped))}">.'
-            )
+            raise LabelNotSaid(recipe.name, draft.dropped)
         return draft.prediction(self._version(recipe, config))
 
     def answer_click(

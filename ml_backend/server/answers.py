@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from ml_backend.predict.predictor import Prediction, Predictor
+from ml_backend.predict.predictor import LabelNotSaid, Prediction, Predictor
 from ml_backend.predict.work_queue import Lane, QueueFull, SharedWork
 from ml_backend.project.label_config import LabelConfig, parse_label_config
 from ml_backend.project.region_prompts import regions_by_image
@@ -170,6 +170,9 @@ class Answers:
         try:
             prediction = predict()
             body = prediction_json(prediction.content)
+        except LabelNotSaid as error:
+            self._activity.predicted(mode, "failed", error.dropped)
+            raise
         except Exception:
             self._activity.predicted(mode, "failed")
             raise

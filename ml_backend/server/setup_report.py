@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ml_backend.predict.chosen_recipes import ChosenRecipes
+from ml_backend.predict.chosen_recipes import ChosenRecipes, subject_without_label
 from ml_backend.project.label_config import LabelConfig, has_repeater, ignored_tags
 
 TRAINING = "Start Training does nothing here: premask's models are not trained."
@@ -67,11 +67,8 @@ def _whole_tasks(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
         'label, the rest is dropped; <Label model_phrases="name, name"> says what else a label '
         "is called."
     )
-    if recipe.matte is None or not recipe.mattes_whole_images:
-        return
-    called = recipe.matte.label
-    controls = [control for image in config.images for control in config.outputs(image)]
-    if not any(control.label_for(called) for control in controls):
+    called = subject_without_label(recipe, config)
+    if called is not None:
         yield (
             f"'{recipe.name}' calls everything '{called}', which is none of these labels, so tasks "
             f'stay without predictions: say which one it means, <Label model_phrases="{called}">.'

@@ -204,6 +204,16 @@ def test_each_image_is_embedded_once_for_the_server(
 
 
 @pytest.mark.usefixtures("fake")
+def test_a_subject_that_has_none_of_the_labels_is_said_before_anything_is_asked_of_a_model(
+    fake: FakeLabelStudio, server: LocalServer
+) -> None:
+    """Once, and not for each task; and nothing empty is written."""
+    fake.config = fake.config.replace("<Label", '<Label value="body"/><Label')
+    with pytest.raises(UnusableLabelConfig, match='<Label model_phrases="subject">'):
+        pushed(settings(server, recipe="subject"))
+    assert not any(task["predictions"] for task in fake.tasks.values())
+
+
 def test_a_recipe_that_remembers_nothing_says_so(server: LocalServer) -> None:
     with pytest.raises(InvalidSetting, match="--interactive-recipe"):
         pushed(settings(server), "--embed-only")
