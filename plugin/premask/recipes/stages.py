@@ -12,7 +12,7 @@ from premask.models.capabilities import Outline
 from premask.models.pool import ModelPool
 from premask.prompts import Hint, Prompts
 from premask.recipes.matting import matte_objects, matte_subjects, refine_subjects
-from premask.recipes.prompt_check import require_masks_of_size, require_usable_prompts
+from premask.recipes.prompt_check import require_fitting_prompts, require_usable_prompts
 from premask.recipes.recipe import Recipe
 from premask.recipes.stage_settings import FindStage, OutlineStage
 from premask.recipes.tiling import Tiling, look_in_tiles
@@ -28,7 +28,7 @@ def run_stages(
     """The annotations of each image."""
     for image, asked in zip(images, prompts, strict=True):
         require_usable_prompts(recipe, asked)
-        require_masks_of_size(asked, image.size_hw)
+        require_fitting_prompts(asked, image.size_hw)
     if recipe.mattes_whole_images and recipe.matte is not None:
         subjects = matte_subjects(images, recipe.matte, pool)
         selected = [chosen(of_image, recipe.select) for of_image in subjects]
