@@ -159,3 +159,47 @@ def test_a_small_face_in_a_large_photo_is_found_in_its_tile(astronaut: NDArray[n
     assert 40 * scale < y0 - at[1] < y1 - at[1] < 250 * scale
     assert found.mask is not None
     assert found.mask.size_hw == (1400, 1400)
+
+
+SHAPES = {
+    "disc": lambda u, v: u**2 + v**2 < 1,
+    "diamond": lambda u, v: abs(u) + abs(v) < 1,
+    "bar": lambda u, v: (abs(u) < 1) & (abs(v) < 0.2),
+}
+
+
+def shape(kind: str, x: float, y: float, size: float, turn: float) -> NDArray[np.bool_]:
+    """One object of any kind in an image of 300 x 400."""
+    down, across = np.mgrid[:300, :400]
+    u = (across - x) * np.cos(turn) + (down - y) * np.sin(turn)
+    v = (down - y) * np.cos(turn) - (across - x) * np.sin(turn)
+    return np.asarray(SHAPES[kind](u / size, v / size), np.bool_)
+
+
+def picture_of(*shapes: NDArray[np.bool_]) -> Image:
+    bright = np.any(shapes, axis=0).astype(np.uint8) * 255
+    return Image.from_rgb(np.stack([bright] * 3, axis=-1), name="shapes")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("kind", list(SHAPES))
+def test_the_box_of_an_object_of_any_shape_comes_out_once(kind: str, whole: bool) -> None:
+    """The box of what a tile sees of it may be far from what the tile sees of the whole box."""
+    tiling, random = Tiling(side=100, overlap=0.25, whole=whole), np.random.default_rng(0)
+    for _ in range(12):
+        x, y = random.uniform(0, 400), random.uniform(0, 300)
+        pixels = shape(kind, x, y, random.uniform(8, 90), random.uniform(0, np.pi))
+        rows, columns = np.nonzero(pixels)
+        box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        assert looked(picture_of(pixels), tiling, masks=False) == [box]
+
+
+def test_round_neighbors_stay_two_where_a_view_tells_them_apart() -> None:
+    """The smaller one lies in the box of the larger one, and a tile cuts it off."""
+    random = np.random.default_rng(1)
+    for _ in range(12):
+        x, y = random.uniform(90, 310), random.uniform(90, 210)
+        large = shape("disc", x, y, 80, 0)
+        turn = random.choice([1, 3, 5, 7]) * np.pi / 4
+        small = shape("disc", x + 95 * np.cos(turn), y + 95 * np.sin(turn), 12, 0)
+        assert len(looked(picture_of(large, small), TILING, masks=False)) == 2

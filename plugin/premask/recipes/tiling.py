@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
+from numpy.typing import NDArray
 
 from premask.annotations import Annotation
 from premask.geometry import Box, IntBox, box_area, shared_areas
@@ -15,6 +17,7 @@ from premask.masks import Mask, Size
 from premask.prompts import Prompts
 
 Annotations = tuple[Annotation, ...]
+Boxes = NDArray[np.float64]
 Look = Callable[[Sequence[Image], Sequence[Prompts]], list[Annotations]]
 
 TILES_AT_ONCE = 4
@@ -22,6 +25,8 @@ TILES_AT_ONCE = 4
 SAME = 0.5
 """Two views show the same object if they agree on this share of what both of them see of it."""
 
+PART = 0.3
+"""A box that a tile cuts off belongs to another one that covers this share of it."""
 
 TOUCHING = 2
 """An object that ends so few pixels from the side of a tile is taken to go on beyond it."""
@@ -74,13 +79,53 @@ def tiles(size_hw: Size, tiling: Tiling) -> Iterator[IntBox]:
 def merged(sightings: Sequence[Sighting], size_hw: Size) -> Annotations:
     """One annotation an object, however many views saw it or a part of it."""
     groups = _Groups(len(sightings))
-    boxes = np.array([sighting.annotation.box_xyxy for sighting in sightings]).reshape(-1, 4)
+    boxes = np.array([sighting.annotation.box_xyxy for sighting in sightings], np.float64)
+    boxes = boxes.reshape(-1, 4)
     for index, one in enumerate(sightings):
         near = np.flatnonzero(shared_areas(boxes[index], boxes[:index]) > 0)
         for other in near:
             if _same_object(one, sightings[other]):
                 groups.join(index, int(other))
+    _join_parts(sightings, boxes, groups, size_hw)
     return tuple(_united([sightings[index] for index in group], size_hw) for group in groups)
+
+
+def _join_parts(
+    sightings: Sequence[Sighting], boxes: Boxes, groups: _Groups, size_hw: Size
+) -> None:
+    """Join boxes that a side of their view cuts off with what goes on beyond that side.
+
+    The box of a part may be far from the part of the box: of a round object that reaches 10 pixels
+    into a tile, the tile shows a small piece, and the whole box covers all of that strip. So what
+    counts is how much of the smaller one is covered, the most first. Groups of which one view has
+    seen a member each are two objects: it told them apart.
+    """
+    pairs = []
+    for index, one in enumerate(sightings):
+        for other in np.flatnonzero(shared_areas(boxes[index], boxes[:index]) > 0).tolist():
+            covered = _covered_part(one, sightings[other], size_hw)
+            if covered > PART:
+                pairs.append((covered, index, other))
+    views: defaultdict[int, set[IntBox]] = defaultdict(set)
+    for index, sighting in enumerate(sightings):
+        views[groups.leader(index)].add(sighting.view)
+    for _, index, other in sorted(pairs, reverse=True):
+        joined, kept = groups.leader(index), groups.leader(other)
+        if views[joined].isdisjoint(views[kept]):
+            groups.join(joined, kept)
+            views[kept] |= views[joined]
+
+
+def _covered_part(one: Sighting, other: Sighting, size_hw: Size) -> float:
+    """How much of the smaller box is covered, where both views look; 0 if none is a part."""
+    first, second = one.annotation, other.annotation
+    if first.label != second.label or (first.mask is not None and second.mask is not None):
+        return 0.0
+    if not (_goes_on(one, second.box_xyxy, size_hw) or _goes_on(other, first.box_xyxy, size_hw)):
+        return 0.0
+    seen = _common(one.view, other.view)
+    a, b = _common(first.box_xyxy, seen), _common(second.box_xyxy, seen)
+    return box_area(_common(a, b)) / max(min(box_area(a), box_area(b)), 1e-9)
 
 
 def _starts(length: int, tiling: Tiling) -> list[int]:
@@ -148,13 +193,26 @@ def _united(sightings: Sequence[Sighting], size_hw: Size) -> Annotation:
 
 def _is_cut(sighting: Sighting, size_hw: Size) -> bool:
     """Whether the object reaches a side of its view that is not a side of the image."""
+    return any(_cuts(sighting, size_hw))
+
+
+def _goes_on(sighting: Sighting, box_xyxy: Box, size_hw: Size) -> bool:
+    """Whether the box is on both sides of a side of the view that cuts the object off."""
+    left, top, right, bottom = sighting.view
+    x0, y0, x1, y1 = box_xyxy
+    beyond = (x0 < left < x1, y0 < top < y1, x0 < right < x1, y0 < bottom < y1)
+    return any(cut and on for cut, on in zip(_cuts(sighting, size_hw), beyond, strict=True))
+
+
+def _cuts(sighting: Sighting, size_hw: Size) -> list[bool]:
+    """Which sides of its view (left, top, right, bottom) cut the object off."""
     height, width = size_hw
     box, view = sighting.annotation.box_xyxy, sighting.view
     image = (0, 0, width, height)
-    return any(
+    return [
         abs(side - end) <= TOUCHING and end != border
         for side, end, border in zip(box, view, image, strict=True)
-    )
+    ]
 
 
 def _score(sighting: Sighting) -> float:
@@ -170,16 +228,17 @@ class _Groups:
 
     def join(self, one: int, other: int) -> None:
         """Make one group of two."""
-        self._leaders[self._leader(one)] = self._leader(other)
+        self._leaders[self.leader(one)] = self.leader(other)
+
+    def leader(self, one: int) -> int:
+        """The member that stands for its group; of two groups that are joined, the second one's."""
+        while self._leaders[one] != one:
+            one = self._leaders[one]
+        return one
 
     def __iter__(self) -> Iterator[list[int]]:
         """The groups, in the order of their first members."""
         groups: dict[int, list[int]] = {}
         for index in range(len(self._leaders)):
-            groups.setdefault(self._leader(index), []).append(index)
+            groups.setdefault(self.leader(index), []).append(index)
         return iter(groups.values())
-
-    def _leader(self, index: int) -> int:
-        while self._leaders[index] != index:
-            index = self._leaders[index]
-        return index
