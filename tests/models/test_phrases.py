@@ -6,7 +6,9 @@ import pytest
 from premask.errors import UnsupportedPrompt
 from premask.models.parts.detections import corners_xyxy, hints_of
 from premask.models.parts.phrases import (
+    Finds,
     best_first,
+    best_phrases,
     finds_of,
     required_phrases,
     without_unwanted,
@@ -76,3 +78,25 @@ def test_boxes_end_with_the_image_and_what_lies_beside_it_is_left_out() -> None:
 def test_corners_of_centers_and_sizes() -> None:
     corners = corners_xyxy(np.array([[0.5, 0.5, 0.5, 1]]), SIZE)
     assert corners.tolist() == [[50, 0, 150, 100]]
+
+
+def test_an_object_that_is_found_by_the_phrases_of_two_parts_gets_the_better_one() -> None:
+    cat, animal = Hint(label="cat", box_xyxy=(0, 0, 100, 10), score=0.6), hint(0, 95, 0.5)
+    chair, coat = hint(200, 300, 0.4), hint(0, 70, 0.3)
+    parts = [Finds(wanted=[cat, chair], unwanted=[]), Finds(wanted=[animal, coat], unwanted=[])]
+    # A part of the object, as a coat of a person, is another one.
+    assert best_phrases(parts) == [cat, chair, coat]
+    assert best_phrases(parts[::-1]) == [cat, chair, coat]
+    assert best_phrases([Finds(wanted=[], unwanted=[])]) == []
+
+
+def test_what_one_look_tells_apart_stays_apart() -> None:
+    twins = Finds(wanted=[hint(0, 100, 0.6), hint(0, 99, 0.5)], unwanted=[])
+    assert best_phrases([twins]) == best_first([twins]) == twins.wanted
+
+
+def test_a_find_that_a_negative_phrase_takes_does_not_hide_another() -> None:
+    taken, better = hint(0, 100, 0.6), hint(0, 100, 0.9)
+    other = Hint(label="dog", box_xyxy=(60, 0, 160, 10), score=0.5)
+    parts = [Finds(wanted=[taken], unwanted=[better]), Finds(wanted=[other], unwanted=[])]
+    assert best_phrases(parts) == [other]

@@ -17,7 +17,13 @@ from premask.models.options import GroundingDinoOptions
 from premask.models.parts.detections import Floats, corners_xyxy
 from premask.models.parts.known_differences import KnownDifferences
 from premask.models.parts.phrase_finder import PhraseFinder
-from premask.models.parts.phrases import Finds, chunks, finds_of, required_phrases
+from premask.models.parts.phrases import (
+    Finds,
+    best_phrases,
+    chunks,
+    finds_of,
+    required_phrases,
+)
 from premask.models.parts.torch_runtime import (
     device_of,
     half_arithmetic,
@@ -75,7 +81,8 @@ def grounding_dino_finder(*, weights: Path, device: str) -> GroundingDinoFinder:
         known=DIFFERENCES,
         dtype=torch.float32,
     )
-    return PhraseFinder(GroundingDinoNetwork(model, load_processor(AutoProcessor, weights)))
+    network = GroundingDinoNetwork(model, load_processor(AutoProcessor, weights))
+    return PhraseFinder(network, best_phrases)
 
 
 class GroundingDinoNetwork:

@@ -27,6 +27,7 @@ Options = TypeVar("Options")
 Options_contra = TypeVar("Options_contra", contravariant=True)
 
 Tensors = dict[str, torch.Tensor]
+Merge = Callable[[Sequence[Finds]], list[Hint]]
 
 IMAGES_AT_ONCE = 8
 
@@ -82,17 +83,24 @@ class PhraseNetwork(AskedNetwork[TorchEmbedding, Question, Answer, Options_contr
 
 
 class PhraseFinder(Generic[Seen, Question, Answer, Options]):
-    """Finds by asking a network in which words and image meet, so that nothing can be kept."""
+    """Finds by asking a network in which words and image meet, so that nothing can be kept.
 
-    def __init__(self, network: AskedNetwork[Seen, Question, Answer, Options]) -> None:
+    `merge` makes one list of what the questions about an image have found.
+    """
+
+    def __init__(
+        self, network: AskedNetwork[Seen, Question, Answer, Options], merge: Merge = best_first
+    ) -> None:
         self._network = network
+        self._merge = merge
         self._lock = threading.Lock()
 
     def find(
         self, images: Sequence[Seen], prompts: Sequence[Prompts], options: Options
     ) -> list[list[Hint]]:
         """What the prompts ask for in each image, the best first."""
-        return _found(self._network, images, prompts, options, self._lock)
+        found = _found(self._network, images, prompts, options, self._lock)
+        return [self._merge(finds) for finds in found]
 
 
 class EmbeddedPhraseFinder(Generic[Question, Answer, Options]):
@@ -128,7 +136,7 @@ class EmbeddedPhraseFinder(Generic[Question, Answer, Options]):
     ) -> list[list[Hint]]:
         """What the prompts ask for in each image, the best first where there are scores."""
         found = _found(self._network, embeddings, prompts, options, self._lock)
-        return [self._finish(hints, options) for hints in found]
+        return [self._finish(best_first(finds), options) for finds in found]
 
     def _embedded(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         pixels = self._network.pixels(images)
@@ -150,8 +158,8 @@ def _found(
     prompts: Sequence[Prompts],
     options: Options,
     lock: threading.Lock,
-) -> list[list[Hint]]:
-    """What is found in each image. Questions share batches, whichever image they are about."""
+) -> list[list[Finds]]:
+    """What each question finds in each image. Questions about all images share their batches."""
     questions = [
         network.questions(image, asked, options) for image, asked in zip(seen, prompts, strict=True)
     ]
@@ -167,4 +175,4 @@ def _found(
 
     together = [question for of_one in questions for question in of_one]
     finds = iter(in_alike_batches(answered, together, network.questions_at_once, network.kind))
-    return [best_first([next(finds) for _ in of_one]) for of_one in questions]
+    return [[next(finds) for _ in of_one] for of_one in questions]

@@ -18,6 +18,12 @@ from premask.prompts import Exemplar, Hint, Phrase, Prompts
 SAME_OBJECT = 0.5
 """Boxes that overlap by this IoU are taken for one object."""
 
+SAME_BOX = 0.8
+"""Boxes of different phrases that overlap by this IoU are taken for one object.
+
+It is more than what a thing and its part overlap by, such as a person and a coat.
+"""
+
 HOW = "with --text 'a cat' 'a red chair', or in Python: Prompts(phrases=(Phrase(text='a cat'),))"
 
 
@@ -123,6 +129,26 @@ def best_first(finds: Iterable[Finds]) -> list[Hint]:
     unwanted = [hint for part in finds for hint in part.unwanted]
     kept = without_unwanted(wanted, unwanted)
     return sorted(kept, key=lambda hint: hint.score or 0, reverse=True)
+
+
+def best_phrases(finds: Sequence[Finds]) -> list[Hint]:
+    """The same, where each part shows all objects through other phrases: one find an object.
+
+    A model that can't read all phrases at once finds a cat by "cat" and again by "animal". Had it
+    read both, it would have said which of them fits better; so the one with the higher score stays.
+    """
+    parts = {id(hint): index for index, part in enumerate(finds) for hint in part.wanted}
+    hints = [hint for hint in best_first(finds) if hint.box_xyxy is not None]
+    boxes = np.array([hint.box_xyxy for hint in hints], np.float64).reshape(-1, 4)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    origins = np.array([parts[id(hint)] for hint in hints])
+    kept: list[int] = []
+    for index in range(len(hints)):
+        shared = shared_areas(boxes[index], boxes[kept])
+        equal = shared > SAME_BOX * (areas[index] + areas[kept] - shared)
+        if not (equal & (origins[kept] != origins[index])).any():
+            kept.append(index)
+    return [hints[index] for index in kept]
 
 
 def without_unwanted(wanted: Sequence[Hint], unwanted: Sequence[Hint]) -> list[Hint]:
