@@ -19,6 +19,7 @@ PremaskError
 ├── InvalidRequest         a host sent something that is not in its protocol
 ├── UnusableLabelConfig    a Label Studio project for which nothing can be predicted
 ├── UnwritableOutput       the disk is full, the folder is read-only, ...
+│   └── UnwritableFile     one file can't be written, which says nothing of the others
 ├── ModelFailed            a model raised on this image
 ├── LabelStudioFailed      Label Studio can't be reached, or does not do what it was asked
 └── Cancelled              the caller asked to stop
@@ -128,6 +129,10 @@ class UnusableLabelConfig(PremaskError):
 
 class UnwritableOutput(PremaskError):
     """The disk is full, the folder is read-only, ..."""
+
+
+class UnwritableFile(UnwritableOutput):
+    """One file can't be written, which says nothing of the others: its name is too long, ..."""
 
 
 class ModelFailed(PremaskError):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import filecmp
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from premask.errors import UnwritableOutput
+from premask.errors import UnwritableFile, UnwritableOutput
 
 LazyFiles = dict[str, Callable[[], bytes]]
 """File names below a folder, and what makes their bytes when they are wanted."""
@@ -28,6 +30,25 @@ _REASONS = {
     errno.EISDIR: "a folder has its name. Move that folder, or choose another one",
 }
 
+_OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EISDIR, errno.EILSEQ)
+_MOST_NAME_BYTES = 255
+"""What nearly all file systems allow for one name."""
+
+_watcher: ContextVar[Callable[[Path], None] | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def announcing(watcher: Callable[[Path], None]) -> Iterator[None]:
+    """Tell the watcher of each file that this thread is about to write inside the block.
+
+    The watcher may raise, and then the file is not written.
+    """
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
 
 def write_atomically(path: Path, data: bytes) -> Path:
     """Put `data` in the place of the file, or leave the file as it was."""
@@ -39,7 +60,10 @@ def write_atomically(path: Path, data: bytes) -> Path:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that takes the place of `path` when the block ends without an error."""
-    part = path.with_name(path.name + ".part")
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher(path)
+    part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
@@ -76,13 +100,24 @@ def replacing_text(path: Path) -> Iterator[TextIO]:
 def unwritable(path: Path, error: OSError) -> UnwritableOutput:
     """What to tell a person whose file can't be written."""
     reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}".lower())
-    return UnwritableOutput(f"'{path}' can't be written: {reason}.")
+    kind = UnwritableFile if error.errno in _OF_ONE_FILE else UnwritableOutput
+    return kind(f"'{path}' can't be written: {reason}.")
+
+
+def _part_of(path: Path) -> Path:
+    """The file that is written first; its name is short where the path's own can't be longer."""
+    name = f"{path.name}.part"
+    if len(os.fsencode(name)) > _MOST_NAME_BYTES:
+        name = f"{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.part"
+    return path.with_name(name)
 
 
 def _concerns(path: Path, error: OSError) -> bool:
     """Whether the error is about this file, its .part, or a folder above it."""
     name = str(error.filename)
-    return error.filename is None or name.startswith(str(path)) or str(path).startswith(name)
+    if error.filename is None or name == str(_part_of(path)):
+        return True
+    return name.startswith(str(path)) or str(path).startswith(name)
 
 
 def _remove(part: Path) -> None:

@@ -293,6 +293,8 @@ def test_a_full_disk_keeps_what_was_done(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tmp_path.joinpath("coco.json").write_text("older results")
+    tmp_path.joinpath(".premask").mkdir()
+    tmp_path.joinpath(".premask", "files.jsonl").write_text('["coco.json", "older results"]')
     tmp_path.joinpath("coco.json.part").symlink_to("/dev/full")
     assert annotate(photos, "--recipe", "faces", "--out", tmp_path) == 2
     assert "the disk is full" in capsys.readouterr().err

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from premask.errors import UnreadableImage
-from premask.runs.inputs import collect_inputs
+from premask.runs.inputs import Skipped, collect_inputs
 
 
 @pytest.fixture
@@ -52,3 +53,42 @@ def test_nothing_to_do_says_so(tmp_path: Path) -> None:
         collect_inputs([tmp_path])
     with pytest.raises(UnreadableImage, match="there is no such file"):
         collect_inputs([tmp_path / "none"])
+
+
+def test_what_is_passed_over_is_counted_and_named(folder: Path) -> None:
+    for name in ("sub/raw.cr2", "more.CR2", "clip.mp4"):
+        (folder / name).write_bytes(b"")
+    skipped = Skipped()
+    collect_inputs([folder], skipped=skipped)
+    lines = "\n".join(skipped.lines())
+    assert "2 files (.cr2), such as" in lines
+    assert "1 file (.txt), such as" in lines
+    assert "clip.mp4: it is a video" in lines
+    assert "ffmpeg" in lines
+    assert "hidden" not in lines
+
+
+def test_a_video_says_how_it_is_handled(folder: Path) -> None:
+    (folder / "clip.mp4").write_bytes(b"")
+    with pytest.raises(UnreadableImage, match="it is a video"):
+        collect_inputs([folder / "clip.mp4"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_linked_folders_are_followed_once_and_without_end(folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "deep").mkdir(parents=True)
+    for name in ("f.png", "deep/g.png"):
+        (elsewhere / name).write_bytes(b"")
+    (elsewhere / "round").symlink_to(elsewhere)
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "again").symlink_to(elsewhere / "deep")
+    (folder / "inside").symlink_to(folder / "sub")
+    (folder / "up").symlink_to(tmp_path)
+    skipped = Skipped()
+    found = [item.name for item in collect_inputs([folder], skipped=skipped)]
+    # `again` is met first, so it is `deep` below `linked` that would be taken twice.
+    assert sorted(Path(name).name for name in found) == sorted(
+        ["a.jpg", "b.PNG", "c.webp", "f.png", "g.png"]
+    )
+    assert folder / "up" in skipped.folders

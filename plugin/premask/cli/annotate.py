@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from premask.cli.models import fetch
@@ -10,12 +12,18 @@ from premask.cli.pool_flags import add_pool_flags, pool_from_flags
 from premask.labels.class_list import ClassList
 from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.recipes.prompt_check import require_usable_prompts
-from premask.recipes.recipe import recipe_of
-from premask.runs.folder_job import FolderJob, FolderOutcome, annotate_into_folder
-from premask.runs.folder_state import start_over
-from premask.runs.inputs import collect_inputs
+from premask.recipes.recipe import Recipe, recipe_of
+from premask.runs.folder_job import (
+    FolderJob,
+    FolderOutcome,
+    annotate_into_folder,
+    recipe_to_be_replaced,
+    require_own_folder,
+)
+from premask.runs.inputs import Skipped, collect_inputs
 from premask.terminal.flags import EXIT_CODES, Commands, prompts_from_flags, settings_from_flags
-from premask.terminal.screen import ProgressLine, duration, printable, table
+from premask.terminal.interrupt import stopping_on_ctrl_c
+from premask.terminal.screen import ProgressLine, counted, duration, printable, table
 
 ROWS_SHOWN = 20
 """Images that the summary names; a thousand of them would push it off the screen."""
@@ -77,10 +85,10 @@ def _add_prompt_flags(annotate: argparse.ArgumentParser) -> None:
 
 
 def _annotate(options: argparse.Namespace) -> int:
-    recipe = recipe_of(options.recipe).with_settings(settings_from_flags(options.settings))
+    recipe, skipped = recipe_from_flags(options), Skipped()
     classes = ClassList.of(options.classes) if options.classes else ClassList()
     job = FolderJob(
-        inputs=collect_inputs(options.paths, options.root),
+        inputs=collect_inputs(options.paths, options.root, results=options.out, skipped=skipped),
         recipe=recipe,
         folder=options.out,
         formats=formats_of(options.format.split(","), ids=classes.ids),
@@ -94,26 +102,41 @@ def _annotate(options: argparse.Namespace) -> int:
         ),
         classes=classes.names,
         batch_size=options.batch_size,
+        resume=options.resume,
     )
     require_usable_prompts(recipe, job.prompts)
     job.require_usable_names()
+    require_own_folder(job)
     if options.download:
         for checkpoint in recipe.checkpoints:
             fetch(checkpoint)
-    if not options.resume:
-        start_over(job.folder)
+    replaced = recipe_to_be_replaced(job)
+    if replaced is not None:
+        print(
+            f"{job.folder} holds other results; this run replaces them. They were made by:\n"
+            f"{replaced}\nAsk for the same once more, and they come back without the model.",
+            file=sys.stderr,
+        )
     line = ProgressLine()
     try:
-        outcome = annotate_into_folder(job, pool_from_flags(options), line)
+        with stopping_on_ctrl_c() as cancel:
+            outcome = annotate_into_folder(job, pool_from_flags(options), line, cancel=cancel)
     finally:
         line.end()
-    print(_summary(outcome))
+    print(_summary(outcome, job.folder))
     if outcome.class_note:
         print(printable(outcome.class_note))
+    for text in skipped.lines():
+        print(f"passed over: {printable(text)}")
     return 1 if outcome.failures else 0
 
 
-def _summary(outcome: FolderOutcome) -> str:
+def recipe_from_flags(options: argparse.Namespace) -> Recipe:
+    """The recipe that was named, with the settings that were changed."""
+    return recipe_of(options.recipe).with_settings(settings_from_flags(options.settings))
+
+
+def _summary(outcome: FolderOutcome, folder: Path) -> str:
     rows = [(name, str(count), f"{seconds:.2f}") for name, count, seconds in outcome.rows]
     lines = [table(rows[:ROWS_SHOWN], ("image", "annotations", "seconds"))]
     if len(rows) > ROWS_SHOWN:
@@ -124,8 +147,19 @@ def _summary(outcome: FolderOutcome) -> str:
     ]
     total = sum(count for _, count, _ in outcome.rows)
     lines.append(
-        f"\n{total} annotations in {len(rows)} images "
+        f"\n{counted(total, 'annotation')} in {counted(len(rows), 'image')} "
         f"({outcome.annotated} annotated now in {duration(outcome.seconds)}, "
-        f"{len(rows) - outcome.annotated} kept from before, {len(outcome.failures)} failed)"
+        f"{outcome.reused} kept from before, {len(outcome.failures)} failed)"
     )
-    return "\n".join([*lines, *map(str, outcome.written)])
+    return "\n".join([*lines, *_changes(outcome, folder), *map(str, outcome.written)])
+
+
+def _changes(outcome: FolderOutcome, folder: Path) -> Iterator[str]:
+    """What a person would not expect: results that stayed, and files that went."""
+    if outcome.kept:
+        images = counted(len(outcome.kept), "image")
+        yield f"{images} failed now, and what an earlier run found there was kept."
+    if outcome.removed:
+        example = printable(str(outcome.removed[0].relative_to(folder)))
+        files = counted(len(outcome.removed), "file")
+        yield f"Removed {files} of earlier results, such as {example}."

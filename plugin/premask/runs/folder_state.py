@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +13,33 @@ from premask.errors import PremaskError, UnreadableImage
 from premask.files import write_atomically
 from premask.images import Image, read_image
 from premask.runs.journal import Journal
+from premask.runs.written_files import FILE_NAME, WrittenFiles, read_written_files
 
 STATE_FOLDER = ".premask"
+"""Where all of this lies, below the folder of results. A folder that has it holds results."""
+
+PREVIEW = "preview"
+"""What pictures for people show, in the list of written files: a run leaves them where they are."""
+
+_JOURNAL_NAME = "journal.jsonl"
 
 
 def open_journal(folder: Path) -> Journal:
     """The journal of the images that are done; nobody else can open it meanwhile."""
-    return Journal(folder / STATE_FOLDER / "journal.jsonl")
+    return Journal(folder / STATE_FOLDER / _JOURNAL_NAME)
 
 
-def start_over(folder: Path) -> None:
-    """Forget what was done in this folder; its results stay until they are written anew."""
-    shutil.rmtree(folder / STATE_FOLDER, ignore_errors=True)
+def written_files(folder: Path) -> WrittenFiles:
+    """The list of the files that premask wrote into this folder."""
+    path = folder / STATE_FOLDER / FILE_NAME
+    # The first versions kept no list, and wrote over whatever was there.
+    unlisted = has_state(folder) and not path.exists()
+    return WrittenFiles(folder, path, adopts_others=unlisted)
+
+
+def names_of_written_files(folder: Path) -> frozenset[str]:
+    """The files that premask wrote into this folder, relative to it, with slashes."""
+    return frozenset(read_written_files(folder / STATE_FOLDER / FILE_NAME))
 
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
@@ -45,6 +59,11 @@ def read_state(folder: Path) -> dict[str, Any]:
         ) from error
     assert isinstance(state, dict)
     return state
+
+
+def has_state(folder: Path) -> bool:
+    """Whether a run into this folder has ended."""
+    return (folder / STATE_FOLDER / "state.json").is_file()
 
 
 def read_results(folder: Path) -> Iterator[Labeled]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from premask.errors import UnreadableImage
 from premask.images import SUFFIXES
 from premask.labels.numbering import Stems
+from premask.runs.folder_state import STATE_FOLDER, names_of_written_files
+
+VIDEO_SUFFIXES = frozenset(
+    {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"}
+)
+
+OF_A_VIDEO = (
+    "it is a video, and premask annotates images. Take its frames first, such as with: "
+    "ffmpeg -i VIDEO FOLDER/%06d.png"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +32,47 @@ class Input:
     stem: str
 
 
-def collect_inputs(paths: Iterable[str | Path], root: Path | None = None) -> list[Input]:
+@dataclass(slots=True, kw_only=True)
+class Skipped:
+    """What was passed over, so that it can be said: files by their suffix, and whole folders.
+
+    Hidden files and folders are not counted, because nobody expects them to be taken.
+    """
+
+    suffixes: Counter[str] = field(default_factory=Counter)
+    example: dict[str, Path] = field(default_factory=dict)
+    folders: dict[Path, str] = field(default_factory=dict)
+
+    def add_file(self, path: Path) -> None:
+        suffix = path.suffix.lower() or "no suffix"
+        self.suffixes[suffix] += 1
+        self.example.setdefault(suffix, path)
+
+    def lines(self) -> Iterator[str]:
+        """What was skipped, in words, one line for each kind."""
+        for suffix, count in self.suffixes.most_common():
+            files = "1 file" if count == 1 else f"{count} files"
+            video = f": {OF_A_VIDEO}" if suffix in VIDEO_SUFFIXES else ""
+            yield f"{files} ({suffix}), such as {self.example[suffix]}{video}"
+        for folder, reason in self.folders.items():
+            yield f"{folder}: {reason}"
+
+
+def collect_inputs(
+    paths: Iterable[str | Path],
+    root: Path | None = None,
+    *,
+    results: Path | None = None,
+    skipped: Skipped | None = None,
+) -> list[Input]:
     """Files as they are given, and all images below folders, in a stable order, each once.
 
-    Their names are relative to `root`, by default the folder that they have in common.
+    Their names are relative to `root`, by default the folder that they have in common. Folders of
+    results are passed over, and so is `results`, where those of this run go. What is passed over is
+    noted in `skipped`.
     """
-    found = list(dict.fromkeys(file for path in paths for file in _files(Path(path))))
+    walk = _Walk(results, skipped or Skipped())
+    found = list(dict.fromkeys(file for path in paths for file in walk.files(Path(path))))
     root, stems = common_folder(found) if root is None else root.absolute(), Stems()
     for file in found:
         if root not in file.parents:
@@ -43,29 +89,70 @@ def common_folder(files: Sequence[Path]) -> Path:
     return Path(os.path.commonpath([file.parent for file in files])) if files else Path()
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        images = sorted(_images_below(path))
-        if not images:
-            raise UnreadableImage(
-                str(path), f"the folder holds no image; looked for {' '.join(sorted(SUFFIXES))}"
+class _Walk:
+    """Looks for images, and notes what it passes over."""
+
+    def __init__(self, results: Path | None, skipped: Skipped) -> None:
+        self._results = results.resolve() if results is not None else None
+        self._skipped = skipped
+
+    def files(self, path: Path) -> Iterator[Path]:
+        """The file itself, or the images below a folder."""
+        if path.is_dir():
+            images = sorted(self._images_below(path.absolute()))
+            if not images:
+                raise UnreadableImage(str(path), "; ".join(self._why_nothing()))
+            yield from images
+        elif not path.exists():
+            raise UnreadableImage(str(path), "there is no such file or folder")
+        elif path.suffix.lower() in VIDEO_SUFFIXES:
+            raise UnreadableImage(str(path), OF_A_VIDEO)
+        else:
+            yield path.absolute()
+
+    def _images_below(self, folder: Path) -> Iterator[Path]:
+        """Images in the folder and in the folders below it, except hidden ones."""
+
+        # By default os.walk silently passes over folders that it may not read.
+        def refuse(error: OSError) -> None:
+            raise UnreadableImage(str(error.filename), (error.strerror or str(error)).lower())
+
+        # Results may go into the very folder that has the images: then they are told file by file.
+        written = names_of_written_files(folder)
+        top, seen = folder.resolve(), set[Path]()
+        for directory, subfolders, names in os.walk(folder, onerror=refuse, followlinks=True):
+            here = Path(directory)
+            subfolders[:] = sorted(
+                name
+                for name in subfolders
+                if not name.startswith(".") and self._is_entered(here / name, top, seen)
             )
-        yield from images
-    elif path.exists():
-        yield path.absolute()
-    else:
-        raise UnreadableImage(str(path), "there is no such file or folder")
+            for name in names:
+                file = here / name
+                if name.startswith(".") or file.relative_to(folder).as_posix() in written:
+                    continue
+                if file.suffix.lower() in SUFFIXES:
+                    yield file
+                else:
+                    self._skipped.add_file(file)
 
+    def _is_entered(self, folder: Path, top: Path, seen: set[Path]) -> bool:
+        real = folder.resolve()
+        if real == self._results or (folder / STATE_FOLDER).is_dir():
+            self._skipped.folders[folder] = "a folder of premask's results"
+        elif folder.is_symlink() and (top == real or top in real.parents):
+            # Its images are met at their own place, and a link to a folder above has no end.
+            return False
+        elif real in seen or (
+            folder.is_symlink() and (real in top.parents or not seen.isdisjoint(real.parents))
+        ):
+            self._skipped.folders[folder] = f"it leads to {real}, which is taken already"
+        else:
+            if folder.is_symlink():
+                seen.add(real)
+            return True
+        return False
 
-def _images_below(folder: Path) -> Iterator[Path]:
-    """Images in the folder and in the folders below it, except hidden ones."""
-
-    # By default os.walk silently passes over folders that it may not read.
-    def refuse(error: OSError) -> None:
-        raise UnreadableImage(str(error.filename), (error.strerror or str(error)).lower())
-
-    for directory, subfolders, names in os.walk(folder.absolute(), onerror=refuse):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        for name in names:
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield Path(directory, name)
+    def _why_nothing(self) -> list[str]:
+        reason = f"the folder holds no image; looked for {' '.join(sorted(SUFFIXES))}"
+        return [reason, *(f"passed over {line}" for line in self._skipped.lines())]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from premask.annotations import Labeled
 from premask.errors import UnwritableOutput
 from premask.files import unwritable
-from premask.images import Image
+from premask.images import Image, digest_of
 from premask.labels.annotation_json import annotation_from_json, annotation_to_json
 
 if sys.platform != "win32":
@@ -25,14 +26,25 @@ _KEY = b'{"key":"'
 """How each line begins, so that keys are found without parsing the masks behind them."""
 
 
+class Summary(NamedTuple):
+    """A finished image without its masks; `version` changes with the image or what was found."""
+
+    labels: list[str]
+    seconds: float
+    version: str
+
+
 class Journal:
     """What was done, by a key that says for which pixels and with which settings.
 
     A process that is killed leaves at most one torn line at the end, which the next one cuts off.
+    What is `set_aside` is not done any more, but can still be had.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._aside_path = path.with_name(f"earlier-{path.name}")
+        self._aside: Journal | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._end = path.open("ab", buffering=0)
@@ -45,6 +57,8 @@ class Journal:
             self.close()
             raise
         self._places = dict(self._scan())
+        if self._aside_path.is_file():
+            self._aside = Journal(self._aside_path)
 
     def __contains__(self, key: str) -> bool:
         return key in self._places
@@ -64,6 +78,36 @@ class Journal:
         """Let the next process in."""
         self._reader.close()
         self._end.close()
+        if self._aside is not None:
+            self._aside.close()
+
+    def keys(self) -> frozenset[str]:
+        """The keys of all that is done."""
+        return frozenset(self._places)
+
+    def knows(self, key: str) -> bool:
+        """Whether `get` has it: it is done, or was before it was set aside."""
+        return key in self or (self._aside is not None and self._aside.knows(key))
+
+    def set_aside(self) -> None:
+        """Let nothing count as done, but lose nothing of it."""
+        try:
+            with self._aside_path.open("ab") as aside, self.path.open("rb") as lines:
+                shutil.copyfileobj(lines, aside)
+            self._end.truncate(0)
+        except OSError as error:
+            raise unwritable(self._aside_path, error) from error
+        self._places.clear()
+        if self._aside is not None:
+            self._aside.close()
+        self._aside = Journal(self._aside_path)
+
+    def forget_what_was_set_aside(self) -> None:
+        """Only `get` what is done."""
+        if self._aside is not None:
+            self._aside.close()
+            self._aside_path.unlink(missing_ok=True)
+            self._aside = None
 
     def add(self, key: str, labeled: Labeled) -> None:
         """Remember a finished image."""
@@ -81,14 +125,19 @@ class Journal:
 
     def get(self, key: str, name: str) -> Labeled:
         """A finished image, without its pixels, under the name that it has now."""
+        if self._aside is not None and key not in self:
+            return self._aside.get(key, name)
         self._reader.seek(self._places[key])
         return _labeled(json.loads(self._reader.readline()), name)
 
-    def summary(self, key: str) -> tuple[list[str], float]:
-        """Labels and seconds of a finished image, without decoding its masks."""
+    def summary(self, key: str) -> Summary:
+        """What a finished image is, without decoding its masks."""
+        if self._aside is not None and key not in self:
+            return self._aside.summary(key)
         self._reader.seek(self._places[key])
         record = json.loads(self._reader.readline())
-        return [found["label"] for found in record["annotations"]], record["seconds"]
+        labels = [found["label"] for found in record["annotations"]]
+        return Summary(labels, record["seconds"], _version(record["digest"], record["annotations"]))
 
     def _scan(self) -> Iterator[tuple[str, int]]:
         """The key of each line, and where it begins; a torn last one is cut off."""
@@ -99,6 +148,17 @@ class Journal:
             elif line.startswith(_KEY):
                 yield line[len(_KEY) : line.index(b'"', len(_KEY))].decode(), place
             place += len(line)
+
+
+def version_of(labeled: Labeled) -> str:
+    """The same text as the `version` in the summary of this image, once it is in a journal."""
+    found = [annotation_to_json(annotation) for annotation in labeled.annotations]
+    # As the journal reads it: in JSON, tuples are lists.
+    return _version(labeled.image.digest, json.loads(json.dumps(found)))
+
+
+def _version(digest: str, annotations: list[dict[str, Any]]) -> str:
+    return digest_of(json.dumps([digest, annotations]).encode())
 
 
 def _lock(descriptor: int, path: Path) -> None:

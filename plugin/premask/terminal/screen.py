@@ -29,6 +29,15 @@ def table(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def counted(number: int, thing: str) -> str:
+    """How many there are.
+
+    >>> counted(1, "image"), counted(1200, "image")
+    ('1 image', '1,200 images')
+    """
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def printable(text: str) -> str:
     r"""The text on one line, whatever a file's name may hold.
 
