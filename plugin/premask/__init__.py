@@ -1,15 +1,23 @@
 """premask pre-annotates image datasets with masks and mattes: these names are its public API."""
 
-from premask.annotations import Annotation, Labeled
-from premask.errors import PremaskError
-from premask.images import Image, read_image
-from premask.masks import Mask, Matte
-from premask.models.pool import ModelPool
-from premask.prompts import BoxPrompt, Exemplar, Hint, Phrase, Point, Prompts
-from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of
-from premask.runs.pipeline import Request, label
-from premask.runs.progress import Progress
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from premask.version import __version__
+
+if TYPE_CHECKING:
+    from premask.annotations import Annotation, Labeled
+    from premask.errors import PremaskError
+    from premask.images import Image, read_image
+    from premask.masks import Mask, Matte
+    from premask.models.pool import ModelPool
+    from premask.prompts import BoxPrompt, Exemplar, Hint, Phrase, Point, Prompts
+    from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of
+    from premask.runs.pipeline import Request, label
+    from premask.runs.progress import Progress
+    from premask.runs.writing import write
 
 __all__ = [
     "Annotation",
@@ -33,4 +41,62 @@ __all__ = [
     "label",
     "read_image",
     "recipe_of",
+    "write",
 ]
+
+# A name is imported when it is first asked for. So the command `premask` is there at once, and can
+# be interrupted without a traceback while numpy and what stands on it are still being loaded.
+_HOMES = {
+    "premask.annotations": (
+        "Annotation",
+        "Labeled",
+    ),
+    "premask.errors": ("PremaskError",),
+    "premask.images": (
+        "Image",
+        "read_image",
+    ),
+    "premask.masks": (
+        "Mask",
+        "Matte",
+    ),
+    "premask.models.pool": ("ModelPool",),
+    "premask.prompts": (
+        "BoxPrompt",
+        "Exemplar",
+        "Hint",
+        "Phrase",
+        "Point",
+        "Prompts",
+    ),
+    "premask.recipes.recipe": (
+        "Recipe",
+        "built_in_recipes",
+        "recipe_of",
+    ),
+    "premask.runs.pipeline": (
+        "Request",
+        "label",
+    ),
+    "premask.runs.progress": ("Progress",),
+    "premask.runs.writing": ("write",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, or one of the modules, such as `premask.errors`."""
+    for module, names in _HOMES.items():
+        if name in names:
+            globals()[name] = found = getattr(import_module(module), name)
+            return found
+    try:
+        if not name.startswith("_"):
+            return import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":
+            raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,41 +1,27 @@
-"""The terminal face: one command a file."""
+"""The terminal face: `premask annotate`, `recipes`, `models`, `embed`, `preview`, `fiftyone`, `doctor`."""
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
-
-from premask.cli import annotate, doctor, embed, fiftyone, models, preview, recipes
-from premask.errors import PremaskError
-from premask.terminal.flags import EXIT_CODES
-from premask.terminal.screen import printable
-from premask.version import __version__
+from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors that premask knows are one line, without a traceback."""
-    options = _parser().parse_args(arguments)
     try:
-        command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
-    except PremaskError as error:
-        print(f"premask: {printable(str(error))}", file=sys.stderr)
-        return 2
+        # Here, because these imports take most of the first second, in which a person may press
+        # Ctrl-C already.
+        from premask.cli.parser import run
+
+        status = run(arguments)
+        # What is still in the buffer would fail where nobody can catch it: at the very end.
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print("\npremask: interrupted. What was done is kept: run it again.", file=sys.stderr)
         return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="premask",
-        description="Pre-annotate image datasets with masks and mattes.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"premask {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (annotate, recipes, models, embed, preview, fiftyone, doctor):
-        module.add_command(commands)
-    return parser
+    except BrokenPipeError:
+        # Whoever read this, such as `head`, has seen enough. Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -120,7 +120,7 @@ def _annotate(options: argparse.Namespace) -> int:
     line = ProgressLine()
     try:
         with stopping_on_ctrl_c() as cancel:
-            outcome = annotate_into_folder(job, pool_from_flags(options), line, cancel=cancel)
+            outcome = annotate_into_folder(job, pool_from_flags(options), line, cancel)
     finally:
         line.end()
     print(_summary(outcome, job.folder))

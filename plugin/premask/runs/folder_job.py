@@ -88,7 +88,6 @@ def annotate_into_folder(
     job: FolderJob,
     pool: ModelPool,
     on_progress: ProgressWatcher | None = None,
-    *,
     cancel: threading.Event | None = None,
 ) -> FolderOutcome:
     """Annotate what is not done yet, then write the formats for the whole job.

@@ -6,11 +6,16 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
 
 from premask.annotations import Labeled
 from premask.errors import Cancelled, ModelFailed, PremaskError
@@ -20,6 +25,7 @@ from premask.prompts import Prompts
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe, recipe_of
 from premask.recipes.stages import run_stages
+from premask.runs.inputs import collect_inputs
 from premask.runs.ordered_work import in_order
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
@@ -43,9 +49,10 @@ class Request:
 
 
 def label(
-    images: Iterable[ImageSource | Request],
+    images: ImageSource | Request | Iterable[ImageSource | Request],
     recipe: str | Recipe = "subject",
     *,
+    settings: Mapping[str, Any] | None = None,
     prompts: Prompts | None = None,
     pool: ModelPool | None = None,
     batch_size: int = BATCH_SIZE,
@@ -54,23 +61,57 @@ def label(
 ) -> Generator[Labeled, None, None]:
     """Annotate images as they are asked for: one `Labeled` for each, in order.
 
+    `images` are files, bytes, pixels or requests, or one of these; a folder stands for all images
+    in it. `settings` are those of the recipe to change, such as `{"refine.grow": 3}`.
+
     Models are loaded before this returns, so that missing weights are an error here. So are prompts
     that the recipe lacks or can't use, if the first image brings none of its own. An image that
     fails carries its error and stops nothing. Only the images under way are in memory. Setting
     `cancel` raises `Cancelled` after the images that are done; closing the iterator just stops.
     """
     recipe = recipe_of(recipe) if isinstance(recipe, str) else recipe
+    recipe = recipe.with_settings(settings) if settings else recipe
     prompts, pool = prompts or Prompts(), pool or ModelPool()
+    images = _listed(images)
     total = len(images) if isinstance(images, Sized) else None
-    images = iter(images)
-    first = list(itertools.islice(images, 1))
+    rest = _without_folders(images)
+    first = list(itertools.islice(rest, 1))
     if any(not isinstance(image, Request) or image.prompts is None for image in first):
         require_usable_prompts(recipe, prompts)
     for model in recipe.models:
         pool.load(model)
-    requests = (_with_prompts(image, prompts) for image in itertools.chain(first, images))
+    requests = (_with_prompts(image, prompts) for image in itertools.chain(first, rest))
     labeled = _labeled_in_order(requests, recipe, pool, max(1, batch_size))
     return _counted(labeled, total, on_progress, cancel)
+
+
+def _listed(
+    images: ImageSource | Request | Iterable[ImageSource | Request],
+) -> Iterable[ImageSource | Request]:
+    """A list of one, if it is one; folders in a list are their images, so that they are counted."""
+    if isinstance(images, str | bytes | Path | PIL.Image.Image | Request):
+        images = [images]
+    elif isinstance(images, np.ndarray):
+        # Four dimensions are a stack of images.
+        images = list(images) if images.ndim > 3 else [images]
+    return list(_without_folders(images)) if isinstance(images, list | tuple) else images
+
+
+def _without_folders(images: Iterable[ImageSource | Request]) -> Iterator[ImageSource | Request]:
+    """The same with all images in a folder in its place, named by their path below it."""
+    for image in images:
+        if isinstance(image, str | Path) and _is_folder(Path(image)):
+            for item in collect_inputs([image]):
+                yield Request(image=item.path, name=item.name)
+        else:
+            yield image
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # no path at all; reading it will tell
+        return False
 
 
 def _with_prompts(image: ImageSource | Request, prompts: Prompts) -> Request:

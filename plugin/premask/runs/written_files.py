@@ -36,6 +36,7 @@ class WrittenFiles:
                 return
             self.require_own(file)
             try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
                 with self._path.open("ab") as lines:
                     # The line begins with its end, so that half a line before it swallows nothing.
                     lines.write(b"\n" + json.dumps([name, shows]).encode())

@@ -1,0 +1,38 @@
+"""From labels to files in one call: any format that `--format` knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from premask.annotations import Labeled
+from premask.labels.formats import DatasetFormat, formats_of
+from premask.labels.numbering import Stems
+
+
+def write(
+    labeled: Iterable[Labeled], format: str, path: str | Path, *, classes: Sequence[str] = ()
+) -> list[Path]:
+    """Write images with their annotations to a file or a folder, and say what was written.
+
+    `format` is a name such as "coco", "yolo" or "cutout"; `premask annotate --help` lists them. If
+    the format is one file and `path` is a folder, the file has its usual name in there. Labels are
+    numbered in the order of `classes`, then in the order in which they come. Images that failed are
+    left out. What `premask.label` yields is written as it comes, so it need not fit into memory.
+    """
+    path = Path(path)
+    forms = formats_of([format])
+    if len(forms) > 1:  # `png` stands for several formats, each with a folder of its own
+        images = list(labeled)
+        return [
+            file
+            for form in forms
+            for file in write(images, form.name, path / form.name, classes=classes)
+        ]
+    (form,) = forms
+    if isinstance(form, DatasetFormat):
+        if path.is_dir() and Path(form.file_name).suffix:
+            path = path / form.file_name
+        return list(form.write(labeled, path, tuple(classes)))
+    stems = Stems()
+    return [file for one in labeled for file in form.write(one, path, stems.of(one.image.name))]
