@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from premask.version import __version__
 
+# Type checkers take it for true. `typing` itself would be the slowest import of all of these.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from premask.annotations import Annotation, Labeled
     from premask.errors import PremaskError
@@ -82,20 +81,23 @@ _HOMES = {
     "premask.runs.writing": ("write",),
 }
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:
-    """A public name, or one of the modules, such as `premask.errors`."""
-    for module, names in _HOMES.items():
-        if name in names:
-            globals()[name] = found = getattr(import_module(module), name)
-            return found
-    try:
-        if not name.startswith("_"):
-            return import_module(f"{__name__}.{name}")
-    except ModuleNotFoundError as error:
-        if error.name != f"{__name__}.{name}":
-            raise
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """A public name, or one of the modules, such as `premask.errors`."""
+        from importlib import import_module
+
+        for module, names in _HOMES.items():
+            if name in names:
+                globals()[name] = found = getattr(import_module(module), name)
+                return found
+        try:
+            if not name.startswith("_"):
+                return import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from premask.cli import INTERRUPTED
 from premask.cli.models import fetch
 from premask.cli.pool_flags import add_pool_flags, pool_from_flags
 from premask.labels.class_list import ClassList
@@ -119,7 +120,7 @@ def _annotate(options: argparse.Namespace) -> int:
         )
     line = ProgressLine()
     try:
-        with stopping_on_ctrl_c() as cancel:
+        with stopping_on_ctrl_c(INTERRUPTED) as cancel:
             outcome = annotate_into_folder(job, pool_from_flags(options), line, cancel)
     finally:
         line.end()

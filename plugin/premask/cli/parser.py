@@ -7,10 +7,9 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from premask.cli import annotate, doctor, embed, fiftyone, models, preview, recipes
+from premask.cli import INTERRUPTED, annotate, doctor, embed, fiftyone, models, preview, recipes
 from premask.errors import Cancelled, PremaskError
 from premask.terminal.flags import EXIT_CODES
-from premask.terminal.interrupt import INTERRUPTED
 from premask.terminal.screen import printable
 from premask.version import __version__
 

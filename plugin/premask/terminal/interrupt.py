@@ -10,15 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-INTERRUPTED = 130
-"""The exit status of a command that was interrupted, as shells have it: 128 and SIGINT's number."""
-
 
 @contextmanager
-def stopping_on_ctrl_c() -> Iterator[threading.Event]:
-    """Set the event at the first Ctrl-C, and say so at once; end the process at the second one.
+def stopping_on_ctrl_c(status: int) -> Iterator[threading.Event]:
+    """Set the event at the first Ctrl-C, and say so at once; the second one ends the process.
 
-    Everything that is kept is written whole or not at all, so that ending at once spoils nothing.
+    `status` is its exit status then. Everything that is kept is written whole or not at all, so
+    that ending at once spoils nothing.
     """
     cancel = threading.Event()
     # Python lets only the main thread handle signals; elsewhere, a run can't be interrupted.
@@ -30,7 +28,7 @@ def stopping_on_ctrl_c() -> Iterator[threading.Event]:
         if cancel.is_set():
             # Threads that wait for a network can't be interrupted, and an exception waits for them.
             _say("stopped")
-            os._exit(INTERRUPTED)
+            os._exit(status)
         cancel.set()
         _say("stopping after the images under way; Ctrl-C again stops at once")
 
