@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ class Image:
     name: str
     size_hw: tuple[int, int] = (0, 0)
     digest: str = ""
-    pixels: Rgb | None = None
+    pixels: Rgb | None = field(default=None, repr=False)
     note: str = ""
 
     @classmethod

@@ -22,7 +22,7 @@ def test_all_is_sorted_and_complete() -> None:
     assert premask.__all__ == sorted(premask.__all__)
     # What type checkers see, and what Python finds when a name is asked for.
     tree = ast.parse(Path(premask.__file__).read_text(encoding="utf-8"))
-    (for_checkers,) = (node for node in tree.body if isinstance(node, ast.If))
+    for_checkers, _ = (node for node in tree.body if isinstance(node, ast.If))
     seen = {
         (node.module, name.name)
         for node in for_checkers.body
@@ -37,7 +37,7 @@ def test_all_is_sorted_and_complete() -> None:
 
 def test_the_modules_are_found_and_nothing_else() -> None:
     code = """import premask
-assert premask.errors.UnknownModel and premask.images.READABLE
+assert premask.errors.UnknownModel and premask.images.Image
 assert not hasattr(premask, "nothing_of_this_name")
 """
     subprocess.run([sys.executable, "-c", code], check=True)

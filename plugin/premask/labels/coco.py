@@ -116,7 +116,7 @@ def labeled_from_coco(data: Mapping[str, Any]) -> Iterator[Labeled]:
             raise _invalid(record, "its image_id or its category_id is not in the file")
         records[record["image_id"]].append(record)
     for image in data["images"]:
-        size_hw = (image["height"], image["width"])
+        size_hw = _size_of(image)
         yield Labeled(
             image=Image(name=image["file_name"], size_hw=size_hw),
             annotations=tuple(
@@ -124,6 +124,17 @@ def labeled_from_coco(data: Mapping[str, Any]) -> Iterator[Labeled]:
                 for record in records[image["id"]]
             ),
         )
+
+
+def _size_of(image: Mapping[str, Any]) -> Size:
+    for side in ("height", "width"):
+        length = image.get(side)
+        if not isinstance(length, int) or length < 0:
+            raise InvalidMask(
+                f"The image '{image.get('file_name')}' has the {side} {length!r}, which is no "
+                "number of pixels. Write its size into the file."
+            )
+    return image["height"], image["width"]
 
 
 def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -> Annotation:
