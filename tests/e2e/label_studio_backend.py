@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from premask.annotations import Labeled
 from premask.labels.coco import read_coco
-from tests.e2e.programs import CHECKOUT, free_port, running
+from tests.e2e.programs import CHECKOUT, START_SECONDS, free_port, running, until
 
 COMMAND = (sys.executable, "-m", "ml_backend")
 
@@ -27,12 +29,17 @@ def access_to(label_studio_url: str, token: str) -> dict[str, str]:
 
 @contextmanager
 def running_backend(folder: Path, environment: dict[str, str], *flags: str | Path) -> Iterator[str]:
-    """A backend that runs while the block does; yields its address. Its files lie in the folder."""
+    """A backend that runs while the block does; yields its address. Its files lie in the folder.
+
+    Its models are loaded: Label Studio's page waits for the prediction of a task that somebody
+    opens, and on a busy machine it asks twice, which makes two predictions.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command: list[str | Path] = [*COMMAND, "--port", str(port), "--embedding-megabytes", "0"]
     command += ["--events-folder", folder / "events", "--cache-folder", folder / "images", *flags]
     with running(command, f"{url}/health", folder / "backend.log", environment):
+        assert until(lambda: _has_loaded(url), START_SECONDS)
         yield url
 
 
@@ -41,3 +48,8 @@ def pulled(project: int, folder: Path, environment: dict[str, str]) -> tuple[Lab
     command: list[str | Path] = [*COMMAND, "pull", "--project", str(project), "--out", folder]
     subprocess.run(command, env={**os.environ, **environment}, cwd=CHECKOUT, check=True)
     return read_coco(folder / "coco.json")
+
+
+def _has_loaded(url: str) -> bool:
+    with urllib.request.urlopen(f"{url}/status") as page:
+        return re.search(">(waiting|loading)<", page.read().decode()) is None
