@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,11 @@ IMAGE = "premask_image"
 
 _SEAL = "premask_seal"
 _MADE = "premask_made"
-_CONTENT = ("label", "bounding_box", "points", "mask", "mask_path", "map", "map_path")
+_NOT_SEALED = {"id", "_id", "_cls", "tags"}
+"""What FiftyOne adds to a label, and its tags, which count for themselves."""
+
+_BRAIN_SETTINGS = ("mistakenness_field", "missing_field", "spurious_field")
+"""Settings of `fiftyone.brain.compute_mistakenness` that name attributes which it writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +54,9 @@ class Stamp:
     run: str
     recipe: str | None = None
 
-    def on_label(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def on_label(self, label: Any) -> dict[str, Any]:
         """Mark a label: who made it, and a hash that tells later whether it was changed."""
-        seal = _seal({name: fields.get(name) for name in _CONTENT})
+        seal = _seal(_content(label))
         made_by = {RUN: self.run, RECIPE: self.recipe} if self.recipe else {RUN: self.run}
         return made_by | {_SEAL: seal}
 
@@ -82,20 +86,36 @@ def run_of(label: Any) -> str | None:
     return run
 
 
-def is_untouched(label: Any) -> bool:
-    """Whether a run wrote the label, and nobody has changed or tagged it since."""
+def is_untouched(label: Any, computed: Set[str]) -> bool:
+    """Whether a run wrote the label, and nobody has changed or tagged it since.
+
+    `computed` attributes are those of `computed_attributes`.
+    """
     if run_of(label) is None or attribute(label, "tags"):
         return False
-    content = {name: attribute(label, name) for name in _CONTENT}
-    return bool(attribute(label, _SEAL) == _seal(content))
+    return bool(attribute(label, _SEAL) == _seal(_content(label, computed)))
 
 
-def is_replaceable(label: Any) -> bool:
+def is_replaceable(label: Any, computed: Set[str]) -> bool:
     """Whether a recipe made the label, and nobody has changed or tagged it since.
 
     What was imported may be a person's work.
     """
-    return attribute(label, RECIPE) is not None and is_untouched(label)
+    return attribute(label, RECIPE) is not None and is_untouched(label, computed)
+
+
+def computed_attributes(samples: Any) -> frozenset[str]:
+    """The attributes that FiftyOne's evaluations and analyses of this dataset put into labels.
+
+    Whoever lets FiftyOne compare labels has not corrected them.
+    """
+    names = list(samples.list_evaluations())
+    for key in samples.list_brain_runs():
+        config = samples.get_brain_info(key).config
+        names += [getattr(config, setting, "") for setting in _BRAIN_SETTINGS]
+    # `_loc` is the brain's: how far a box may be off.
+    endings = ("", "_id", "_iou", "_loc")
+    return frozenset(f"{name}{ending}" for name in names if name for ending in endings)
 
 
 def is_made(holder: Any) -> bool:
@@ -113,11 +133,20 @@ def attribute(label: Any, name: str) -> Any:
     return label[name] if label is not None and label.has_field(name) else None
 
 
+def _content(label: Any, computed: Set[str] = frozenset()) -> dict[str, Any]:
+    """What a person may change: the class, the place, the pixels, the attributes."""
+    return {
+        name: label[name]
+        for name in sorted(label.field_names)
+        if name not in _NOT_SEALED and name not in computed and not name.startswith("premask_")
+    }
+
+
 def _seal(content: Mapping[str, Any]) -> str:
-    """A hash of what a person may change: the class, the place, the pixels."""
+    """A hash of all values; where there is nothing, it makes no difference what was left out."""
     digest = hashlib.blake2b(digest_size=8)
     for name, value in content.items():
-        if value is None:
+        if value is None or (isinstance(value, (dict, list, tuple)) and not value):
             continue
         digest.update(name.encode())
         if isinstance(value, np.ndarray):
@@ -127,5 +156,12 @@ def _seal(content: Mapping[str, Any]) -> str:
             path = Path(value)
             digest.update(path.read_bytes() if path.is_file() else b"gone")
         else:
-            digest.update(json.dumps(value).encode())
+            digest.update(json.dumps(value, default=_plain, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for, such as an attribute that is a document or a date."""
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)

@@ -31,9 +31,10 @@ Document = Mapping[str, Any]
 _CHUNK = 50
 """Samples asked for at once: one fo.Sample after the other takes several times as long."""
 
-_MEMBERS = {"Detections": "detections", "Polylines": "polylines", "Keypoints": "keypoints"}
+MEMBERS = {"Detections": "detections", "Polylines": "polylines", "Keypoints": "keypoints"}
+"""Where the types that hold a list of labels have it."""
 
-READABLE = (*_MEMBERS, "Detection", "Polyline", "Keypoint", "Segmentation", "Heatmap")
+READABLE = (*MEMBERS, "Detection", "Polyline", "Keypoint", "Segmentation", "Heatmap")
 """The types of labels that are read."""
 
 
@@ -87,7 +88,7 @@ def label_kind(samples: Any, name: str) -> str:
 
 def member_path(samples: Any, name: str) -> str:
     """The path of a field's labels: `masks.detections` where it holds a list of them."""
-    return ".".join(filter(None, (name, _MEMBERS.get(label_kind(samples, name)))))
+    return ".".join(filter(None, (name, MEMBERS.get(label_kind(samples, name)))))
 
 
 def label_names(samples: Any, fields: Sequence[str]) -> list[str]:
@@ -159,7 +160,7 @@ def _reader(samples: Any, name: str) -> Reader:
         "Segmentation": partial(_add_segmentation, targets=_targets(samples, name)),
         "Heatmap": partial(_add_heatmap, name=name),
     }
-    return partial(_read_field, name, _MEMBERS.get(kind), readers[kind.removesuffix("s")])
+    return partial(_read_field, name, MEMBERS.get(kind), readers[kind.removesuffix("s")])
 
 
 def _read_field(

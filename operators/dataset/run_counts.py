@@ -11,7 +11,8 @@ from fiftyone import ViewField
 
 from .chosen_images import all_images
 from .history import Run
-from .writing import OUTPUTS
+from .reading import member_path
+from .signed_fields import signed_fields
 
 BINS = 20
 """Into which scores from 0 to 1 are sorted."""
@@ -37,7 +38,7 @@ def count_labels(dataset: Any, run: Run) -> RunCounts:
     if place is None:
         return RunCounts()
     view = labels_of_run(dataset, run, place)
-    path = f"{place}.{OUTPUTS[run.fields[place]].member}"
+    path = member_path(view, place)
     names, scores = view.values([f"{path}.label", f"{path}.confidence"], unwind=True)
     counts = dict(Counter(str(name) for name in names).most_common())
     by_class: dict[str, list[float]] = {name: [] for name in list(counts)[:_CLASSES_SCORED]}
@@ -53,9 +54,12 @@ def count_labels(dataset: Any, run: Run) -> RunCounts:
 
 
 def label_field_of(dataset: Any, run: Run) -> str | None:
-    """The first of the run's fields that has several labels an image; maps have no classes."""
-    fields = (name for name, kind in run.fields.items() if OUTPUTS[kind].member)
-    return next((name for name in fields if dataset.has_field(name)), None)
+    """The first field that holds several labels an image, some of them the run's.
+
+    It may have another name by now than the run gave it. Maps have no classes to count.
+    """
+    fields = signed_fields(dataset, run.name)
+    return next((name for name, output in fields.items() if output.member), None)
 
 
 def labels_of_run(dataset: Any, run: Run, place: str) -> Any:

@@ -77,8 +77,9 @@ class Place:
 
         As a label, FiftyOne 1.22 would take as long for what it does not know as for the rest.
         """
-        document: Document = label_type(**fields).to_dict()
-        return document | self.stamp.on_label(fields)
+        label = label_type(**fields)
+        document: Document = label.to_dict()
+        return document | self.stamp.on_label(label)
 
     def file(self, ending: str = "") -> Path:
         """A PNG of this sample."""
@@ -222,7 +223,7 @@ def outputs_of(names: Sequence[str], field: str) -> dict[str, Output]:
 
 
 def prepare_fields(dataset: Any, outputs: dict[str, Output]) -> list[str]:
-    """Make the fields that the dataset does not have, and return their names."""
+    """Make the fields, and the attributes of labels, that the dataset lacks; return their paths."""
     require_fitting(dataset, outputs)
     missing = [field for field in outputs if not dataset.has_field(field)]
     for field in missing:
@@ -232,9 +233,16 @@ def prepare_fields(dataset: Any, outputs: dict[str, Output]) -> list[str]:
     for field, output in outputs.items():
         path = f"{field}.{output.member}" if output.member else field
         # The App filters by what the schema knows; what is declared already is left alone.
-        dataset.add_sample_field(f"{path}.premask_run", fo.StringField)
-        dataset.add_sample_field(f"{path}.premask_recipe", fo.StringField)
-        dataset.add_sample_field(f"{path}.source", fo.ListField, subfield=fo.StringField)
+        attributes = {
+            f"{path}.premask_run": {"ftype": fo.StringField},
+            f"{path}.premask_recipe": {"ftype": fo.StringField},
+            f"{path}.source": {"ftype": fo.ListField, "subfield": fo.StringField},
+        }
+        new = [name for name in attributes if not dataset.has_field(name)]
+        for name, kind in attributes.items():
+            dataset.add_sample_field(name, **kind)
+        # Of a new field, nobody needs to know what is in it: it goes as a whole.
+        missing += new if field not in missing else []
     return missing
 
 

@@ -8,15 +8,17 @@ from typing import Any, ClassVar
 from fiftyone.operators import types
 
 from ..dataset import history
-from ..forms.parameters import parameter
+from ..forms.parameters import parameter, read
 from .declared_operator import DeclaredOperator
+
+_NOTHING = "No run of premask is under way."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelParameters:
     """The run that is to stop."""
 
-    run_id: str | None = parameter(None, "Runs under way")
+    run_id: str = parameter(label="Runs under way")
 
 
 class CancelRun(DeclaredOperator):
@@ -38,10 +40,19 @@ class CancelRun(DeclaredOperator):
         if under_way := view.values():
             inputs.enum("run_id", under_way, default=under_way[0], required=True, view=view)
         else:
-            inputs.view("none", types.Notice(label="No run of premask is under way."))
+            nothing = types.Notice(label=_NOTHING)
+            inputs.define_property(
+                "none", types.String(), view=nothing, invalid=True, error_message=_NOTHING
+            )
         return types.Property(inputs, view=types.View(label=self.label))
 
-    def execute(self, ctx: Any) -> None:
-        # The form has no field where no run is under way.
-        if ctx.params.get("run_id"):
-            history.cancel(ctx.store(history.METHOD), ctx.params["run_id"])
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        run = history.cancel(
+            ctx.dataset, ctx.store(history.METHOD), read(CancelParameters, ctx.params).run_id
+        )
+        summary = {
+            "running": f"{run.title} stops after the images that it is at.",
+            "cancelled": f"{run.title} is cancelled.",
+        }.get(run.state, f"{run.title} has ended before: {run.state}.")
+        ctx.ops.notify(summary, variant="success")
+        return {"state": run.state, "summary": summary}

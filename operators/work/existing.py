@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -10,7 +10,14 @@ from premask.annotations import Annotation, Labeled
 from premask.shaping.overlap import apart_from
 
 from ..dataset.bulk_store import Document
-from ..dataset.provenance import IMAGE, KEY, Look, is_replaceable, look_at
+from ..dataset.provenance import (
+    IMAGE,
+    KEY,
+    Look,
+    computed_attributes,
+    is_replaceable,
+    look_at,
+)
 from ..dataset.reading import SampleLabels, read_labels
 from ..dataset.writing import Output, Place
 
@@ -32,11 +39,14 @@ class Policy:
     name: str = SKIP
     overlap: float = 0.5
 
-    def kept(self, labels: Sequence[Any]) -> list[Any]:
-        """Return the labels that stay, whatever is found."""
+    def kept(self, labels: Sequence[Any], computed: Set[str]) -> list[Any]:
+        """Return the labels that stay, whatever is found.
+
+        `computed` attributes are those of `computed_attributes`.
+        """
         if self.name != REPLACE:
             return list(labels)
-        return [label for label in labels if not is_replaceable(label)]
+        return [label for label in labels if not is_replaceable(label, computed)]
 
 
 REPLACING = Policy(name=REPLACE)
@@ -77,10 +87,11 @@ def held(
         outdated = {name for name in filled if looks[name].is_outdated(images[name])}
         doubtful = filled if policy.name == REPLACE else outdated
         holders = holders_of(samples.select(list(doubtful)), field) if doubtful else {}
+        computed = computed_attributes(samples)
         replaceable = {
             sample_id
             for sample_id, holder in holders.items()
-            if not REPLACING.kept(output.labels_of(holder))
+            if not REPLACING.kept(output.labels_of(holder), computed)
         }
     return {
         name: Held(look=look, is_filled=name in filled, is_replaceable=name in replaceable)
@@ -92,21 +103,28 @@ def held(
 class Merged:
     """What goes into the field of a sample, and how many annotations are new in it."""
 
-    holder: Document
+    holder: Document | None
     count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Existing:
-    """What a few samples have in one field: as FiftyOne has it, and read as annotations."""
+    """What a few samples have in one field: as FiftyOne has it, and read as annotations.
+
+    A field that `is_own` was made by a run, not by a person.
+    """
 
     output: Output
     policy: Policy
     holders: Mapping[str, Any]
     read_labels: Mapping[str, SampleLabels]
+    computed: Set[str]
+    is_own: bool
 
     @classmethod
-    def read(cls, samples: Any, field: str, output: Output, policy: Policy) -> Existing:
+    def read(
+        cls, samples: Any, field: str, output: Output, policy: Policy, *, is_own: bool
+    ) -> Existing:
         holders = holders_of(samples, field)
         filled = [name for name, holder in holders.items() if output.labels_of(holder)]
         # A map is replaced or left alone, so nobody needs to know what is in it.
@@ -117,6 +135,8 @@ class Existing:
             policy=policy,
             holders=holders,
             read_labels={labels.sample_id: labels for labels in read},
+            computed=computed_attributes(samples),
+            is_own=is_own,
         )
 
     def merged(self, sample_id: str, labeled: Labeled, place: Place, look: Look) -> Merged | None:
@@ -125,11 +145,14 @@ class Existing:
         if self.output.part is not None:
             labeled = self.output.part(labeled, place)
         policy = REPLACING if look_at(holder).is_outdated(look.image) else self.policy
-        kept = policy.kept(self.output.labels_of(holder))
+        kept = policy.kept(self.output.labels_of(holder), self.computed)
         if kept and (self.output.member is None or self.policy.name == SKIP):
             return None
         known = self._annotations(sample_id, kept) if kept else []
         fresh = apart_from(labeled.annotations, known, self.policy.overlap)
+        if holder is None and not fresh and self.output.member and not self.is_own:
+            # An empty list would say in a person's name that somebody has looked.
+            return Merged(holder=None, count=0)
         new = self.output.labels(replace(labeled, annotations=fresh), place)
         labels = [*(label.to_dict() for label in kept), *new]
         signature = place.stamp.on_holder(look, new=holder is None)

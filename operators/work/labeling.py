@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from premask.runs.progress import ProgressCounter
 
 from ..dataset.bulk_store import store
 from ..dataset.chosen_images import all_images
-from ..dataset.history import Run, note, recorded
+from ..dataset.history import Run, all_runs, note, recorded
 from ..dataset.provenance import Stamp
 from ..dataset.writing import MapTargets, Place, prepare_fields
 from .existing import Existing, Merged
@@ -39,11 +39,14 @@ class Work:
         self._targets = MapTargets(job.dataset)
         self._counter = ProgressCounter()
         self._written = time.monotonic()
+        self._own: set[str] = set()
 
     def steps(self) -> Generator[Progress, None, None]:
         """Do the work, and say after each write how far it got."""
         with recorded(self.job.dataset, self.run):
             self.run.new_fields = prepare_fields(self.job.dataset, self.job.outputs)
+            earlier = all_runs(self.job.dataset)
+            self._own = {path for run in (*earlier, self.run) for path in run.new_fields}
             # Now: a view of what has no labels is empty as soon as it is labeled.
             self.ids, paths = self.job.samples.values(["id", "filepath"])
             todo = planned(self.job, self.run, dict(zip(self.ids, paths, strict=True)))
@@ -85,9 +88,10 @@ class Work:
         errors = {todo: labeled.error for todo, labeled in found if labeled.error is not None}
         labeled_samples = [(todo, labeled) for todo, labeled in found if todo not in errors]
         counts: dict[Todo, int] = {}
+        deleted: set[Todo] = set()
         for field in self.job.outputs:
             wanted = [(todo, labeled) for todo, labeled in labeled_samples if field in todo.looks]
-            merged = self._merged(field, wanted, errors)
+            merged = self._merged(field, wanted, errors, deleted)
             # First what the numbers in the maps stand for.
             for name, added in self._targets.save().items():
                 self.run.new_targets.setdefault(name, {}).update(added)
@@ -97,28 +101,45 @@ class Work:
                 counts[todo] = max(result.count, counts.get(todo, 0))
                 if todo.sample_id in too_large:
                     errors[todo] = too_large[todo.sample_id]
-        for todo, _ in found:
+        self._count([todo for todo, _ in found], counts, errors, deleted)
+        self._written = time.monotonic()
+        note(self.job.dataset, self.run)
+
+    def _count(
+        self,
+        todos: Sequence[Todo],
+        counts: Mapping[Todo, int],
+        errors: Mapping[Todo, PremaskError],
+        deleted: Set[Todo],
+    ) -> None:
+        """Note in the run what became of these samples; those written have a count of labels."""
+        for todo in todos:
             if todo in errors:
                 self.run.fail(todo.filepath, str(errors[todo]))
+            elif todo in deleted:
+                self.run.deleted += 1
             elif todo in counts:
                 self.run.labeled += 1
                 self.run.annotations += counts[todo]
             else:  # labels came in the way meanwhile
                 self.run.left_alone += 1
-        self._written = time.monotonic()
-        note(self.job.dataset, self.run)
 
     def _merged(
-        self, field: str, found: _Found, errors: dict[Todo, PremaskError]
+        self, field: str, found: _Found, errors: dict[Todo, PremaskError], deleted: set[Todo]
     ) -> dict[Todo, Merged]:
         """Put what was found beside what the samples have in a field.
 
-        Samples without room for it are left out; those that can't be merged go into `errors`.
+        Samples without room for it are left out; those that can't be merged go into `errors`, and
+        those that are in the dataset no more into `deleted`.
         """
         samples = all_images(self.job.dataset).select([todo.sample_id for todo, _ in found])
-        existing = Existing.read(samples, field, self.job.outputs[field], self.job.policy)
+        output, policy = self.job.outputs[field], self.job.policy
+        existing = Existing.read(samples, field, output, policy, is_own=field in self._own)
         merged: dict[Todo, Merged] = {}
         for todo, labeled in found:
+            if todo.sample_id not in existing.holders:
+                deleted.add(todo)
+                continue
             place = Place(
                 field=field,
                 folder=Path(self.run.folder) / field,
@@ -140,6 +161,6 @@ class Work:
     def _progress(self) -> Progress:
         counter, run = self._counter, self.run
         counter.total, counter.failed = len(self.ids), run.failed
-        counter.reused = run.reused + run.left_alone
+        counter.reused = run.reused + run.left_alone + run.deleted
         counter.done = run.labeled + run.failed + counter.reused
         return counter.progress()

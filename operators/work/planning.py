@@ -67,6 +67,9 @@ def planned(job: Job, run: Run, paths: Mapping[str, str]) -> Iterator[Todo]:
         chunk = ids[first : first + _AT_ONCE]
         samples = everything.select(chunk)
         asked = job.asked(samples, chunk)
+        # Somebody may have deleted samples since the run began.
+        run.deleted += len(chunk) - len(asked)
+        chunk = [sample_id for sample_id in chunk if sample_id in asked]
         # Where no pixels are needed, it does not matter which image it is.
         images = {
             sample_id: None if asked[sample_id].image else version_of(paths[sample_id])
@@ -86,6 +89,9 @@ def planned(job: Job, run: Run, paths: Mapping[str, str]) -> Iterator[Todo]:
                 for field, output in job.outputs.items()
             }
             looks = {field: Look(key=key, image=images[sample_id]) for field, key in keys.items()}
+            if any(sample_id not in known for known in state.values()):
+                run.deleted += 1
+                continue
             wanted = _still_wanted(looks, {field: state[field][sample_id] for field in looks}, run)
             if wanted:
                 yield Todo(sample_id=sample_id, filepath=path, asked=found, looks=wanted)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..dataset.bulk_store import Document
 from ..dataset.chosen_images import all_images
-from ..dataset.history import list_runs, load, save
-from ..dataset.provenance import attribute, forgotten, is_made, is_untouched, run_of
-from ..dataset.writing import OUTPUTS, Output
+from ..dataset.history import Run, all_runs, load, save
+from ..dataset.label_files import remove_unused
+from ..dataset.provenance import computed_attributes, forgotten, is_made, is_untouched, run_of
+from ..dataset.signed_fields import signed_fields
+from ..dataset.writing import Output
 from .existing import holders_of
 
 _AT_ONCE = 100
 """Samples read and written at once."""
-
-_FILES = ("mask_path", "map_path")
-"""Attributes that name a label's file."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,37 +31,34 @@ class Undone:
 def undo(dataset: Any, name: str) -> Undone:
     """Remove the labels, files, mask targets and fields that this run brought.
 
-    What the run replaced does not come back.
+    Labels are found by their stamp, in whatever field they are by now. What the run replaced does
+    not come back.
     """
     run, undone = load(dataset, name), Undone()
-    files: set[Path] = set()
-    for field, kind in run.fields.items():
-        if dataset.has_field(field):
-            files |= _undo_field(dataset, field, OUTPUTS[kind], name, undone)
-    # Of a clone of the dataset, the files belong to the original.
-    if run.dataset == dataset.name:
-        _remove_files(Path(run.folder), files)
+    fields = signed_fields(dataset, name)
+    for field, output in fields.items():
+        _undo_field(dataset, field, output, name, undone)
+    remove_unused(Path(run.folder))
     run.state = "undone"
     save(dataset, run)
-    _drop_unused(dataset, run.fields)
+    _drop_unused(dataset, list(dict.fromkeys([*run.fields, *fields])))
     return undone
 
 
-def _undo_field(dataset: Any, field: str, output: Output, name: str, undone: Undone) -> set[Path]:
-    """Take the run's labels out of a field; the result is the files that are still in use."""
-    used: set[Path] = set()
+def _undo_field(dataset: Any, field: str, output: Output, name: str, undone: Undone) -> None:
+    """Take the run's labels out of a field."""
+    computed = computed_attributes(dataset)
     for samples in _samples_of(dataset, field, output, name):
         remaining: dict[str, Document | None] = {}
         for sample_id, holder in holders_of(samples, field).items():
-            ours = [label for label in output.labels_of(holder) if run_of(label) == name]
-            changed = [label for label in ours if not is_untouched(label)]
-            paths = (attribute(label, name) for label in changed for name in _FILES)
-            used |= {Path(path) for path in paths if path}
-            undone.kept += len(changed)
-            undone.removed += len(ours) - len(changed)
-            remaining[sample_id] = _without(holder, output, name)
+            labels = output.labels_of(holder)
+            ours = [label for label in labels if run_of(label) == name]
+            removed = {label.id for label in ours if is_untouched(label, computed)}
+            undone.kept += len(ours) - len(removed)
+            undone.removed += len(removed)
+            kept = [label for label in labels if label.id not in removed]
+            remaining[sample_id] = _with_labels(kept, holder, output, name)
         dataset.set_values(field, remaining, key_field="id", validate=False)
-    return used
 
 
 def _samples_of(dataset: Any, field: str, output: Output, name: str) -> Iterator[Any]:
@@ -74,13 +70,8 @@ def _samples_of(dataset: Any, field: str, output: Output, name: str) -> Iterator
         yield samples.select(ids[first : first + _AT_ONCE])
 
 
-def _without(holder: Any, output: Output, name: str) -> Document | None:
-    """Take the run's labels out of what a sample has; None if there was nothing before the run."""
-    kept = [
-        label
-        for label in output.labels_of(holder)
-        if run_of(label) != name or not is_untouched(label)
-    ]
+def _with_labels(kept: list[Any], holder: Any, output: Output, name: str) -> Document | None:
+    """Put what is left into the sample's holder; None if there was nothing before the run."""
     if not kept and (output.member is None or is_made(holder)):
         return None
     looked_last = run_of(holder) == name
@@ -88,17 +79,27 @@ def _without(holder: Any, output: Output, name: str) -> Document | None:
     return forgotten(remaining) if output.member and looked_last else remaining
 
 
-def _drop_unused(dataset: Any, fields: Iterable[str]) -> None:
-    """Remove fields and mask targets that undone runs brought, once no sample uses them."""
-    history = (load(dataset, name) for name in list_runs(dataset))
-    gone = [run for run in history if run.state == "undone"]
+def _drop_unused(dataset: Any, fields: list[str]) -> None:
+    """Remove what undone runs have added to the dataset's schema, once no sample uses it.
+
+    These are fields, mask targets, and attributes of labels in fields that were there before.
+    """
+    gone = [run for run in all_runs(dataset) if run.state == "undone"]
+    images = all_images(dataset)
     for field in fields:
-        if dataset.has_field(field) and not all_images(dataset).exists(field).count():
+        if dataset.has_field(field) and not images.exists(field).count():
             _drop_targets(
                 dataset, field, {n for run in gone for n in run.new_targets.get(field, ())}
             )
-            if any(field in run.new_fields for run in gone):
-                dataset.delete_sample_field(field)
+    for path in _paths_of(gone, fields):
+        if dataset.has_field(path) and not images.count(path):
+            dataset.delete_sample_field(path)
+
+
+def _paths_of(runs: list[Run], fields: list[str]) -> list[str]:
+    """Return the fields among these that the runs have made, and the attributes within them."""
+    made = {path for run in runs for path in run.new_fields}
+    return sorted(path for path in made if path.partition(".")[0] in fields)
 
 
 def _drop_targets(dataset: Any, field: str, numbers: set[str]) -> None:
@@ -108,15 +109,3 @@ def _drop_targets(dataset: Any, field: str, numbers: set[str]) -> None:
         dataset.mask_targets[field] = rest
     if rest != targets:
         dataset.save()
-
-
-def _remove_files(folder: Path, used: set[Path]) -> None:
-    """Remove all files below the run's own folder but those that are in use."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path not in used:
-            path.unlink()
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
