@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
 import fiftyone as fo
+from fiftyone.utils.eval.coco import COCOEvaluationConfig
 
 from premask.errors import InvalidSetting
 from premask.evaluation.metrics import Agreement, mse, sad
@@ -16,11 +16,11 @@ from premask.masks import Mask, Matte
 
 from ..dataset.chosen_images import dataset_of
 from ..dataset.reading import SampleLabels, label_kind, member_path, read_labels
+from .mask_evaluation import Agreements, evaluate_masks
 
 METHOD = "premask_evaluation"
 
 Row = dict[str, Any]
-Agreements = defaultdict[str, Agreement]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,16 +99,22 @@ def _common_kind(samples: Any, *fields: str) -> str:
 
 def _evaluate_objects(comparison: Comparison, evaluated: Evaluated) -> None:
     count = comparison.count(comparison.pred_field, "id")
-    results = comparison.samples.evaluate_detections(
-        comparison.pred_field,
-        gt_field=comparison.gt_field,
-        eval_key=comparison.eval_key,
-        iou=comparison.iou,
-        use_masks=_have_masks(comparison),
-        compute_mAP=comparison.count(comparison.pred_field, "confidence") == count,
-        progress=False,
-    )
-    agreements = _matched(comparison, evaluated.failures)
+    settings = {
+        "gt_field": comparison.gt_field,
+        "iou": comparison.iou,
+        "compute_mAP": comparison.count(comparison.pred_field, "confidence") == count,
+    }
+    if _have_masks(comparison):
+        config = COCOEvaluationConfig(
+            comparison.pred_field, classwise=True, use_masks=True, **settings
+        )
+        pairs = comparison.pairs(evaluated.failures)
+        results, agreements = evaluate_masks(comparison.samples, config, comparison.eval_key, pairs)
+    else:
+        results = comparison.samples.evaluate_detections(
+            comparison.pred_field, eval_key=comparison.eval_key, progress=False, **settings
+        )
+        agreements = _matched(comparison, evaluated.failures)
     report = results.report()
     evaluated.rows = [
         {
@@ -147,7 +153,7 @@ def _matched(comparison: Comparison, failures: dict[str, str]) -> Agreements:
         for ids, partners in zip(*comparison.samples.values([predicted_ids, path]), strict=True)
         for pair in zip(_listed(ids), _listed(partners), strict=True)
     )
-    agreements: Agreements = defaultdict(Agreement)
+    agreements = Agreements(Agreement)
     for predicted, true in comparison.pairs(failures):
         truths = dict(zip(true.label_ids, true.labeled.annotations, strict=True))
         for label_id, annotation in zip(
@@ -166,7 +172,7 @@ def _evaluate_maps(comparison: Comparison, evaluated: Evaluated) -> None:
         eval_key=comparison.eval_key,
         progress=False,
     )
-    agreements: Agreements = defaultdict(Agreement)
+    agreements = Agreements(Agreement)
     for predicted, true in comparison.pairs(evaluated.failures):
         masks, truths = _by_class(predicted), _by_class(true)
         for name in {**truths, **masks}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,39 @@ def test_pairs_are_fiftyones_and_edges_are_exact(fo: Any, evaluation: Any, datas
     assert dataset.values("found.detections.e") == [["tp"], ["fp"], None]
     assert dataset.values("found.detections.e_iou")[0] == [pytest.approx(shifted.iou(true))]
     assert dataset.get_evaluation_info("e").config.use_masks
+
+
+def test_the_numbers_are_fiftyones_own(fo: Any, evaluation: Any, dataset: Any) -> None:
+    """Its own evaluation paints each pair of masks anew; 147 s for 200 x 20, where this takes 10."""
+    random = np.random.default_rng(7)
+
+    def scattered(count: int, shift: float, **fields: Any) -> list[Annotation]:
+        labels = ("cat", "dog")
+        return [disc(8 + 9 * n + shift * n, labels[n % 2], **fields) for n in range(count)]
+
+    truth = [[*scattered(5, 0), disc(50, crowd=True)], scattered(4, 0), []]
+    found = [scattered(6, 0.4), scattered(5, -0.8), scattered(2, 0)]
+    scored = [[replace(a, score=float(random.uniform(0.1, 1))) for a in image] for image in found]
+    put(fo, dataset, "truth", *truth)
+    put(fo, dataset, "found", *scored)
+    evaluated = evaluation.evaluate(dataset, pred_field="found", gt_field="truth", eval_key="ours")
+    theirs = dataset.evaluate_detections(
+        "found", "truth", eval_key="theirs", use_masks=True, compute_mAP=True, progress=False
+    )
+    ours = dataset.load_evaluation_results("ours")
+    assert ours.metrics() == pytest.approx(theirs.metrics())
+    assert evaluated.overall["mAP"] == pytest.approx(theirs.mAP())
+    assert ours.mAR() == pytest.approx(theirs.mAR())
+    np.testing.assert_allclose(ours.precision, theirs.precision)
+    np.testing.assert_allclose(ours.thresholds, theirs.thresholds)
+    assert sorted(map(repr, ours.ytrue_ids)) == sorted(map(repr, theirs.ytrue_ids))
+    for path in ("found.detections.{}", "truth.detections.{}", "{}_tp", "{}_fp", "{}_fn"):
+        own, other = (dataset.values(path.format(key), unwind=True) for key in ("ours", "theirs"))
+        assert own == other
+    own, other = (
+        dataset.values(f"found.detections.{key}_iou", unwind=True) for key in ("ours", "theirs")
+    )
+    assert own == [None if iou is None else pytest.approx(iou) for iou in other]
 
 
 def test_boxes_are_matched_as_boxes(fo: Any, evaluation: Any, dataset: Any) -> None:

@@ -85,7 +85,9 @@ def test_many_runs_are_read_in_no_time(
     assert time.monotonic() - started < 10
 
 
-def test_a_run_of_a_living_process_is_running(history: Any, photo_dataset: Any, under_way: Any) -> None:
+def test_a_run_of_a_living_process_is_running(
+    history: Any, photo_dataset: Any, under_way: Any
+) -> None:
     assert history.load(photo_dataset, under_way().name).state == "running"
 
 
