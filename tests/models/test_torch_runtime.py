@@ -18,6 +18,7 @@ from transformers import SegformerForSemanticSegmentation  # noqa: E402
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
 from premask.models.parts.torch_runtime import (  # noqa: E402
+    FittingSizes,
     TorchEmbedding,
     device_of,
     dtype_on,
@@ -54,6 +55,20 @@ def test_what_does_not_fit_goes_on_with_half_and_says_so() -> None:
         "for 8 at a time: going on with 4.",
         "for 4 at a time: going on with 2.",
     ]
+
+
+def test_the_size_that_fitted_is_remembered_for_its_kind() -> None:
+    network, fitting = SmallMemory(), FittingSizes()
+    with pytest.warns(RuntimeWarning):
+        in_batches(network, list(range(8)), 8, fitting, "large")
+    network.tried.clear()
+    in_batches(network, list(range(8)), 8, fitting, "large")  # a warning would be an error here
+    assert network.tried == [2, 2, 2, 2]
+    network.room = 8
+    in_batches(network, list(range(8)), 8, fitting, "small")
+    assert network.tried[4:] == [8]
+    in_alike_batches(network, [1, 2, 3, 4], 8, lambda number: "large", fitting)
+    assert network.tried[5:] == [2, 2]
 
 
 def test_one_that_does_not_fit_alone_is_an_error() -> None:

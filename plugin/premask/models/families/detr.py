@@ -22,6 +22,7 @@ from premask.models.parts.detections import corners_xyxy, hints_of
 from premask.models.parts.known_differences import KnownDifferences
 from premask.models.parts.mask_logits import Canvas, mask_from_logits
 from premask.models.parts.torch_runtime import (
+    FittingSizes,
     device_of,
     in_alike_batches,
     load_processor,
@@ -67,6 +68,7 @@ class DetrFinder:
             dtype=torch.float32,
         )
         self._lock = threading.Lock()
+        self._fitting = FittingSizes()
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: DetrOptions
@@ -77,7 +79,9 @@ class DetrFinder:
             network_input(self._processor, image, self._device)["pixel_values"][0]
             for image in images
         ]
-        seen = in_alike_batches(self._look, pixels, AT_ONCE, lambda prepared: tuple(prepared.shape))
+        seen = in_alike_batches(
+            self._look, pixels, AT_ONCE, lambda prepared: tuple(prepared.shape), self._fitting
+        )
         return [
             self._hints(seen_in_one, image.size_hw, options.threshold)
             for image, seen_in_one in zip(images, seen, strict=True)

@@ -17,6 +17,7 @@ from premask.models.options import SegformerOptions
 from premask.models.parts.categories import wanted_classes
 from premask.models.parts.class_maps import Numbers, class_hints, class_map
 from premask.models.parts.torch_runtime import (
+    FittingSizes,
     device_of,
     half_arithmetic,
     images_at_once,
@@ -47,6 +48,7 @@ class SegformerFinder:
         )
         self._at_once = images_at_once(self._device, 8)
         self._lock = threading.Lock()
+        self._fitting = FittingSizes()
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: SegformerOptions
@@ -61,7 +63,9 @@ class SegformerFinder:
             )
             for image in images
         ]
-        maps = in_alike_batches(self._maps, looks, self._at_once, lambda look: look.pixels.shape)
+        maps = in_alike_batches(
+            self._maps, looks, self._at_once, lambda look: look.pixels.shape, self._fitting
+        )
         to_hints = partial(class_hints, names=names, wanted=wanted, instances=options.instances)
         return [to_hints(numbers) for numbers in maps]
 

@@ -20,6 +20,7 @@ from premask.masks import Alpha, Mask, Size
 from premask.models.options import VitMatteOptions
 from premask.models.parts.salient_subject import around
 from premask.models.parts.torch_runtime import (
+    FittingSizes,
     device_of,
     images_at_once,
     in_alike_batches,
@@ -58,6 +59,7 @@ class VitMatteMatter:
         )
         self._at_once = images_at_once(self._device, 4)
         self._lock = threading.Lock()
+        self._fitting = FittingSizes()
 
     def matte(
         self, images: Sequence[Image], masks: Sequence[Mask | None], options: VitMatteOptions
@@ -73,7 +75,11 @@ class VitMatteMatter:
         ]
         alphas = iter(
             in_alike_batches(
-                self._alphas, uncertain, self._at_once, lambda matted: matted.pixels.shape
+                self._alphas,
+                uncertain,
+                self._at_once,
+                lambda matted: matted.pixels.shape,
+                self._fitting,
             )
         )
         return [

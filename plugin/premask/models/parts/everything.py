@@ -11,7 +11,7 @@ from premask.annotations import Annotation
 from premask.models.options import EverythingOptions
 from premask.models.parts.mask_logits import Canvas, mask_and_stability
 from premask.models.parts.sam_prompts import ObjectPrompt, click
-from premask.models.parts.torch_runtime import in_batches
+from premask.models.parts.torch_runtime import FittingSizes, in_batches
 from premask.prompts import Hint
 from premask.shaping.overlap import without_duplicates
 from premask.shaping.select import ordered, score
@@ -28,13 +28,19 @@ The number is that of SAM's authors.
 
 
 def find_everything(
-    decode: Decode, canvas: Canvas, options: EverythingOptions, clicks_at_once: int
+    decode: Decode,
+    canvas: Canvas,
+    options: EverythingOptions,
+    clicks_at_once: int,
+    fitting: FittingSizes | None = None,
 ) -> list[Hint]:
     """All objects with their masks, the best one first; `decode` knows the image."""
     clicks = _grid(canvas, options.points_per_side)
     run = partial(_candidates, decode, canvas, options)
     candidates = [
-        candidate for some in in_batches(run, clicks, clicks_at_once) for candidate in some
+        candidate
+        for some in in_batches(run, clicks, clicks_at_once, fitting, "clicks")
+        for candidate in some
     ]
     different = without_duplicates(candidates, options.nms, by=options.nms_by)
     return [

@@ -11,6 +11,7 @@ import torch
 from premask.images import Image
 from premask.models.parts.phrases import Finds, best_first
 from premask.models.parts.torch_runtime import (
+    FittingSizes,
     TorchEmbedding,
     embedding_from_bytes,
     in_alike_batches,
@@ -94,12 +95,13 @@ class PhraseFinder(Generic[Seen, Question, Answer, Options]):
         self._network = network
         self._merge = merge
         self._lock = threading.Lock()
+        self._fitting = FittingSizes()
 
     def find(
         self, images: Sequence[Seen], prompts: Sequence[Prompts], options: Options
     ) -> list[list[Hint]]:
         """What the prompts ask for in each image, the best first."""
-        found = _found(self._network, images, prompts, options, self._lock)
+        found = _found(self._network, images, prompts, options, self._lock, self._fitting)
         return [self._merge(finds) for finds in found]
 
 
@@ -117,6 +119,7 @@ class EmbeddedPhraseFinder(Generic[Question, Answer, Options]):
         self._network = network
         self._finish = finish
         self._lock = threading.Lock()
+        self._fitting = FittingSizes()
 
     @property
     def place(self) -> str:
@@ -125,7 +128,7 @@ class EmbeddedPhraseFinder(Generic[Question, Answer, Options]):
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the network remembers of each image, on its device."""
-        return in_batches(self._embedded, images, IMAGES_AT_ONCE)
+        return in_batches(self._embedded, images, IMAGES_AT_ONCE, self._fitting, "images")
 
     def restore(self, data: bytes) -> TorchEmbedding:
         """An embedding from its bytes; ValueError for bytes that are none."""
@@ -135,7 +138,7 @@ class EmbeddedPhraseFinder(Generic[Question, Answer, Options]):
         self, embeddings: Sequence[TorchEmbedding], prompts: Sequence[Prompts], options: Options
     ) -> list[list[Hint]]:
         """What the prompts ask for in each image, the best first where there are scores."""
-        found = _found(self._network, embeddings, prompts, options, self._lock)
+        found = _found(self._network, embeddings, prompts, options, self._lock, self._fitting)
         return [self._finish(best_first(finds), options) for finds in found]
 
     def _embedded(self, images: Sequence[Image]) -> list[TorchEmbedding]:
@@ -158,6 +161,7 @@ def _found(
     prompts: Sequence[Prompts],
     options: Options,
     lock: threading.Lock,
+    fitting: FittingSizes,
 ) -> list[list[Finds]]:
     """What each question finds in each image. Questions about all images share their batches."""
     questions = [
@@ -174,5 +178,6 @@ def _found(
         ]
 
     together = [question for of_one in questions for question in of_one]
-    finds = iter(in_alike_batches(answered, together, network.questions_at_once, network.kind))
+    at_once = network.questions_at_once
+    finds = iter(in_alike_batches(answered, together, at_once, network.kind, fitting))
     return [[next(finds) for _ in of_one] for of_one in questions]

@@ -21,6 +21,7 @@ from premask.models.parts.known_differences import NO_DIFFERENCES, KnownDifferen
 from premask.models.parts.mask_logits import Canvas, mask_from_logits
 from premask.models.parts.sam_prompts import Kind, ObjectPrompt, prompt_of, prompt_tensors
 from premask.models.parts.torch_runtime import (
+    FittingSizes,
     TorchEmbedding,
     dtype_on,
     embedding_from_bytes,
@@ -88,6 +89,7 @@ class PromptableSegmenter:
     def __init__(self, network: PromptNetwork) -> None:
         self._network = network
         self._lock = threading.Lock()
+        self._fitting = FittingSizes()
         # On a CPU one by one, so that a click does not wait until images of others are encoded.
         self._images_at_once = images_at_once(network.device, IMAGES_AT_ONCE)
         on_cpu = network.device.type == "cpu"
@@ -100,7 +102,7 @@ class PromptableSegmenter:
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the network remembers of each image, on its device."""
-        return in_batches(self._embedded, images, self._images_at_once)
+        return in_batches(self._embedded, images, self._images_at_once, self._fitting, "images")
 
     def restore(self, data: bytes) -> TorchEmbedding:
         """An embedding from its bytes; ValueError for bytes that are none."""
@@ -115,10 +117,9 @@ class PromptableSegmenter:
             for embedding, hints_of_one in zip(embeddings, hints, strict=True)
         ]
         run = partial(self._outlined, options=options)
-        for tasks in self._tasks_by_kind(embeddings, hints).values():
-            for task, outline in zip(
-                tasks, in_batches(run, tasks, self._objects_at_once), strict=True
-            ):
+        for kind, tasks in self._tasks_by_kind(embeddings, hints).items():
+            found = in_batches(run, tasks, self._objects_at_once, self._fitting, kind)
+            for task, outline in zip(tasks, found, strict=True):
                 image, place = task.place
                 outlines[image][place] = outline
         return outlines
@@ -136,6 +137,7 @@ class PromptableSegmenter:
                 self._network.canvas(embedding.size_hw),
                 options,
                 self._objects_at_once,
+                self._fitting,
             )
             for embedding, _ in zip(embeddings, prompts, strict=True)
         ]

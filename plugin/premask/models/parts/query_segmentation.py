@@ -15,7 +15,12 @@ from premask.masks import Mask, Size
 from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.categories import wanted_classes
 from premask.models.parts.class_maps import class_hints, class_map, winners
-from premask.models.parts.torch_runtime import half_arithmetic, images_at_once, in_alike_batches
+from premask.models.parts.torch_runtime import (
+    FittingSizes,
+    half_arithmetic,
+    images_at_once,
+    in_alike_batches,
+)
 from premask.prompts import Hint, Prompts
 
 MASK_THRESHOLD = 0.5
@@ -108,6 +113,7 @@ class QueryFinder:
         self._network = network
         self._at_once = images_at_once(network.device, 4)
         self._lock = threading.Lock()
+        self._fitting = FittingSizes()
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: QuerySegmentationOptions
@@ -116,7 +122,9 @@ class QueryFinder:
         wanted = wanted_classes(options.categories, self._network.names)
         looks = [self._network.look(image, options) for image in images]
         run = partial(self._hints, wanted=wanted, options=options)
-        return in_alike_batches(run, looks, self._at_once, lambda look: look.views.shape)
+        return in_alike_batches(
+            run, looks, self._at_once, lambda look: look.views.shape, self._fitting
+        )
 
     def _hints(
         self, looks: Sequence[Look], wanted: Collection[int], options: QuerySegmentationOptions

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from premask.models.parts.torch_runtime import in_batches
+from premask.models.parts.torch_runtime import FittingSizes, in_batches
 
 Features = TypeVar("Features")
 
@@ -29,13 +29,14 @@ class TextFeatures(Generic[Features]):
     ) -> None:
         self._encode = encode
         self._at_once = at_once
+        self._fitting = FittingSizes()
         self._most = most
         self._kept: OrderedDict[str, Features] = OrderedDict()
 
     def of(self, texts: Sequence[str]) -> list[Features]:
         """The features of each text."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
-        made = in_batches(self._encode, missing, self._at_once)
+        made = in_batches(self._encode, missing, self._at_once, self._fitting)
         self._kept.update(zip(missing, made, strict=True))
         for text in texts:
             self._kept.move_to_end(text)

@@ -217,10 +217,36 @@ def images_at_once(device: torch.device, most: int) -> int:
     return most if device.type == "cuda" else 1
 
 
+class FittingSizes:
+    """How many of a kind went into the device's memory together, where it was fewer than wanted.
+
+    An adapter keeps one, or else every call would run out of memory again before it goes on.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: dict[Hashable, int] = {}
+
+    def of(self, kind: Hashable, wanted: int) -> int:
+        """As many as are wanted, or as have fitted."""
+        return min(wanted, self._sizes.get(kind, wanted))
+
+    def remember(self, kind: Hashable, size: int) -> None:
+        self._sizes[kind] = size
+
+
 def in_batches(
-    run: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item], size: int
+    run: Callable[[Sequence[Item]], Sequence[Result]],
+    items: Sequence[Item],
+    size: int,
+    fitting: FittingSizes | None = None,
+    kind: Hashable = None,
 ) -> list[Result]:
-    """Run on `size` items at a time, or on fewer if the device's memory does not suffice."""
+    """Run on `size` items at a time, or on fewer if the device's memory does not suffice.
+
+    `fitting` remembers for the next call how many of this kind do.
+    """
+    fitting = fitting or FittingSizes()
+    size = fitting.of(kind, size)
     results: list[Result] = []
     while len(results) < len(items):
         batch = items[len(results) : len(results) + size]
@@ -230,6 +256,7 @@ def in_batches(
             if len(batch) == 1:
                 raise
             size = len(batch) // 2
+            fitting.remember(kind, size)
             torch.cuda.empty_cache()
             warnings.warn(
                 f"The device's memory did not suffice for {len(batch)} at a time: going on with "
@@ -245,6 +272,7 @@ def in_alike_batches(
     items: Sequence[Item],
     size: int,
     key: Callable[[Item], Hashable],
+    fitting: FittingSizes | None = None,
 ) -> list[Result]:
     """Run on items that have one key together; the results are in the order of the items.
 
@@ -254,8 +282,8 @@ def in_alike_batches(
     for index, item in enumerate(items):
         groups.setdefault(key(item), []).append(index)
     results: dict[int, Result] = {}
-    for indices in groups.values():
-        batch = in_batches(run, [items[index] for index in indices], size)
+    for kind, indices in groups.items():
+        batch = in_batches(run, [items[index] for index in indices], size, fitting, kind)
         results.update(zip(indices, batch, strict=True))
     return [results[index] for index in range(len(items))]
 

@@ -23,7 +23,12 @@ from premask.models.families.birefnet.network import MULTIPLE, BiRefNet, Weights
 from premask.models.options import BirefnetOptions
 from premask.models.parts.imagenet import DEVIATION, MEAN
 from premask.models.parts.salient_subject import around, subject_hints
-from premask.models.parts.torch_runtime import device_of, images_at_once, in_alike_batches
+from premask.models.parts.torch_runtime import (
+    FittingSizes,
+    device_of,
+    images_at_once,
+    in_alike_batches,
+)
 from premask.models.weights.pickles import TENSORS, require_known
 from premask.prompts import Hint, Prompts
 
@@ -52,6 +57,7 @@ class BirefnetMatter:
         self._network = _loaded(weights).to(self._device, self._dtype).eval()
         self._at_once = images_at_once(self._device, 4)
         self._lock = threading.Lock()
+        self._fitting = FittingSizes()
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: BirefnetOptions
@@ -75,7 +81,9 @@ class BirefnetMatter:
             for rgb in crops
         ]
         alphas = iter(
-            in_alike_batches(self._alphas, views, self._at_once, lambda view: view.seen_hw)
+            in_alike_batches(
+                self._alphas, views, self._at_once, lambda view: view.seen_hw, self._fitting
+            )
         )
         return [
             _in_place(None if box is None else next(alphas), box, image.size_hw)

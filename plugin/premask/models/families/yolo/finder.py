@@ -16,7 +16,7 @@ from premask.models.families.yolo.checkpoints import read_model
 from premask.models.families.yolo.vocabularies import Asker, vocabulary_of
 from premask.models.options import YoloOptions
 from premask.models.parts.phrases import best_first, finds_of
-from premask.models.parts.torch_runtime import device_of, in_alike_batches
+from premask.models.parts.torch_runtime import FittingSizes, device_of, in_alike_batches
 from premask.prompts import Hint, Prompts
 
 IMAGES_AT_ONCE = 16
@@ -30,6 +30,7 @@ class YoloFinder:
         self._image_size = model.args["imgsz"]
         self._vocabulary = vocabulary_of(model, device_of(device), weights)
         self._lock = threading.Lock()
+        self._fitting = FittingSizes()
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: YoloOptions
@@ -43,6 +44,7 @@ class YoloFinder:
             list(zip(images, prompts, strict=True)),
             IMAGES_AT_ONCE,
             lambda asked: (asked[0].size_hw, asked[1].phrases, asked[1].exemplars),
+            self._fitting,
         )
 
     def _found(
