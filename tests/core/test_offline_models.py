@@ -353,6 +353,36 @@ def test_closed_form_recovers_a_soft_edge(closed: ClosedFormMatter) -> None:
     assert error < 0.4 * np.abs(rough.to_array() - truth).sum()
 
 
+def hairy_head() -> tuple[NDArray[np.float64], Image]:
+    """A disc with thin hairs on a smooth background, and how opaque each pixel is."""
+    random, fine = np.random.default_rng(0), 4
+    y, x = np.mgrid[: 160 * fine, : 160 * fine] / fine
+    away, turn = np.hypot(x - 80, y - 80), np.arctan2(y - 80, x - 80)
+    opaque = away < 35
+    for _ in range(25):
+        angle, length = random.uniform(0, 2 * np.pi), random.uniform(12, 35)
+        beside = np.abs(np.angle(np.exp(1j * (turn - angle)))) * away
+        opaque |= (beside < 0.35) & (away >= 33) & (away < 35 + length)
+    alpha = opaque.reshape(160, fine, 160, fine).mean(axis=(1, 3))
+    rows, columns = np.mgrid[:160, :160]
+    background = np.stack([120 + 60 * np.sin(columns / 20), 150 + rows / 4, 200 - columns / 4], -1)
+    hair = np.array([60.0, 35, 20]) + random.normal(0, 8, (160, 160, 3))
+    rgb = alpha[..., np.newaxis] * hair + (1 - alpha[..., np.newaxis]) * background
+    rgb += random.normal(0, 3, rgb.shape)
+    return alpha, read_image(rgb.clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("band", "most"), [(1.2, 1.0), (4, 1.0), (10, 1.15), (20, 1.15)])
+def test_closed_form_does_not_get_lost_in_thin_hair(
+    closed: ClosedFormMatter, band: float, most: float
+) -> None:
+    truth, image = hairy_head()
+    mask = Mask.from_array(truth >= 0.5)
+    (alpha,) = closed.matte([image], [mask], ClosedFormOptions(band_pixels=band))
+    error = np.abs(alpha / 255 - truth).sum()
+    assert error < most * np.abs(mask.to_array() - truth).sum()
+
+
 def test_closed_form_moves_a_misplaced_edge(closed: ClosedFormMatter) -> None:
     truth = disc(160, 45)
     wrong = Mask.from_array(disc(160, 48) >= 0.5)
