@@ -137,6 +137,25 @@ def test_no_alpha_is_no_subject() -> None:
     assert matte_subjects([PHOTO], SETTINGS, PoolOf(Painter(0))) == [()]
 
 
+def test_a_subject_like_glass_is_kept() -> None:
+    """It stays below the threshold all over."""
+    alpha = np.zeros(PHOTO.size_hw, np.uint8)
+    alpha[10:40, 10:40], alpha[5:10, 10:40] = 100, 30
+    found = subject(alpha)
+    assert found.mask == square(10, 10, 40, 40)
+    assert found.box_xyxy == (10, 10, 40, 40)
+    (refined,) = refine_subjects((found,), SETTINGS, Refine())
+    assert np.array_equal(alpha_of(refined), alpha)
+    # Where anything reaches it, the threshold decides.
+    alpha[0, 0] = 128
+    assert subject(alpha).mask == square(0, 0, 1, 1)
+
+
+def test_what_networks_see_in_every_image_is_no_subject() -> None:
+    assert matte_subjects([PHOTO], SETTINGS, PoolOf(Painter(12))) == [()]
+    assert len(matte_subjects([PHOTO], SETTINGS, PoolOf(Painter(13)))[0]) == 1
+
+
 def soft_square_and_speck() -> NDArray[np.uint8]:
     alpha = np.zeros(PHOTO.size_hw, np.uint8)
     alpha[10:40, 10:40] = 90

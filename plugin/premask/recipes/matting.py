@@ -24,14 +24,20 @@ CONTEXT = 0.25
 """How much of its surroundings a matting model sees, as a share of the object's size."""
 
 
+FAINTEST = 13
+"""Networks give some alpha to every image. What is less opaque than a twentieth is no subject."""
+
+
 def matte_subjects(
     images: Sequence[Image], matte: MatteStage, pool: ModelPool
 ) -> list[Annotations]:
-    """What stands out of each image; an alpha of all 0 says that nothing does."""
+    """What stands out of each image; an alpha that is next to 0 all over says that nothing does."""
     alphas = pool.matter(matte.model).matte(images, [None] * len(images), matte.options)
     subject = Annotation(label=matte.label, box_xyxy=(0, 0, 0, 0))
     return [
-        (_matted(subject, Matte.from_array(alpha), matte),) if alpha.any() else ()
+        (_matted(subject, Matte.from_array(alpha), matte),)
+        if alpha.max(initial=0) >= FAINTEST
+        else ()
         for alpha in alphas
     ]
 
@@ -117,8 +123,14 @@ def _radius(mask: Mask, matte: MatteStage) -> int:
 
 
 def _matted(annotation: Annotation, alpha: Matte, matte: MatteStage) -> Annotation:
-    """The binary mask and the box follow from the alpha."""
+    """The binary mask and the box follow from the alpha.
+
+    Of what is less opaque all over than the threshold, such as glass, the upper half of its own
+    alpha makes the mask: without a mask it would be dropped as empty.
+    """
     mask = alpha.mask(matte.threshold)
+    if not mask.area and (highest := int(alpha.to_array().max(initial=0))) >= FAINTEST:
+        mask = alpha.mask((highest + 1) // 2)
     source = (*annotation.source, matte.model)
     return replace(annotation, matte=alpha, mask=mask, box_xyxy=mask.box_xyxy, source=source)
 
