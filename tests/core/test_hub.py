@@ -22,6 +22,8 @@ huggingface_hub = pytest.importorskip(
     "huggingface_hub", reason="pip install 'premask[torch]' brings it"
 )
 
+# A file without tensors: it tells where it ends, as all of them do.
+WEIGHTS = b"\x02\0\0\0\0\0\0\0{}"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -62,7 +64,7 @@ def test_missing_weights_name_the_command(checkpoint: Checkpoint, cache: Path) -
 
 
 def test_what_other_tools_downloaded_is_found(checkpoint: Checkpoint, cache: Path) -> None:
-    (cache / "model.safetensors").write_bytes(b"weights")
+    (cache / "model.safetensors").write_bytes(WEIGHTS)
     assert installed_weights(checkpoint) == cache
     assert weights_identity(checkpoint) == COMMIT
 
@@ -70,10 +72,10 @@ def test_what_other_tools_downloaded_is_found(checkpoint: Checkpoint, cache: Pat
 def test_a_download_that_stopped_halfway_is_missing(checkpoint: Checkpoint, cache: Path) -> None:
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (cache / "model.safetensors.index.json").write_text(json.dumps(index))
-    (cache / "model-1.safetensors").write_bytes(b"weights")
+    (cache / "model-1.safetensors").write_bytes(WEIGHTS)
     with pytest.raises(MissingWeights):
         installed_weights(checkpoint)
-    (cache / "model-2.safetensors").write_bytes(b"weights")
+    (cache / "model-2.safetensors").write_bytes(WEIGHTS)
     assert installed_weights(checkpoint) == cache
 
 
@@ -86,7 +88,7 @@ def test_a_pickle_that_the_catalog_names_is_taken_with_its_settings(
         installed_weights(net)
 
     def arrive(**what: Any) -> Path:
-        (cache / "net.pt").write_bytes(b"weights")
+        (cache / "net.pt").write_bytes(WEIGHTS)
         return cache
 
     calls = arriving(monkeypatch, arrive)
@@ -98,7 +100,7 @@ def test_a_pickle_that_the_catalog_names_is_taken_with_its_settings(
 def test_neither_code_nor_pickles_are_asked_for(
     checkpoint: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (cache / "model.safetensors").write_bytes(b"weights")
+    (cache / "model.safetensors").write_bytes(WEIGHTS)
     calls = arriving(monkeypatch, lambda **what: cache)
     assert download(checkpoint) == cache
     (call,) = calls
@@ -125,7 +127,7 @@ def test_the_hub_says_how_much_would_come(
 def test_one_file_is_enough_where_one_is_named(
     checkpoint: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (cache / "net.pt").write_bytes(b"weights")
+    (cache / "net.pt").write_bytes(WEIGHTS)
     one = replace(checkpoint, weights=HubWeights(hub="owner/net", file="net.pt"))
     calls = arriving(monkeypatch, lambda **what: cache)
     assert download(one) == cache / "net.pt"
@@ -184,7 +186,7 @@ def test_weights_that_wait_in_a_pull_request_are_known_by_their_commit(
     pull_requests = cache.parents[1] / "refs" / "refs" / "pr"
     pull_requests.mkdir(parents=True)
     (pull_requests / "6").write_text(COMMIT)
-    (cache / "model.safetensors").write_bytes(b"weights")
+    (cache / "model.safetensors").write_bytes(WEIGHTS)
     waiting = replace(checkpoint, weights=HubWeights(hub="owner/net", revision="refs/pr/6"))
     assert installed_weights(waiting) == cache
     assert weights_identity(waiting) == COMMIT

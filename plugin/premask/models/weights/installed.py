@@ -10,6 +10,7 @@ from premask.models.weights import hub
 from premask.models.weights.content import content_identity
 from premask.models.weights.kinds import HubWeights, LocalWeights, PackagedWeights, Weighted
 from premask.models.weights.packaged import packaged_path
+from premask.models.weights.wholeness import what_is_broken
 
 
 def located_weights(checkpoint: Weighted) -> Path | None:
@@ -38,6 +39,12 @@ def installed_weights(checkpoint: Weighted) -> Path | None:
         raise MissingWeights(
             f"The weights of '{checkpoint.name}' are not on this machine. Get them with: "
             f"premask models download {checkpoint.name}"
+        )
+    broken = what_is_broken(path, checkpoint.weights) if path is not None else ""
+    if broken:
+        raise MissingWeights(
+            f"The weights of '{checkpoint.name}' are broken: {broken}. Get them once more with: "
+            f"premask models download {checkpoint.name} --again"
         )
     return path
 

