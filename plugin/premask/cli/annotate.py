@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from premask.cli import INTERRUPTED
 from premask.cli.models import fetch
 from premask.cli.pool_flags import add_pool_flags, pool_from_flags
+from premask.errors import InvalidSetting
 from premask.labels.class_list import ClassList
 from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.recipes.prompt_check import require_usable_prompts
@@ -22,7 +24,13 @@ from premask.runs.folder_job import (
     require_own_folder,
 )
 from premask.runs.inputs import Skipped, collect_inputs
-from premask.terminal.flags import EXIT_CODES, Commands, prompts_from_flags, settings_from_flags
+from premask.terminal.flags import (
+    EXIT_CODES,
+    Commands,
+    format_names,
+    prompts_from_flags,
+    settings_from_flags,
+)
 from premask.terminal.interrupt import stopping_on_ctrl_c
 from premask.terminal.screen import ProgressLine, counted, duration, printable, table
 
@@ -35,18 +43,20 @@ def add_command(commands: Commands) -> None:
     annotate = commands.add_parser(
         "annotate",
         help="annotate images and write labels",
-        epilog=EXIT_CODES,
+        epilog=f"{_formats()}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = annotate.add_argument
-    add("paths", nargs="+", metavar="PATH", help="images, or folders of images")
+    add("paths", nargs="*", metavar="PATH", help="images, or folders of images")
     add("--recipe", required=True, metavar="R", help="the name of a recipe, or your own FILE.toml")
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go")
     add(
         "--format",
-        default="coco",
+        action="append",
+        default=[],
         metavar="F,...",
-        help=f"any of: {', '.join((*FORMATS, *GROUPS))}",
+        dest="formats",
+        help="what to write (default: coco); the formats are below",
     )
     add(
         "--set",
@@ -68,11 +78,18 @@ def add_command(commands: Commands) -> None:
         default=True,
         help="keep what an earlier run into this folder did (default)",
     )
-    add("--batch-size", type=int, default=4, metavar="N", help="images for the model at a time")
     add("--download", action="store_true", help="download missing weights first")
     add_pool_flags(annotate, store_folder=None)
     _add_prompt_flags(annotate)
     annotate.set_defaults(command=_annotate)
+
+
+def _formats() -> str:
+    """The formats with their meaning, for the end of the help."""
+    rows = [(f"  {name}", form.help) for name, form in FORMATS.items()]
+    rows += [(f"  {name}", f"all of: {', '.join(members)}") for name, members in GROUPS.items()]
+    width = min(100, shutil.get_terminal_size().columns)
+    return f"{table(rows, ('formats:', ''), width=width)}\n"
 
 
 def _add_prompt_flags(annotate: argparse.ArgumentParser) -> None:
@@ -86,13 +103,14 @@ def _add_prompt_flags(annotate: argparse.ArgumentParser) -> None:
 
 
 def _annotate(options: argparse.Namespace) -> int:
+    _require_paths(options)
     recipe, skipped = recipe_from_flags(options), Skipped()
     classes = ClassList.of(options.classes) if options.classes else ClassList()
     job = FolderJob(
         inputs=collect_inputs(options.paths, options.root, results=options.out, skipped=skipped),
         recipe=recipe,
         folder=options.out,
-        formats=formats_of(options.format.split(","), ids=classes.ids),
+        formats=formats_of(format_names(options.formats), ids=classes.ids),
         prompts=prompts_from_flags(
             text=options.text,
             points=options.points,
@@ -130,6 +148,21 @@ def _annotate(options: argparse.Namespace) -> int:
     for text in skipped.lines():
         print(f"passed over: {printable(text)}")
     return 1 if outcome.failures else 0
+
+
+def _require_paths(options: argparse.Namespace) -> None:
+    """There is an image or a folder; flags that take several texts may have swallowed it."""
+    if options.paths:
+        return
+    for flag in ("text", "points", "negative_points", "boxes"):
+        for text in getattr(options, flag):
+            if Path(text).exists():
+                name = f"--{flag.replace('_', '-')}"
+                raise InvalidSetting(
+                    f"{name} took '{text}', which is a file or a folder here. Name what to "
+                    f"annotate before {name}, or put -- in between."
+                )
+    raise InvalidSetting("There is nothing to annotate: name images, or folders of images.")
 
 
 def recipe_from_flags(options: argparse.Namespace) -> Recipe:

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 
 from premask.models.catalog import Checkpoint, known_models
@@ -17,6 +18,7 @@ from premask.terminal.flags import Commands
 from premask.terminal.screen import table
 from premask.version import __version__
 
+_OLD_PYTHONS = re.compile(r"python_version\s*<\s*['\"](\d+)\.(\d+)['\"]")
 # A line of the package's metadata, such as: torch>=2.6; extra == 'torch'
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*(;.*extra == ['\"](?P<extra>[\w-]+)['\"])?")
 
@@ -61,7 +63,9 @@ def _extra_packages() -> Iterator[tuple[str, str]]:
     except importlib.metadata.PackageNotFoundError:
         return
     for requirement in requirements:
-        match = _REQUIREMENT.match(requirement)
+        match, old = _REQUIREMENT.match(requirement), _OLD_PYTHONS.search(requirement)
+        if old and sys.version_info >= (int(old[1]), int(old[2])):
+            continue  # this Python has it built in
         if match and match["name"] != "premask":
             yield match["extra"] or "", match["name"]
 

@@ -21,7 +21,6 @@ def add_command(commands: Commands) -> None:
     add = embed.add_argument
     add("paths", nargs="+", metavar="PATH", help="images, or folders of images")
     add("--model", required=True, metavar="M", help="a model that outlines, such as sam2.1-tiny")
-    add("--batch-size", type=int, default=4, metavar="N", help="images for the model at a time")
     add_pool_flags(embed, store_folder=embeddings_folder())
     embed.set_defaults(command=_embed)
 

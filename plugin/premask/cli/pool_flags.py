@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
+from premask.errors import InvalidSetting
 from premask.models.pool import ModelPool, make_pool
+
+_DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu)(:\d+)?")
 
 
 def add_pool_flags(parser: argparse.ArgumentParser, *, store_folder: Path | None) -> None:
     """Describe them; `store_folder` is where embeddings are kept if no other folder is named."""
     add = parser.add_argument
-    add("--device", default="auto", help="cpu, cuda or auto (default)")
+    add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu")
+    add(
+        "--batch-size",
+        type=_batch_size,
+        default=4,
+        metavar="N",
+        help="images for the model at a time (default: 4)",
+    )
     shown = f" (default: {store_folder})" if store_folder else ""
     add(
         "--embeddings",
@@ -31,9 +42,21 @@ def add_pool_flags(parser: argparse.ArgumentParser, *, store_folder: Path | None
 
 def pool_from_flags(options: argparse.Namespace) -> ModelPool:
     """A pool on the device that was named, with a store if there is a folder for it."""
+    if not _DEVICE.fullmatch(options.device):
+        raise InvalidSetting(
+            f"--device {options.device}: there is no such device. Write auto, cpu, cuda, cuda:1, "
+            "mps or xpu."
+        )
     return make_pool(
         device=options.device,
         store_folder=options.embeddings,
         # Gigabytes as disks are sold, not GiB.
         store_bytes=int(options.embeddings_limit * 1e9),
     )
+
+
+def _batch_size(text: str) -> int:
+    # ArgumentTypeError is argparse's own: it puts the flag's name before the message.
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number from 1 on")
+    return int(text)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from premask.errors import InvalidSetting
+import numpy as np
+import PIL.Image
+
+from premask.errors import InvalidSetting, UnreadableImage
 from premask.images import read_file
 from premask.labels.png import mask_from_png
+from premask.masks import Mask
 from premask.prompts import BoxPrompt, Phrase, Point, Prompts
 
 if TYPE_CHECKING:
@@ -44,6 +49,16 @@ def settings_from_flags(assignments: Iterable[str]) -> dict[str, str]:
     return settings
 
 
+def format_names(texts: Iterable[str]) -> list[str]:
+    """The names in `--format a,b --format c`; without any, what is written by default.
+
+    >>> format_names(["coco,yolo,", "png"]), format_names([])
+    (['coco', 'yolo', 'png'], ['coco'])
+    """
+    names = [name.strip() for text in texts for name in text.split(",")]
+    return [name for name in names if name] or ["coco"]
+
+
 def prompts_from_flags(
     *,
     text: Iterable[str],
@@ -54,14 +69,29 @@ def prompts_from_flags(
     label: str,
 ) -> Prompts:
     """Phrases, points and boxes as texts, a rough mask as a PNG; `label` names what they show."""
+    if not label.strip():
+        raise InvalidSetting("--label is empty: say what to call what you point at.")
     signed = [(point, True) for point in points] + [(point, False) for point in negative_points]
     return Prompts(
         phrases=tuple(Phrase(text=phrase) for phrase in text),
         points=tuple(_point(point, positive, label) for point, positive in signed),
         boxes=tuple(_box(box, label) for box in boxes),
-        mask=mask_from_png(read_file(mask, str(mask))) if mask else None,
+        mask=_mask(mask) if mask else None,
         mask_label=label,
     )
+
+
+def _mask(path: Path) -> Mask:
+    """What is not black in a PNG; where it has colors, what is transparent counts as black."""
+    data = read_file(path, str(path))
+    try:
+        with PIL.Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+            if picture.mode not in ("RGB", "RGBA", "LA"):
+                return mask_from_png(data)
+            pixels = np.asarray(picture.convert("RGBA"))
+    except (OSError, PIL.Image.DecompressionBombError) as error:
+        raise UnreadableImage(str(path), f"a rough mask must be a PNG ({error})") from error
+    return Mask.from_array(pixels[..., :3].any(axis=2) & (pixels[..., 3] > 0))
 
 
 def _point(text: str, positive: bool, label: str) -> Point:

@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
+import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from premask.runs.progress import Progress
 
+LEAST_COLUMN = 10
+"""Narrower columns than this are not made: a word on each line can't be read."""
 
-def table(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:
-    """Columns as wide as their widest cell.
+
+def table(rows: Iterable[Sequence[str]], header: Sequence[str], *, width: int | None = None) -> str:
+    """Columns as wide as their widest cell, or wrapped so that lines fit into `width` letters.
+
+    By default that is the terminal's; what goes into a file or to a program is not wrapped.
 
     >>> print(table([("a", "1")], ("name", "n")))
     name  n
     ----  -
     a     1
+    >>> print(table([("a", "a long sentence")], ("name", "what"), width=19))
+    name  what
+    ----  -------------
+    a     a long
+          sentence
     """
+    if width is None and sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
     cells = [tuple(header), *(tuple(printable(cell) for cell in row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    rule = tuple("-" * width for width in widths)
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (cells[0], rule, *cells[1:])
-    )
+    # Of the widest column a letter is taken until the lines fit.
+    while width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        widest = widths.index(max(widths))
+        if widths[widest] <= LEAST_COLUMN:
+            break
+        widths[widest] -= 1
+    rule = tuple("-" * column for column in widths)
+    lines = (line for row in (cells[0], rule, *cells[1:]) for line in _lines(row, widths))
     return "\n".join(lines)
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """The lines of one row; a cell that is wider than its column goes on below."""
+    wrapped = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) if len(cell) > width else [cell]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    for parts in itertools.zip_longest(*wrapped, fillvalue=""):
+        cells = (part.ljust(width) for part, width in zip(parts, widths, strict=True))
+        yield "  ".join(cells).rstrip()
 
 
 def counted(number: int, thing: str) -> str:
