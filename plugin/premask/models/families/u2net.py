@@ -84,6 +84,9 @@ def _session(weights: Path, device: str) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = os.cpu_count() or 1
     # By default its idle threads go on spinning, and take the cores from whoever decodes images.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The plan that it makes of the first image's memory takes 200 MB more from the second one on,
+    # and no time less: it keeps the first image's blocks beside its own.
+    options.enable_mem_pattern = False
     wanted = ["CPUExecutionProvider"]
     if device.startswith("cuda"):
         wanted.insert(0, "CUDAExecutionProvider")
