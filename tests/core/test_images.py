@@ -16,6 +16,7 @@ import skimage.data
 from numpy.typing import NDArray
 
 from premask import decoding
+from premask.cli import main
 from premask.errors import UnreadableImage
 from premask.images import SUFFIXES, Image, read_image
 
@@ -309,3 +310,14 @@ def test_deep_gray_values_are_turned_upright_too() -> None:
     exif[0x0112] = 6
     rgb = read(saved(PIL.Image.fromarray(gray), "PNG", exif=exif))
     assert np.array_equal(rgb[..., 0], np.rot90(gray, -1) >> 4)
+
+
+def test_a_run_says_how_deep_gray_values_were_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gray = np.linspace(0, 4000, 64 * 64).reshape(64, 64).astype(np.uint16)
+    for name in ("a.png", "b.png"):
+        PIL.Image.fromarray(gray).save(tmp_path / name)
+    assert main(["annotate", str(tmp_path), "--recipe", "faces", "--out", str(tmp_path / "o")]) == 0
+    expected = "read in 2 images: gray values of 12 bits, as their range suggests"
+    assert expected in capsys.readouterr().out

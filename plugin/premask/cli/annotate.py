@@ -145,6 +145,8 @@ def _annotate(options: argparse.Namespace) -> int:
     print(_summary(outcome, job.folder))
     if outcome.class_note:
         print(printable(outcome.class_note))
+    for note, count in outcome.notes.items():
+        print(f"read in {counted(count, 'image')}: {note}")
     for text in skipped.lines():
         print(f"passed over: {printable(text)}")
     return 1 if outcome.failures else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -82,6 +83,8 @@ class FolderOutcome:
     written: list[Path] = field(default_factory=list)
     removed: list[Path] = field(default_factory=list)
     class_note: str = ""
+    notes: Counter[str] = field(default_factory=Counter)
+    """How images were read that have more than 8 bits, and how many in each way."""
 
 
 def annotate_into_folder(
@@ -280,6 +283,8 @@ class _Work:
             self.journal.add(self._keys[name], result)
             self._fresh.add(name)
             self.outcome.annotated += 1
+            if result.image.note:
+                self.outcome.notes[result.image.note] += 1
 
     def _still_holds(self, item: Input, key: str) -> bool:
         """Whether this is what was found in the image as it is, or in one that can't be read."""
