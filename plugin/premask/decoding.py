@@ -28,6 +28,10 @@ _DEPTHS = (8, 10, 12, 14, 16)
 _TIFF_BITS, _TIFF_HIGHEST = 258, 281  # the tags BitsPerSample and MaxSampleValue
 
 
+# Ultralytics puts a function of its own here, which installs a package where a file is no image.
+_open = PIL.Image.open
+
+
 def decode_bytes(data: bytes, name: str) -> tuple[Rgb, str]:
     """The pixels of a file, and in words how its gray values became 8 bits, if they had more."""
     if not data:
@@ -37,9 +41,10 @@ def decode_bytes(data: bytes, name: str) -> tuple[Rgb, str]:
             # Pillow warns at half the size at which it refuses; our own bound is checked below.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
             # Only these: some of Pillow's other readers start programs.
-            with PIL.Image.open(io.BytesIO(data), formats=_formats_for(data, name)) as picture:
+            with _open(io.BytesIO(data), formats=_formats_for(data, name)) as picture:
                 return decode_picture(picture, name)
-    except PIL.UnidentifiedImageError as error:
+    except (PIL.UnidentifiedImageError, ImportError) as error:
+        # An ImportError is Ultralytics', too, where it was imported before premask.
         known = ", ".join(READABLE)
         raise UnreadableImage(name, f"it is no image of a kind that is read ({known})") from error
     except PIL.Image.DecompressionBombError as error:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from skimage.segmentation import felzenszwalb
 
 from premask.annotations import Annotation, Labeled
-from premask.images import Image
+from premask.errors import UnreadableImage
+from premask.images import Image, read_image
 from premask.labels.yolo import write_yolo
 from premask.masks import Mask
 
@@ -104,3 +105,9 @@ def test_ultralytics_keeps_an_image_of_masks_and_boxes(tmp_path: Path) -> None:
     write_yolo([labeled, only_box], tmp_path)
     counts = {name: len(sample["masks"]) for name, sample in loaded(tmp_path)}
     assert counts == {"both.png": len(labeled.annotations), "box.png": 1}
+
+
+def test_ultralytics_does_not_change_what_is_said_of_a_broken_image() -> None:
+    """It puts its own function in the place of Pillow's, which wants to install a package."""
+    with pytest.raises(UnreadableImage, match="no image of a kind that is read"):
+        read_image(b"hello, this is text", "a.jpg")
