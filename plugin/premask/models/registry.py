@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,9 @@ from premask.models.options import (
     VitMatteOptions,
     YoloOptions,
 )
+
+OLDEST_TRANSFORMERS = (5, 23)
+"""As pyproject.toml has it: the oldest version that the tests of checkpoints pass with."""
 
 Stage = Literal["find", "outline", "matte"]
 
@@ -254,6 +258,8 @@ FAMILIES: dict[str, Family] = {
 def build(family_name: str, weights: Path | None, device: str) -> Any:
     """Import the family's adapter and give it its weights."""
     family = FAMILIES[family_name]
+    if family.extra == "torch":
+        _require_recent_transformers()
     module_name, class_name = family.adapter.split(":")
     try:
         adapter = getattr(importlib.import_module(module_name), class_name)
@@ -265,3 +271,17 @@ def build(family_name: str, weights: Path | None, device: str) -> Any:
             f"not installed. Install it with: pip install 'premask[{family.extra}]'"
         ) from error
     return adapter(weights=weights, device=device)
+
+
+def _require_recent_transformers() -> None:
+    """Older versions lack classes, or load files of other versions and answer otherwise."""
+    try:
+        installed = metadata.version("transformers")
+    except metadata.PackageNotFoundError:
+        return  # whose import will say so
+    if tuple(int(part) for part in installed.split(".")[:2]) < OLDEST_TRANSFORMERS:
+        oldest = ".".join(map(str, OLDEST_TRANSFORMERS))
+        raise MissingDependency(
+            f"transformers {installed} is too old: premask's results are those of {oldest} and "
+            f"newer. Upgrade it with: pip install --upgrade 'transformers>={oldest}'"
+        )
