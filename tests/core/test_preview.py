@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -336,7 +337,7 @@ def test_preview_writes_a_report_and_a_sheet_of_each_folder(
 ) -> None:
     passes = []
 
-    def results(folder: Path) -> Iterator[Labeled]:
+    def results(folder: Path, root: Path | None = None) -> Iterator[Labeled]:
         passes.append(folder)
         return many(2)
 
@@ -372,7 +373,7 @@ class Page(HTMLParser):
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x>"
 
 
-def report_of(tmp_path: Path, *items: Labeled, **settings: int) -> Page:
+def report_of(tmp_path: Path, *items: Labeled, **settings: Any) -> Page:
     facts = {HOSTILE: HOSTILE}
     return Page(
         write_report(items, tmp_path / "report.html", title=HOSTILE, facts=facts, **settings)

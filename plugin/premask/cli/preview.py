@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from premask.terminal.flags import Commands
+from premask.terminal.screen import counted, printable
 
 
 def add_command(commands: Commands) -> None:
     """Describe the command's flags."""
     preview = commands.add_parser("preview", help="make a contact sheet and a report of results")
     preview.add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    preview.add_argument(
+        "--root", type=Path, metavar="DIR", help="where the images are, if they were moved"
+    )
     preview.set_defaults(command=_preview)
 
 
 def _preview(options: argparse.Namespace) -> int:
     # Here, so that the other commands start without what draws.
-    from premask.report.preview import preview
+    from premask.report.preview import preview, require_images
 
-    for path in preview(options.folders):
+    missing = [name for folder in options.folders for name in require_images(folder, options.root)]
+    for path in preview(options.folders, root=options.root):
         print(path)
-    return 0
+    if missing:
+        images = counted(len(missing), "image")
+        print(
+            f"premask: {images} could not be found, such as {printable(missing[0])}. "
+            "--root DIR says where images are that were moved.",
+            file=sys.stderr,
+        )
+    return 1 if missing else 0

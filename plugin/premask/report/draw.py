@@ -26,6 +26,12 @@ TILE = 8
 TILES = (118, 142)
 
 _CROWD = 15
+_SAMPLES = 200
+"""Pixels along the longer side that are looked at for the mean color below an object."""
+
+_TOO_NEAR = 110.0
+"""Colors that are nearer than this (in RGB, of 441) can't be told apart at a glance."""
+
 _DISK = tuple((y, x) for y in range(5) for x in range(5) if (y - 2) ** 2 + (x - 2) ** 2 <= 4)
 
 
@@ -36,7 +42,7 @@ def overlay(labeled: Labeled, *, max_side: int) -> PIL.Image.Image:
     photo = PIL.Image.fromarray(labeled.image.rgb).resize(size_wh, SHRINK)
     pixels = np.array(photo)
     # Large ones first, so that what is small stays visible.
-    colored = list(zip(labeled.annotations, colors(labeled.annotations), strict=True))
+    colored = list(zip(labeled.annotations, colors_on(labeled), strict=True))
     colored.sort(key=lambda pair: -box_area(pair[0].box_xyxy))
     for annotation, color in colored:
         mask = object_mask(annotation)
@@ -91,13 +97,48 @@ def colors(annotations: Sequence[Annotation]) -> list[Color]:
     return result
 
 
+def colors_on(labeled: Labeled) -> list[Color]:
+    """The colors of `colors`, except where the photo below an object is of nearly that color."""
+    step = max(1, max(labeled.image.size_hw) // _SAMPLES)
+    return [
+        _standing_out(color, _below(annotation, labeled, step))
+        for annotation, color in zip(labeled.annotations, colors(labeled.annotations), strict=True)
+    ]
+
+
+def _below(annotation: Annotation, labeled: Labeled, step: int) -> NDArray[np.float64]:
+    """The mean color of the photo below an object, of every `step`th pixel in its box."""
+    box = pixel_box(annotation.box_xyxy, labeled.image.size_hw)
+    photo = labeled.image.rgb[box_slices(box)][::step, ::step]
+    mask = object_mask(annotation)
+    covered = np.ones(photo.shape[:2], np.bool_)
+    if mask is not None:
+        covered &= mask.crop(box)[::step, ::step]
+    inside = photo[covered] if covered.any() else photo.reshape(-1, 3)
+    return inside.mean(axis=0) if len(inside) else np.full(3, -_TOO_NEAR)
+
+
+def _standing_out(color: Color, below: NDArray[np.float64]) -> Color:
+    """The color, or the first one on its way round the circle that differs enough from `below`."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(part / 255 for part in color))
+    turned = [_rgb(hue + turn / 6, lightness, saturation) for turn in range(1, 6)]
+    candidates = [color, *turned]
+    distances = [float(np.linalg.norm(np.array(one) - below)) for one in candidates]
+    far = (one for one, away in zip(candidates, distances, strict=True) if away >= _TOO_NEAR)
+    return next(far, candidates[int(np.argmax(distances))])
+
+
+def _rgb(hue: float, lightness: float, saturation: float) -> Color:
+    red, green, blue = colorsys.hls_to_rgb(hue % 1.0, lightness, saturation)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
 def label_color(label: str, nth: int = 0) -> Color:
     """Color of the `nth` object of a label: the same in all images and all runs."""
     hue = zlib.crc32(label.encode("utf-8", "surrogatepass")) / 2**32
     # Multiples of the golden ratio never meet; a tenth of the circle keeps them one family.
     hue += 0.1 * (nth * 0.618034 % 1.0)
-    red, green, blue = colorsys.hls_to_rgb(hue % 1.0, (0.55, 0.44, 0.66)[nth % 3], 0.85)
-    return round(255 * red), round(255 * green), round(255 * blue)
+    return _rgb(hue, (0.55, 0.44, 0.66)[nth % 3], 0.85)
 
 
 def _paint_mask(pixels: NDArray[np.uint8], mask: Mask, color: Color) -> None:

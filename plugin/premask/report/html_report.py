@@ -8,7 +8,7 @@ import io
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -18,7 +18,13 @@ import PIL.Image
 
 from premask.annotations import Annotation, Labeled
 from premask.files import replacing
-from premask.report.draw import colors, cutout_on_checkerboard, label_color, object_mask, overlay
+from premask.report.draw import (
+    colors_on,
+    cutout_on_checkerboard,
+    label_color,
+    object_mask,
+    overlay,
+)
 from premask.report.lettering import Color
 from premask.report.page_style import SCRIPT, STYLE
 
@@ -28,6 +34,7 @@ MAX_IMAGES = 500
 
 _OPEN_ROWS = 8
 _NONE = "&ndash;"
+_FILTER = '<button type="button" data-only="{}" aria-pressed="false">{}</button>'
 _HEADS = """<th scope="col">label</th><th scope="col" class="number">score</th>
 <th scope="col" class="number">area (px)</th><th scope="col">box (x0, y0, x1, y1)</th>
 <th scope="col">source</th><th scope="col">matte</th>"""
@@ -40,8 +47,12 @@ def write_report(
     title: str,
     facts: Mapping[str, str],
     max_images: int = MAX_IMAGES,
+    pages: Sequence[str] = (),
 ) -> Path:
-    """Write the page; beyond `max_images` images are counted and not shown."""
+    """Write the page; beyond `max_images` images are counted and not shown.
+
+    If it is one of several `pages`, which are files beside it, it leads to the others.
+    """
     counts = _PageCounts()
     # The summary stands above the images and is known after them: they wait on the disk.
     with replacing(path) as page, tempfile.TemporaryFile(dir=path.parent) as images:
@@ -49,11 +60,13 @@ def write_report(
             counts.add(result)
             if result.error is None and counts.images <= max_images:
                 _write(images, _image(result, counts.numbers))
-        _write(page, _top(title, facts), *_summary(counts, max_images))
+        _write(page, _top(title, facts), *_links(pages, path.name))
+        _write(page, *_summary(counts, max_images))
         images.seek(0)
         shutil.copyfileobj(images, page)
+        _write(page, "</main>", *_links(pages, path.name))
         dialog = '<dialog aria-label="Enlarged picture"><button type="button"><img alt=""></button>'
-        _write(page, "</main>", *_failures(counts.failures), f"{dialog}</dialog>")
+        _write(page, *_failures(counts.failures), f"{dialog}</dialog>")
         _write(page, f"<script>{SCRIPT}</script>", "</body>", "</html>")
     return path
 
@@ -67,6 +80,7 @@ class _PageCounts:
     labels: Counter[str] = field(default_factory=Counter)
     numbers: dict[str, int] = field(default_factory=dict)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    scored: bool = False
 
     def add(self, labeled: Labeled) -> None:
         if labeled.error is not None:
@@ -76,6 +90,7 @@ class _PageCounts:
         self.empty += not labeled.annotations
         for annotation in labeled.annotations:
             self.labels[annotation.label] += 1
+            self.scored |= annotation.score is not None
             self.numbers.setdefault(annotation.label, len(self.numbers))
 
 
@@ -103,6 +118,15 @@ def _top(title: str, facts: Mapping[str, str]) -> str:
 </header>"""
 
 
+def _links(pages: Sequence[str], own: str) -> Iterator[str]:
+    if len(pages) > 1:
+        yield f'<nav class="pages">Page {pages.index(own) + 1} of {len(pages)}:'
+        for number, name in enumerate(pages, start=1):
+            current = ' aria-current="page"' if name == own else ""
+            yield f'<a href="{escape(name)}"{current}>{number}</a>'
+        yield "</nav>"
+
+
 def _summary(counts: _PageCounts, max_images: int) -> Iterator[str]:
     numbers = {
         "images": counts.images + len(counts.failures),
@@ -123,6 +147,12 @@ def _summary(counts: _PageCounts, max_images: int) -> Iterator[str]:
     yield f'<p class="shown quiet"><span id="shown" role="status">{_counted(shown, "image")}</span>'
     if shown < counts.images:
         yield f"<span>and {counts.images - shown:,} more that are not shown here</span>"
+    if counts.empty:
+        yield _FILTER.format("empty", "Nothing found")
+    if counts.failures:
+        yield _FILTER.format("failed", "Failed")
+    if counts.scored:
+        yield _FILTER.format("unsure", "Least sure first")
     yield '<button type="button" id="reset" hidden>Show all</button></p>'
     yield '<main class="images">'
 
@@ -147,10 +177,14 @@ def _image(labeled: Labeled, numbers: Mapping[str, int]) -> str:
     height, width = image.size_hw
     present = sorted({numbers[annotation.label] for annotation in annotations})
     count = _counted(len(annotations), "annotation") if annotations else "nothing found"
-    return f"""<article class="image" data-labels="{" ".join(map(str, present))}">
+    scores = [annotation.score for annotation in annotations if annotation.score is not None]
+    # What has no score is neither sure nor unsure: it comes last.
+    least = f"{min(scores, default=2.0):.4f}"
+    return f"""<article class="image" data-least="{least}"
+data-labels="{" ".join(map(str, present))}">
 <h3>{escape(image.name)}</h3><p class="quiet">{width} &times; {height} pixels, {count}</p>
 <div class="pictures">{"".join(_pictures(labeled))}</div>
-{_table(annotations, numbers) if annotations else ""}
+{_table(labeled, numbers) if annotations else ""}
 </article>"""
 
 
@@ -182,11 +216,12 @@ def _data_uri(picture: PIL.Image.Image, kind: str, **settings: int) -> str:
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _table(annotations: tuple[Annotation, ...], numbers: Mapping[str, int]) -> str:
+def _table(labeled: Labeled, numbers: Mapping[str, int]) -> str:
+    annotations = labeled.annotations
     opened = " open" if len(annotations) <= _OPEN_ROWS else ""
     rows = "\n".join(
         _row(annotation, color, numbers[annotation.label])
-        for annotation, color in zip(annotations, colors(annotations), strict=True)
+        for annotation, color in zip(annotations, colors_on(labeled), strict=True)
     )
     return f"""<details{opened}><summary>{_counted(len(annotations), "annotation")}</summary>
 <div class="scroll"><table><thead><tr>{_HEADS}</tr></thead><tbody>

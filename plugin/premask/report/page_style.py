@@ -52,6 +52,10 @@ button { font: inherit; color: inherit; background: none; border: 0; padding: 0;
   background: var(--bar); }
 .swatch { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; }
 .shown { display: flex; gap: 1rem; margin: 2rem 0 .75rem; min-height: 1.5rem; }
+.pages { display: flex; flex-wrap: wrap; gap: .25rem .8rem; margin: 1.5rem 0; }
+.pages a { color: var(--accent); }
+.pages [aria-current] { color: inherit; font-weight: 700; text-decoration: none; }
+.shown [aria-pressed=true] { font-weight: 700; text-decoration: none; }
 .shown button { color: var(--accent); text-decoration: underline; }
 .images {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 34rem), 1fr));
@@ -90,17 +94,25 @@ SCRIPT = """
 const all = selector => [...document.querySelectorAll(selector)];
 const chosen = new Set();
 const reset = document.querySelector("#reset");
+let only = "";
+const inOrder = all(".image");
 function show() {
   const visible = label => !chosen.size || chosen.has(label);
-  for (const image of all(".image"))
-    image.hidden = !image.dataset.labels.split(" ").some(visible);
+  for (const image of inOrder)
+    image.hidden = only === "failed" || (only === "empty" && image.dataset.labels !== "")
+      || !image.dataset.labels.split(" ").some(visible);
+  const sure = image => Number(image.dataset.least);
+  document.querySelector(".images").append(
+    ...(only === "unsure" ? [...inOrder].sort((a, b) => sure(a) - sure(b)) : inOrder));
+  for (const button of all("[data-only]"))
+    button.setAttribute("aria-pressed", button.dataset.only === only);
   for (const row of all("tr[data-label]"))
     row.classList.toggle("other", !visible(row.dataset.label));
   for (const button of all(".labels button"))
     button.setAttribute("aria-pressed", chosen.has(button.dataset.label));
   const shown = all(".image:not([hidden])").length;
   document.querySelector("#shown").textContent = shown === 1 ? "1 image" : `${shown} images`;
-  reset.hidden = !chosen.size;
+  reset.hidden = !chosen.size && !only;
 }
 for (const button of all(".labels button"))
   button.addEventListener("click", () => {
@@ -108,7 +120,12 @@ for (const button of all(".labels button"))
     chosen.delete(label) || chosen.add(label);
     show();
   });
-reset.addEventListener("click", () => { chosen.clear(); show(); });
+for (const button of all("[data-only]"))
+  button.addEventListener("click", () => {
+    only = only === button.dataset.only ? "" : button.dataset.only;
+    show();
+  });
+reset.addEventListener("click", () => { chosen.clear(); only = ""; show(); });
 const zoom = document.querySelector("dialog");
 for (const button of all(".pictures button"))
   button.addEventListener("click", () => {

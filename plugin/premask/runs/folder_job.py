@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -235,7 +236,12 @@ class _Work:
             {
                 **(self._state if only_kept else asked),
                 "images": [
-                    {"name": item.name, "path": str(item.path), "key": key}
+                    {
+                        "name": item.name,
+                        "path": str(item.path),
+                        "beside": os.path.relpath(item.path, self.job.folder),
+                        "key": key,
+                    }
                     for item, key in self._shown
                 ],
                 "failures": {name: str(error) for name, error in self.outcome.failures.items()},

@@ -66,15 +66,38 @@ def has_state(folder: Path) -> bool:
     return (folder / STATE_FOLDER / "state.json").is_file()
 
 
-def read_results(folder: Path) -> Iterator[Labeled]:
-    """What the last run into this folder found, with pixels, one at a time; then what failed."""
+def read_results(folder: Path, root: Path | None = None) -> Iterator[Labeled]:
+    """What the last run into this folder found, with pixels, one at a time; then what failed.
+
+    Images in which something was found come first. They are read below `root`, by default where
+    they were, or, if folder and images have moved together, where they are now.
+    """
     state = read_state(folder)
     with open_journal(folder) as journal:
-        for entry in state["images"]:
+        entries = state["images"]
+        found = [bool(journal.summary(entry["key"]).labels) for entry in entries]
+        by_found = sorted(zip(found, entries, strict=True), key=lambda pair: not pair[0])
+        for _, entry in by_found:
             try:
-                image = read_image(entry["path"], entry["name"])
+                image = read_image(_place(entry, folder, root), entry["name"])
                 yield replace(journal.get(entry["key"], entry["name"]), image=image)
             except UnreadableImage as error:
                 yield Labeled(image=Image.unread(entry["name"]), error=error)
     for name, reason in state["failures"].items():
-        yield Labeled(image=Image.unread(name), error=PremaskError(reason))
+        if all(entry["name"] != name for entry in entries):
+            yield Labeled(image=Image.unread(name), error=PremaskError(reason))
+
+
+def missing_images(folder: Path, root: Path | None = None) -> list[str]:
+    """The images of the last run into this folder that `read_results` would not find."""
+    entries = read_state(folder)["images"]
+    return [entry["name"] for entry in entries if not _place(entry, folder, root).is_file()]
+
+
+def _place(entry: dict[str, str], folder: Path, root: Path | None) -> Path:
+    if root is not None:
+        return root / entry["name"]
+    path = Path(entry["path"])
+    # The first versions did not note where an image is beside the results.
+    moved = folder / entry.get("beside", "")
+    return moved if moved.is_file() and not path.is_file() else path
