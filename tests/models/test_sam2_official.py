@@ -381,3 +381,17 @@ def test_a_configuration_that_would_run_is_refused(
     with pytest.raises(UnsafeWeights, match="was not used: it says"):
         load(weights)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[1, 2]", b"model: {a: [", b"model: 3", b"other: 1", b"\xff\xfe\x00", b"model: {}"],
+)
+def test_an_odd_configuration_is_told_by_its_name(
+    folder: Path, tmp_path: Path, text: bytes
+) -> None:
+    state = torch.load(folder / "tiny.pt", weights_only=True)["model"]
+    weights = saved(state, folder, tmp_path)
+    weights.with_suffix(".yaml").write_bytes(text)
+    with pytest.raises(MissingWeights, match=r"tiny\.yaml' is no configuration of a SAM 2"):
+        load(weights)

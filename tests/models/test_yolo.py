@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
 from premask.errors import MissingWeights, UnsafeWeights, UnsupportedPrompt
@@ -272,6 +274,26 @@ def test_without_clip_it_is_said_how_to_get_it(
         find(finder, images[0], asking("cup"))
 
 
+def test_clip_is_read_as_it_was_published(
+    folder: Path, finders: dict[str, YoloFinder], images: list[Image], tmp_path: Path
+) -> None:
+    """Its repository has a pickle, with buffers that newer versions do not write down."""
+    kind, clip = "yolov8-worldv2", "clip-vit-base-patch32"
+    shutil.copytree(folder / clip, tmp_path / clip)
+    shutil.copy(folder / f"{kind}.pt", tmp_path)
+    weights = load_file(tmp_path / clip / "model.safetensors")
+    for part, length in {"text": 77, "vision": 50}.items():
+        weights[f"{part}_model.embeddings.position_ids"] = torch.arange(length)[None]
+    torch.save(weights, tmp_path / clip / "pytorch_model.bin")
+    (tmp_path / clip / "model.safetensors").unlink()
+    options = YoloOptions(threshold=0.01)
+    expected = find(finders[kind], images[0], asking("cup", "a red bus"), options)
+    assert (
+        find(finder_of(tmp_path, kind), images[0], asking("cup", "a red bus"), options) == expected
+    )
+    assert expected
+
+
 # --- files
 
 
@@ -392,3 +414,10 @@ assert not ultralytics.utils.ONLINE and not ultralytics.utils.AUTOINSTALL
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
     assert not list(home.iterdir())
     assert not list(work.iterdir())
+
+
+def test_the_layers_of_the_first_yolo_world_may_be_loaded() -> None:
+    """Its images inform its words through this one."""
+    from premask.models.families.yolo.checkpoints import LAYERS
+
+    assert torch.nn.AdaptiveMaxPool2d in LAYERS

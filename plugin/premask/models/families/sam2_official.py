@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from premask.errors import MissingWeights, UnsafeWeights
+from premask.errors import MissingWeights, PremaskError, UnsafeWeights
 from premask.images import Image
 from premask.masks import Size
 from premask.models.parts.imagenet import DEVIATION, MEAN
@@ -44,12 +44,24 @@ def sam2_official_segmenter(*, weights: Path, device: str) -> PromptableSegmente
     A model of none of the released sizes needs its configuration beside it: a .yaml of that name.
     """
     state = _state_dict(weights)
-    model = instantiate(_configuration(state, weights), sam_mask_decoder_extra_args=STABLE_MASKS)
+    beside = weights.with_suffix(".yaml")
+    try:
+        settings = _configuration(state, weights)
+        model = instantiate(settings, sam_mask_decoder_extra_args=STABLE_MASKS)
+        if not isinstance(model, torch.nn.Module):
+            raise TypeError("it names no model")
+    except Exception as error:
+        # YAML, OmegaConf, hydra and the classes that it names have errors of many kinds.
+        if isinstance(error, PremaskError) or not beside.is_file():
+            raise
+        raise MissingWeights(
+            f"'{beside}' is no configuration of a SAM 2: {str(error).splitlines()[0]}. Correct it, "
+            "or take it away if the model is of a released size."
+        ) from error
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         first = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
-        beside = weights.with_suffix(".yaml")
         raise MissingWeights(
             f"The weights in '{weights}' do not fit SAM 2: {first}. If its sizes are its own, put "
             f"the configuration that it was trained with beside it, as {beside.name}."

@@ -26,7 +26,14 @@ from premask.models.families.yolo.library import (
 from premask.models.weights.pickles import TENSORS, require_known
 
 LAYERS = (
-    *(nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Conv2d),
+    *(
+        nn.AdaptiveAvgPool2d,
+        nn.AdaptiveMaxPool2d,
+        nn.AvgPool2d,
+        nn.BatchNorm1d,
+        nn.BatchNorm2d,
+        nn.Conv2d,
+    ),
     *(nn.ConvTranspose2d, nn.Dropout, nn.Embedding, nn.GELU, nn.Hardswish, nn.Identity),
     *(nn.LayerNorm, nn.LeakyReLU, nn.Linear, nn.MaxPool2d, nn.Mish, nn.ModuleList, nn.Module),
     *(nn.MultiheadAttention, nn.ReLU, nn.Sequential, nn.Sigmoid, nn.SiLU, nn.Softmax, nn.Upsample),

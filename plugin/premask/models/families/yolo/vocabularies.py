@@ -18,6 +18,7 @@ from premask.models.families.yolo.library import (
     YOLOEVPSegPredictor,
     tasks,
 )
+from premask.models.parts.known_differences import KnownDifferences
 from premask.models.parts.phrases import exemplar_box, label_of, require_readable, required_phrases
 from premask.models.parts.text_features import TextFeatures
 from premask.models.parts.torch_runtime import load_processor, load_strictly
@@ -27,6 +28,9 @@ Asker = Phrase | Exemplar
 Asked = tuple[Any, Sequence[Asker]]
 
 CLIP = "openai/clip-vit-base-patch32"
+CLIP_DIFFERENCES = KnownDifferences(
+    may_hold={r".*\.position_ids": "older files write them down; they count from 0"}
+)
 """The text encoder that YOLO-World was trained with."""
 
 
@@ -176,7 +180,13 @@ class _Clip:
                 f"YOLO-World reads phrases by CLIP, whose weights are not beside its own. Get them "
                 f"with: hf download {CLIP} --local-dir {folder}"
             )
-        model = load_strictly(CLIPModel, folder, device=torch.device("cpu"), dtype=torch.float32)
+        model = load_strictly(
+            CLIPModel,
+            folder,
+            device=torch.device("cpu"),
+            known=CLIP_DIFFERENCES,
+            dtype=torch.float32,
+        )
         self._text, self._projection = model.text_model, model.text_projection
         self._tokenizer = load_processor(CLIPTokenizer, folder)
         # One by one on a CPU, so that what is kept of a text does not depend on its companions.
