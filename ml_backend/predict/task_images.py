@@ -6,8 +6,8 @@ import threading
 from collections import OrderedDict
 from typing import Protocol
 
-from ml_backend.studio.addresses import url_for_messages
 from premask.images import Image, digest_of, read_image
+from premask.web.addresses import url_for_messages
 
 
 class Fetcher(Protocol):

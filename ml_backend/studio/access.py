@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.addresses import Origin
-from ml_backend.studio.hosts import Hosts
-from ml_backend.studio.network import Network, Reply, TimeLimits
 from ml_backend.studio.tokens import Refresh, Token, token_of
 from premask.errors import LabelStudioFailed
+from premask.web.hosts import Hosts
+from premask.web.network import Network, Reply, TimeLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

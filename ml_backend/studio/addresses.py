@@ -5,14 +5,20 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from premask.errors import InvalidSetting, UnreadableImage
+from premask.web.addresses import (
+    PORTS,
+    quoted,
+    require_fetchable,
+    server_of,
+    url_for_messages,
+)
 
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob")
 """The schemes of cloud storages, which only Label Studio itself has the keys for."""
 
-_PORTS = {"http": 80, "https": 443}
 _DATA_PATHS = ("/data/", "/storage-data/", "/tasks/", "/projects/")
 _UPLOAD = re.compile(r"/data/upload/\d+/")
 
@@ -59,7 +65,7 @@ class Origin:
     def root(self) -> str:
         """Scheme, host and port, without a path."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}"
 
     def __str__(self) -> str:
@@ -73,7 +79,7 @@ def image_address(
     url: str, origin: Origin | None, *, aliases: tuple[Origin, ...] = (), task_id: int | None = None
 ) -> str:
     """The http(s) URL of what a task names; addresses of `aliases` become those of `origin`."""
-    cleaned = _quoted(url.strip())
+    cleaned = quoted(url.strip())
     try:
         parts = urlsplit(cleaned)
     except ValueError as error:
@@ -92,19 +98,6 @@ def image_address(
     return _required(origin, url).url_of(f"/{path}"[len(alias.path) :])
 
 
-def require_fetchable(url: str, original: str) -> None:
-    """Raise for what is no plain http(s) URL; `original` is the address for the message."""
-    try:
-        parts = urlsplit(url)
-        server_of(parts)
-    except ValueError as error:
-        raise UnreadableImage(url_for_messages(original), f"{error}") from error
-    if parts.username is not None or parts.password is not None:
-        raise UnreadableImage(
-            url_for_messages(original), "a URL with a user's name or password is not opened"
-        )
-
-
 def image_name(url: str) -> str | None:
     """The file name of the image behind a URL; None where it has none.
 
@@ -121,42 +114,6 @@ def image_name(url: str) -> str | None:
     uploaded = _UPLOAD.search(parts.path)
     path = parts.path[uploaded.end() :] if uploaded else parts.path
     return unquote(path).strip("/") or None
-
-
-def url_for_messages(url: str) -> str:
-    """The URL for messages: without passwords, signatures and the bytes of inline images."""
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return url.strip()[:80]
-    if parts.scheme == "data":
-        return url.strip()[:30] + "..."
-    query = parts.query if parts.path.endswith("/data/local-files/") else ""
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
-
-
-def server_of(parts: SplitResult) -> tuple[str, str, int]:
-    """Scheme, host and port, spelled so that they can be compared."""
-    if parts.scheme not in _PORTS:
-        raise ValueError(
-            f"'{parts.scheme}' addresses are not opened; http, https and Label Studio's are"
-            if parts.scheme
-            else "it has no http:// or https:// in front"
-        )
-    if not parts.hostname:
-        raise ValueError("it names no host")
-    host = parts.hostname.rstrip(".")
-    port = _PORTS[parts.scheme] if parts.port is None else parts.port
-    return parts.scheme, host if host.isascii() else host.encode("idna").decode(), port
-
-
-def _quoted(url: str) -> str:
-    """The URL with spaces and non-ASCII letters percent-encoded in its path and query."""
-    head, slashes, tail = url.partition("://")
-    if not slashes:
-        return quote(url, safe="%/:?#[]@!$&'()*+,;=~")
-    host, slash, path = tail.partition("/")
-    return f"{head}://{host}{slash}" + quote(path, safe="%/:?#[]@!$&'()*+,;=~")
 
 
 def _presign_url(uri: str, origin: Origin, task_id: int | None) -> str:

@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.access import Access
-from ml_backend.studio.network import TimeLimits
 from ml_backend.studio.protocol import Json
 from premask.errors import LabelStudioFailed
+from premask.web.network import TimeLimits
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,14 @@ from urllib.parse import unquote_to_bytes, urljoin
 
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.access import Access
-from ml_backend.studio.addresses import Origin, image_address, require_fetchable, url_for_messages
-from ml_backend.studio.hosts import ForbiddenAddress
+from ml_backend.studio.addresses import Origin, image_address
 from ml_backend.studio.image_cache import CachedImage, ImageCache, cache_key
-from ml_backend.studio.network import Reply, TimeLimits
 from premask.errors import UnreadableImage
 from premask.images import read_image
 from premask.models.weights.paths import home
+from premask.web.addresses import require_fetchable, url_for_messages
+from premask.web.hosts import ForbiddenAddress
+from premask.web.network import Reply, TimeLimits
 
 REDIRECTS = 5
 MEGABYTE = 10**6

@@ -7,8 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ml_backend.studio.addresses import Origin, image_address, image_name, url_for_messages
+from ml_backend.studio.addresses import Origin, image_address, image_name
 from premask.errors import InvalidSetting, UnreadableImage
+from premask.web.addresses import url_for_messages
 
 HERE = Origin.of("https://labels.example.com")
 BELOW = Origin.of("https://example.com:8443/label-studio/")

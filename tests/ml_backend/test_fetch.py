@@ -25,9 +25,9 @@ from ml_backend.settings import BackendSettings
 from ml_backend.studio.access import Access
 from ml_backend.studio.addresses import Origin
 from ml_backend.studio.fetch import ImageFetcher
-from ml_backend.studio.hosts import Hosts
-from ml_backend.studio.network import Network, TimeLimits
 from premask.errors import UnreadableImage
+from premask.web.hosts import Hosts
+from premask.web.network import Network, TimeLimits
 from tests.ml_backend.local_server import Asked, LocalServer, Route, serving
 
 KEY = "0123456789abcdef0123456789abcdef01234567"

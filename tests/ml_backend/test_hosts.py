@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ml_backend.studio.addresses import Origin
-from ml_backend.studio.hosts import ForbiddenAddress, Hosts, is_public
+from premask.web.hosts import ForbiddenAddress, Hosts, is_public
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "1.1.1.1", "2606:4700:4700::1111"])

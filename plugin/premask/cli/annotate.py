@@ -24,6 +24,7 @@ from premask.runs.folder_job import (
     require_own_folder,
 )
 from premask.runs.inputs import Skipped, collect_inputs
+from premask.runs.sources import sources
 from premask.terminal.flags import (
     EXIT_CODES,
     Commands,
@@ -38,6 +39,12 @@ ROWS_SHOWN = 20
 """Images that the summary names; a thousand of them would push it off the screen."""
 
 
+SOURCES = (
+    "images, folders of images, 'quoted/**/*.png', http(s) addresses, @list.txt with one of these "
+    "on each line, or - for such a list on standard input"
+)
+
+
 def add_command(commands: Commands) -> None:
     """Describe the command's flags."""
     annotate = commands.add_parser(
@@ -47,7 +54,7 @@ def add_command(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = annotate.add_argument
-    add("paths", nargs="*", metavar="PATH", help="images, or folders of images")
+    add("paths", nargs="*", metavar="PATH", help=SOURCES)
     add("--recipe", required=True, metavar="R", help="the name of a recipe, or your own FILE.toml")
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go")
     add(
@@ -70,6 +77,14 @@ def add_command(commands: Commands) -> None:
         "--classes",
         metavar="C,...",
         help="only these, in this order: cat,dog, or a classes.txt, a data.yaml, a COCO file",
+    )
+    add(
+        "--allow-hosts",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="HOST",
+        help="fetch from these though they are not in the public internet: localhost:8000",
     )
     add("--root", type=Path, metavar="DIR", help="image names are relative to this folder")
     add(
@@ -107,7 +122,9 @@ def _annotate(options: argparse.Namespace) -> int:
     recipe, skipped = recipe_from_flags(options), Skipped()
     classes = ClassList.of(options.classes) if options.classes else ClassList()
     job = FolderJob(
-        inputs=collect_inputs(options.paths, options.root, results=options.out, skipped=skipped),
+        inputs=collect_inputs(
+            sources(options.paths), options.root, results=options.out, skipped=skipped
+        ),
         recipe=recipe,
         folder=options.out,
         formats=formats_of(format_names(options.formats), ids=classes.ids),
@@ -122,6 +139,7 @@ def _annotate(options: argparse.Namespace) -> int:
         classes=classes.names,
         batch_size=options.batch_size,
         resume=options.resume,
+        allowed_hosts=tuple(options.allow_hosts),
     )
     require_usable_prompts(recipe, job.prompts)
     job.require_usable_names()

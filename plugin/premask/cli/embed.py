@@ -10,6 +10,7 @@ from premask.images import read_image
 from premask.models.weights.paths import embeddings_folder
 from premask.runs.inputs import collect_inputs
 from premask.runs.progress import ProgressCounter
+from premask.runs.sources import sources
 from premask.runs.warming import storable_models, warm
 from premask.terminal.flags import Commands
 from premask.terminal.screen import ProgressLine, printable
@@ -19,14 +20,14 @@ def add_command(commands: Commands) -> None:
     """Describe the command's flags."""
     embed = commands.add_parser("embed", help="let a model look at images beforehand")
     add = embed.add_argument
-    add("paths", nargs="+", metavar="PATH", help="images, or folders of images")
+    add("paths", nargs="+", metavar="PATH", help="images, folders of images, @list.txt, or -")
     add("--model", required=True, metavar="M", help="a model that outlines, such as sam2.1-tiny")
     add_pool_flags(embed, store_folder=embeddings_folder())
     embed.set_defaults(command=_embed)
 
 
 def _embed(options: argparse.Namespace) -> int:
-    inputs, pool = collect_inputs(options.paths), pool_from_flags(options)
+    inputs, pool = collect_inputs(sources(options.paths)), pool_from_flags(options)
     models = storable_models([options.model], pool)
     if not models:
         raise InvalidSetting(

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from premask.annotations import Labeled
 from premask.errors import Cancelled, PremaskError, UnreadableImage, UnwritableFile
-from premask.files import announcing
+from premask.files import announcing, write_atomically
 from premask.images import digest_of, read_file, read_image
 from premask.labels.formats import DatasetFormat, Format
 from premask.models.pool import ModelPool
@@ -35,6 +36,12 @@ from premask.runs.journal import Journal, version_of
 from premask.runs.ordered_work import in_order
 from premask.runs.pipeline import BATCH_SIZE, Request, label
 from premask.runs.progress import Progress, ProgressWatcher
+from premask.web.hosts import Hosts
+from premask.web.image_bytes import fetch_image
+from premask.web.network import Network
+
+READERS = 4
+"""Threads that read files ahead, or fetch them, which takes many times as long."""
 
 WRITERS = 2
 """Threads that encode and write the files of images while the model is at the next ones."""
@@ -55,6 +62,7 @@ class FolderJob:
     classes: tuple[str, ...] = ()
     batch_size: int = BATCH_SIZE
     resume: bool = True
+    allowed_hosts: tuple[str, ...] = ()
 
     @property
     def delivery(self) -> Delivery:
@@ -256,12 +264,12 @@ class _Work:
 
     def _requests(self) -> Iterator[Request]:
         """The inputs that are not done, with their bytes: read once, for the key and the pixels."""
-        for item in self.job.inputs:
+        reading = in_order(self._read, self.job.inputs, workers=READERS, name="premask-fetch")
+        for item, future in reading:
             try:
-                data = read_file(item.path, item.name)
-            except UnreadableImage:
-                # The pipeline meets the same error, and reports it in its place.
-                yield Request(image=item.path, name=item.name)
+                data = future.result()
+            except UnreadableImage as error:
+                yield Request(image=b"", name=item.name, error=error)
                 continue
             self._digests[item.name] = digest_of(data)
             key = self._work_keys.key(self.job.prompts, self._digests[item.name])
@@ -270,6 +278,19 @@ class _Work:
                 self.outcome.reused += 1
             else:
                 yield Request(image=data, name=item.name)
+
+    def _read(self, item: Input) -> bytes:
+        if not item.url or (self.job.resume and item.path.is_file()):
+            return read_file(item.path, item.name)
+        data = fetch_image(item.url, self._network)
+        write_atomically(item.path, data)
+        return data
+
+    @cached_property
+    def _network(self) -> Network:
+        # To make one, the certificates of this machine are read.
+        allow_with = "--allow-hosts {server}"
+        return Network(hosts=Hosts(allowed=self.job.allowed_hosts, allow_with=allow_with))
 
     def _write_fresh(self, labeled: Labeled) -> None:
         if labeled.error is None and self._delivery.has_image_files:

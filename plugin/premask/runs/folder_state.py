@@ -29,6 +29,11 @@ def open_journal(folder: Path) -> Journal:
     return Journal(folder / STATE_FOLDER / _JOURNAL_NAME)
 
 
+def fetched_images(folder: Path) -> Path:
+    """Where images from addresses lie: the next run and the preview need them once more."""
+    return folder / STATE_FOLDER / "fetched"
+
+
 def written_files(folder: Path) -> WrittenFiles:
     """The list of the files that premask wrote into this folder."""
     path = folder / STATE_FOLDER / FILE_NAME

@@ -6,12 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from premask.errors import UnreadableImage
-from premask.images import SUFFIXES
+from premask.images import SUFFIXES, digest_of
 from premask.labels.numbering import Stems
-from premask.runs.folder_state import STATE_FOLDER, names_of_written_files
+from premask.runs.folder_state import STATE_FOLDER, fetched_images, names_of_written_files
+from premask.runs.sources import is_address
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"}
@@ -25,11 +27,15 @@ OF_A_VIDEO = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """An image file; `name` is its path below the common folder, `stem` names its results."""
+    """An image file; `name` is its path below the common folder, `stem` names its results.
+
+    If it has a `url`, it is fetched to this path first.
+    """
 
     path: Path
     name: str
     stem: str
+    url: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,17 +77,42 @@ def collect_inputs(
     results are passed over, and so is `results`, where those of this run go. What is passed over is
     noted in `skipped`.
     """
-    walk = _Walk(results, skipped or Skipped())
-    found = list(dict.fromkeys(file for path in paths for file in walk.files(Path(path))))
+    walk, paths = _Walk(results, skipped or Skipped()), list(paths)
+    urls = dict.fromkeys(path for path in paths if isinstance(path, str) and is_address(path))
+    local = (Path(path) for path in paths if path not in urls)
+    found = list(dict.fromkeys(file for path in local for file in walk.files(path)))
     root, stems = common_folder(found) if root is None else root.absolute(), Stems()
     for file in found:
         if root not in file.parents:
             raise UnreadableImage(str(file), f"it is not below the root folder {root}")
     names = [file.relative_to(root).as_posix() for file in found]
-    return [
+    inputs = [
         Input(path=file, name=name, stem=stems.of(name))
         for file, name in zip(found, names, strict=True)
     ]
+    if urls and results is None:
+        raise UnreadableImage(next(iter(urls)), "addresses are fetched by premask annotate only")
+    for url in urls:
+        name = name_of_address(url)
+        path = fetched_images(results or Path()) / digest_of(url.encode())
+        inputs.append(Input(path=path.absolute(), name=name, stem=stems.of(name), url=url))
+    return inputs
+
+
+def name_of_address(url: str) -> str:
+    """The name of an image behind an address: its host and its path.
+
+    >>> name_of_address("https://example.com/cats/a%20b.jpg")
+    'example.com/cats/a b.jpg'
+
+    What is asked for behind the path makes other images, so their names differ, too.
+    """
+    parts = urlsplit(url.strip())
+    steps = [step for step in unquote(parts.path).split("/") if step.strip(".")]
+    path = PurePosixPath((parts.hostname or "host").replace(":", "_"), *steps or ["image"])
+    if parts.query:
+        path = path.with_name(f"{path.stem}-{digest_of(parts.query.encode())[:8]}{path.suffix}")
+    return path.as_posix()
 
 
 def common_folder(files: Sequence[Path]) -> Path:

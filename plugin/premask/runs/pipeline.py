@@ -40,12 +40,14 @@ WORKERS = 2
 class Request:
     """One image, what people call it, and what they ask for in it.
 
-    An `Image` is not read again; for a recipe without models, it needs no pixels.
+    An `Image` is not read again; for a recipe without models, it needs no pixels. With an `error`
+    there was nothing to read, and it is handed on in its place.
     """
 
     image: ImageSource | Image
     name: str | None = None
     prompts: Prompts | None = None
+    error: PremaskError | None = None
 
 
 def label(
@@ -151,6 +153,8 @@ def _labeled_in_order(
 
 
 def _read(request: Request) -> Image:
+    if request.error is not None:
+        raise request.error
     if isinstance(request.image, Image):
         return request.image
     return read_image(request.image, request.name)

@@ -1,4 +1,4 @@
-"""Which hosts may be connected to: the public internet, Label Studio, and what is allowed."""
+"""Which hosts may be connected to: the public internet, a person's own server, what is allowed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import ipaddress
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from ml_backend.studio.addresses import Origin
+from typing import Any, Protocol
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 Resolver = Callable[..., list[tuple[Any, ...]]]
@@ -23,16 +21,30 @@ _INSIDE = tuple(
 address 168.63.129.16 is public by its number, but answers inside of Azure."""
 
 
+class Server(Protocol):
+    """A server of the person's own, which may lie anywhere."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+
 class ForbiddenAddress(PermissionError):
-    """The host is this machine or in a private network, and is not in `allowed_hosts`."""
+    """The host is this machine or in a private network, and is not allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosts:
-    """`allowed` holds names, names with ports, addresses, and networks such as `10.0.0.0/8`."""
+    """`allowed` holds names, names with ports, addresses, and networks such as `10.0.0.0/8`.
 
-    origin: Origin | None = None
+    `allow_with` tells a person how to allow one more.
+    """
+
+    origin: Server | None = None
     allowed: tuple[str, ...] = ()
+    allow_with: str = "PREMASK_ALLOWED_HOSTS={server}"
     resolve: Resolver = socket.getaddrinfo
 
     def addresses_of(self, host: str, port: int) -> list[Address]:
@@ -44,7 +56,7 @@ class Hosts:
             if not (self._allows(host, port, address) or is_public(address)):
                 raise ForbiddenAddress(
                     f"'{host}' is {address}, which is not in the public internet. If that is meant "
-                    f"to be, allow it: PREMASK_ALLOWED_HOSTS={host}:{port}"
+                    f"to be, allow it: {self.allow_with.format(server=f'{host}:{port}')}"
                 )
         return addresses
 

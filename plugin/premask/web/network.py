@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from email.message import Message
 from urllib.parse import urlsplit
 
-from ml_backend.studio.addresses import server_of
-from ml_backend.studio.hosts import Address, Hosts
+from premask.web.addresses import server_of
+from premask.web.hosts import Address, Hosts
 
 CHUNK_BYTES = 2**16
 

@@ -1,0 +1,1 @@
+"""Fetching over HTTP from addresses that somebody else wrote: which hosts, how long, how much."""
