@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from premask.models.weights.paths import home
 from premask.settings import Setting, checked, require_known, setting, settings_of
 from premask.toml import TomlError, parse_toml
 
-SECRETS = ("label_studio_api_key", "basic_auth_pass")
+SECRETS = ("label_studio_api_key", "basic_auth_pass", "webhook_secret")
 """Never printed, and no flags: all users of a machine can see the flags of a program."""
 
 PREFIX = "PREMASK_"
@@ -35,6 +36,9 @@ OTHER_VARIABLES = ("PREMASK_HOME", "PREMASK_CONFIG")
 """Variables with the prefix that are no settings. Any further one is a typing mistake."""
 
 
+_SECRET = re.compile(r"[\w-]{16,}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BackendSettings:
     """All settings of the server and of its companions `push` and `pull`."""
@@ -51,6 +55,15 @@ class BackendSettings:
     port: int = setting(9090, "port to listen at", minimum=1, maximum=65535)
     basic_auth_user: str = setting("", "user name that Label Studio has to send")
     basic_auth_pass: str = setting("", "password that Label Studio has to send")
+    webhook_secret: str = setting(
+        "", "what events must come with, in their header X-Premask-Secret or in the path"
+    )
+    server_names: tuple[str, ...] = setting(
+        (), "names of this server in public domains, as in premask.example.com"
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (), "addresses or networks of proxies that say who calls, in X-Forwarded-For"
+    )
     log_level: str = setting(
         "INFO", "how much is logged", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
@@ -163,6 +176,12 @@ def _require_complete(settings: BackendSettings) -> None:
         raise InvalidSetting(
             "Basic authentication needs a user and a password: set both BASIC_AUTH_USER and "
             "BASIC_AUTH_PASS, or neither."
+        )
+    if settings.webhook_secret and not _SECRET.fullmatch(settings.webhook_secret):
+        raise InvalidSetting(
+            "webhook_secret must be at least 16 letters, digits, '-' or '_', because it can be "
+            "part of an address. Make one with: python -c 'import secrets; "
+            "print(secrets.token_urlsafe())'"
         )
     url = urlsplit(settings.label_studio_url)
     if url.username or url.password:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 
-import uvicorn
-
-from ml_backend.server.app import create_app
-from ml_backend.server.reason_phrase import ReasonProtocol
+from ml_backend.server.http_server import HttpServer
+from ml_backend.server.log_repeats import Repeats
 from ml_backend.server.state import ServerState
 from ml_backend.settings import BackendSettings, shown_settings
 from premask.terminal.screen import table
 
-STOP_SECONDS = 10
-"""How long answers may still take when somebody stops the server."""
+INTERRUPTED = 130
 
 
 def run(options: argparse.Namespace, settings: BackendSettings) -> int:
@@ -22,28 +20,27 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     print(table(shown_settings(settings), ("setting", "value")), flush=True)
     backend = ServerState(settings)
     _log_to_terminal(settings, backend)
-    server_of(backend).run()
+    try:
+        server_of(backend).run()
+    except KeyboardInterrupt:
+        # Python would wait for threads that are in the middle of a model, however long that takes.
+        if backend.answers.busy:
+            logging.shutdown()
+            os._exit(INTERRUPTED)
+        raise
     return 0
 
 
-def server_of(backend: ServerState) -> uvicorn.Server:
+def server_of(backend: ServerState) -> HttpServer:
     """A server that is not started yet."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            create_app(backend),
-            host=backend.settings.host,
-            port=backend.settings.port,
-            http=ReasonProtocol,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-    )
+    return HttpServer(backend)
 
 
 def _log_to_terminal(settings: BackendSettings, backend: ServerState) -> None:
     """Log everything, also of libraries, through one handler, which hides secrets."""
     handler = logging.StreamHandler()
+    # In this order: the second one puts the arguments into the message.
+    handler.addFilter(Repeats())
     handler.addFilter(backend.redaction)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

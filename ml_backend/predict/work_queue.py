@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, TypeVar
 
@@ -49,9 +49,12 @@ class Lane:
         future.add_done_callback(self._closed)
         return future
 
-    def close(self) -> None:
-        """Finish what is under way, and drop what waits."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+    def close(self, seconds: float | None = None) -> bool:
+        """Drop what waits, and wait for what is under way; says whether it ended in time."""
+        with self._guard:
+            jobs = set(self._open)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        return not wait(jobs, seconds).not_done
 
     def _closed(self, future: Future[Any]) -> None:
         with self._guard:

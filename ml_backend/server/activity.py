@@ -9,6 +9,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ml_backend.studio.json_reading import clean_text
+
 REMEMBERED = 50
 """How many requests, and how many errors, /status shows."""
 
@@ -97,7 +99,8 @@ class Activity:
 
     def trouble(self, what: str, reason: str) -> None:
         """Remember an error; the same one again replaces it, so that it hides no others."""
-        trouble = Trouble(at=time.time(), what=what, reason=self.hide(reason)[:LONGEST_TEXT])
+        what, reason = (clean_text(self.hide(text))[:LONGEST_TEXT] for text in (what, reason))
+        trouble = Trouble(at=time.time(), what=what, reason=reason)
         with self._guard:
             if self._troubles and self._troubles[0].same_as(trouble):
                 self._troubles.popleft()

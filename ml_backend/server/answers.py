@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -85,15 +87,15 @@ class Answers:
         A task that is not ready at the deadline has no result here, but the work goes on, and its
         result is kept for the next call.
         """
-        config = parse_label_config(call.label_config)
+        config = await asyncio.to_thread(parse_label_config, call.label_config)
         if self._predictor.recipes.for_tasks is None or not any(map(config.outputs, config.images)):
             return answer([NOTHING] * len(call.tasks))
         version = self._predictor.version(config)
-        asked = [self._ask(task, call, config, version) for task in call.tasks]
+        asked = await asyncio.to_thread(self._ask_all, call, config, version)
         results = [one.result for one in asked if one.result is not None]
         try:
             await _until_done(results, request, self._deadline_seconds)
-        except ClientGone:
+        except (ClientGone, asyncio.CancelledError):
             for one in asked:
                 if one.result is not None:
                     self.work.give_up(one.key, one.result)
@@ -102,15 +104,15 @@ class Answers:
 
     async def click(self, call: PredictCall, request: Request) -> bytes:
         """The answer to a click. There is one task, so an error is the whole answer."""
-        numbers = ", ".join(str(task.id) for task in call.tasks)
+        numbers = ", ".join(str(task.id) for task in call.tasks[:3])
         request.state.what = f"click on task {numbers} of project {call.project}"
-        config = parse_label_config(call.label_config)
+        config = await asyncio.to_thread(parse_label_config, call.label_config)
         asked = regions_by_image(call.context or {}, config)
-        results = [
-            self.click_lane.submit(partial(self._answer_click, call.project, task, asked, config))
-            for task in call.tasks
-        ]
+        results: list[Future[bytes]] = []
         try:
+            for task in call.tasks:
+                job = partial(self._answer_click, call.project, task, asked, config)
+                results.append(self.click_lane.submit(job))
             if not await _until_done(results, request, self._deadline_seconds):
                 raise TooLate
             return answer([result.result() for result in results])
@@ -118,10 +120,20 @@ class Answers:
             for result in results:
                 result.cancel()
 
-    def close(self) -> None:
-        """Finish what is under way."""
-        self.click_lane.close()
-        self.batch_lane.close()
+    @property
+    def busy(self) -> bool:
+        """Whether a model works on something."""
+        return bool(self.click_lane.running or self.batch_lane.running)
+
+    def close(self, seconds: float | None = None) -> bool:
+        """Finish what is under way; says whether that ended in time."""
+        ends = math.inf if seconds is None else time.monotonic() + seconds
+        lanes = (self.click_lane, self.batch_lane)
+        ended = [lane.close(_seconds_until(ends)) for lane in lanes]
+        return all(ended)
+
+    def _ask_all(self, call: PredictCall, config: LabelConfig, version: str) -> list[_Asked]:
+        return [self._ask(task, call, config, version) for task in call.tasks]
 
     def _ask(self, task: Task, call: PredictCall, config: LabelConfig, version: str) -> _Asked:
         key = digest_of(json.dumps([task.id, task.data, version], sort_keys=True).encode())
@@ -180,6 +192,10 @@ class Answers:
         clicked = mode == "interactive"
         self._events.proposed(project, task.id, prediction.content, clicked=clicked)
         return body
+
+
+def _seconds_until(ends: float) -> float | None:
+    return None if math.isinf(ends) else max(0.0, ends - time.monotonic())
 
 
 async def _until_done(results: Sequence[Future[bytes]], request: Request, seconds: float) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PROJECTS = 1000
 """How many are remembered; the oldest are forgotten first."""
+
+LONGEST_SENTENCE = 500
+"""A report names all labels, and there may be thousands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class ConnectedProjects:
 
     def note(self, number: str, project: ConnectedProject) -> bool:
         """Remember what a project was told; says whether it differs from before."""
+        report = tuple(sentence[:LONGEST_SENTENCE] for sentence in project.report)
+        project = replace(project, report=report, unusable=project.unusable[:LONGEST_SENTENCE])
         with self._guard:
             before = self._known.pop(number, None)
             self._known[number] = project

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ ANNOTATIONS = 100_000
 """How many are remembered; the oldest are forgotten first."""
 
 REGIONS_OF_A_TASK = 2_000
+
+LONGEST_LABEL = 100
+LABELS_OF_AN_ANNOTATION, LABELS = 200, 1_000
+OTHERS = "(others)"
+"""Labels beyond these numbers are counted together: anybody who can send an event can make up
+names."""
 
 Verdict = dict[str, dict[str, int]]
 """Counts by label, then by one of `VERDICTS`."""
@@ -36,11 +43,16 @@ class Proposal:
 
 
 class Corrections:
-    """What was proposed for tasks, and what people made of it. Only one thread may write."""
+    """What was proposed for tasks, and what people made of it. Only one thread may write.
+
+    The summary is kept up to date with each verdict, so that reading it takes no time.
+    """
 
     def __init__(self) -> None:
         self._proposed: OrderedDict[str, dict[str, Proposal]] = OrderedDict()
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
+        self._summary: dict[str, Counter[str]] = {}
+        self._guard = threading.Lock()
 
     def propose(self, task: str, labels: Mapping[str, str], *, clicked: bool) -> None:
         """Remember regions by id; a new prediction for the whole task replaces the previous one."""
@@ -57,21 +69,42 @@ class Corrections:
 
     def keep(self, annotation: str, verdict: Verdict) -> None:
         """Remember a verdict; it replaces the previous one on the same annotation."""
-        self._verdicts.pop(annotation, None)
-        self._verdicts[annotation] = verdict
-        _bound(self._verdicts, ANNOTATIONS)
+        with self._guard:
+            self._drop(annotation)
+            self._verdicts[annotation] = self._counted(verdict)
+            while len(self._verdicts) > ANNOTATIONS:
+                self._drop(next(iter(self._verdicts)))
 
     def forget(self, annotation: str) -> None:
-        self._verdicts.pop(annotation, None)
+        with self._guard:
+            self._drop(annotation)
 
     def summary(self) -> dict[str, Counter[str]]:
         """Counts of each verdict by label."""
-        total: dict[str, Counter[str]] = {}
-        # A copy, because the writing thread goes on meanwhile.
-        for kept in tuple(self._verdicts.values()):
-            for label, counts in kept.items():
-                total.setdefault(label, Counter()).update(counts)
-        return dict(sorted(total.items()))
+        with self._guard:
+            return {label: Counter(counts) for label, counts in sorted(self._summary.items())}
+
+    def _counted(self, verdict: Verdict) -> Verdict:
+        """Add a verdict to the summary; returns it with the labels that it was counted under."""
+        kept: Verdict = {}
+        for label, counts in verdict.items():
+            known = label in self._summary or len(self._summary) < LABELS
+            name = label if known else OTHERS
+            total = self._summary.setdefault(name, Counter())
+            own = kept.setdefault(name, {})
+            for judged in VERDICTS:
+                if count := int(counts.get(judged, 0)):
+                    total[judged] += count
+                    own[judged] = own.get(judged, 0) + count
+        return kept
+
+    def _drop(self, annotation: str) -> None:
+        """Take the verdict on an annotation out of the summary."""
+        for label, counts in self._verdicts.pop(annotation, {}).items():
+            total = self._summary[label]
+            total.subtract(counts)
+            if not any(total.values()):
+                del self._summary[label]
 
     def csv(self) -> str:
         """The summary as a table for a spreadsheet."""
@@ -98,23 +131,28 @@ def verdict(annotation: Json, proposed: Mapping[str, Proposal]) -> Verdict:
         if isinstance(region, dict) and label_of(region):
             before = left.pop(str(region.get("id")), None)
             label = before.label if before else label_of(region)
-            counts.setdefault(label, Counter())[_judged(region, before)] += 1
+            _of_label(counts, label)[_judged(region, before)] += 1
     if annotation.get("parent_prediction"):
         for gone in (proposal for proposal in left.values() if not proposal.clicked):
-            counts.setdefault(gone.label, Counter())["deleted"] += 1
+            _of_label(counts, gone.label)["deleted"] += 1
     return {label: dict(count) for label, count in counts.items()}
 
 
 def label_of(region: Mapping[str, Any]) -> str:
     """The first label of a region, or the first choice; empty for what has none."""
     value = region.get("value")
-    labels = value.get(region.get("type")) if isinstance(value, dict) else None
-    return str(labels[0]) if isinstance(labels, list) and labels else ""
+    labels = value.get(str(region.get("type"))) if isinstance(value, dict) else None
+    return str(labels[0])[:LONGEST_LABEL] if isinstance(labels, list) and labels else ""
 
 
 def labels_by_id(regions: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The labels of a prediction's regions, by the ids of the regions."""
     return {str(region["id"]): label_of(region) for region in regions}
+
+
+def _of_label(counts: dict[str, Counter[str]], label: str) -> Counter[str]:
+    known = label in counts or len(counts) < LABELS_OF_AN_ANNOTATION
+    return counts.setdefault(label if known else OTHERS, Counter())
 
 
 def _judged(region: Mapping[str, Any], before: Proposal | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import queue
 import threading
@@ -15,16 +16,28 @@ from pathlib import Path
 from typing import Any
 
 from ml_backend.server.corrections import Corrections, labels_by_id
-from ml_backend.studio.protocol import Json, parse_json, project_id, without_run_lengths
-from premask.errors import InvalidRequest
+from ml_backend.studio.json_reading import Json, parse_part, read_object
+from ml_backend.studio.protocol import project_id, without_run_lengths
+from premask.errors import InvalidRequest, PremaskError
 
 log = logging.getLogger("premask.label_studio")
 
 JOURNAL_BYTES = 64 * 2**20
 """A longer journal is renamed to the previous one, which it replaces."""
 
-WAITING_BYTES = 64 * 2**20
-"""Events beyond this are dropped and counted while the thread is busy."""
+WAITING_BYTES, WAITING_EVENTS = 64 * 2**20, 10_000
+"""Events beyond these are dropped and counted while the thread is busy."""
+
+LINE_BYTES = 2**20
+"""Longer lines are not written, and passed over when the journal is read."""
+
+LONGEST_ID = 64
+DELETED_AT_ONCE = 10_000
+
+CLOSE_SECONDS = 2.0
+"""How long what waits is still recorded when the server stops."""
+
+_UNNEEDED = ((b"", b"tasks"),)
 
 JUDGED = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
 PROPOSED, CLICKED, DELETED = "PROPOSED", "PROPOSED_FOR_CLICK", "ANNOTATIONS_DELETED"
@@ -48,6 +61,7 @@ class EventLog:
         self._trouble = trouble
         self._waiting: queue.SimpleQueue[tuple[Reader, bytes] | None] = queue.SimpleQueue()
         self._bytes = 0
+        self._closes = math.inf
         self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="premask-events", daemon=True)
 
@@ -56,12 +70,15 @@ class EventLog:
         self._thread.start()
 
     def close(self) -> None:
-        """Record what still waits, and stop."""
+        """Record what still waits, as far as there is time for it, and stop."""
+        self._closes = time.monotonic() + CLOSE_SECONDS
         self._waiting.put(None)
-        self._thread.join()
+        self._thread.join(2 * CLOSE_SECONDS)
 
     def webhook(self, body: bytes) -> None:
         """Take the body of one event."""
+        if not body.lstrip().startswith(b"{"):
+            raise InvalidRequest("An event must be one JSON object.")
         self._offer(self._read, without_run_lengths(body, len(body)))
 
     def proposed(self, project: str, task: int | None, prediction: Json, *, clicked: bool) -> None:
@@ -70,7 +87,7 @@ class EventLog:
         if labels and task is not None:
             action = CLICKED if clicked else PROPOSED
             line = {"action": action, "project": project, "task": task, "labels": labels}
-            self._offer(parse_json, json.dumps(line).encode())
+            self._offer(_own_line, json.dumps(line).encode())
 
     @property
     def _previous(self) -> Path:
@@ -78,7 +95,8 @@ class EventLog:
 
     def _offer(self, reader: Reader, event: bytes) -> None:
         with self._guard:
-            fits = self._bytes + len(event) <= WAITING_BYTES
+            few = self._waiting.qsize() < WAITING_EVENTS
+            fits = few and self._bytes + len(event) <= WAITING_BYTES
             if fits:
                 self._bytes += len(event)
             else:
@@ -88,11 +106,14 @@ class EventLog:
 
     def _work(self) -> None:
         for line in _lines(self._previous, self._path):
+            if self._closes < math.inf:
+                break
             # A damaged line must not keep the others from being read.
-            with suppress(KeyError, TypeError, AttributeError):
+            with suppress(KeyError, TypeError, ValueError, AttributeError):
                 self._apply(line)
-        _end_last_line(self._path)
-        while (waiting := self._waiting.get()) is not None:
+        with suppress(OSError):
+            _end_last_line(self._path)
+        while (waiting := self._waiting.get()) is not None and time.monotonic() < self._closes:
             reader, event = waiting
             with self._guard:
                 self._bytes -= len(event)
@@ -106,24 +127,26 @@ class EventLog:
             self._write({"at": round(time.time(), 3), **line})
         # Whatever an event holds, the thread must live for the next one.
         except Exception as error:
-            log.warning("an event can't be recorded: %s", error)
-            self._trouble("recording an event", str(error))
+            reason = str(error) if isinstance(error, PremaskError | OSError) else repr(error)[:300]
+            log.warning("an event can't be recorded: %s", reason)
+            self._trouble("recording an event", reason)
 
     def _read(self, body: bytes) -> Json:
         """What is kept of an event. The task's data and the project's token in it are not."""
-        event = parse_json(body)
+        event = read_object(body, without=_UNNEEDED)
         action = event.get("action")
         if not isinstance(action, str):
             raise InvalidRequest("A webhook event must have an action.")
         annotation, project = event.get("annotation"), _table(event.get("project"))
         line: Json = {"action": action[:64], "project": project_id(project.get("id"))}
         if action in JUDGED and isinstance(annotation, dict):
-            line["task"] = _table(event.get("task")).get("id") or annotation.get("task")
-            line["annotation"] = annotation.get("id")
+            line["task"] = _id(_table(event.get("task")).get("id") or annotation.get("task"))
+            line["annotation"] = _id(annotation.get("id"))
             line["verdict"] = self.corrections.judge(_task_key(line), annotation)
         if action == DELETED:
-            deleted = event.get("annotations") or []
-            line["annotations"] = [one.get("id") for one in deleted if isinstance(one, dict)]
+            deleted = event.get("annotations")
+            rows = deleted[:DELETED_AT_ONCE] if isinstance(deleted, list) else []
+            line["annotations"] = [_id(row.get("id")) for row in rows if isinstance(row, dict)]
         return line
 
     def _apply(self, line: Json) -> None:
@@ -138,22 +161,30 @@ class EventLog:
 
     def _write(self, line: Json) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(line)
+        if len(text) >= LINE_BYTES:
+            raise InvalidRequest("The event is too long to be kept.")
         if self._path.is_file() and self._path.stat().st_size > JOURNAL_BYTES:
             self._path.replace(self._previous)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(text + "\n")
 
 
 def _lines(*paths: Path) -> Iterator[Json]:
     """The readable lines of journals. A crash may have cut off the last one."""
     for path in paths:
-        if path.is_file():
-            with path.open(encoding="utf-8", errors="replace") as file:
-                for line in file:
-                    try:
-                        yield parse_json(line.encode())
-                    except InvalidRequest:
-                        continue
+        with suppress(OSError), path.open("rb") as file:
+            while line := file.readline(LINE_BYTES):
+                # Of a line that is too long, the rest is no JSON either.
+                with suppress(InvalidRequest):
+                    yield _own_line(line)
+
+
+def _own_line(line: bytes) -> Json:
+    document = parse_part(line)
+    if not isinstance(document, dict):
+        raise InvalidRequest("A line of the journal must be one JSON object.")
+    return document
 
 
 def _end_last_line(path: Path) -> None:
@@ -167,6 +198,11 @@ def _end_last_line(path: Path) -> None:
 
 def _task_key(line: Mapping[str, Any]) -> str:
     return f"{line['project']}/{line['task']}"
+
+
+def _id(value: Any) -> int | str | None:
+    """What Label Studio calls something by; from anything but its numbers, a short text."""
+    return value if value is None or type(value) is int else str(value)[:LONGEST_ID]
 
 
 def _table(value: Any) -> Mapping[str, Any]:

@@ -19,10 +19,13 @@ from ml_backend.server.redaction import Redaction
 from ml_backend.server.setup_report import setup_report
 from ml_backend.server.status_page import Status, status_page
 from ml_backend.settings import SECRETS, BackendSettings, shown_settings
-from ml_backend.studio.protocol import Json, project_id
+from ml_backend.studio.protocol import Json, label_config_of, project_id
 from premask.errors import UnusableLabelConfig
 
 log = logging.getLogger("premask.label_studio")
+
+CLOSE_SECONDS = 4.0
+"""How long the server waits for what the models are working on when it stops."""
 
 
 class ServerState:
@@ -30,6 +33,7 @@ class ServerState:
 
     def __init__(self, settings: BackendSettings, fetcher: Fetcher | None = None) -> None:
         self.settings = settings
+        self.stopping = asyncio.Event()
         self.redaction = Redaction(getattr(settings, name) for name in SECRETS)
         self.activity = Activity(self.redaction.hide)
         self.events = EventLog(settings.events_path, self.activity.trouble)
@@ -45,15 +49,27 @@ class ServerState:
         self.loading.start()
 
     async def stop(self) -> None:
-        """Finish what is under way; what waits is asked for again by Label Studio."""
-        await asyncio.to_thread(self.answers.close)
+        """Finish what is under way; what waits is asked for again by Label Studio.
+
+        A job that takes longer than `CLOSE_SECONDS` is left to the end of the process.
+        """
+        ended = await asyncio.to_thread(self.answers.close, CLOSE_SECONDS)
         await asyncio.to_thread(self.events.close)
-        self.predictor.pool.free()
+        if ended:
+            self.predictor.pool.free()
+
+    def readiness(self) -> str:
+        """READY, LOADING or FAILED: whether all models are there."""
+        states = tuple(self.loading.states.values())
+        if any(state.startswith("failed") for state in states):
+            return "FAILED"
+        return "READY" if all(state == "ready" for state in states) else "LOADING"
 
     def set_up(self, document: Json) -> Json:
         """The answer to /setup: the model version for Label Studio, a report for people."""
-        number, schema = project_id(document.get("project")), str(document.get("schema") or "")
+        number = project_id(document.get("project"))
         try:
+            schema = label_config_of(document, "schema")
             config = parse_label_config(schema)
         except UnusableLabelConfig as error:
             self.projects.note(number, ConnectedProject(unusable=str(error)))
@@ -101,7 +117,7 @@ class ServerState:
                 snapshot=self.activity.snapshot(),
             )
         )
-        return self.redaction.hide(page)
+        return self.redaction.hide(page, len(page))
 
 
 def _hostname_advice(hostname: str, settings: BackendSettings) -> list[str]:

@@ -47,6 +47,9 @@ USUAL_MISTAKES = (
     ),
 )
 
+PROJECTS = 100
+"""How many are shown: those that Label Studio connected last."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
@@ -119,7 +122,7 @@ def _cells(row: Sequence[str]) -> str:
 
 
 def _projects(projects: Mapping[str, ConnectedProject]) -> Iterable[tuple[str, str]]:
-    for number, project in projects.items():
+    for number, project in list(projects.items())[-PROJECTS:]:
         yield number, project.unusable or project.version
         yield from (("", sentence) for sentence in project.report)
 

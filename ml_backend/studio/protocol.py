@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from premask.errors import InvalidRequest
+from ml_backend.studio.json_reading import Json as Json
+from ml_backend.studio.json_reading import read_object
+from premask.errors import InvalidRequest, UnusableLabelConfig
 
-Json = dict[str, Any]
+LONGEST_CONFIG = 2**19
+MOST_IMAGES = 200
+"""A label config is read again for each call, and each of its images is matched with each tag."""
+
+LONGEST_PROJECT_ID = 64
+
+_UNNEEDED = tuple(
+    (b"", b"tasks", b"", name) for name in (b"annotations", b"predictions", b"drafts")
+)
+"""What people and models have said of tasks already: most of a large request."""
 
 _DECIMALS = np.array([f"{value}," for value in range(256)], "S4").view(np.uint32)
 """The decimal text of each byte value with a comma, filled up with zero bytes to four."""
@@ -46,7 +56,8 @@ class PredictCall:
     def parse(cls, body: bytes) -> PredictCall:
         # The brushes in the tasks are not needed, but one in the params is a person's prompt. With
         # the colon, the search finds the key, and no label that is called "params".
-        document = parse_json(without_run_lengths(body, body.rfind(b'"params":')))
+        body = without_run_lengths(body, body.rfind(b'"params":'))
+        document = read_object(body, streamed=(b"", b"tasks", b""), without=_UNNEEDED)
         tasks = document.get("tasks")
         params = document.get("params") or {}
         if not isinstance(tasks, list) or not isinstance(params, dict):
@@ -57,20 +68,22 @@ class PredictCall:
         return cls(
             tasks=tuple(map(task_from_json, tasks)),
             project=project_id(document.get("project")),
-            label_config=str(document.get("label_config") or ""),
+            label_config=label_config_of(document, "label_config"),
             context=context,
         )
 
 
-def parse_json(body: bytes) -> Json:
-    """One JSON object, or `InvalidRequest`."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The request is no JSON ({type(error).__name__}).") from error
-    if not isinstance(document, dict):
-        raise InvalidRequest("The request must be one JSON object.")
-    return document
+def label_config_of(document: Json, name: str) -> str:
+    """The label config in a request; raises where it is too large to be looked at."""
+    xml = document.get(name) or ""
+    if not isinstance(xml, str):
+        raise UnusableLabelConfig(f"The label config ('{name}') must be a text.")
+    if len(xml) > LONGEST_CONFIG or xml.count("<Image") > MOST_IMAGES:
+        raise UnusableLabelConfig(
+            f"The label config is longer than {LONGEST_CONFIG:,} letters, or shows more than "
+            f"{MOST_IMAGES} images; split the project."
+        )
+    return xml
 
 
 def project_id(project: Any) -> str:
@@ -79,7 +92,7 @@ def project_id(project: Any) -> str:
     >>> project_id("12.1795226314")
     '12'
     """
-    return re.sub(r"\..*", "", str(project or ""))
+    return str(project or "").partition(".")[0][:LONGEST_PROJECT_ID]
 
 
 def without_run_lengths(body: bytes, end: int) -> bytes:
@@ -142,6 +155,6 @@ def task_from_json(task: Any) -> Task:
         return Task(id=None, data={})
     data, number = task.get("data"), task.get("id")
     return Task(
-        id=number if isinstance(number, int) else None,
+        id=number if isinstance(number, int) and not isinstance(number, bool) else None,
         data=data if isinstance(data, dict) else {},
     )
