@@ -125,7 +125,12 @@ class _Routes:
         return JSONResponse({"versions": self._backend.versions()})
 
     async def webhook(self, request: Request) -> Response:
-        await self._intake.read(request, self._backend.events.webhook, limit=EVENT_BYTES)
+        def take(body: bytes) -> None:
+            if not body.lstrip().startswith(b"{"):
+                raise InvalidRequest("An event must be one JSON object.")
+            self._backend.events.webhook(body)
+
+        await self._intake.read(request, take, limit=EVENT_BYTES)
         return JSONResponse({})
 
     async def metrics(self, request: Request) -> Response:

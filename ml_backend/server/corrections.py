@@ -82,7 +82,8 @@ class Corrections:
     def summary(self) -> dict[str, Counter[str]]:
         """Counts of each verdict by label."""
         with self._guard:
-            return {label: Counter(counts) for label, counts in sorted(self._summary.items())}
+            # The plus leaves out what was counted once, and is no more.
+            return {label: +counts for label, counts in sorted(self._summary.items())}
 
     def _counted(self, verdict: Verdict) -> Verdict:
         """Add a verdict to the summary; returns it with the labels that it was counted under."""

@@ -287,9 +287,10 @@ def test_webhooks_are_answered_at_once(connect: Connect) -> None:
     event["annotation"]["result"] = [brush] * 3
     body = json.dumps(event).encode()
     started = time.perf_counter()
-    assert client.post("/webhook", content=body).json() == {}
+    is_json = {"content-type": "application/json"}
+    assert client.post("/webhook", content=body, headers=is_json).json() == {}
     assert time.perf_counter() - started < 0.5
-    assert client.post("/webhook", content=b"no event").status_code == 400
+    assert client.post("/webhook", content=b"no event", headers=is_json).status_code == 400
 
 
 def test_what_was_proposed_for_a_click_is_accepted(connect: Connect) -> None:

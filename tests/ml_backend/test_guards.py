@@ -22,6 +22,7 @@ from tests.ml_backend.label_studio_calls import (
     predict_call,
 )
 
+JSON = {"content-type": "application/json"}
 USER, PASSWORD = "premask", "pass-of-nobody-4567"
 API_KEY = "0123456789abcdef0123456789abcdef01234567"
 GATED = ("/health", "/versions", "/metrics", "/status", "/status/corrections.csv")
@@ -53,7 +54,7 @@ def test_only_the_user_with_the_password_is_admitted(sent: str | None) -> None:
     assert BasicAuth("", "").admits(sent)
 
 
-def test_everything_but_events_and_the_root_needs_the_password(connect: Connect) -> None:
+def test_everything_but_the_root_and_readiness_needs_the_password(connect: Connect) -> None:
     client = connect(recipe="click", basic_auth_user=USER, basic_auth_pass=PASSWORD)
     for path in GATED:
         assert client.get(path).status_code == 401
@@ -62,9 +63,10 @@ def test_everything_but_events_and_the_root_needs_the_password(connect: Connect)
         refused = client.post(path, json={})
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Basic")
-    # Label Studio 1.23 sends no password with its events.
-    assert client.post("/webhook", json=payload("start_training")).status_code == 200
-    assert client.get("/").status_code == 200
+    # Label Studio 1.23 sends no password with its events; for them there is the secret.
+    assert client.post("/webhook", json=payload("start_training")).status_code == 401
+    for path in ("/", "/ready"):
+        assert client.get(path).status_code in (200, 503)
 
 
 def test_a_bucket_is_emptied_and_fills_again() -> None:
@@ -113,7 +115,7 @@ def test_a_request_that_is_too_large_is_refused(
     client = connect(recipe="click", max_request_megabytes=1)
     body = b"{" + b" " * 2**20 + b"}"
     sent = body if announced else iter([body[:100], body[100:]])
-    response = client.post(path, content=sent)
+    response = client.post(path, content=sent, headers=JSON)
     assert response.status_code == 413
     assert "max_request_megabytes" in response.json()["error"]
 
@@ -212,7 +214,7 @@ def test_no_secret_of_any_payload_is_logged_or_shown(
     with caplog.at_level(logging.DEBUG):
         for path in sorted(PAYLOADS.glob("*.json")):
             route = {"setup": "/setup", "predict": "/predict"}.get(path.stem.partition("_")[0])
-            client.post(route or "/webhook", content=path.read_bytes())
+            client.post(route or "/webhook", content=path.read_bytes(), headers=JSON)
         click = clicked(keypoint(5, 5, positive=False))
         client.post("/predict", json=predict_call(f"/{API_KEY}.png", context=click))
         shown = [client.get(path).text for path in GATED]
