@@ -14,13 +14,20 @@ from premask.masks import Size
 from premask.prompts import Prompts
 
 
+class UnreadableRegion(InvalidRequest):
+    """A region of a click that is well-formed JSON, but means nothing."""
+
+
 def regions_by_image(context: Mapping[str, Any], config: LabelConfig) -> dict[str, list[Json]]:
     """The regions of a click's context, by the image tag that they lie on.
 
     An empty context has none: Label Studio sends such calls after each Submit.
     """
     regions: dict[str, list[Json]] = {}
-    for region in context.get("result") or ():
+    result = context.get("result") or ()
+    if not isinstance(result, list | tuple):
+        raise InvalidRequest("A context's result must be a list of regions.")
+    for region in result:
         if not isinstance(region, dict) or not isinstance(region.get("value"), dict):
             raise InvalidRequest("Each item of a context's result must be a region with a value.")
         image = str(region.get("to_name"))
@@ -41,9 +48,15 @@ def prompts_from_regions(
     Labels become those that predictions for the image can have.
     """
     try:
+        for region in regions:
+            _require_texts(region)
         prompts = [prompts_from_region(region, size_hw) for region in regions]
-    except (InvalidMask, KeyError, TypeError, ValueError) as error:
-        raise InvalidRequest(f"What was clicked or drawn can't be read: {error}.") from error
+    except (
+        *(InvalidMask, KeyError, TypeError, ValueError),
+        *(ArithmeticError, AttributeError, MemoryError),
+    ) as error:
+        reason = str(error) or type(error).__name__
+        raise UnreadableRegion(f"What was clicked or drawn can't be read: {reason}.") from error
 
     def named(asked: str) -> str:
         return config.label_asked_for(image, asked)
@@ -60,3 +73,12 @@ def prompts_from_regions(
         mask=masks[0].union(*masks[1:]) if masks else None,
         mask_label=named(strokes[0][1]) if strokes else "",
     )
+
+
+def _require_texts(region: Json) -> None:
+    """Raise where labels or words are no texts."""
+    for name in (str(region.get("type")), "labels", "text"):
+        said = region["value"].get(name)
+        texts = said if isinstance(said, list) else [said]
+        if said is not None and not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"'{name}' must be a list of texts, but is {str(said)[:80]!r}")

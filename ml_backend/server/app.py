@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from ml_backend.predict.work_queue import QueueFull
+from ml_backend.project.region_prompts import UnreadableRegion
 from ml_backend.server.answers import ClientGone, TooLate
 from ml_backend.server.guarded_app import CLIENT_GONE, GuardedApp
 from ml_backend.server.guards import Intake, TooLarge, TooMuchAtOnce
@@ -34,6 +35,7 @@ from premask.errors import (
 log = logging.getLogger("premask.label_studio")
 
 STATUS: dict[type[Exception], int] = {
+    UnreadableRegion: 422,
     InvalidRequest: 400,
     TooLarge: 413,
     UnusableLabelConfig: 422,

@@ -37,7 +37,7 @@ DELETED_AT_ONCE = 10_000
 CLOSE_SECONDS = 2.0
 """How long what waits is still recorded when the server stops."""
 
-_UNNEEDED = ((b"", b"tasks"),)
+_UNNEEDED = ((None, b"tasks"),)
 
 JUDGED = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
 PROPOSED, CLICKED, DELETED = "PROPOSED", "PROPOSED_FOR_CLICK", "ANNOTATIONS_DELETED"

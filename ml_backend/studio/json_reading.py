@@ -18,12 +18,12 @@ from premask.errors import InvalidRequest
 
 Json = dict[str, Any]
 
-Path = tuple[bytes, ...]
-"""The keys of all containers around a container, and its own; items of a list have an empty one."""
+Path = tuple[bytes | None, ...]
+"""The keys of all containers around a container, and its own; the items of a list have none."""
 
 DEEPEST = 64
 
-MOST_TOKENS = 4_000_000
+MOST_TOKENS = 2_000_000
 """Brackets and quotes in a whole document. A scan of these takes a few seconds."""
 
 MOST_CONTAINERS, MOST_QUOTES = 50_000, 200_000
@@ -70,7 +70,7 @@ def read_object(
     document = parse_part(_joined(body, 0, len(body), cuts))
     if not isinstance(document, dict):
         raise InvalidRequest("The request must be one JSON object.")
-    name = streamed[1].decode() if streamed else ""
+    name = (streamed[1] or b"").decode() if streamed else ""
     # With the same key twice, the value that the parser took may be no list.
     if parts and isinstance(document.get(name), list):
         document[name] = [_part(item, parts) for item in document[name]]
@@ -108,12 +108,13 @@ def _containers(body: bytes) -> Iterator[tuple[Path, int, int]]:
 
     What is no JSON gives wrong positions, but no error: the parser will find it.
     """
-    around: list[tuple[bytes, int]] = []
+    around: list[tuple[bytes | None, int]] = []
     for bracket, at, key in _brackets(body):
         if bracket in b"{[":
             if len(around) >= DEEPEST:
                 raise InvalidRequest(f"The request is nested more than {DEEPEST} deep.")
-            around.append((key, at))
+            in_list = not around or body[around[-1][1]] == ord("[")
+            around.append((None if in_list else key, at))
         elif around:
             if len(around) <= _LONGEST_PATH:
                 yield tuple(key for key, _ in around), around[-1][1], at + 1
@@ -122,23 +123,25 @@ def _containers(body: bytes) -> Iterator[tuple[Path, int, int]]:
 
 def _brackets(body: bytes) -> Iterator[tuple[bytes, int, bytes]]:
     """The brackets that are in no text, their positions, and the keys that they are values of."""
-    quoted_from, text = -1, (0, 0)
+    quoted_from, text = -1, None
     for count, token in enumerate(_TOKEN.finditer(body)):
         if count >= MOST_TOKENS:
             raise InvalidRequest("The request has too many objects; select fewer tasks at a time.")
         character, at = token[0], token.start()
         if character == b'"':
-            if quoted_from >= 0:
-                text = (quoted_from, at)
+            text = (quoted_from, at) if quoted_from >= 0 else None
             quoted_from = at + 1 if quoted_from < 0 else -1
         elif quoted_from < 0:
             yield character, at, _key_before(body, text, at) if character in b"{[" else b""
+            # Each text is looked at once: otherwise this would take quadratic time.
+            text = None
 
 
-def _key_before(body: bytes, text: tuple[int, int], at: int) -> bytes:
-    """The key whose value begins at this position; `text` is where the last text was."""
-    start, end = text
-    return body[start:end] if body[end + 1 : at].strip() == b":" else b""
+def _key_before(body: bytes, text: tuple[int, int] | None, at: int) -> bytes:
+    """The key whose value begins at this position; `text` is where the text before it was."""
+    if text is None or body[text[1] + 1 : at].strip() != b":":
+        return b""
+    return body[text[0] : text[1]]
 
 
 def _joined(body: bytes, start: int, end: int, cuts: list[_Cut]) -> bytes:

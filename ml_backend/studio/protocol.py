@@ -20,7 +20,7 @@ MOST_IMAGES = 200
 LONGEST_PROJECT_ID = 64
 
 _UNNEEDED = tuple(
-    (b"", b"tasks", b"", name) for name in (b"annotations", b"predictions", b"drafts")
+    (None, b"tasks", None, name) for name in (b"annotations", b"predictions", b"drafts")
 )
 """What people and models have said of tasks already: most of a large request."""
 
@@ -57,7 +57,7 @@ class PredictCall:
         # The brushes in the tasks are not needed, but one in the params is a person's prompt. With
         # the colon, the search finds the key, and no label that is called "params".
         body = without_run_lengths(body, body.rfind(b'"params":'))
-        document = read_object(body, streamed=(b"", b"tasks", b""), without=_UNNEEDED)
+        document = read_object(body, streamed=(None, b"tasks", None), without=_UNNEEDED)
         tasks = document.get("tasks")
         params = document.get("params") or {}
         if not isinstance(tasks, list) or not isinstance(params, dict):

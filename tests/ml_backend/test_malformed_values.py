@@ -13,7 +13,6 @@ import pytest
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import (
     CONFIG,
-    MemoryFetcher,
     clicked,
     keypoint,
     payload,
@@ -28,8 +27,6 @@ ODD_VALUES: tuple[Any, ...] = (
 )
 SENT_AS_TEXT = ("1e999", "NaN", "-Infinity", "1" * 5000)
 """Numbers that Python's own writer makes no JSON of."""
-
-EXCEPT_DATA = ("project", "created_at", "updated_at")
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -64,15 +61,20 @@ POLYGON = {
 ELLIPSE = {
     **keypoint(1, 1),
     "type": "ellipselabels",
-    "value": {"x": 30, "y": 30, "radiusX": 9, "radiusY": 9, "rotation": 0, "ellipselabels": ["Cat"]},
+    "value": {
+        "x": 30,
+        "y": 30,
+        "radiusX": 9,
+        "radiusY": 9,
+        "rotation": 0,
+        "ellipselabels": ["Cat"],
+    },
 }
 REGIONS = (keypoint(30, 20), rectangle(16, 6, 44, 34), text("a cat"), BRUSH, POLYGON, ELLIPSE)
 
 
 @pytest.mark.parametrize("region", REGIONS, ids=lambda region: str(region["type"]))
-def test_no_value_of_a_click_breaks_the_server(
-    connect: Connect, fetcher: MemoryFetcher, region: Any
-) -> None:
+def test_no_value_of_a_click_breaks_the_server(connect: Connect, region: Any) -> None:
     client = connect(recipe="click", requests_per_minute=10**6)
     for path in paths(region):
         for value in ODD_VALUES:
@@ -83,10 +85,16 @@ def test_no_value_of_a_click_breaks_the_server(
             assert "Error(" not in response.text, (path, value, response.text)
 
 
-@pytest.mark.parametrize("route", ["/predict", "/setup"])
-def test_no_value_of_a_call_breaks_the_server(connect: Connect, route: str) -> None:
+CALLS = (
+    ("/setup", payload("setup")),
+    ("/predict", predict_call("/gone.png")),
+    ("/predict", predict_call("/gone.png", context=clicked(keypoint(1, 1)))),
+)
+
+
+@pytest.mark.parametrize(("route", "call"), CALLS, ids=["setup", "batch", "click"])
+def test_no_value_of_a_call_breaks_the_server(connect: Connect, route: str, call: Any) -> None:
     client = connect(recipe="subject", requests_per_minute=10**6)
-    call = payload("setup") if route == "/setup" else predict_call("/gone.png")
     chance = random.Random(11)
     for path in paths(call):
         for value in chance.sample(ODD_VALUES, 6):
@@ -108,9 +116,10 @@ def test_numbers_that_are_none_are_refused(connect: Connect, number: str) -> Non
 @pytest.mark.parametrize(
     ("region", "words"),
     [
-        (with_value(keypoint(30, 20), ("value", "x"), 1e308), "can't be read"),
-        (with_value(rectangle(1, 1, 9, 9), ("value", "rectanglelabels"), [1]), "label"),
-        (with_value(text("a"), ("value", "text"), 5), "text"),
+        (with_value(keypoint(30, 20), ("value", "x"), 1e308), "not on the image"),
+        (with_value(rectangle(1, 1, 9, 9), ("value", "x"), 1e308), "can't be read"),
+        (with_value(rectangle(1, 1, 9, 9), ("value", "rectanglelabels"), [1]), "'rectanglelabels'"),
+        (with_value(text("a"), ("value", "text"), 5), "'text' must be"),
     ],
 )
 def test_what_makes_no_sense_is_named(connect: Connect, region: Any, words: str) -> None:
