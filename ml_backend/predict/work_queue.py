@@ -54,7 +54,8 @@ class Lane:
         with self._guard:
             jobs = set(self._open)
         self._threads.shutdown(wait=False, cancel_futures=True)
-        return not wait(jobs, seconds).not_done
+        # Nobody tells `wait` of those that were just dropped.
+        return not wait([job for job in jobs if not job.done()], seconds).not_done
 
     def _closed(self, future: Future[Any]) -> None:
         with self._guard:

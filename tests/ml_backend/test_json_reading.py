@@ -47,13 +47,11 @@ def test_it_reads_what_pythons_own_parser_reads(
 
 
 def test_streamed_parts_stay_in_order_beside_others_and_without_what_is_not_needed() -> None:
-    tasks = [None, {"id": 1, "drafts": [{"a": "]"}], "data": {"drafts": [1]}}, 5, [], {"id": 2}]
-    body = json.dumps(
-        {"a": {"tasks": [{"drafts": [1]}]}, "tasks": tasks, "b": '"tasks": [{'}
-    ).encode()
+    task = {"id": 1, "drafts": [{"a": "]"}], "data": {"drafts": [1]}}
+    others = {"a": {"tasks": [{"drafts": [1]}]}, "b": '"tasks": [{'}
+    body = json.dumps({"tasks": [None, task, 5, [], {"id": 2}], **others}).encode()
     read = read_object(body, streamed=TASKS, without=DRAFTS)
-    kept = [None, {"id": 1, "drafts": None, "data": {"drafts": [1]}}, 5, [], {"id": 2}]
-    assert read == {"a": {"tasks": [{"drafts": [1]}]}, "tasks": kept, "b": '"tasks": [{'}
+    assert read == {"tasks": [None, {**task, "drafts": None}, 5, [], {"id": 2}], **others}
 
 
 @pytest.mark.parametrize(
