@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -18,6 +19,12 @@ from tests.fiftyone_database import fiftyone_environment, start_database
 CHECKOUT = Path(__file__).parents[1]
 
 Operator = Callable[..., Any]
+
+# How long an example takes says nothing here: machines that run tests do other work, too.
+hypothesis.settings.register_profile(
+    "premask", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("premask")
 
 # A test that downloads is a broken test: the libraries that could are told so before they load.
 os.environ["HF_HUB_OFFLINE"] = "1"

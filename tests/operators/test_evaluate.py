@@ -79,7 +79,7 @@ def test_pairs_are_fiftyones_and_edges_are_exact(fo: Any, evaluation: Any, datas
 
 
 def test_the_numbers_are_fiftyones_own(fo: Any, evaluation: Any, dataset: Any) -> None:
-    """Its own evaluation paints each pair of masks anew; 147 s for 200 x 20, where this takes 10."""
+    """Its own evaluation paints each pair of masks: 147 s for 200 x 20, where this takes 10."""
     random = np.random.default_rng(7)
 
     def scattered(count: int, shift: float, **fields: Any) -> list[Annotation]:
