@@ -72,11 +72,6 @@ def a_list_for_a_config(folder: Path) -> str:
     return CONFIG
 
 
-def an_empty_config(folder: Path) -> str:
-    (folder / CONFIG).write_text('{"model_type": "nonsense", "architectures": 7}')
-    return folder.name
-
-
 def broken_settings_of_the_processor(folder: Path) -> str:
     name = "processor_config.json"
     name = name if (folder / name).exists() else "preprocessor_config.json"
@@ -96,7 +91,6 @@ BREAKAGES: dict[str, Callable[[Path], str]] = {
         without_config,
         a_broken_config,
         a_list_for_a_config,
-        an_empty_config,
         broken_settings_of_the_processor,
     )
 }
@@ -123,6 +117,15 @@ def test_a_broken_folder_is_told_by_its_file(
         build(family, folder, "cpu")
     assert file in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("family", ["segformer", "detr", "grounding-dino"])
+def test_a_config_of_something_else_is_told(tiny: TinyModels, family: str, tmp_path: Path) -> None:
+    """Of others, transformers would first make a network of the full size."""
+    folder = copied(tiny, family, tmp_path)
+    (folder / CONFIG).write_text('{"model_type": "nonsense", "architectures": 7}')
+    with pytest.raises(MissingWeights, match=str(folder)):
+        build(family, folder, "cpu")
 
 
 @pytest.mark.parametrize("family", READING)
