@@ -21,8 +21,12 @@ MOST_CONNECTIONS = 512
 RESERVED_FILES = 200
 """For models, images that are fetched, journals, and connections that wait to be accepted."""
 
-BACKLOG = 64
-"""How many connections asyncio accepts at one go, before it lets the server look at any of them."""
+ACCEPTED_AT_ONCE = 16
+"""How many connections asyncio accepts at one go. The server sees them some turns of the loop
+later, and only then can close others, so this must be small beside `RESERVED_FILES`."""
+
+QUEUED_CONNECTIONS = 1024
+"""How many the system keeps until they are accepted."""
 
 Phase = Literal["head", "body", "answer"]
 
@@ -100,9 +104,9 @@ class BoundedConnection(ReasonProtocol):
 def _close_longest_idle(newest: BoundedConnection) -> None:
     """Make room for a new connection. Those that ask for nothing go first, the oldest of them."""
     known = [other for other in newest.connections if isinstance(other, BoundedConnection)]
-    for phase in ("head", "body"):
-        idle = [other for other in known if other._phase == phase]
-        if idle:
-            min(idle, key=lambda other: other._began).transport.abort()
-            return
-    newest.transport.abort()
+    idle = [other for other in known if other._phase == "head"]
+    sending = [other for other in known if other._phase == "body"]
+    chosen = min(idle or sending or [newest], key=lambda other: other._began)
+    # At once, and not when its end is noticed: more may come before, and must choose others.
+    newest.connections.discard(chosen)
+    chosen.transport.abort()

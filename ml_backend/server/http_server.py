@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import uvicorn
 
 from ml_backend.server.app import create_app
-from ml_backend.server.connections import BACKLOG, BoundedConnection
+from ml_backend.server.connections import (
+    ACCEPTED_AT_ONCE,
+    QUEUED_CONNECTIONS,
+    BoundedConnection,
+)
 from ml_backend.server.state import ServerState
 
 STOP_SECONDS = 3
@@ -25,7 +30,7 @@ class HttpServer(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 http=BoundedConnection,
-                backlog=BACKLOG,
+                backlog=ACCEPTED_AT_ONCE,
                 log_config=None,
                 access_log=False,
                 # By default uvicorn believes everybody on this machine.
@@ -35,6 +40,13 @@ class HttpServer(uvicorn.Server):
             )
         )
         self._backend = backend
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # asyncio takes the same number for what it accepts at once and for what the system queues.
+        for listening in (place for server in self.servers for place in server.sockets):
+            with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                same.listen(QUEUED_CONNECTIONS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._backend.stopping.set()

@@ -19,7 +19,9 @@ from premask.web.addresses import (
 CLOUD_SCHEMES = ("s3", "gs", "azure-blob")
 """The schemes of cloud storages, which only Label Studio itself has the keys for."""
 
-_DATA_PATHS = ("/data/", "/storage-data/", "/tasks/", "/projects/")
+_FILE_ROUTES = re.compile(r"/(data|storage-data)/|/(tasks|projects)/\d{1,20}/(presign|resolve)/")
+"""Label Studio's routes for files. Others below /tasks/ and /projects/ do more than show a file."""
+
 _UPLOAD = re.compile(r"/data/upload/\d+/")
 
 
@@ -59,7 +61,7 @@ class Origin:
     def serves_data(self, url: str) -> bool:
         """Whether a URL is one of Label Studio's own for files: only these need the token."""
         path = urlsplit(url).path[len(self.path) :]
-        return self.owns(url) and path.startswith(_DATA_PATHS)
+        return self.owns(url) and _FILE_ROUTES.match(path) is not None
 
     @property
     def root(self) -> str:

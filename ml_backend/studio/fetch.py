@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import http.client
+import io
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,10 @@ from premask.web.network import Reply, TimeLimits
 REDIRECTS = 5
 MEGABYTE = 10**6
 
+FREE_BYTES = 32 * MEGABYTE
+"""So much of each image is fetched beside others. Of larger ones only one is fetched at a time: a
+few kilobytes may unpack to all that one image is allowed, and many workers fetch."""
+
 _REDIRECTED = (301, 302, 303, 307, 308)
 _OK, _NOT_MODIFIED = 200, 304
 # JPEG, PNG, GIF, BMP, TIFF (two byte orders), WebP.
@@ -41,6 +47,7 @@ class ImageFetcher:
         self._max_bytes = settings.max_image_megabytes * MEGABYTE
         self._fresh_seconds = settings.cache_seconds
         self._cache = _cache_of(settings)
+        self._large = threading.Lock()
 
     def image_bytes(self, url: str, *, task_id: int | None = None) -> bytes:
         """The file as it is stored, or `UnreadableImage`. Cloud storages need the task's id."""
@@ -88,7 +95,7 @@ class ImageFetcher:
             return kept.data
         if reply.status != _OK:
             raise UnreadableImage(name, self._refusal(reply.status, trusted))
-        data = b"".join(_image_chunks(reply, self._max_bytes))
+        data = self._joined(_image_chunks(reply, self._max_bytes), name)
         if self._cache is not None:
             if not reply.tells_end:
                 # `label-studio start` sends files without their length. Only decoding shows whether
@@ -101,6 +108,21 @@ class ImageFetcher:
                 last_modified=reply.headers.get("Last-Modified", ""),
             )
         return data
+
+    def _joined(self, chunks: Iterator[bytes], name: str) -> bytes:
+        """The whole image. It is held once, and not a second time while its parts are joined."""
+        whole, alone = io.BytesIO(), False
+        try:
+            for chunk in chunks:
+                whole.write(chunk)
+                if whole.tell() > FREE_BYTES and not alone:
+                    alone = self._large.acquire(timeout=self._seconds)
+                    if not alone:
+                        raise UnreadableImage(name, "other large images are fetched; try again")
+            return whole.getvalue()
+        finally:
+            if alone:
+                self._large.release()
 
     def _refusal(self, status: int, trusted: bool) -> str:
         """Why the server refuses the image, and what to do."""
