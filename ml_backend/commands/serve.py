@@ -12,7 +12,10 @@ from ml_backend.server.state import ServerState
 from ml_backend.settings import BackendSettings, shown_settings
 from premask.terminal.screen import table
 
+log = logging.getLogger("premask.label_studio")
+
 INTERRUPTED = 130
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def run(options: argparse.Namespace, settings: BackendSettings) -> int:
@@ -20,6 +23,15 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     print(table(shown_settings(settings), ("setting", "value")), flush=True)
     backend = ServerState(settings)
     _log_to_terminal(settings, backend)
+    if settings.host not in LOOPBACK and not settings.basic_auth_pass:
+        log.warning(
+            "Other machines may call this server, and it has no password: set BASIC_AUTH_USER and "
+            "BASIC_AUTH_PASS."
+        )
+    elif settings.basic_auth_pass and not settings.webhook_secret:
+        log.warning(
+            "Label Studio sends no password with events, so they are refused: see webhook_secret."
+        )
     try:
         server_of(backend).run()
     except KeyboardInterrupt:

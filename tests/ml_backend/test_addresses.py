@@ -57,6 +57,7 @@ def test_cloud_storages_go_through_label_studio(uri: str) -> None:
         "https://labels.example.com./data/local-files/?d=x",
         "https://labels.example.com/storage-data/uploaded/?filepath=x",
         "https://labels.example.com/tasks/3/resolve/?fileuri=x",
+        "https://labels.example.com/projects/3/presign/?fileuri=x",
     ],
 )
 def test_files_of_label_studio_are_its_own(url: str) -> None:
@@ -72,6 +73,11 @@ def test_files_of_label_studio_are_its_own(url: str) -> None:
         "https://labels.example.com@evil.org/data/upload/1/a.png",
         "https://evil.org/https://labels.example.com/data/upload/1/a.png",
         "https://labels.example.com/api/users/",
+        "https://labels.example.com/tasks/",
+        "https://labels.example.com/tasks/3/delete/",
+        "https://labels.example.com/tasks/3/resolver/x",
+        "https://labels.example.com/projects/1/data",
+        "https://labels.example.com/projects/x/presign/?fileuri=x",
         "https://labels.example.com/",
         "https://labels.example.com/data/../api/users/",
         "https://labels.example.com/data/%2e%2e/api/users/",

@@ -13,6 +13,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -382,6 +383,36 @@ def test_too_much_is_not_taken(route: Route, serve: Serve, fetcher: Make) -> Non
     fetch = fetcher(serve({"*": route}), max_image_megabytes=1, fetch_seconds=2.0)
     with pytest.raises(UnreadableImage, match="larger than 1 MB; PREMASK_MAX_IMAGE_MEGABYTES"):
         fetch.image_bytes("/data/a.png")
+
+
+def test_of_many_bombs_one_is_unpacked_at_a_time(
+    serve: Serve, fetcher: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_backend.studio.fetch.FREE_BYTES", 10**6)
+    small, limit = 4 * 10**6, 20
+    fetch = fetcher(serve({"*": bomb}), max_image_megabytes=limit, fetch_seconds=20.0)
+    tracemalloc.start()
+    try:
+        with ThreadPoolExecutor(6) as workers:
+            answers = [workers.submit(fetch.image_bytes, f"/data/{n}.png") for n in range(6)]
+            for answer in answers:
+                with pytest.raises(UnreadableImage, match="larger than"):
+                    answer.result()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # Twice what one may take, because a buffer that grows is copied, and a little of each other.
+    assert peak < 2 * limit * 10**6 + 6 * small
+
+
+def test_a_large_image_waits_for_another_only_as_long_as_it_has_time(
+    serve: Serve, fetcher: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_backend.studio.fetch.FREE_BYTES", 100)
+    fetch = fetcher(serve({"*": image}), fetch_seconds=0.5)
+    with fetch._large, pytest.raises(UnreadableImage, match="other large images"):
+        fetch.image_bytes("/data/a.png")
+    assert fetch.image_bytes("/data/a.png") == fetch.image_bytes("/data/b.png") == IMAGE
 
 
 def test_a_bomb_is_not_unpacked_first(serve: Serve, fetcher: Make) -> None:
