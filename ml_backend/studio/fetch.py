@@ -9,6 +9,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urljoin
 
@@ -111,18 +112,17 @@ class ImageFetcher:
 
     def _joined(self, chunks: Iterator[bytes], name: str) -> bytes:
         """The whole image. It is held once, and not a second time while its parts are joined."""
-        whole, alone = io.BytesIO(), False
-        try:
+        with ExitStack() as stack:
+            # Closed in the end: an error remembers all variables, and may be kept for a while.
+            whole, alone = stack.enter_context(io.BytesIO()), False
             for chunk in chunks:
                 whole.write(chunk)
                 if whole.tell() > FREE_BYTES and not alone:
                     alone = self._large.acquire(timeout=self._seconds)
                     if not alone:
                         raise UnreadableImage(name, "other large images are fetched; try again")
+                    stack.callback(self._large.release)
             return whole.getvalue()
-        finally:
-            if alone:
-                self._large.release()
 
     def _refusal(self, status: int, trusted: bool) -> str:
         """Why the server refuses the image, and what to do."""
