@@ -249,18 +249,24 @@ def taken_by(folder: Path) -> int:
     return total
 
 
+ROOM = 16_000_000
+
+
 @pytest.fixture
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 64 bytes in this process, as on a disk without room."""
+    """No file may grow beyond `ROOM` in this process, as on a disk without more of it.
+
+    The limit holds for the file that this process prints into, too: it has to be a generous one.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, limits[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 class Large(Remembered):
     def to_bytes(self) -> bytes:
-        return self.name.encode() * 100
+        return self.name.encode() * (ROOM + 1)
 
 
 class LargeModel(Model):
@@ -270,7 +276,7 @@ class LargeModel(Model):
 
 @pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_fails_no_image_and_is_told_once(tmp_path: Path) -> None:
-    cache, model = EmbeddingCache(store=store(tmp_path)), LargeModel()
+    cache, model = EmbeddingCache(store=store(tmp_path, 10 * ROOM)), LargeModel()
     with pytest.warns(RuntimeWarning, match=r"not kept on disk: .*can't be written"):
         assert names(cache.embed("m", model, [image("a")])) == ["a"]
     for name in ("b", "a", "c"):  # a second warning would be an error here
@@ -281,7 +287,7 @@ def test_a_full_disk_fails_no_image_and_is_told_once(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_is_an_error_where_the_store_is_the_purpose(tmp_path: Path) -> None:
-    cache = EmbeddingCache(store=store(tmp_path))
+    cache = EmbeddingCache(store=store(tmp_path, 10 * ROOM))
     for _ in range(2):  # the second time, the embedding is in memory
         with pytest.raises(UnwritableOutput, match="can't be written"):
             cache.embed("m", LargeModel(), [image("a")], must_be_stored=True)
