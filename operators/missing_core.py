@@ -35,6 +35,10 @@ class StandIn(foo.Operator):
         )
         return types.Property(inputs)
 
+    def __call__(self, *positional: Any, **named: Any) -> None:
+        """Say it to whoever calls the operator from Python, as the README does."""
+        raise RuntimeError(self._message)
+
     def execute(self, ctx: Any) -> None:
         # FiftyOne executes no operator whose form is invalid; from Python, this is what is raised.
         raise RuntimeError(self._message)

@@ -39,8 +39,8 @@ class Run:
     `params` start it again. What was imported has no `recipe`. Its own files lie below `folder`.
     `state` is running, finished, cancelled, failed, undone, or, when it is read, stopped: its
     process ended without a word. `failures` has the reasons by path. `deleted` samples were gone
-    when their labels came. The dataset did not have `new_fields` (some are attributes of labels),
-    `new_targets` and so many `new_samples` before.
+    when their labels came. The dataset did not have `new_fields`, `new_attributes` (of labels in
+    fields that it had), `new_targets` and so many `new_samples` before.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Run:
     seconds: float = 0.0
     error: str = ""
     new_fields: list[str] = field(default_factory=list)
+    new_attributes: list[str] = field(default_factory=list)
     new_targets: dict[str, dict[str, str]] = field(default_factory=dict)
     new_samples: int = 0
     worker: Worker | None = None

@@ -123,6 +123,12 @@ def is_made(holder: Any) -> bool:
     return bool(attribute(holder, _MADE))
 
 
+def has_others(samples: Any, field: str) -> bool:
+    """Whether a sample had labels in this field, or an empty list, before premask looked."""
+    others = {field: {"$ne": None}, f"{field}.{_MADE}": {"$ne": True}}
+    return bool(len(samples.mongo([{"$match": others}, {"$limit": 1}])))
+
+
 def forgotten(holder: Mapping[str, Any]) -> dict[str, Any]:
     """Return the holder without the marks that somebody looked."""
     return {name: holder[name] for name in holder if name not in (RUN, KEY, IMAGE)}

@@ -206,6 +206,14 @@ _OUTPUTS = (
 OUTPUTS: dict[str, Output] = {output.name: output for output in _OUTPUTS}
 
 
+_ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "premask_run": {"ftype": fo.StringField},
+    "premask_recipe": {"ftype": fo.StringField},
+    "source": {"ftype": fo.ListField, "subfield": fo.StringField},
+}
+"""What premask's labels have beside FiftyOne's own: the App filters by what the schema knows."""
+
+
 def outputs_of(names: Sequence[str], field: str) -> dict[str, Output]:
     """Name the field of each output: the first gets `field`, others a suffix (`field_boxes`).
 
@@ -222,28 +230,26 @@ def outputs_of(names: Sequence[str], field: str) -> dict[str, Output]:
     return dict(zip(fields, wanted, strict=True))
 
 
-def prepare_fields(dataset: Any, outputs: dict[str, Output]) -> list[str]:
-    """Make the fields, and the attributes of labels, that the dataset lacks; return their paths."""
+def prepare_fields(dataset: Any, outputs: dict[str, Output]) -> tuple[list[str], list[str]]:
+    """Make the fields that the dataset lacks, and the attributes that labels in them will have.
+
+    Return the new fields, and the new attributes in fields that were there before.
+    """
     require_fitting(dataset, outputs)
-    missing = [field for field in outputs if not dataset.has_field(field)]
-    for field in missing:
+    fields = [field for field in outputs if not dataset.has_field(field)]
+    for field in fields:
         dataset.add_sample_field(
             field, fo.EmbeddedDocumentField, embedded_doc_type=outputs[field].label_type
         )
+    attributes = []
     for field, output in outputs.items():
         path = f"{field}.{output.member}" if output.member else field
-        # The App filters by what the schema knows; what is declared already is left alone.
-        attributes = {
-            f"{path}.premask_run": {"ftype": fo.StringField},
-            f"{path}.premask_recipe": {"ftype": fo.StringField},
-            f"{path}.source": {"ftype": fo.ListField, "subfield": fo.StringField},
-        }
-        new = [name for name in attributes if not dataset.has_field(name)]
-        for name, kind in attributes.items():
-            dataset.add_sample_field(name, **kind)
-        # Of a new field, nobody needs to know what is in it: it goes as a whole.
-        missing += new if field not in missing else []
-    return missing
+        for name, kind in _ATTRIBUTES.items():
+            is_new = field not in fields and not dataset.has_field(f"{path}.{name}")
+            attributes += [f"{path}.{name}"] if is_new else []
+            # What is declared already is left alone.
+            dataset.add_sample_field(f"{path}.{name}", **kind)
+    return fields, attributes
 
 
 def require_fitting(dataset: Any, outputs: dict[str, Output]) -> None:
@@ -251,10 +257,11 @@ def require_fitting(dataset: Any, outputs: dict[str, Output]) -> None:
     schema = dataset.get_field_schema()
     for field, output in outputs.items():
         if field not in schema:
-            if not field.isidentifier():
+            # FiftyOne keeps names that begin with an underscore for itself.
+            if not field.isidentifier() or field.startswith("_"):
                 raise InvalidSetting(
-                    f"'{field}' can't name a field. Use letters, digits and underscores, as in "
-                    "'subject'."
+                    f"'{field}' can't name a field. Begin with a letter, and use letters, digits "
+                    "and underscores, as in 'subject'."
                 )
             continue
         kind = getattr(schema[field], "document_type", type(schema[field]))

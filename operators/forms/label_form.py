@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from fiftyone.operators import types
 
 from premask.errors import InvalidSetting, PremaskError, UnsupportedPrompt
 from premask.labels.formats import FORMATS
+from premask.models.weights.installed import located_weights
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe, built_in_recipes
 
@@ -51,11 +52,19 @@ class LabelParameters(WriteParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What an operator does when it is told nothing else; `files` is one of the core's formats."""
+    """What an operator does when it is told nothing else; `files` is one of the core's formats.
 
-    recipe: str
+    Of `recipes`, it is the first one whose weights are here, or else the last.
+    """
+
+    recipes: tuple[str, ...]
     write: tuple[str, ...]
     files: str
+
+    @property
+    def recipe(self) -> str:
+        *preferred, last = self.recipes
+        return next(filter(_can_run, preferred), last)
 
 
 def add_inputs(form: ParameterForm, ctx: Any, defaults: Defaults) -> None:
@@ -87,33 +96,47 @@ def job_from_params(ctx: Any, defaults: Defaults) -> Job:
     """Make a job of what the form, or the call, gives."""
     parameters = read(LabelParameters, ctx.params)
     recipe = recipe_from_params(ctx.params, defaults.recipe)
-    field = parameters.label_field or field_for(recipe)
+    write = parameters.write or defaults.write
+    field = parameters.label_field or field_for(ctx.dataset, recipe, write)
     return Job(
         dataset=ctx.dataset,
         samples=images_of(ctx),
         recipe=recipe,
-        outputs=outputs_of(parameters.write or defaults.write, field),
+        outputs=outputs_of(write, field),
         phrases=_phrases(ctx.dataset, parameters, recipe, field),
         policy=parameters.policy,
         masks_on_disk=parameters.masks_on_disk,
     )
 
 
-def field_for(recipe: Recipe) -> str:
-    """A field named after the recipe."""
-    return re.sub(r"\W", "_", recipe.name)
+def field_for(dataset: Any, recipe: Recipe, write: Sequence[str]) -> str:
+    """A field named after the recipe, and after what is written where that is something else."""
+    field = re.sub(r"\W", "_", recipe.name)
+    outputs = outputs_of(write, field)
+    try:
+        require_fitting(dataset, {field: outputs[field]})
+    except InvalidSetting:
+        return f"{field}_{outputs[field].name}"
+    return field
+
+
+def _can_run(recipe: str) -> bool:
+    checkpoints = built_in_recipes()[recipe].checkpoints
+    return all(model.weights is None or located_weights(model) for model in checkpoints)
 
 
 def _add_output(form: ParameterForm, ctx: Any, recipe: Recipe, defaults: Defaults) -> None:
     kinds = {name: output.help for name, output in OUTPUTS.items()}
     write = form.add("write", choices=kinds, default=list(defaults.write))
     schema = ctx.dataset.get_field_schema(embedded_doc_type=fo.Label)
-    chosen = form.add("label_field", suggestions=schema, default=field_for(recipe))
+    wanted = ctx.params.get("write") or defaults.write
     try:
-        field = ctx.params.get("label_field") or field_for(recipe)
-        outputs = outputs_of(ctx.params.get("write") or defaults.write, field)
+        default = field_for(ctx.dataset, recipe, wanted)
+        outputs = outputs_of(wanted, ctx.params.get("label_field") or default)
     except PremaskError as error:
+        form.add("label_field", suggestions=schema)
         return refuse(write, error)
+    chosen = form.add("label_field", suggestions=schema, default=default)
     try:
         require_fitting(ctx.dataset, outputs)
     except PremaskError as error:

@@ -60,7 +60,8 @@ def with_failures(sentence: str, failures: Mapping[str, str]) -> str:
     """Put the first failures below the sentence."""
     if not failures:
         return sentence
-    lines = [f"- {name}: {reason}" for name, reason in list(failures.items())[:_FAILURES_SHOWN]]
+    shown = list(failures.items())[:_FAILURES_SHOWN]
+    lines = [f"- {reason if name in reason else f'{name}: {reason}'}" for name, reason in shown]
     hidden = len(failures) - len(lines)
     more = [f"- and {hidden} more"] if hidden > 0 else []
     return "\n".join([f"{sentence} {len(failures)} failed:", "", *lines, *more])

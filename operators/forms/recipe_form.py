@@ -28,14 +28,14 @@ def add_recipe(
     """Draw the choice of a recipe and its settings; return it with those that are valid."""
     choices = types.DropdownView(label="Recipe")
     for offered in recipes:
-        choices.add_choice(offered.name, label=offered.name, description=offered.help)
+        choices.add_choice(offered.name, label=offered.name, description=_in_words(offered.help))
     chosen = inputs.str("recipe", default=default, view=choices)
     try:
         recipe = _named(str(params.get("recipe") or default))
     except PremaskError as error:
         refuse(chosen, error)
         return None
-    chosen.view.caption = recipe.help
+    chosen.view.caption = _in_words(recipe.help)
     adapted, problems = _adapted(recipe, _given(params, recipe))
     fields = _add_settings(inputs, recipe, adapted, list(adapted.settings()))
     for path, problem in problems.items():
@@ -88,6 +88,11 @@ def form_key(recipe: Recipe) -> str:
     The App takes dots in names for nesting.
     """
     return _FORM + re.sub(r"\W", "_", recipe.name)
+
+
+def _in_words(help: str) -> str:
+    """Say what a recipe's help says in the terminal's syntax as the form has it."""
+    return re.sub(r"`--set ([\w.]+)=([^`]+)`", r"'\1' set to '\2'", help)
 
 
 def _named(name: str) -> Recipe:

@@ -15,5 +15,5 @@ class CutOut(LabelSamples):
     label: ClassVar[str] = "Cut out subject"
     description: ClassVar[str] = "The soft alpha of each photo's subject, its mask, and its cut-out"
     defaults: ClassVar[Defaults] = Defaults(
-        recipe="subject-cutout", write=("detections", "heatmap"), files="cutout"
+        recipes=("subject-cutout",), write=("detections", "heatmap"), files="cutout"
     )

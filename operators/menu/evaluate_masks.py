@@ -12,6 +12,9 @@ from ..forms.parameters import ParameterForm, parameter
 from ..work.evaluation import Evaluated, evaluate
 from .result_operator import ResultOperator
 
+_PANEL = "model_evaluation_panel_builtin"
+"""FiftyOne's own panel of evaluations."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateParameters:
@@ -37,8 +40,7 @@ class Evaluate(ResultOperator):
     parameters: ClassVar[type] = EvaluateParameters
     target_action: ClassVar[str] = "Evaluate"
     heading: ClassVar[str] = "Evaluated"
-    # FiftyOne compares 20 masks with 20 in 0.3 s.
-    many: ClassVar[int] = 1_000
+    many: ClassVar[int] = 5_000
 
     def add_fields(self, form: ParameterForm, ctx: Any, samples: Any) -> None:
         fields = readable_fields(samples)
@@ -52,7 +54,14 @@ class Evaluate(ResultOperator):
 
     def summary(self, result: Evaluated) -> str:
         values = ", ".join(f"{name} {value:.3f}" for name, value in result.overall.items())
-        return f"{values or 'Nothing to compare'}."
+        if not values:
+            return "Nothing to compare."
+        return f"{values}. The view '{result.worst_view}' shows first what agrees the least."
+
+    def show(self, ctx: Any, result: Evaluated) -> None:
+        super().show(ctx, result)
+        if result.overall and ctx.dataset.has_evaluation(result.eval_key):
+            ctx.ops.open_panel(_PANEL, layout="horizontal")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         outcome = super().execute(ctx)

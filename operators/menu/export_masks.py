@@ -13,6 +13,7 @@ from ..dataset.reading import label_names, readable_fields
 from ..forms.fields import refuse
 from ..forms.outcomes import watcher
 from ..forms.parameters import ParameterForm, parameter
+from ..forms.storage_form import default_folder
 from ..work.export import Exported, export_masks
 from .result_operator import ResultOperator
 
@@ -48,15 +49,16 @@ class ExportMasks(ResultOperator):
         fields = {
             name: kind for name, kind in readable_fields(samples).items() if "Keypoint" not in kind
         }
-        form.add("label_fields", choices=fields)
+        form.add("label_fields", choices=fields, default=list(fields)[:1])
         formats = {name: dataset_format.help for name, dataset_format in FORMATS.items()}
         chosen = form.add("formats", choices=formats, required=True)
         try:
             formats_of(ctx.params.get("formats") or ())
         except PremaskError as error:
             refuse(chosen, error)
-        form.add("folder")
-        wanted = [name for name in ctx.params.get("label_fields") or () if name in fields]
+        form.add("folder", default=str(default_folder(ctx.dataset) / "export"))
+        chosen_fields = ctx.params.get("label_fields") or list(fields)[:1]
+        wanted = [name for name in chosen_fields if name in fields]
         form.add("classes", suggestions=label_names(samples, wanted))
 
     def work(self, ctx: Any, samples: Any, parameters: ExportParameters) -> Exported:

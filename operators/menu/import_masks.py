@@ -21,7 +21,7 @@ class ImportParameters(StorageParameters):
 
     path: str = parameter(label="COCO file", help="A .json with its masks")
     label_field: str = parameter(
-        "ground_truth", "Field", "A new one, or one without labels for these images"
+        "imported", "Field", "A new one, or one without labels for these images"
     )
     image_folder: str | None = parameter(
         None,

@@ -11,6 +11,7 @@ from ..dataset.chosen_images import all_images
 from ..forms.label_form import Defaults, LabelParameters, add_inputs, job_from_params
 from ..work.export import export_masks
 from ..work.planning import Job
+from .declared_operator import ICON
 from .runner import Runner
 
 
@@ -21,7 +22,16 @@ class LabelSamples(Runner):
     label: ClassVar[str] = "Label samples"
     description: ClassVar[str] = "Find, outline and matte objects, and write them as labels"
     parameters: ClassVar[type] = LabelParameters
-    defaults: ClassVar[Defaults] = Defaults(recipe="subject", write=("detections",), files="coco")
+    defaults: ClassVar[Defaults] = Defaults(
+        recipes=("subject",), write=("detections",), files="coco"
+    )
+
+    def resolve_placement(self, ctx: Any) -> types.Placement | None:
+        """A button above the photos; one for the operator itself, not for those that follow it."""
+        if self.own_name != LabelSamples.own_name:
+            return None
+        button = types.Button(label=f"premask: {self.label}", icon=ICON, prompt=True)
+        return types.Placement(types.Places.SAMPLES_GRID_ACTIONS, button)
 
     def resolve_input(self, ctx: Any) -> types.Property:
         inputs = types.Object()

@@ -37,7 +37,7 @@ class Models(DeclaredOperator):
     """
 
     own_name: ClassVar[str] = "models"
-    label: ClassVar[str] = "Models"
+    label: ClassVar[str] = "premask: Models"
     description: ClassVar[str] = (
         "List premask's models and their licenses, and download their weights"
     )
@@ -65,7 +65,7 @@ class Models(DeclaredOperator):
         for name in _COLUMNS:
             table.add_column(name, label=name)
         inputs.list("table", types.Object(), default=rows(), required=False, view=table)
-        return types.Property(inputs, view=types.View(label="Models"))
+        return types.Property(inputs, view=types.View(label=self.label))
 
     def execute(self, ctx: Any) -> Iterator[Any]:
         """Download one model after the other.

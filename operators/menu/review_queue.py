@@ -39,7 +39,7 @@ class ReviewQueue(ResultOperator):
 
     def add_fields(self, form: ParameterForm, ctx: Any, samples: Any) -> None:
         fields = readable_fields(samples)
-        form.add("label_field", choices=fields)
+        form.add("label_field", choices=fields, default=next(iter(fields), None))
         form.add("by", required=True)
         if ctx.params.get("by") == FIELDS:
             form.add("other_field", choices=fields, required=True)
@@ -50,7 +50,8 @@ class ReviewQueue(ResultOperator):
 
     def show(self, ctx: Any, result: Queue) -> None:
         super().show(ctx, result)
-        ctx.ops.set_view(name=result.view)
+        # By its stages: FiftyOne 1.22's App asks for a saved view by name before it has reloaded.
+        ctx.ops.set_view(view=ctx.dataset.load_saved_view(result.view))
 
     def summary(self, result: Queue) -> str:
         sentence = f"{counted(result.samples, 'sample')} to review in the view '{result.view}'"

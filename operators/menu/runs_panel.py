@@ -73,6 +73,12 @@ class RunsPanel(Panel):
         params = filled_in({**run.params, "recipe": run.recipe}) if run.recipe else run.params
         ctx.prompt(run.operator, params=params, on_success=self.refresh)
 
+    def cancel(self, ctx: Any) -> None:
+        """Ask the run to stop; what is labeled stays."""
+        history.cancel(ctx.dataset, ctx.store(history.METHOD), _chosen(ctx).name)
+        ctx.ops.notify("It stops after the images that it is at.", variant="info")
+        self.refresh(ctx)
+
     def undo(self, ctx: Any) -> None:
         """Open the form that says what would be removed."""
         params = {"run_id": _chosen(ctx).name}
@@ -115,7 +121,7 @@ class RunsPanel(Panel):
         for name, traces in _plots(found).items():
             ctx.panel.set_data(name, traces)
         failures = list(run.failures.items())[:_FAILURES_SHOWN]
-        ctx.panel.set_data("failures", [{"image": name, "why": why} for name, why in failures])
+        ctx.panel.set_data("failures", [_failure_row(*failure) for failure in failures])
 
     def _add_history(self, panel: types.Object) -> None:
         table = types.TableView(on_click_row=self.choose, componentsProps=_NARROW)
@@ -140,6 +146,8 @@ class RunsPanel(Panel):
 
     def _add_actions(self, panel: types.Object, run: history.Run, *, has_labels: bool) -> None:
         actions = panel.h_stack("actions", gap=2)
+        if run.state == "running":
+            actions.btn("cancel", label="Cancel", variant="contained", on_click=self.cancel)
         actions.btn("again", label="Run again", variant="contained", on_click=self.run_again)
         if run.state != "undone":
             actions.btn("undo", label="Undo", variant="outlined", on_click=self.undo)
@@ -152,6 +160,11 @@ def _chosen(ctx: Any) -> history.Run:
     names = [row["name"] for row in ctx.panel.state.rows]
     chosen = ctx.panel.state.chosen
     return history.load(ctx.dataset, chosen if chosen in names else names[0])
+
+
+def _failure_row(path: str, reason: str) -> dict[str, str]:
+    # Many reasons begin with the path, which has a column of its own.
+    return {"image": path, "why": reason.removeprefix(repr(path)).lstrip()}
 
 
 def _row(run: history.Run) -> dict[str, Any]:
@@ -168,7 +181,8 @@ def _row(run: history.Run) -> dict[str, Any]:
 def _details(run: history.Run) -> str:
     """Describe what ran and how it went, in Markdown."""
     how = {
-        "running": "is running. If its process is gone, run it again: it goes on where it stopped",
+        "running": "is running",
+        "stopped": "has stopped, as its process has ended. Run it again: it goes on from there",
         "failed": f"failed: {run.error}",
     }.get(run.state, run.state)
     fields = ", ".join(f"`{field}` ({kind})" for field, kind in run.fields.items())

@@ -15,5 +15,5 @@ class SemanticMap(LabelSamples):
     label: ClassVar[str] = "Semantic map"
     description: ClassVar[str] = "The class of each pixel, as a segmentation with mask targets"
     defaults: ClassVar[Defaults] = Defaults(
-        recipe="subject", write=("segmentation",), files="png-classes"
+        recipes=("semantic", "subject"), write=("segmentation",), files="png-classes"
     )

@@ -36,9 +36,10 @@ class Accept(DeclaredOperator):
     """
 
     own_name: ClassVar[str] = "accept"
-    label: ClassVar[str] = "Accept"
+    label: ClassVar[str] = "premask: Accept"
     description: ClassVar[str] = f"Tag the selected labels, or else samples, as {ACCEPTED}"
     verdict: ClassVar[str] = ACCEPTED
+    variant: ClassVar[str] = "success"
     parameters: ClassVar[type] = VerdictParameters
     is_dynamic: ClassVar[bool] = False
     can_run_in_background: ClassVar[bool] = False
@@ -50,6 +51,8 @@ class Accept(DeclaredOperator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         fields, noun = read(VerdictParameters, ctx.params).label_fields, "label"
+        # Before the verdict: a sample leaves the view of its queue by it.
+        following = _following(ctx)
         if ctx.selected_labels:
             selected = ctx.dataset.select_labels(labels=ctx.selected_labels)
             count = review_labels(selected, self.verdict)
@@ -57,8 +60,12 @@ class Accept(DeclaredOperator):
             count = review_labels(images_of(ctx), self.verdict, fields)
         else:
             count, noun = review_samples(_samples_of(ctx), self.verdict), "sample"
+        summary = f"{counted(count, noun)} {self.verdict}."
         ctx.ops.reload_samples()
-        return {"count": count, "summary": f"{counted(count, noun)} {self.verdict}."}
+        ctx.ops.notify(summary, variant=self.variant)
+        if following is not None:
+            ctx.ops.open_sample(id=following)
+        return {"count": count, "summary": summary}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         return said(ctx, self.label)
@@ -72,9 +79,10 @@ class Reject(Accept):
     """The same with the opposite tag."""
 
     own_name: ClassVar[str] = "reject"
-    label: ClassVar[str] = "Reject"
+    label: ClassVar[str] = "premask: Reject"
     description: ClassVar[str] = f"Tag the selected labels, or else samples, as {REJECTED}"
     verdict: ClassVar[str] = REJECTED
+    variant: ClassVar[str] = "warning"
 
 
 def _samples_of(ctx: Any) -> Any:
@@ -85,3 +93,16 @@ def _samples_of(ctx: Any) -> Any:
     if not all(ids):
         raise NothingSelected("Select samples or labels, or open a sample, and try again.")
     return ctx.dataset.select(ids)
+
+
+def _following(ctx: Any) -> str | None:
+    """The sample to go on with after a verdict on the one that is open, as it is shown by itself.
+
+    FiftyOne 1.22 does not show new tags of the sample that is open; the next one is a sign, too.
+    """
+    if not ctx.current_sample or ctx.selected or ctx.selected_labels:
+        return None
+    shown: list[str] = ctx.view.values("id")
+    if ctx.current_sample not in shown[:-1]:
+        return None
+    return shown[shown.index(ctx.current_sample) + 1]

@@ -113,7 +113,7 @@ class _Import:
         outputs = {self._field: OUTPUTS["detections"]}
         outputs |= {self._heatmaps: OUTPUTS["heatmap"]} if has_mattes else {}
         self._run.fields = {field: output.name for field, output in outputs.items()}
-        self._run.new_fields = prepare_fields(self._dataset, outputs)
+        self._run.new_fields, self._run.new_attributes = prepare_fields(self._dataset, outputs)
 
     def added(self, new: Mapping[Path, Labeled]) -> list[tuple[str, Labeled]]:
         """Add a sample for each new file; return the images with the ids of their samples."""

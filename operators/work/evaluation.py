@@ -16,22 +16,29 @@ from premask.masks import Mask, Matte
 
 from ..dataset.chosen_images import dataset_of
 from ..dataset.reading import SampleLabels, label_kind, member_path, read_labels
+from ..dataset.saved_views import require_own_view
 from .mask_evaluation import Agreements, evaluate_masks
 
 METHOD = "premask_evaluation"
+
+_DESCRIPTION = "What an evaluation found to agree the least (made by premask)"
 
 Row = dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
 class Evaluated:
-    """What came of an evaluation: a row for each class (one for mattes), and overall values."""
+    """What came of an evaluation: a row for each class (one for mattes), and overall values.
+
+    `worst_view` names a saved view of the worst matches, or images.
+    """
 
     eval_key: str
     kind: str
     rows: list[Row] = field(default_factory=list)
     overall: dict[str, float] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    worst_view: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +83,14 @@ def evaluate(
         eval_key=eval_key,
         iou=iou,
     )
-    evaluated = Evaluated(eval_key=eval_key, kind=kind)
+    evaluated = Evaluated(eval_key=eval_key, kind=kind, worst_view=f"{eval_key}_worst")
+    require_own_view(dataset_of(samples), evaluated.worst_view, description=_DESCRIPTION)
     _EVALUATORS[kind](comparison, evaluated)
+    if evaluated.overall:
+        view = _worst(comparison, kind)
+        dataset_of(samples).save_view(
+            evaluated.worst_view, view, description=_DESCRIPTION, overwrite=True
+        )
     _save(dataset_of(samples), comparison, evaluated)
     return evaluated
 
@@ -85,6 +98,16 @@ def evaluate(
 def saved_evaluation(dataset: Any, eval_key: str) -> Evaluated:
     """Load what an earlier evaluation found."""
     return Evaluated(**dataset.load_run_results(eval_key, cache=False).evaluated)
+
+
+def _worst(comparison: Comparison, kind: str) -> Any:
+    """The pairs of objects that agree the least first, or the images with the largest errors."""
+    samples, key = comparison.samples, comparison.eval_key
+    if kind == "Detections":
+        return samples.to_evaluation_patches(key).exists("iou").sort_by("iou")
+    if kind == "Segmentation":
+        return samples.sort_by(f"{key}_accuracy")
+    return samples.exists(f"{key}_mse").sort_by(f"{key}_mse", reverse=True)
 
 
 def _common_kind(samples: Any, *fields: str) -> str:

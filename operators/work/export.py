@@ -16,7 +16,7 @@ from premask.runs.delivery import Delivery
 from premask.runs.inputs import common_folder
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
-from ..dataset.reading import label_names, read_labels
+from ..dataset.reading import label_kind, label_names, read_labels
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +46,12 @@ def export_masks(
     """
     if not label_fields:
         raise InvalidSetting("There is nothing to export: name one label field or more.")
+    for name in label_fields:
+        if label_kind(samples, name).startswith("Keypoint"):
+            raise InvalidSetting(
+                f"The points in '{name}' say where objects are, but they are no masks. Make masks "
+                "of them with 'Outline labels', and export these."
+            )
     delivery = Delivery(folder=Path(folder), formats=formats_of(formats), classes=classes)
     export = _Export(samples, label_fields, delivery, on_progress)
     export.write()

@@ -16,7 +16,7 @@ from premask.runs.progress import ProgressCounter
 from ..dataset.bulk_store import store
 from ..dataset.chosen_images import all_images
 from ..dataset.history import Run, all_runs, note, recorded
-from ..dataset.provenance import Stamp
+from ..dataset.provenance import Stamp, has_others
 from ..dataset.writing import MapTargets, Place, prepare_fields
 from .existing import Existing, Merged
 from .planning import Job, Todo, planned
@@ -44,9 +44,9 @@ class Work:
     def steps(self) -> Generator[Progress, None, None]:
         """Do the work, and say after each write how far it got."""
         with recorded(self.job.dataset, self.run):
-            self.run.new_fields = prepare_fields(self.job.dataset, self.job.outputs)
-            earlier = all_runs(self.job.dataset)
-            self._own = {path for run in (*earlier, self.run) for path in run.new_fields}
+            prepared = prepare_fields(self.job.dataset, self.job.outputs)
+            self.run.new_fields, self.run.new_attributes = prepared
+            self._own = self._fields_of_runs()
             # Now: a view of what has no labels is empty as soon as it is labeled.
             self.ids, paths = self.job.samples.values(["id", "filepath"])
             todo = planned(self.job, self.run, dict(zip(self.ids, paths, strict=True)))
@@ -57,6 +57,14 @@ class Work:
                 yield from self._label(chain([first], todo))
             if self._is_cancelled():
                 self.run.state = "cancelled"
+
+    def _fields_of_runs(self) -> set[str]:
+        """Return the fields that runs have made, or in which nobody else has put anything yet."""
+        dataset = self.job.dataset
+        made = {field for run in (*all_runs(dataset), self.run) for field in run.new_fields}
+        return made | {
+            field for field in self.job.outputs if not has_others(all_images(dataset), field)
+        }
 
     def _label(self, todo: Iterator[Todo]) -> Iterator[Progress]:
         """Ask the pipeline, and write what it answers every few images or seconds."""

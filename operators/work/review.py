@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import fiftyone as fo
+import fiftyone.core.utils as fou
 from fiftyone import ViewField
 
 from premask.annotations import Annotation
@@ -16,6 +17,7 @@ from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 from ..dataset.chosen_images import dataset_of
 from ..dataset.reading import read_labels
+from ..dataset.saved_views import require_own_view
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 
@@ -62,8 +64,8 @@ def review_queue(
             f"Order by one of {', '.join(MEASURES)}; only '{FIELDS}' takes (and needs) "
             f"another field. Got '{by}' and {other_field!r}."
         )
-    dataset, queue = dataset_of(samples), Queue(view=name, doubt_field=f"{name}_doubt")
-    _require_own(dataset, queue)
+    dataset, queue = dataset_of(samples), Queue(view=name, doubt_field=_doubt_field(name))
+    require_own_view(dataset, name, queue.doubt_field, description=_DESCRIPTION)
     doubts: dict[str, float | None] = {}
     counter = ProgressCounter(total=len(samples), on_progress=on_progress)
     for sample_id, doubt in _doubts(samples, label_field, by, other_field, queue):
@@ -118,16 +120,16 @@ def _doubt(
     return doubt_of_scores(annotations) if by == SCORE else doubt_of_edges(annotations)
 
 
-def _require_own(dataset: Any, queue: Queue) -> None:
-    """Refuse names of a view or a field that somebody else has made."""
-    views = dataset.list_saved_views(info=True)
-    descriptions = {view["name"]: view["description"] for view in views}
-    taken = queue.view in descriptions or dataset.has_field(queue.doubt_field)
-    if taken and descriptions.get(queue.view) != _DESCRIPTION:
+def _doubt_field(name: str) -> str:
+    """Name the field of a queue after the part of its name that FiftyOne puts into addresses."""
+    try:
+        slug = fou.to_slug(name)
+    except ValueError as error:
         raise InvalidSetting(
-            f"There is a view '{queue.view}' or a field '{queue.doubt_field}' that premask did not "
-            "make. Give the queue another name."
-        )
+            f"A view can't be named '{name}': FiftyOne needs some of A to Z and 0 to 9 in it."
+        ) from error
+    field = f"{slug.replace('-', '_')}_doubt"
+    return field if field.isidentifier() else f"queue_{field}"
 
 
 def _write(dataset: Any, name: str, doubts: Mapping[str, float | None]) -> None:

@@ -98,7 +98,7 @@ def _drop_unused(dataset: Any, fields: list[str]) -> None:
 
 def _paths_of(runs: list[Run], fields: list[str]) -> list[str]:
     """Return the fields among these that the runs have made, and the attributes within them."""
-    made = {path for run in runs for path in run.new_fields}
+    made = {path for run in runs for path in (*run.new_fields, *run.new_attributes)}
     return sorted(path for path in made if path.partition(".")[0] in fields)
 
 

@@ -42,7 +42,7 @@ class UnknownName(PremaskError):
 
     def __init__(self, name: str, known: Iterable[str], *, where: str = "") -> None:
         choices = sorted(known)
-        near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
         hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(choices)}."
         super().__init__(f"{where}There is no {self.kind} '{name}'. {hint}")
         self.name = name

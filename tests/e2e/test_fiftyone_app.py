@@ -64,6 +64,14 @@ class App:
         self.page.get_by_text(label, exact=True).first.click()
         self.panel.wait_for()
 
+    def shown_in_modal(self, sample_id: str) -> None:
+        """Wait until the sample that is open is this one."""
+        self.page.locator('[data-cy="modal"]').get_by_text(sample_id).first.wait_for()
+
+    def modal_action(self, label: str) -> None:
+        """Click a button above the sample that is open."""
+        self.page.get_by_text(label, exact=True).locator("visible=true").last.click()
+
     def look(self, name: str) -> None:
         """Leave a picture of what a person would see, once it has come to rest."""
         self.page.mouse.move(700, 880)  # off the photos: they light up below the mouse
@@ -113,6 +121,35 @@ def test_a_person_labels_looks_and_takes_it_back(app: App, photo_dataset: Any) -
     app.look("undone")
     app.field("subject").wait_for(state="detached")
     assert labels_in(photo_dataset) == 0
+
+
+def test_a_person_queues_up_and_accepts(app: App, fo: Any, photo_dataset: Any) -> None:
+    found = [
+        fo.Detections(detections=[fo.Detection(label="x", bounding_box=[0, 0, 1, 1], confidence=c)])
+        for c in (0.9, 0.3, 0.8, 0.2, 0.7)
+    ]
+    photo_dataset.set_values("found", found)
+    app.page.reload(wait_until="domcontentloaded")
+    app.photo(0).wait_for()
+
+    app.choose_operator("Review queue")
+    app.press(app.form, "Execute")
+    app.page.get_by_text("samples to review in the view 'review'").first.wait_for()
+    app.press(app.page, "Close")
+    app.look("queue")
+    assert app.page.get_by_text("does not exist").count() == 0
+    photo_dataset.reload()
+    first, second = photo_dataset.load_saved_view("review").values("id")[:2]
+
+    app.photo(0).click()
+    app.shown_in_modal(first)
+    app.look("modal")
+    app.modal_action("premask: Accept")
+    app.page.get_by_text("1 sample accepted.").first.wait_for()
+    app.shown_in_modal(second)
+    app.look("accepted")
+    photo_dataset.reload()
+    assert photo_dataset.match_tags("accepted").values("id") == [first]
 
 
 def assert_drawn(before: NDArray[np.int16], after: NDArray[np.int16], sample: Any) -> None:

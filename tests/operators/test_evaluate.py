@@ -212,3 +212,41 @@ def test_the_operator_shows_a_table(operator: Any, form: Any, fo: Any, dataset: 
     shown = form("evaluate", dataset, results=result)
     columns = [column["key"] for column in shown["table"]["view"]["columns"]]
     assert columns == list(result["rows"][0])
+
+
+def test_it_leads_to_the_panel_and_the_worst_matches(
+    plugin: Any, fo: Any, evaluation: Any, dataset: Any
+) -> None:
+    put(fo, dataset, "truth", [disc(20), disc(45)], [disc(30)], [])
+    put(fo, dataset, "found", [disc(21), disc(40)], [disc(33)], [])
+    params = {"pred_field": "found", "gt_field": "truth", "eval_key": "e", "iou": 0.3}
+    executed = plugin.execute_operator(
+        "@premask/premask/evaluate", {"dataset": dataset, "params": params}
+    )
+    asked = {r.operator_uri: r.params for r in executed.executor._requests}
+    panel = asked["open_panel"]["name"]
+    assert plugin.operator_exists(f"@voxel51/panels/{panel}")
+    assert "The view 'e_worst'" in executed.result["summary"]
+    dataset.reload()
+    ious = dataset.load_saved_view("e_worst").values("iou")
+    assert len(ious) == 3
+    assert ious == sorted(ious)
+    dataset.save_view("f_worst", dataset.limit(1), description="by hand")
+    with pytest.raises(InvalidSetting, match="premask did not make"):
+        evaluation.evaluate(dataset, pred_field="found", gt_field="truth", eval_key="f")
+
+
+def test_the_worst_maps_and_mattes_come_first(
+    fo: Any, evaluation: Any, dataset: Any, tmp_path: Path
+) -> None:
+    truth, found = class_maps()
+    dataset.set_values("truth", [fo.Segmentation(mask=truth)] * 3)
+    dataset.set_values("found", [fo.Segmentation(mask=m) for m in (truth, found, truth)])
+    evaluation.evaluate(dataset, pred_field="found", gt_field="truth", eval_key="maps")
+    worst = dataset.load_saved_view("maps_worst").first()
+    assert worst.id == dataset.values("id")[1]
+    alpha = np.full(SIZE, 200, np.uint8)
+    put_mattes(fo, dataset, tmp_path, "alpha", alpha, alpha, alpha)
+    put_mattes(fo, dataset, tmp_path, "matte", alpha, alpha, None)
+    evaluation.evaluate(dataset, pred_field="matte", gt_field="alpha", eval_key="mattes")
+    assert dataset.load_saved_view("mattes_worst").first().id == dataset.values("id")[2]

@@ -394,7 +394,7 @@ def test_the_operator_adds_samples_to_a_dataset(operator: Any, empty: Any, tmp_p
     imported = operator("import_masks")(empty, path=path, image_folder=tmp_path / "x").result
     assert imported["new_samples"] == 1
     empty.reload()
-    assert [len(labels or ()) for labels in empty.values("ground_truth.detections")] == [0, 0, 0, 1]
+    assert [len(labels or ()) for labels in empty.values("imported.detections")] == [0, 0, 0, 1]
 
 
 def test_the_forms_offer_what_is_there(form: Any, fo: Any, empty: Any) -> None:
@@ -486,3 +486,10 @@ def test_samples_that_an_import_added_stay_and_undo_says_so(
     operator("undo_run")(empty, run.name)
     empty.reload()
     assert len(empty) == 4
+
+
+def test_points_are_no_masks(fo: Any, operator: Any, empty: Any, tmp_path: Path) -> None:
+    empty.set_values("clicks", [fo.Keypoints()] * len(empty))
+    with pytest.raises(Exception, match="they are no masks"):
+        operator("export_masks")(empty, label_fields=["clicks"], folder=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -198,3 +198,51 @@ def test_missing_weights_are_said_before_anything_runs(
     field = drawn(forms, built_in_recipes()["subject"], {}).properties["recipe"]
     assert field.invalid
     assert "premask models download u2netp" in field.error_message
+
+
+def test_help_is_in_the_words_of_the_form(form: Any, photo_dataset: Any) -> None:
+    """Recipes are described once, with the terminal's `--set`, which nobody has in the App."""
+    fields = form("label_samples", photo_dataset)
+    texts = [choice["description"] for choice in fields["recipe"]["view"]["choices"]]
+    assert not [text for text in texts if "--set" in text]
+    assert [text for text in texts if "'find.tile' set to '1024'" in text]
+
+
+def test_the_toolbar_has_one_button(operator: Any) -> None:
+    placement = operator("label_samples").resolve_placement(None)
+    assert placement.place.value == "samples-grid-actions"
+    assert operator("cut_out").resolve_placement(None) is None
+
+
+def test_forms_open_with_defaults(
+    form: Any, operator: Any, photo_dataset: Any, u2netp_weights: Path
+) -> None:
+    operator("label_samples")(photo_dataset)
+    photo_dataset.reload()
+    exported = form("export_masks", photo_dataset)
+    assert exported["label_fields"]["default"] == ["subject"]
+    assert exported["folder"]["default"]
+    assert form("import_masks", photo_dataset)["label_field"]["default"] == "imported"
+    assert form("review_queue", photo_dataset)["label_field"]["default"] == "subject"
+
+
+def test_a_default_field_fits_what_is_written(
+    form: Any, operator: Any, photo_dataset: Any, u2netp_weights: Path
+) -> None:
+    """*Semantic map* behind *Label samples*, both with the recipe that runs here."""
+    operator("label_samples")(photo_dataset)
+    photo_dataset.reload()
+    fields = form("semantic_map", photo_dataset)
+    assert fields["recipe"]["default"] == "subject"
+    assert fields["label_field"]["default"] == "subject_segmentation"
+    run = operator("semantic_map")(photo_dataset).result
+    assert (run["state"], run["fields"]) == ("finished", {"subject_segmentation": "segmentation"})
+
+
+def test_the_semantic_recipe_is_the_default_where_it_can_run(
+    form: Any, photo_dataset: Any, plugin: Any, part: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin.get_operator("@premask/premask/semantic_map")
+    monkeypatch.setattr(part("forms.label_form"), "located_weights", lambda model: Path("here"))
+    assert form("semantic_map", photo_dataset)["recipe"]["default"] == "semantic"
+    assert form("label_samples", photo_dataset)["recipe"]["default"] == "subject"

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.operators.test_panel import OpenPanel
+
 Label = Callable[..., Any]
 Operator = Callable[[str], Any]
 Form = Callable[..., Any]
@@ -142,3 +144,15 @@ def test_cancel_asks_what_is_at_work(
 def test_cancel_without_a_run_can_not_be_executed(photo_dataset: Any, plugin: Any) -> None:
     with pytest.raises(plugin.executor.ExecutionError, match="No run of premask is under way"):
         plugin.execute_operator("@premask/premask/cancel_run", {"dataset": photo_dataset})
+
+
+def test_the_panel_cancels_what_is_under_way(
+    history: Any, photo_dataset: Any, under_way: Any, operator: Operator
+) -> None:
+    run = under_way(noted=time.time() - 600)
+    panel = OpenPanel(operator("premask_runs"), photo_dataset)
+    panel.send("on_load")
+    assert list(panel.shown["actions"]["type"]["properties"]) == ["cancel", "again", "undo"]
+    panel.send("cancel")
+    assert history.load(photo_dataset, run.name).state == "cancelled"
+    assert panel.data["history"][0]["state"].startswith("cancelled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -117,3 +118,12 @@ def _python(code: str) -> str:
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout.strip()
+
+
+def test_a_call_without_the_core_says_what_to_install(fo: Any) -> None:
+    """As the README calls an operator from Python."""
+    stand_in = importlib.import_module("operators.missing_core").stand_ins(
+        ["label_samples"], "gone"
+    )
+    with pytest.raises(RuntimeError, match=r"core is not installed \(gone\). Install it with: "):
+        stand_in[0]()("a dataset", recipe="faces")

@@ -54,6 +54,8 @@ def test_the_first_failures_are_named_and_the_others_counted(outcomes: Any) -> N
     assert lines[0] == "Done. 12 failed:"
     assert lines[-2:] == ["- 9.jpg: broken", "- and 2 more"]
     assert outcomes.with_failures("Done.", {}) == "Done."
+    named = outcomes.with_failures("Done.", {"a.jpg": "'a.jpg' can't be read"})
+    assert named.splitlines()[-1] == "- 'a.jpg' can't be read"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "classes": (),
     },
     "import_masks": STORAGE
-    | {"path": REQUIRED, "label_field": "ground_truth", "image_folder": None, "append": False},
+    | {"path": REQUIRED, "label_field": "imported", "image_folder": None, "append": False},
     "evaluate": {
         "pred_field": REQUIRED,
         "gt_field": REQUIRED,

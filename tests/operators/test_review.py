@@ -186,3 +186,52 @@ def test_the_verdicts_from_python_are_on_a_view(operator: Any, dataset: Any) -> 
     dataset.reload()
     assert dataset.values("tags") == [["accepted"]] * 3 + [[]]
     assert dataset.values("found.detections.tags")[0] == [["rejected"]]
+
+
+def test_the_view_is_shown_by_its_stages(operator: Any, dataset: Any, plugin: Any) -> None:
+    """By its name, the App of FiftyOne 1.22 says that a new one does not exist."""
+    params = {"label_field": "found", "by": "score", "name": "new one"}
+    executed = plugin.execute_operator(
+        "@premask/premask/review_queue", {"dataset": dataset, "params": params}
+    )
+    assert executed.result["view"] == "new one"
+    (asked,) = [r for r in executed.executor._requests if r.operator_uri == "set_view"]
+    assert "name" not in asked.params
+    assert any("SortBy" in stage["_cls"] for stage in asked.params["view"])
+
+
+@pytest.mark.parametrize("name", ["ü", "§$%", " "])
+def test_names_are_checked_before_the_work(reviewing: Any, dataset: Any, name: str) -> None:
+    schema = list(dataset.get_field_schema())
+    with pytest.raises(InvalidSetting, match="can't be named"):
+        reviewing.review_queue(dataset, label_field="found", name=name)
+    assert list(dataset.get_field_schema()) == schema
+
+
+def test_a_field_of_a_queue_has_no_space(reviewing: Any, dataset: Any) -> None:
+    assert reviewing.review_queue(dataset, label_field="found", name="a b").doubt_field == (
+        "a_b_doubt"
+    )
+    assert names(dataset.load_saved_view("a b")) == ["b.png", "a.png"]
+    dataset.save_view("to-do", dataset.limit(1), description="by hand")
+    with pytest.raises(InvalidSetting, match="premask did not make"):
+        reviewing.review_queue(dataset, label_field="found", name="to do")
+
+
+@pytest.mark.parametrize(("name", "variant"), [("accept", "success"), ("reject", "warning")])
+def test_a_verdict_says_so(plugin: Any, dataset: Any, name: str, variant: str) -> None:
+    executed = plugin.execute_operator(
+        f"@premask/premask/{name}", {"dataset": dataset, "current_sample": dataset.first().id}
+    )
+    asked = {r.operator_uri: r.params for r in executed.executor._requests}
+    assert asked["notify"] == {"message": f"1 sample {name}ed.", "variant": variant}
+    assert asked["open_sample"]["id"] == dataset.values("id")[1]
+
+
+def test_after_the_last_sample_there_is_no_next(plugin: Any, dataset: Any) -> None:
+    executed = plugin.execute_operator(
+        "@premask/premask/accept", {"dataset": dataset, "current_sample": dataset.last().id}
+    )
+    asked = [r.operator_uri for r in executed.executor._requests]
+    assert "notify" in asked
+    assert "open_sample" not in asked

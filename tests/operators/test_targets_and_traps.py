@@ -89,6 +89,8 @@ def test_a_form_that_is_filled_in_wrongly_is_an_error(plugin: Any, photo_dataset
         ({"write": ["everything"]}, "one or more of detections, boxes"),
         ({"existing": "overwrite"}, "Invalid enum value"),
         ({"settings": {"refine.grwo": 3}}, "Did you mean 'grow'"),
+        ({"label_field": "_x"}, "'_x' can't name a field"),
+        ({"recipe": "nope"}, "There are: "),
     ):
         with pytest.raises(Exception, match=reason):
             plugin.execute_operator(URI, dataset=photo_dataset, params=params)
