@@ -22,7 +22,7 @@ ASTRONAUT_HW = (512, 512)
 
 def check(prompts: Prompts) -> None:
     require_usable_prompts(recipe_of("click"), prompts)
-    require_fitting_prompts(prompts, ASTRONAUT_HW)
+    require_fitting_prompts(recipe_of("click"), prompts, ASTRONAUT_HW)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def require_usable_prompts(recipe: Recipe, prompts: Prompts) -> None:
         if given and kind not in recipe.listens_to:
             raise UnsupportedPrompt(f"The recipe '{recipe.name}' can't use {kind}.")
     _require_area(
+        recipe,
         prompts,
         "is empty or inside out: x0 must be less than x1, and y0 less than y1",
         lambda box_xyxy: box_xyxy,
@@ -44,10 +45,11 @@ def require_usable_prompts(recipe: Recipe, prompts: Prompts) -> None:
         )
 
 
-def require_fitting_prompts(prompts: Prompts, size_hw: Size) -> None:
+def require_fitting_prompts(recipe: Recipe, prompts: Prompts, size_hw: Size) -> None:
     """Raise `UnsupportedPrompt` for boxes beside the image, and for a mask of another size."""
     height, width = size_hw
     _require_area(
+        recipe,
         prompts,
         f"covers no pixel of the image, which is {width} x {height}",
         lambda box_xyxy: clip_box(box_xyxy, size_hw),
@@ -60,12 +62,14 @@ def require_fitting_prompts(prompts: Prompts, size_hw: Size) -> None:
             )
 
 
-def _require_area(prompts: Prompts, wrong: str, seen: Callable[[Box], Box]) -> None:
+def _require_area(recipe: Recipe, prompts: Prompts, wrong: str, seen: Callable[[Box], Box]) -> None:
     """Raise `UnsupportedPrompt` with all boxes of which nothing is seen.
 
     Whoever sends k boxes expects k masks. Without the error, they would get fewer, and not know
-    which of them is missing.
+    which of them is missing. Where nothing is outlined, a box is a label that is there already.
     """
+    if recipe.outline is None:
+        return
     given = [(box.label, box.box_xyxy) for box in prompts.boxes]
     given += [(hint.label, hint.box_xyxy) for hint in prompts.objects if hint.box_xyxy is not None]
     named = []

@@ -28,7 +28,7 @@ def run_stages(
     """The annotations of each image."""
     for image, asked in zip(images, prompts, strict=True):
         require_usable_prompts(recipe, asked)
-        require_fitting_prompts(asked, image.size_hw)
+        require_fitting_prompts(recipe, asked, image.size_hw)
     if recipe.mattes_whole_images and recipe.matte is not None:
         subjects = matte_subjects(images, recipe.matte, pool)
         selected = [chosen(of_image, recipe.select) for of_image in subjects]
