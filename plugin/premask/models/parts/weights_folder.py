@@ -65,7 +65,7 @@ def _weight_files(folder: Path, name: str) -> list[Path]:
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise MissingWeights(f"{index} can't be read: {error!r}. {ADVICE}") from error
     # A name with folders in it could lead out of this one.
-    files = [folder / Path(str(each)).name for each in sorted(names, key=str)]
+    files = [folder / Path(str(part)).name for part in sorted(names, key=str)]
     for path in files:
         if not path.is_file():
             raise MissingWeights(f"There is no {path}, which {index.name} names. {ADVICE}")
