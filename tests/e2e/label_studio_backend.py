@@ -44,10 +44,11 @@ def running_backend(folder: Path, environment: dict[str, str], *flags: str | Pat
 
 
 def pulled(project: int, folder: Path, environment: dict[str, str]) -> tuple[Labeled, ...]:
-    """What people annotated, through `pull` and its COCO file."""
+    """What people annotated, through `pull` and its COCO file with mattes."""
     command: list[str | Path] = [*COMMAND, "pull", "--project", str(project), "--out", folder]
+    command += ["--format", "coco-mattes"]
     subprocess.run(command, env={**os.environ, **environment}, cwd=CHECKOUT, check=True)
-    return read_coco(folder / "coco.json")
+    return read_coco(folder / "coco_mattes.json")
 
 
 def _has_loaded(url: str) -> bool:
