@@ -22,6 +22,7 @@ from premask.images import read_image
 from premask.models.weights.paths import home
 from premask.web.addresses import require_fetchable, url_for_messages
 from premask.web.hosts import ForbiddenAddress
+from premask.web.image_bytes import failure_in_words
 from premask.web.network import Reply, TimeLimits
 
 REDIRECTS = 5
@@ -65,7 +66,7 @@ class ImageFetcher:
         except ForbiddenAddress as error:
             raise UnreadableImage(name, self._alias_advice(address) or str(error)) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise UnreadableImage(name, _in_words(error, self._seconds)) from error
+            raise UnreadableImage(name, failure_in_words(error, self._seconds)) from error
 
     def _key(self, address: str) -> str:
         """The cache key, which has the token in it: what one person may see, another may not."""
@@ -202,14 +203,3 @@ def _inline_bytes(url: str, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise UnreadableImage(url_for_messages(url), _too_large(max_bytes))
     return data
-
-
-def _in_words(error: Exception, seconds: float) -> str:
-    """What went wrong, in words for people, and without addresses that may hold signatures."""
-    if isinstance(error, TimeoutError):
-        return f"its server is too slow: it took more than {seconds:g} s, or kept silent for long"
-    if isinstance(error, http.client.HTTPException):
-        return f"its server does not speak HTTP ({type(error).__name__})"
-    if isinstance(error, OSError) and error.strerror:
-        return f"its server can't be reached ({error.strerror.lower()})"
-    return str(error)

@@ -34,7 +34,7 @@ def fetch_image(url: str, network: Network, *, max_bytes: int = MAX_BYTES) -> by
                     return b"".join(_checked(reply, max_bytes))
                 address = urljoin(address, reply.headers.get("Location", ""))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise UnreadableImage(name, _in_words(error, network.time_limits.total)) from error
+        raise UnreadableImage(name, failure_in_words(error, network.time_limits.total)) from error
     raise UnreadableImage(name, f"its server redirects more than {REDIRECTS} times")
 
 
@@ -55,7 +55,8 @@ def _checked(reply: Reply, max_bytes: int) -> Iterator[bytes]:
         raise ValueError(f"it is larger than {max_bytes / 1e6:g} MB")
 
 
-def _in_words(error: Exception, seconds: float) -> str:
+def failure_in_words(error: Exception, seconds: float) -> str:
+    """What went wrong, in words for people, and without addresses that may hold signatures."""
     if isinstance(error, TimeoutError):
         return f"its server is too slow: it took more than {seconds:g} s, or kept silent for long"
     if isinstance(error, http.client.HTTPException):
