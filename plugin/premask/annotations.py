@@ -1,13 +1,14 @@
-"""What every stage, writer and host works with: an object, and an image with its objects."""
+"""What every stage, writer and host works with: an object, an image or a clip with its objects."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from premask.errors import PremaskError
 from premask.geometry import Box
 from premask.images import Image
-from premask.masks import Mask, Matte
+from premask.masks import Mask, Matte, Size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +18,9 @@ class Annotation:
     `score` is the model's own, 0 to 1, or None where the model gives none. `source` names the
     models that made the annotation, in order. Where there is a matte there is a mask, too: the
     pixels of which it covers at least half. `track` is the same number for the same object in
-    several images. A `crowd` is one mask for many objects, which COCO's annotators draw where they
-    can't tell them apart; no model makes one.
+    several images; in a `keyframe` of a clip somebody pointed at it, and it did not just follow
+    from other frames. A `crowd` is one mask for many objects, which COCO's annotators draw where
+    they can't tell them apart; no model makes one.
     """
 
     label: str
@@ -29,6 +31,7 @@ class Annotation:
     track: int | None = None
     source: tuple[str, ...] = ()
     crowd: bool = False
+    keyframe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +47,21 @@ class Labeled:
     annotations: tuple[Annotation, ...] = ()
     error: PremaskError | None = None
     seconds: float = field(default=0.0, compare=False)
+    frame: int | None = None
+    time: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabeledClip:
+    """What was found in a clip: its frames in order, each with its `frame` and `time`.
+
+    `frames` can be gone through several times, and is not all in memory. There is none for frames
+    that were not asked for. `fps` is how many frames the file says it shows in a second; 0 if it
+    does not say, as a folder of frames. `phrases` are the words that were looked for.
+    """
+
+    name: str
+    size_hw: Size
+    frames: Iterable[Labeled]
+    fps: float = 0.0
+    phrases: tuple[str, ...] = ()

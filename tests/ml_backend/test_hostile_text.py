@@ -42,6 +42,15 @@ def texts() -> Iterator[str]:
                 yield opening + piece * (LETTERS // len(piece)) + end
 
 
+def seconds_to_look_through(text: str, expression: re.Pattern[str] | re.Pattern[bytes]) -> float:
+    started = time.process_time()
+    if isinstance(expression.pattern, bytes):
+        list(re.finditer(expression, text.encode()))
+    else:
+        list(re.finditer(expression, text))
+    return time.process_time() - started
+
+
 def test_there_are_expressions_to_test() -> None:
     assert ml_backend.__name__ == "ml_backend"
     assert len(list(expressions())) >= 5
@@ -54,12 +63,9 @@ def test_every_expression_takes_linear_time(
     expression: re.Pattern[str] | re.Pattern[bytes],
 ) -> None:
     for text in texts():
-        started = time.process_time()
-        if isinstance(expression.pattern, bytes):
-            list(re.finditer(expression, text.encode()))
-        else:
-            list(re.finditer(expression, text))
-        assert time.process_time() - started < SOON, text[:40]
+        # A slow expression is slow each time. A collection of all garbage that the tests before
+        # this one left takes as long, but comes only once.
+        assert any(seconds_to_look_through(text, expression) < SOON for _ in range(3)), text[:40]
 
 
 def test_long_text_keeps_its_beginning_and_its_end_but_no_secret() -> None:

@@ -28,6 +28,8 @@ def annotation_to_json(annotation: Annotation) -> Json:
         record["track"] = int(annotation.track)
     if annotation.crowd:
         record["crowd"] = True
+    if annotation.keyframe:
+        record["keyframe"] = True
     return record
 
 
@@ -44,4 +46,5 @@ def annotation_from_json(record: Mapping[str, Any], size_hw: Size) -> Annotation
         track=record.get("track"),
         source=tuple(record["source"]),
         crowd=bool(record.get("crowd")),
+        keyframe=bool(record.get("keyframe")),
     )

@@ -8,12 +8,12 @@ the stage, see options.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from premask.images import Image
-from premask.masks import Alpha, Mask
+from premask.masks import Alpha, Mask, Size
 from premask.prompts import Hint, Prompts
 
 
@@ -108,4 +108,43 @@ class Matter(Protocol):
         self, images: Sequence[Image], masks: Sequence[Mask | None], options: Any
     ) -> Sequence[Alpha]:
         """Alpha (height, width) of each image; a mask says roughly where, None: the subject."""
+        ...
+
+
+@runtime_checkable
+class Tracking(Protocol):
+    """One pass over one clip: it is shown frame after frame, and says where each object is.
+
+    What it remembers does not grow with the length of the clip.
+    """
+
+    def step(
+        self, frame: int, embedding: Any, pointed_at: Mapping[int, Hint]
+    ) -> Mapping[int, Outline]:
+        """Where the objects are in the next frame; an object that can't be seen has an empty mask.
+
+        `pointed_at` says where objects are in this frame, by their track: new ones, or known ones
+        that are corrected. Frames may be numbered downwards, in a pass that goes backwards.
+        """
+        ...
+
+    def end(self, track: int) -> None:
+        """Don't follow this object any more."""
+        ...
+
+    def state(self) -> bytes:
+        """All that it remembers, for the tracker's `resume`, which may be in another process."""
+        ...
+
+
+@runtime_checkable
+class Tracker(Embedder, Protocol):
+    """Follows objects that somebody pointed at; one embedding of a frame serves any number."""
+
+    def begin(self, size_hw: Size, options: Any) -> Tracking:
+        """A pass over a clip of this size that has seen nothing yet."""
+        ...
+
+    def resume(self, state: bytes, size_hw: Size, options: Any) -> Tracking:
+        """A pass that goes on behind the frame at which its `state` was taken."""
         ...
