@@ -17,7 +17,8 @@ from premask.labels.formats import formats_of
 from premask.models.options import NoOptions
 from premask.models.pool import ModelPool
 from premask.recipes.recipe import recipe_of
-from premask.runs.folder_job import FolderJob, annotate_into_folder
+from premask.runs.folder_job import FolderJob
+from premask.runs.folder_run import annotate_into_folder
 from premask.runs.inputs import collect_inputs
 
 IMAGES = 24

@@ -39,7 +39,8 @@ from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects
 from premask.recipes.recipe import recipe_of
 from premask.recipes.stage_settings import MatteStage
-from premask.runs.folder_job import FolderJob, annotate_into_folder
+from premask.runs.folder_job import FolderJob
+from premask.runs.folder_run import annotate_into_folder
 from premask.runs.inputs import collect_inputs
 from premask.shaping.morphology import grow, shrink
 

@@ -204,7 +204,7 @@ def test_an_image_that_can_not_be_read_now_keeps_what_it_had(
             raise UnreadableImage(name, "input/output error")
         return read_file(path, name)
 
-    monkeypatch.setattr("premask.runs.folder_job.read_file", unplugged)
+    monkeypatch.setattr("premask.runs.input_reading.read_file", unplugged)
     monkeypatch.setattr("premask.images.read_file", unplugged)
     assert annotate(photos, "--out", out, *FORMATS) == 1
     assert objects_in(out) == {"a.png": 2, "b.png": 1, "c.png": 0}

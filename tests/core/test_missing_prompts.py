@@ -19,7 +19,8 @@ from premask.models.pool import ModelPool
 from premask.prompts import Exemplar, Hint, Phrase, Point, Prompts
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import recipe_of
-from premask.runs.folder_job import FolderJob, annotate_into_folder
+from premask.runs.folder_job import FolderJob
+from premask.runs.folder_run import annotate_into_folder
 from premask.runs.inputs import Input
 from premask.runs.pipeline import Request, label
 

@@ -16,9 +16,8 @@ from premask.labels.class_list import ClassList
 from premask.labels.formats import FORMATS, GROUPS, formats_of
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe, recipe_of
-from premask.runs.folder_job import (
-    FolderJob,
-    FolderOutcome,
+from premask.runs.folder_job import FolderJob, FolderOutcome
+from premask.runs.folder_run import (
     annotate_into_folder,
     recipe_to_be_replaced,
     require_own_folder,
