@@ -76,10 +76,12 @@ class Editor:
         """Draw with the tool of a panel, from one pixel of what is shown to another."""
         regions = self.page.locator(".lsf-outliner-item")
         before = regions.count()
-        labels = self.page.locator(".lsf-label:visible").get_by_text(label, exact=True)
-        if not self.page.locator(".ant-collapse-item-active").get_by_text(panel).count():
-            self.page.locator(".ant-collapse-header").get_by_text(panel, exact=True).click()
-            self.page.locator(".ant-collapse-item-active").get_by_text(panel).wait_for()
+        header = self.page.locator(".ant-collapse-header").get_by_text(panel, exact=True)
+        tool = self.page.locator(".ant-collapse-item").filter(has=header)
+        labels = tool.locator(".lsf-label").get_by_text(label, exact=True)
+        if not labels.is_visible():
+            header.click()
+        # The panel that was open before takes a while to close: its labels are still to be seen.
         labels.click()
         self._drag(start_xy, end_xy)
         assert until(lambda: regions.count() > before, SOON)
