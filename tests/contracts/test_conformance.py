@@ -14,6 +14,7 @@ TABLES: dict[Stage, tuple[str, ...]] = {
     "find": ("FINDERS", "EMBEDDED_FINDERS"),
     "outline": ("SEGMENTERS",),
     "matte": ("MATTERS",),
+    "track": ("TRACKERS", "PHRASE_TRACKERS"),
 }
 
 

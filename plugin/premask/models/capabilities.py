@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from premask.images import Image
 from premask.masks import Alpha, Mask, Size
-from premask.prompts import Hint, Prompts
+from premask.prompts import Hint, Phrase, Prompts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,5 +146,49 @@ class Tracker(Embedder, Protocol):
         ...
 
     def resume(self, state: bytes, size_hw: Size, options: Any) -> Tracking:
+        """A pass that goes on behind the frame at which its `state` was taken."""
+        ...
+
+
+Sighting = tuple[int, Mapping[int, Hint]]
+"""A frame, and what was seen in it: by its track, each with its label, score and mask."""
+
+
+@runtime_checkable
+class PhraseTracking(Protocol):
+    """One pass over one clip that looks for phrases in every frame, and follows what it finds."""
+
+    def step(self, frame: int, embedding: Any) -> Sequence[Sighting]:
+        """What is certain now that this frame was seen: of frames before it, too, or of none yet.
+
+        Frames come back in the order in which they were shown. Those that are held back are still
+        to be judged by what comes behind them.
+        """
+        ...
+
+    def finish(self) -> Sequence[Sighting]:
+        """The frames that were held back, when there are no more to come."""
+        ...
+
+    def end(self, track: int) -> None:
+        """Don't follow this object any more."""
+        ...
+
+    def state(self) -> bytes:
+        """All that it remembers, for `resume_looking`, which may be in another process."""
+        ...
+
+
+@runtime_checkable
+class PhraseTracker(Embedder, Protocol):
+    """Finds all that phrases name in a clip, and follows it; one embedding serves all phrases."""
+
+    def look_for(self, phrases: Sequence[Phrase], size_hw: Size, options: Any) -> PhraseTracking:
+        """A pass over a clip of this size that has seen nothing yet."""
+        ...
+
+    def resume_looking(
+        self, state: bytes, phrases: Sequence[Phrase], size_hw: Size, options: Any
+    ) -> PhraseTracking:
         """A pass that goes on behind the frame at which its `state` was taken."""
         ...

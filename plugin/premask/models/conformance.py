@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from premask.models.capabilities import EmbeddedFinder, Finder, Matter, Segmenter
+    from premask.models.capabilities import (
+        EmbeddedFinder,
+        Finder,
+        Matter,
+        PhraseTracker,
+        Segmenter,
+        Tracker,
+    )
     from premask.models.families.birefnet.matter import BirefnetMatter
     from premask.models.families.closed_form import ClosedFormMatter
     from premask.models.families.detr import DetrFinder
@@ -77,3 +84,5 @@ if TYPE_CHECKING:
         "u2net": U2netMatter,
         "vitmatte": VitMatteMatter,
     }
+    TRACKERS: dict[str, Callable[..., Tracker]] = {}
+    PHRASE_TRACKERS: dict[str, Callable[..., PhraseTracker]] = {}

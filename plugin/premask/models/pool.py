@@ -15,8 +15,10 @@ from premask.models.capabilities import (
     Embedder,
     Finder,
     Matter,
+    PhraseTracker,
     Placed,
     Segmenter,
+    Tracker,
 )
 from premask.models.catalog import Checkpoint, checkpoint_of
 from premask.models.embedding_store import EmbeddingStore
@@ -52,7 +54,7 @@ class ModelPool:
     def load(self, name: str) -> object:
         """The model of this name; whoever comes while it loads waits for it.
 
-        What it can do is told by `finder`, `segmenter` and `matter`, which load it as well.
+        What it can do is told by `finder`, `segmenter`, `matter` and `tracker`, which load it, too.
         """
         with self._guard:
             loading = self._loading[name]
@@ -96,6 +98,13 @@ class ModelPool:
         if isinstance(model, Matter):
             return model
         raise _unable(name, "matte")
+
+    def tracker(self, name: str) -> Tracker | PhraseTracker:
+        """The model of this name as one that follows objects through frames, shown by `embed`."""
+        model = self.load(name)
+        if isinstance(model, (Tracker, PhraseTracker)):
+            return model
+        raise _unable(name, "track")
 
     def embed(
         self, name: str, images: Sequence[Image], *, must_be_stored: bool = False

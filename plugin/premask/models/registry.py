@@ -33,7 +33,7 @@ from premask.models.options import (
 OLDEST_TRANSFORMERS = (5, 23)
 """As pyproject.toml has it: the oldest version that the tests of checkpoints pass with."""
 
-Stage = Literal["find", "outline", "matte"]
+Stage = Literal["find", "outline", "matte", "track"]
 
 
 def _always(options: object) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 from premask.errors import PremaskError
 from premask.images import Image
 from premask.masks import Mask
+from premask.models.capabilities import PhraseTracker
 from premask.models.catalog import Checkpoint
 from premask.models.pool import ModelPool
 from premask.models.registry import Stage
@@ -196,6 +197,23 @@ def _matte(checkpoint: Checkpoint, pool: ModelPool, image: Image, phrase: str) -
     return f"alpha from {alpha.min()} to {alpha.max()}, {opaque:.1%} opaque, {soft:.1%} soft"
 
 
+def _track(checkpoint: Checkpoint, pool: ModelPool, image: Image, phrase: str) -> str:
+    """Follow through the image, and the image moved to the right by a sixteenth."""
+    tracker, options = pool.tracker(checkpoint.name), checkpoint.options_for("track")
+    moved = Image.from_rgb(np.roll(image.rgb, image.size_hw[1] // 16, axis=1), name="moved")
+    seen = tracker.embed([image, moved])
+    if isinstance(tracker, PhraseTracker):
+        looking = tracker.look_for([Phrase(text=phrase)], image.size_hw, options)
+        sightings = [*looking.step(0, seen[0]), *looking.step(1, seen[1]), *looking.finish()]
+        counts = ", ".join(str(len(found)) for _, found in sightings)
+        return f"objects in two frames: {counts}"
+    (hint,) = Prompts(boxes=(BoxPrompt(box_xyxy=_middle(image)),)).hints()
+    tracking = tracker.begin(image.size_hw, options)
+    first = tracking.step(0, seen[0], {1: hint})[1]
+    second = tracking.step(1, seen[1], {})[1]
+    return f"masks of {first.mask.area} and {second.mask.area} pixels in two frames, from a box"
+
+
 def _middle(image: Image) -> tuple[int, int, int, int]:
     """A box about what people photograph, and about the disc that is drawn."""
     height, width = image.size_hw
@@ -206,4 +224,5 @@ _ANSWERS: dict[Stage, Callable[[Checkpoint, ModelPool, Image, str], str]] = {
     "find": _find,
     "outline": _outline,
     "matte": _matte,
+    "track": _track,
 }
