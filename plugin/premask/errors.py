@@ -15,6 +15,7 @@ PremaskError
 ├── DownloadFailed         weights were asked for and did not arrive intact
 ├── UnsupportedPrompt      the model can't use these points, boxes, phrases or masks
 ├── UnreadableImage        the file is no image, is broken, or is too large
+│   └── UnreadableVideo    the clip is no video, or is broken, maybe only from some frame on
 ├── InvalidMask            run lengths, bit streams or polygons that are broken, or another image's
 ├── InvalidRequest         a host sent something that is not in its protocol
 ├── UnusableLabelConfig    a Label Studio project for which nothing can be predicted
@@ -113,6 +114,15 @@ class UnreadableImage(PremaskError):
         super().__init__(f"{name!r} can't be read: {reason}")
         self.name = name
         self.reason = reason
+
+
+class UnreadableVideo(UnreadableImage):
+    """The clip is no video, or is broken; `frame` is the first one that can't be read."""
+
+    def __init__(self, name: str, reason: str, *, frame: int = 0) -> None:
+        where = f" from frame {frame} on" if frame else ""
+        super().__init__(name, f"{reason}{where}")
+        self.frame = frame
 
 
 class InvalidMask(PremaskError):

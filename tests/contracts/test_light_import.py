@@ -12,6 +12,7 @@ import premask
 
 SOURCES = Path(premask.__file__).parents[1]
 HEAVY = (
+    "av",
     "cv2",
     "fiftyone",
     "huggingface_hub",

@@ -1,0 +1,1 @@
+"""Clips as streams of frames: files of video, animated pictures, folders of frames."""
