@@ -22,6 +22,7 @@ from premask.labels.coco_rle import (
     matte_from_planes,
     matte_to_planes,
 )
+from premask.labels.json_files import write_list, write_record
 from premask.masks import Size
 
 Json = dict[str, Any]
@@ -38,25 +39,29 @@ def write_coco(
     polygons: bool = False,
     mattes: bool = False,
     ids: CocoIds | None = None,
+    in_clip: Callable[[Labeled], Json] | None = None,
+    videos: Sequence[Json] = (),
 ) -> tuple[Path, ...]:
     """Write one COCO file in one pass, with one image's labels in memory at a time.
 
     Categories are numbered from 1 in the order given, then in the order of first appearance,
     unless there are `ids`. Images that failed are left out, because nothing is known about them.
-    Alpha planes are only written on request (`mattes`): they are nearly all of a file.
+    Alpha planes are only written on request (`mattes`): they are nearly all of a file. For frames
+    of clips, `in_clip` tells what their records say besides, and `videos` is read at the end.
     """
     ids = CocoIds.counted(categories) if ids is None else ids.fresh()
     record_of = partial(annotation_to_coco, polygons=polygons, mattes=mattes)
     # COCO lists all images before all annotations, so the annotations wait in a file of their own.
     with replacing(path) as file, tempfile.TemporaryFile(dir=path.parent) as spool:
         file.write(_HEAD)
-        _write_lists(labeled, file, spool, ids, record_of)
+        _write_lists(labeled, file, spool, ids, record_of, in_clip)
         file.write(b'\n],\n"annotations": [')
         spool.seek(0)
         shutil.copyfileobj(spool, file)
-        file.write(b'\n],\n"categories": [')
-        for place, (name, number) in enumerate(ids.categories.items(), start=1):
-            _write_record(file, {"id": number, "name": name}, place)
+        names = ({"id": number, "name": name} for name, number in ids.categories.items())
+        write_list(file, "categories", names)
+        if videos:
+            write_list(file, "videos", videos)
         file.write(b"\n]}\n")
     return (path,)
 
@@ -79,6 +84,8 @@ def annotation_to_coco(
         record["alpha_planes"] = matte_to_planes(annotation.matte)
     if annotation.track is not None:
         record["track_id"] = int(annotation.track)
+    if annotation.keyframe:
+        record["keyframe"] = True
     if annotation.source:
         record["source"] = list(annotation.source)
     return record
@@ -151,6 +158,7 @@ def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -
             track=record.get("track_id"),
             source=tuple(record.get("source", ())),
             crowd=bool(record.get("iscrowd")),
+            keyframe=bool(record.get("keyframe")),
         )
     except (InvalidMask, KeyError, TypeError, ValueError) as error:
         raise _invalid(record, f"{type(error).__name__}: {error}") from error
@@ -162,6 +170,7 @@ def _write_lists(
     spool: BinaryIO,
     ids: CocoIds,
     record_of: Callable[..., Json],
+    in_clip: Callable[[Labeled], Json] | None,
 ) -> None:
     """Images go into the file, annotations into the spool; `ids` learns new labels."""
     annotation_id = 0
@@ -170,7 +179,8 @@ def _write_lists(
         height, width = one.image.size_hw
         image_id = ids.image(one.image.name)
         image = {"id": image_id, "file_name": one.image.name, "width": width, "height": height}
-        _write_record(file, image, place)
+        more = {} if in_clip is None else in_clip(one)
+        write_record(file, image | more, place)
         for annotation in one.annotations:
             annotation_id += 1
             record = record_of(
@@ -179,13 +189,9 @@ def _write_lists(
                 annotation_id=annotation_id,
                 category_id=ids.category(annotation.label),
             )
-            _write_record(spool, record, annotation_id)
-
-
-def _write_record(file: BinaryIO, record: Json, number: int) -> None:
-    """A record on a line of its own; `number` counts from 1 in each list."""
-    file.write(b"\n" if number == 1 else b",\n")
-    file.write(json.dumps(record).encode())
+            if "video_id" in more:
+                record["video_id"] = more["video_id"]
+            write_record(spool, record, annotation_id)
 
 
 def _xywh(box_xyxy: Box) -> list[float]:

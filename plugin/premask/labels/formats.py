@@ -14,6 +14,7 @@ from premask.files import LazyFiles, write_atomically
 from premask.images import Image
 from premask.labels import cutout
 from premask.labels.ade20k import ade20k_files, read_ade20k
+from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
 from premask.labels.coco import read_coco, write_coco
 from premask.labels.coco_ids import CocoIds
 from premask.labels.coco_results import write_coco_results
@@ -233,6 +234,7 @@ _IMAGE_FORMATS = (
 )
 
 Format = DatasetFormat | ImageFormat
+AnyFormat = Format | ClipFormat
 
 FORMATS: dict[str, Format] = {form.name: form for form in (*_DATASET_FORMATS, *_IMAGE_FORMATS)}
 
@@ -251,6 +253,16 @@ def formats_of(names: Sequence[str], *, ids: CocoIds | None = None) -> list[Form
     members = (member for name in names for member in GROUPS.get(name, (name,)))
     chosen = [FORMATS[name] for name in dict.fromkeys(members)]
     return chosen if ids is None else [_with_ids(form, ids) for form in chosen]
+
+
+def clip_formats_of(names: Sequence[str]) -> list[AnyFormat]:
+    """The formats of these names for clips, each once; those of images write them by frames."""
+    known = (*CLIP_FORMATS, *FORMATS, *GROUPS)
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        raise UnknownFormat(unknown, known)
+    members = (member for name in names for member in GROUPS.get(name, (name,)))
+    return [CLIP_FORMATS.get(name) or FORMATS[name] for name in dict.fromkeys(members)]
 
 
 def _with_ids(form: Format, ids: CocoIds) -> Format:

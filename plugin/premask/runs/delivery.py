@@ -6,20 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from premask.annotations import Labeled
-from premask.labels.formats import DatasetFormat, Format, ImageFormat
+from premask.annotations import Labeled, LabeledClip
+from premask.labels.clip_formats import ClipFormat
+from premask.labels.clip_frames import Frames, frames_of
+from premask.labels.formats import AnyFormat, DatasetFormat, ImageFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What is written where. The only place that knows that there are two kinds of formats.
+    """What is written where. The only place that knows that there are three kinds of formats.
 
     `classes` are the only labels that are written, and they are numbered in this order; by default
     all labels are written, of which those that are `known` beforehand are numbered first.
     """
 
     folder: Path
-    formats: Sequence[Format]
+    formats: Sequence[AnyFormat]
     classes: Sequence[str] = ()
     known: Sequence[str] = ()
 
@@ -52,7 +54,7 @@ class Delivery:
         numbered = [
             form.name
             for form in self.formats
-            if isinstance(form, DatasetFormat) and form.numbers_classes
+            if not isinstance(form, ImageFormat) and form.numbers_classes
         ]
         if not numbered or set(labels) <= set(self.known):
             return ""
@@ -100,9 +102,29 @@ class Delivery:
             if isinstance(form, DatasetFormat):
                 path = self.folder / form.file_name
                 written += form.write(map(self.chosen, read_all()), path, categories)
+            elif isinstance(form, ImageFormat):
+                written.append(self.folder / form.folder_name)
+        return written
+
+    def write_clip_files(
+        self, read_all: Callable[[], Iterable[LabeledClip]], labels: Iterable[str]
+    ) -> list[Path]:
+        """Like `write_dataset_files`, for clips; formats of images take each frame as an image."""
+        categories = self.classes or tuple(dict.fromkeys((*self.known, *labels)))
+        written: list[Path] = []
+        for form in self.formats:
+            if isinstance(form, ClipFormat):
+                clips = map(self._chosen_of_clip, read_all())
+                written += form.write(clips, self.folder / form.file_name, categories)
+            elif isinstance(form, DatasetFormat):
+                frames = map(self.chosen, frames_of(read_all()))
+                written += form.write(frames, self.folder / form.file_name, categories)
             else:
                 written.append(self.folder / form.folder_name)
         return written
+
+    def _chosen_of_clip(self, clip: LabeledClip) -> LabeledClip:
+        return replace(clip, frames=Frames(lambda: map(self.chosen, clip.frames)))
 
     def _image_formats(self) -> list[ImageFormat]:
         return [form for form in self.formats if isinstance(form, ImageFormat)]

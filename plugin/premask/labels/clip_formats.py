@@ -1,0 +1,100 @@
+"""Name -> format for clips: what knows which objects are the same in several frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from premask.annotations import LabeledClip
+from premask.labels.coco_clips import read_coco_clips, write_coco_clips
+from premask.labels.davis import read_davis, write_davis
+from premask.labels.mots import read_mots, write_mots
+from premask.labels.ytvis import read_ytvis, write_ytvis
+
+
+class ClipWriter(Protocol):
+    """Writes all clips, one after the other, with the labels of one frame in memory at a time."""
+
+    def __call__(
+        self, clips: Iterable[LabeledClip], path: Path, categories: Sequence[str] | None = None, /
+    ) -> tuple[Path, ...]:
+        """Write to `path`, and return the paths of what was written.
+
+        Frames that failed are left out; one in which nothing is was looked at. A frame is called by
+        its image's name: that of its file, or what `clip_frames.frame_name` makes. Some formats go
+        through a clip twice.
+        """
+        ...
+
+
+class ClipReader(Protocol):
+    """Reads what a format's writer wrote, and what others write in this format."""
+
+    def __call__(self, path: Path, clips: Iterable[LabeledClip] = (), /) -> Iterable[LabeledClip]:
+        """Read from a file or a folder; what can't be read is an `InvalidMask`.
+
+        Some formats don't tell the names of clips, or the times of frames. They take them from
+        `clips`, in the order in which these were written; what is in their frames does not matter.
+        Masks are read when somebody goes through the frames.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFormat:
+    """One file, or one folder, for all clips; it is written without the frames' pixels."""
+
+    name: str
+    help: str
+    file_name: str
+    write: ClipWriter
+    read: ClipReader
+    numbers_classes: bool = True
+    """Whether it writes numbers in the place of labels."""
+
+
+CLIP_FORMATS: dict[str, ClipFormat] = {
+    form.name: form
+    for form in (
+        ClipFormat(
+            name="ytvis",
+            help="YouTube-VIS JSON: one record a track, with exact run lengths of each frame",
+            file_name="ytvis.json",
+            write=write_ytvis,
+            read=read_ytvis,
+        ),
+        ClipFormat(
+            name="davis",
+            help="as DAVIS and YouTube-VOS: one indexed PNG a frame; the smallest object is on top",
+            file_name="davis",
+            write=write_davis,
+            read=read_davis,
+            numbers_classes=False,
+        ),
+        ClipFormat(
+            name="mots",
+            help="MOTS: a text a clip with run lengths; the smallest object is on top",
+            file_name="mots",
+            write=write_mots,
+            read=read_mots,
+        ),
+        ClipFormat(
+            name="coco",
+            help="COCO JSON with an image a frame, and with video_id and track_id",
+            file_name="coco.json",
+            write=write_coco_clips,
+            read=read_coco_clips,
+        ),
+        ClipFormat(
+            name="coco-mattes",
+            help="the same with soft alpha as eight bit planes, which make it much larger",
+            file_name="coco_mattes.json",
+            write=partial(write_coco_clips, mattes=True),
+            read=read_coco_clips,
+        ),
+    )
+}
+"""What is made for clips. Where it has the name of a format of images, it takes its place."""

@@ -1,0 +1,125 @@
+"""Clips <-> DAVIS: an indexed PNG a frame with the number of each pixel's object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from premask.annotations import Annotation, Labeled, LabeledClip
+from premask.errors import InvalidMask
+from premask.files import write_atomically
+from premask.images import Image
+from premask.labels.clip_frames import (
+    ClipStems,
+    Frames,
+    ObjectNumbers,
+    frame_stem,
+    looked_at,
+    places_of_frames,
+)
+from premask.labels.json_files import number_in, read_json
+from premask.labels.png import pixels_from_png, png_from_numbers
+from premask.shaping.maps import HIGHEST_NUMBER, masks_from_number_map, number_map
+
+PICTURES_NAME = "Annotations"
+LEGEND_NAME = "meta.json"
+_RESOLUTIONS = ("480p", "Full-Resolution")
+_LEGEND = 'JSON as in YouTube-VOS: {"videos": {"clip": {"objects": {"1": {"category": "cat"}}}}}'
+
+
+def write_davis(
+    clips: Iterable[LabeledClip], folder: Path, categories: Sequence[str] | None = None
+) -> tuple[Path, ...]:
+    """Write `Annotations/<clip>/<frame>.png`, and the objects' labels into YouTube-VOS's meta.json.
+
+    A number is the object's track if all are from 1 on; otherwise objects are counted. Where
+    objects overlap the smaller one of the frame is on top. Beyond 255 objects a PNG has 16 bits and
+    no colors. Scores, times, and objects without a mask are left out.
+    """
+    stems, legend = ClipStems(), dict[str, Any]()
+    for clip in clips:
+        stem, numbers = stems.of(clip.name), ObjectNumbers(clip, HIGHEST_NUMBER)
+        for labeled in looked_at(clip):
+            own = [numbers.of(annotation) for annotation in labeled.annotations]
+            pixels = number_map(
+                labeled.annotations, own, labeled.image.size_hw, highest=numbers.largest
+            )
+            path = folder / PICTURES_NAME / stem / f"{frame_stem(labeled)}.png"
+            write_atomically(path, png_from_numbers(pixels))
+        objects = {
+            str(number): {"category": label} for number, label in sorted(numbers.labels.items())
+        }
+        legend[stem] = {"name": clip.name, "fps": clip.fps, "objects": objects}
+    write_atomically(folder / LEGEND_NAME, json.dumps({"videos": legend}, indent=1).encode())
+    return (folder,)
+
+
+def read_davis(folder: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[LabeledClip]:
+    """Each folder of PNGs as a clip; without meta.json objects have no labels.
+
+    A frame has the number in its name, or its place where there is none. Of `clips` the names, the
+    rates and the times are taken.
+    """
+    pictures = _pictures_below(folder)
+    legend = _read_legend(folder / LEGEND_NAME) if (folder / LEGEND_NAME).is_file() else {}
+    stems = ClipStems()
+    named = {stems.of(clip.name): clip for clip in clips}
+    found = {path.name: path for path in sorted(pictures.glob("*")) if any(path.glob("*.png"))}
+    if not found and not legend:
+        raise InvalidMask(f"'{pictures}' has no folders of PNGs, one for each clip.")
+    for stem in named or dict.fromkeys((*legend, *found)):
+        if stem in legend or stem in found:
+            yield _clip(pictures / stem, legend.get(stem, {}), named.get(stem))
+
+
+def _pictures_below(folder: Path) -> Path:
+    """The folder of the clips' folders: the one given, or where DAVIS and YouTube-VOS have it."""
+    pictures = folder / PICTURES_NAME if (folder / PICTURES_NAME).is_dir() else folder
+    return next((pictures / name for name in _RESOLUTIONS if (pictures / name).is_dir()), pictures)
+
+
+def _read_legend(path: Path) -> Mapping[str, Any]:
+    videos = read_json(path, _LEGEND)
+    try:
+        legend = dict(videos["videos"])
+        for video in legend.values():
+            for number, found in dict(video.get("objects") or {}).items():
+                int(number), str(found["category"])
+            number_in(video.get("fps"))
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidMask) as error:
+        raise InvalidMask(f"'{path}' can't be read ({error}). It must be {_LEGEND}.") from error
+    return legend
+
+
+def _clip(folder: Path, legend: Mapping[str, Any], known: LabeledClip | None) -> LabeledClip:
+    objects = legend.get("objects") or {}
+    labels = {int(number): str(found["category"]) for number, found in objects.items()}
+    files, places = sorted(folder.glob("*.png")), places_of_frames(known)
+
+    def frames() -> Iterator[Labeled]:
+        for position, file in enumerate(files):
+            numbers = pixels_from_png(file.read_bytes())
+            size_hw = (numbers.shape[0], numbers.shape[1])
+            own = Labeled(
+                image=Image(name=f"{folder.name}/{file.stem}.jpg", size_hw=size_hw),
+                frame=int(file.stem) if file.stem.isdecimal() else position,
+            )
+            found = (
+                Annotation(
+                    label=labels.get(number, ""), box_xyxy=mask.box_xyxy, mask=mask, track=number
+                )
+                for number, mask in masks_from_number_map(numbers).items()
+            )
+            yield replace(places.get(file.stem, own), annotations=tuple(found))
+
+    first = pixels_from_png(files[0].read_bytes()).shape if files else (0, 0)
+    return LabeledClip(
+        name=known.name if known else str(legend.get("name", folder.name)),
+        size_hw=(first[0], first[1]),
+        frames=Frames(frames),
+        fps=known.fps if known else number_in(legend.get("fps")) or 0.0,
+        phrases=known.phrases if known else (),
+    )

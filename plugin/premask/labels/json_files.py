@@ -1,0 +1,48 @@
+"""JSON files: lists written record by record, and what somebody else wrote, up to a size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from premask.errors import InvalidMask, PremaskError, UnreadableImage
+from premask.images import read_file
+
+
+def write_record(file: BinaryIO, record: Mapping[str, Any], number: int) -> None:
+    """A record of a list on a line of its own; `number` counts from 1 in each list."""
+    file.write(b"\n" if number == 1 else b",\n")
+    file.write(json.dumps(record).encode())
+
+
+def write_list(file: BinaryIO, key: str, records: Iterable[Mapping[str, Any]]) -> None:
+    """A whole list of an object, behind another one."""
+    file.write(f'\n],\n"{key}": ['.encode())
+    for number, record in enumerate(records, start=1):
+        write_record(file, record, number)
+
+
+def read_json(path: Path, expected: str) -> Any:
+    """What the file holds; `expected` says what it should have been, for the message."""
+    try:
+        # Nesting that is deeper than Python can follow is a RecursionError.
+        return json.loads(read_file(path, path.name))
+    except (UnreadableImage, ValueError, RecursionError) as error:
+        reason = error.reason if isinstance(error, UnreadableImage) else str(error)
+        raise PremaskError(f"'{path}' can't be read: {reason}. It must be {expected}.") from error
+
+
+def list_in(value: object) -> list[Any]:
+    """A list that a file may have here, empty where it has none."""
+    if value is not None and not isinstance(value, list):
+        raise InvalidMask(f"a list is expected in the place of {str(value)[:40]!r}")
+    return value or []
+
+
+def number_in(value: object) -> float | None:
+    """A number that a file may have here."""
+    if value is not None and not isinstance(value, (int, float)):
+        raise InvalidMask(f"a number is expected in the place of {str(value)[:40]!r}")
+    return value

@@ -1,0 +1,192 @@
+"""Clips <-> MOTS texts: a line `frame id class height width run-lengths` for each object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from premask.annotations import Annotation, Labeled, LabeledClip
+from premask.errors import InvalidMask
+from premask.files import replacing_text, write_atomically
+from premask.images import Image, read_file
+from premask.labels.clip_frames import (
+    MAX_FRAMES,
+    ClipStems,
+    Frames,
+    ObjectNumbers,
+    frame_name,
+    looked_at,
+)
+from premask.labels.json_files import list_in, number_in, read_json
+from premask.labels.numbering import number_new, numbered
+from premask.masks import Mask, Size
+from premask.shaping.maps import masks_from_number_map, number_map
+
+LEGEND_NAME = "clips.json"
+
+OBJECTS = 1000
+"""An id is `OBJECTS * class + instance`."""
+
+IGNORED = 10
+"""The class of regions in which nothing counts, for evaluations; no label has its number."""
+
+_LEGEND = 'JSON that names the classes: {"classes": {"1": "cat"}, "clips": {}}'
+
+
+def write_mots(
+    clips: Iterable[LabeledClip], folder: Path, categories: Sequence[str] | None = None
+) -> tuple[Path, ...]:
+    """Write a text for each clip, and the names of clips and classes into clips.json.
+
+    Frames have their own numbers, from 0. An instance is the object's track if all are from 1 to
+    999; otherwise objects are counted. MOTS has no pixel of two objects: where they overlap the
+    smaller one of the frame is on top. Crowds are one region that evaluations ignore. Scores and
+    objects without a mask are left out.
+    """
+    numbers, stems, legend = numbered(categories), ClipStems(), dict[str, Any]()
+    for clip in clips:
+        stem, objects, frames = stems.of(clip.name), ObjectNumbers(clip, OBJECTS - 1), []
+        with replacing_text(folder / f"{stem}.txt") as text:
+            for labeled in looked_at(clip):
+                number_new(numbers, labeled.annotations)
+                text.writelines(f"{line}\n" for line in _lines(labeled, objects, numbers))
+                frames.append([labeled.frame, labeled.time])
+        height, width = clip.size_hw
+        size = {"width": width, "height": height}
+        legend[stem] = {"name": clip.name, "fps": clip.fps, **size, "frames": frames}
+    classes = {_class_id(number): name for name, number in numbers.items()}
+    text_of_legend = json.dumps({"classes": classes, "clips": legend})
+    write_atomically(folder / LEGEND_NAME, text_of_legend.encode())
+    return (folder,)
+
+
+def _class_id(number: int) -> int:
+    return number if number < IGNORED else number + 1
+
+
+def _lines(
+    labeled: Labeled, objects: ObjectNumbers, categories: Mapping[str, int]
+) -> Iterator[str]:
+    own = [objects.of(annotation) for annotation in labeled.annotations]
+    annotations = dict(zip(own, labeled.annotations, strict=True))
+    size_hw = labeled.image.size_hw
+    pixels = number_map(labeled.annotations, own, size_hw, highest=objects.largest)
+    ignored = []
+    for number, mask in masks_from_number_map(pixels).items():
+        if annotations[number].crowd:
+            ignored.append(mask)
+        else:
+            class_id = _class_id(categories[annotations[number].label])
+            yield _line(labeled, class_id * OBJECTS + number, class_id, mask)
+    if ignored:
+        yield _line(labeled, IGNORED * OBJECTS, IGNORED, ignored[0].union(*ignored[1:]))
+
+
+def _line(labeled: Labeled, object_id: int, class_id: int, mask: Mask) -> str:
+    height, width = mask.size_hw
+    return f"{labeled.frame} {object_id} {class_id} {height} {width} {mask.rle['counts']}"
+
+
+def read_mots(folder: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[LabeledClip]:
+    """Each text as a clip, in which regions to ignore are crowds.
+
+    What the texts don't tell is in clips.json: the labels (or else the class numbers), and frames
+    in which nothing is. Of `clips` the names and the frames are taken.
+    """
+    legend = _read_legend(folder / LEGEND_NAME) if (folder / LEGEND_NAME).is_file() else {}
+    labels = {int(number): str(name) for number, name in legend.get("classes", {}).items()}
+    stems = ClipStems()
+    known = {stems.of(clip.name): clip for clip in clips}
+    texts = [folder / f"{stem}.txt" for stem in known] or sorted(folder.glob("*.txt"))
+    if not texts:
+        raise InvalidMask(f"'{folder}' has no MOTS texts.")
+    for text in texts:
+        clip = known.get(text.stem) or _described(text.stem, legend.get("clips", {}))
+        yield _clip(text, labels, clip)
+
+
+def _read_legend(path: Path) -> Mapping[str, Any]:
+    legend = read_json(path, _LEGEND)
+    try:
+        for number in dict(legend["classes"]):
+            int(number)
+        for clip in dict(legend["clips"]).values():
+            number_in(clip["fps"])
+            list_in(clip["frames"])
+            int(clip["width"]), int(clip["height"])
+    except (InvalidMask, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidMask(f"'{path}' can't be read ({error}). It must be {_LEGEND}.") from error
+    return dict(legend)
+
+
+def _described(stem: str, clips: Mapping[str, Any]) -> LabeledClip:
+    """The clip as clips.json describes it, with frames in which nothing is."""
+    if stem not in clips:
+        return LabeledClip(name=stem, size_hw=(0, 0), frames=())
+    clip = clips[stem]
+    size_hw = int(clip["height"]), int(clip["width"])
+    frames = tuple(
+        Labeled(
+            image=Image(name=frame_name(stem, int(frame)), size_hw=size_hw),
+            frame=int(frame),
+            time=number_in(time),
+        )
+        for frame, time in clip["frames"]
+    )
+    fps = number_in(clip["fps"]) or 0.0
+    return LabeledClip(name=str(clip["name"]), size_hw=size_hw, frames=frames, fps=fps)
+
+
+def _clip(text: Path, labels: Mapping[int, str], clip: LabeledClip) -> LabeledClip:
+    """The clip with what the text has in its frames; if it has none, it is as long as the text."""
+    lines, size_hw = _lines_by_frame(text), clip.size_hw
+    if size_hw == (0, 0) and lines:
+        first = _object(next(iter(lines.values()))[0], labels, text).mask
+        size_hw = first.size_hw if first is not None else size_hw
+    known = {labeled.frame for labeled in looked_at(clip)}
+    unknown = next((frame for frame in lines if known and frame not in known), None)
+    if unknown is not None:
+        raise InvalidMask(f"'{text}' has the frame {unknown}, which '{clip.name}' does not have.")
+
+    def frames() -> Iterator[Labeled]:
+        for labeled in looked_at(clip) if known else _counted(text.stem, lines, size_hw):
+            found = (_object(line, labels, text) for line in lines.get(labeled.frame or 0, ()))
+            yield replace(labeled, annotations=tuple(found))
+
+    return replace(clip, frames=Frames(frames), size_hw=size_hw)
+
+
+def _counted(stem: str, lines: Mapping[int, object], size_hw: Size) -> Iterator[Labeled]:
+    for frame in range(max(lines, default=-1) + 1):
+        yield Labeled(image=Image(name=frame_name(stem, frame), size_hw=size_hw), frame=frame)
+
+
+def _lines_by_frame(text: Path) -> dict[int, list[str]]:
+    lines = dict[int, list[str]]()
+    for line in read_file(text, text.name).decode("ascii", "replace").splitlines():
+        frame = line.split(" ", 1)[0]
+        if not line.strip():
+            continue
+        if not frame.isdecimal() or int(frame) >= MAX_FRAMES:
+            raise InvalidMask(f"'{text}': {line[:40]!r} does not begin with the number of a frame.")
+        lines.setdefault(int(frame), []).append(line)
+    return lines
+
+
+def _object(line: str, labels: Mapping[int, str], text: Path) -> Annotation:
+    try:
+        _, object_id, class_id, height, width, counts = line.split()
+        mask = Mask.from_rle({"size": [int(height), int(width)], "counts": counts})
+        if int(class_id) == IGNORED:
+            return Annotation(label="", box_xyxy=mask.box_xyxy, mask=mask, crowd=True)
+        label = labels.get(int(class_id), class_id)
+        track = int(object_id) % OBJECTS
+    except (InvalidMask, ValueError) as error:
+        raise InvalidMask(
+            f"'{text}': {line[:40]!r} can't be read ({error}). It must be six numbers and texts: "
+            "frame id class height width run-lengths."
+        ) from error
+    return Annotation(label=label, box_xyxy=mask.box_xyxy, mask=mask, track=track)
