@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Protocol, TextIO
 
 from premask.errors import UnwritableFile, UnwritableOutput
 
@@ -34,15 +34,25 @@ _OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EISDIR, errno.EILSEQ)
 _MOST_NAME_BYTES = 255
 """What nearly all file systems allow for one name."""
 
-_watcher: ContextVar[Callable[[Path], None] | None] = ContextVar("watcher", default=None)
+
+class FileWatcher(Protocol):
+    """Hears of each file before it is written; if it raises, the file stays as it is."""
+
+    def begin(self, path: Path) -> None:
+        """The file is about to be made."""
+        ...
+
+    def finish(self, path: Path, part: Path) -> None:
+        """`part` is whole, and about to take the file's place."""
+        ...
+
+
+_watcher: ContextVar[FileWatcher | None] = ContextVar("watcher", default=None)
 
 
 @contextmanager
-def announcing(watcher: Callable[[Path], None]) -> Iterator[None]:
-    """Tell the watcher of each file that this thread is about to write inside the block.
-
-    The watcher may raise, and then the file is not written.
-    """
+def announcing(watcher: FileWatcher) -> Iterator[None]:
+    """Tell the watcher of each file that this thread writes inside the block."""
     token = _watcher.set(watcher)
     try:
         yield
@@ -62,7 +72,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that takes the place of `path` when the block ends without an error."""
     watcher = _watcher.get()
     if watcher is not None:
-        watcher(path)
+        watcher.begin(path)
     part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +81,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             # Or a crash of the machine could leave an empty file under the right name.
             os.fsync(file.fileno())
+        if watcher is not None:
+            watcher.finish(path, part)
         if path.is_file() and filecmp.cmp(part, path, shallow=False):
             # Nothing has changed: then not even the file's date does.
             part.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ import pytest
 from premask.annotations import Annotation
 from premask.cli import main
 from premask.errors import ModelFailed
+from premask.files import write_atomically
 from premask.images import Image
 from premask.masks import Mask
+from premask.runs.written_files import WrittenFiles
 
 Found = dict[str, int]
 
@@ -31,15 +34,15 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[[Found | None], None]:
+def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Decides how many objects the recipe finds, by image; it fails on those not named."""
 
-    def decide(found: Found | None) -> None:
+    def decide(found: Found | None, *, left: int = 3) -> None:
         def run_stages(images: Sequence[Image], *_: Any) -> list[list[Annotation]]:
             missing = [image.name for image in images if found is None or image.name not in found]
             if missing:
                 raise ModelFailed(f"out of memory at {missing}")
-            return [_objects((found or {})[image.name]) for image in images]
+            return [_objects((found or {})[image.name], left) for image in images]
 
         monkeypatch.setattr("premask.runs.pipeline.run_stages", run_stages)
 
@@ -47,14 +50,18 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[[Found | None], None]:
     return decide
 
 
-def _objects(count: int) -> list[Annotation]:
+def _objects(count: int, left: int) -> list[Annotation]:
     objects = []
     for number in range(count):
         pixels = np.zeros((20, 30), np.bool_)
-        pixels[2 + 4 * number : 5 + 4 * number, 3:9] = True
+        pixels[2 + 4 * number : 5 + 4 * number, left:9] = True
         mask = Mask.from_array(pixels)
         objects.append(Annotation(label="cup", box_xyxy=mask.box_xyxy, mask=mask))
     return objects
+
+
+def _killed(*_: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def annotate(*arguments: object) -> int:
@@ -114,9 +121,9 @@ def test_files_of_a_recipe_that_comes_back_are_its_own_again(
     out = tmp_path / "out"
     assert annotate(photos, "--out", out, *FORMATS) == 0
     first = (out / "masks" / "b_0.png").read_bytes()
-    finds({"a.png": 1, "b.png": 2, "c.png": 0})
+    finds({"a.png": 1, "b.png": 2, "c.png": 0}, left=5)
     assert annotate(photos, "--out", out, *FORMATS, *OTHER) == 0
-    (out / "masks" / "b_0.png").write_bytes(b"what the other recipe left")
+    assert (out / "masks" / "b_0.png").read_bytes() != first
     assert annotate(photos, "--out", out, *FORMATS) == 0
     assert (out / "masks" / "b_0.png").read_bytes() == first
     assert not (out / "masks" / "b_1.png").exists()
@@ -156,6 +163,69 @@ def test_a_coco_file_that_a_person_made_is_not_overwritten(
     assert "premask did not write it" in capsys.readouterr().err
     assert (photos / "coco.json").read_text() == "ground truth"
     assert not (photos / ".premask").exists()
+
+
+def test_results_that_a_person_changed_are_not_overwritten(
+    photos: Path, tmp_path: Path, finds: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert annotate(photos, "--out", out, *FORMATS) == 0
+    before = {name: (out / name).read_bytes() for name in files(out)}
+    for name in ("coco.json", "yolo/data.yaml", "yolo/labels/a.txt"):
+        (out / name).write_text("corrected")
+        for flags in ((), OTHER, ("--no-resume",)):
+            assert annotate(photos, "--out", out, *FORMATS, *flags) == 2
+            assert "was changed after premask wrote it" in capsys.readouterr().err
+        assert (out / name).read_text() == "corrected"
+        (out / name).unlink()
+        assert annotate(photos, "--out", out, *FORMATS) == 0
+        assert {name: (out / name).read_bytes() for name in files(out)} == before
+
+
+def test_a_mask_that_a_person_changed_fails_its_image_alone(
+    photos: Path, tmp_path: Path, finds: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert annotate(photos, "--out", out, *FORMATS) == 0
+    (out / "masks" / "b_0.png").write_bytes(b"painted")
+    finds({"a.png": 2, "b.png": 1, "c.png": 1}, left=5)
+    assert annotate(photos, "--out", out, *FORMATS, *OTHER) == 1
+    assert "failed: b.png" in capsys.readouterr().out
+    assert (out / "masks" / "b_0.png").read_bytes() == b"painted"
+    # What stands in the list of results is what the mask was before it was changed.
+    assert objects_in(out) == {"a.png": 2, "b.png": 1, "c.png": 1}
+
+
+def test_a_stale_mask_that_a_person_changed_stays_and_is_no_photo(
+    photos: Path, finds: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert annotate(photos, "--out", photos, *FORMATS) == 0
+    shutil.copyfile(photos / "masks" / "b_0.png", photos / "masks" / "a_1.png")
+    (photos / "masks" / "b_0.png").write_bytes((photos / "a.png").read_bytes())
+    finds({"a.png": 1, "b.png": 0, "c.png": 0})
+    for _ in range(2):
+        assert annotate(photos, "--out", photos, *FORMATS, *OTHER) == 0
+        assert "Kept 2 files of earlier results" in capsys.readouterr().out
+        assert objects_in(photos) == {"a.png": 1, "b.png": 0, "c.png": 0}
+    assert (photos / "masks" / "b_0.png").read_bytes() == (photos / "a.png").read_bytes()
+
+
+def test_a_run_that_is_killed_while_it_writes_makes_no_file_a_persons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, state = tmp_path / "out", tmp_path / "files.jsonl"
+    with WrittenFiles(out, state).claiming("first"):
+        write_atomically(out / "x.txt", b"first")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", _killed)
+        with pytest.raises(KeyboardInterrupt), WrittenFiles(out, state).claiming("second"):
+            write_atomically(out / "x.txt", b"second")
+    assert (out / "x.txt").read_bytes() == b"first"
+    assert not WrittenFiles(out, state).is_edited(out / "x.txt")
+    WrittenFiles(out, state).remove_all_but({"first", "second"})
+    with WrittenFiles(out, state).claiming("third"):
+        write_atomically(out / "x.txt", b"third")
+    assert not WrittenFiles(out, state).is_edited(out / "x.txt")
 
 
 def test_a_run_that_fails_takes_no_results_away(
@@ -235,11 +305,8 @@ def test_a_killed_run_leaves_no_file_that_nobody_knows_of(
 ) -> None:
     out = tmp_path / "out"
 
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr("premask.runs.journal.Journal.add", killed)
+        patch.setattr("premask.runs.journal.Journal.add", _killed)
         assert annotate(photos, "--out", out, *FORMATS) == 130
     assert "masks/a_1.png" in files(out)
     finds({"a.png": 1, "b.png": 0, "c.png": 0})

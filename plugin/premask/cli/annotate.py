@@ -216,3 +216,9 @@ def _changes(outcome: FolderOutcome, folder: Path) -> Iterator[str]:
         example = printable(str(outcome.removed[0].relative_to(folder)))
         files = counted(len(outcome.removed), "file")
         yield f"Removed {files} of earlier results, such as {example}."
+    if outcome.edited:
+        example = printable(str(outcome.edited[0].relative_to(folder)))
+        files = counted(len(outcome.edited), "file")
+        yield (
+            f"Kept {files} of earlier results, such as {example}: changed after premask wrote it."
+        )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 
 from premask.errors import PremaskError
-from premask.files import announcing
 from premask.report.contact_sheet import ContactSheet
 from premask.report.html_report import MAX_IMAGES, write_report
 from premask.runs.folder_state import (
@@ -53,10 +51,10 @@ def _preview(folder: Path, root: Path | None, page_images: int) -> list[Path]:
     pages = ["report.html"]
     pages += [f"report-{number}.html" for number in range(2, -(-len(names) // page_images) + 1)]
     for old in folder.glob("report-*.html"):
-        if old.name not in pages and files.shows(old) == PREVIEW:
+        if old.name not in pages and files.shows(old) == PREVIEW and not files.is_edited(old):
             old.unlink()
     # Listed, or the next run would take the sheet for a photo if the photos lie here, too.
-    with announcing(partial(files.claim, shows=PREVIEW)):
+    with files.claiming(PREVIEW):
         written = [
             write_report(
                 itertools.islice(results, page_images),

@@ -85,7 +85,7 @@ class FolderContents:
 
     def remove_stale_files(self) -> None:
         """Remove what premask wrote and the folder does not show any more."""
-        self._outcome.removed = self._files.remove_stale()
+        self._outcome.removed, self._outcome.edited = self._files.remove_stale()
         if all(key in self._journal for _, key in self._shown):
             self._journal.forget_what_was_set_aside()
 

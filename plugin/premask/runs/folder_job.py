@@ -50,7 +50,8 @@ class FolderOutcome:
     """How it went: rows of (name, annotations, seconds), failures, and where the results are.
 
     `reused` counts the images that an earlier run did in the same way. Those in `kept` failed now,
-    and keep what an earlier run found. `removed` are files that showed what the folder has no more.
+    and keep what an earlier run found. `removed` are files that showed what the folder has no more;
+    those that a person has changed are in `edited`, and still there.
     """
 
     annotated: int = 0
@@ -61,6 +62,7 @@ class FolderOutcome:
     kept: list[str] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
     removed: list[Path] = field(default_factory=list)
+    edited: list[Path] = field(default_factory=list)
     class_note: str = ""
     notes: Counter[str] = field(default_factory=Counter)
     """How images were read that have more than 8 bits, and how many in each way."""

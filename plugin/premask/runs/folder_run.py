@@ -43,7 +43,7 @@ def annotate_into_folder(
 
 
 def require_own_folder(job: FolderJob) -> None:
-    """`UnwritableFile` where a file that premask did not write has the name of a result."""
+    """`UnwritableFile` where a file that a person made or changed has the name of a result."""
     ResultFiles(job.delivery).require_own()
 
 

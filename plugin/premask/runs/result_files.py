@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from premask.annotations import Labeled
-from premask.files import announcing
 from premask.images import digest_of
 from premask.labels.formats import DatasetFormat
 from premask.runs.delivery import Delivery
 from premask.runs.folder_state import PREVIEW, written_files
 from premask.runs.journal import version_of
+from premask.runs.written_files import Removed
 
 
 class ResultFiles:
@@ -27,7 +27,7 @@ class ResultFiles:
         self._true = {PREVIEW}
 
     def require_own(self) -> None:
-        """`UnwritableFile` where a file that premask did not write has the name of a result."""
+        """`UnwritableFile` where a file that a person made or changed has the name of a result."""
         for form in self.delivery.formats:
             if isinstance(form, DatasetFormat):
                 self._list.require_own(self.delivery.folder / form.file_name)
@@ -35,7 +35,7 @@ class ResultFiles:
     def write_image(self, labeled: Labeled, stem: str) -> None:
         """Write the files of one image; from several threads, if need be."""
         shows = self._of_an_image(version_of(labeled), stem)
-        with announcing(lambda path: self._list.claim(path, shows)):
+        with self._list.claiming(shows):
             self.delivery.write_image_files(labeled, stem)
 
     def has_image(self, labeled: Labeled, stem: str) -> bool:
@@ -57,11 +57,11 @@ class ResultFiles:
         """Write the files for all images, of which `versions` are the names and versions."""
         shows = digest_of(repr([versions, self.delivery.classes]).encode())
         self._true.add(shows)
-        with announcing(lambda path: self._list.claim(path, shows)):
+        with self._list.claiming(shows):
             return self.delivery.write_dataset_files(read_all, labels)
 
-    def remove_stale(self) -> list[Path]:
-        """Remove what premask wrote and what is not true any more."""
+    def remove_stale(self) -> Removed:
+        """Remove what premask wrote and what is not true any more, but no person's changes."""
         return self._list.remove_all_but(self._true)
 
     def _of_an_image(self, version: str, stem: str) -> str:
