@@ -100,6 +100,19 @@ def test_a_checkpoints_own_classes_keep_their_order(
     assert known_classes(recipe.with_settings(settings), Prompts()) == classes
 
 
+def test_a_mistyped_label_is_refused_before_anything_is_loaded(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "config.json", json.dumps({"id2label": SEGFORMER}))
+    arguments = (photos / "x.jpg", "--recipe", "clothes", "--out", tmp_path / "out")
+    model = ("--set", f"find.model=segformer:{tmp_path}")
+    assert annotate(*arguments, *model, "--set", "select.labels=Drss") == 2
+    assert "select.labels: There is no category 'Drss'. Did you mean 'Dress'?" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture
 def photos(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
     folder = tmp_path / "photos"
@@ -136,6 +149,17 @@ def test_what_the_list_does_not_name_is_left_out_and_named(
     assert annotate(*arguments, "--classes", "cat") == 0
     assert "--classes does not name it: face" in capsys.readouterr().out
     assert json.loads((tmp_path / "out/coco.json").read_text())["annotations"] == []
+
+
+def test_classes_that_are_never_found_are_named_before_the_run(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # They may stand in a list for several models, so they are no error.
+    arguments = (photos / "x.jpg", "--recipe", "faces", "--out", tmp_path / "out")
+    assert annotate(*arguments, "--classes", "cat,face,fce") == 0
+    assert "never finds: cat, fce." in capsys.readouterr().err
+    assert annotate(*arguments, "--classes", "face") == 0
+    assert "never finds" not in capsys.readouterr().err
 
 
 def test_a_run_says_when_numbers_follow_what_was_found(

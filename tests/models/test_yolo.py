@@ -15,13 +15,16 @@ import torch
 from safetensors.torch import load_file
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
-from premask.errors import MissingWeights, UnsafeWeights, UnsupportedPrompt
+from premask.errors import MissingWeights, UnknownCategory, UnsafeWeights, UnsupportedPrompt
 from premask.images import Image
 from premask.masks import Mask
 from premask.models.families.yolo.checkpoints import read_model
 from premask.models.families.yolo.finder import YoloFinder
 from premask.models.options import YoloOptions
+from premask.models.weights.pickle_data import class_names
 from premask.prompts import Exemplar, Hint, Phrase, Prompts
+from premask.recipes.class_names import known_classes
+from premask.recipes.recipe import recipe_of
 from tests.models.detector_checks import (
     asking,
     assert_differ,
@@ -114,6 +117,33 @@ def test_own_classes_are_found_as_documented(
         assert_on_image(found, image)
         assert {hint.label for hint in found} <= {"cup", "woman", "Käse"}
         assert all((hint.mask is not None) == ("seg" in kind) for hint in found)
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_classes_are_read_from_the_file_alone(
+    folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("the weights were read"))
+    recipe = recipe_of("yolo").with_settings({"find.model": f"yolo:{folder / kind}.pt"})
+    assert known_classes(recipe, NOTHING_SAID) == ("cup", "woman", "Käse")
+    chosen = recipe.with_settings({"select.labels": ("Käse", "cup")})
+    assert known_classes(chosen, NOTHING_SAID) == ("cup", "Käse")
+    with pytest.raises(UnknownCategory, match="Did you mean 'woman'"):
+        known_classes(recipe.with_settings({"select.labels": ("women",)}), NOTHING_SAID)
+
+
+def test_classes_of_the_averaged_model_count_and_lists_are_numbered(tmp_path: Path) -> None:
+    """As earlier versions of Ultralytics wrote them, in the middle of a training."""
+    model, averaged = tiny.model_of("yolov8"), tiny.model_of("yolov8")
+    averaged.names = ["cat", "dog", "cow"]
+    torch.save({"model": model, "ema": averaged}, tmp_path / "last.pt")
+    assert class_names(tmp_path / "last.pt") == {0: "cat", 1: "dog", 2: "cow"}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no checkpoint"])
+def test_a_broken_file_names_no_classes(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken.pt").write_bytes(content)
+    assert class_names(tmp_path / "broken.pt") == {}
 
 
 def test_phrases_are_read_by_clip(
@@ -381,6 +411,7 @@ from pathlib import Path
 import numpy as np
 from premask.images import read_image
 from premask.models.options import YoloOptions
+from premask.models.weights.pickle_data import class_names
 from premask.models.families.yolo.finder import YoloFinder
 from premask.prompts import Prompts
 finder = YoloFinder(weights=Path({str(folder / "yolo11-seg.pt")!r}), device="cpu")

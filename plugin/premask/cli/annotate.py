@@ -143,6 +143,8 @@ def _annotate(options: argparse.Namespace) -> int:
     require_usable_prompts(recipe, job.prompts)
     job.require_usable_names()
     require_own_folder(job)
+    if unexpected := job.delivery.unexpected_classes():
+        print(printable(unexpected), file=sys.stderr)
     if options.download:
         for checkpoint in recipe.checkpoints:
             fetch(checkpoint)

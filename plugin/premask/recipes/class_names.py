@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from premask.errors import UnknownCategory
 from premask.models.catalog import Checkpoint
 from premask.models.parts.categories import wanted_classes
 from premask.models.registry import FAMILIES
 from premask.models.weights.installed import located_weights
+from premask.models.weights.pickle_data import class_names
 from premask.prompts import Prompts
 from premask.recipes.recipe import Recipe
 from premask.recipes.stage_settings import FindStage
@@ -22,7 +24,8 @@ def known_classes(recipe: Recipe, prompts: Prompts) -> tuple[str, ...]:
     """The labels that this recipe can give; none where nobody knows before it has looked.
 
     They come from what is asked for, from the recipe's own settings, or from the checkpoint's
-    list, in this order of precedence; `select.labels` takes from them what it lets through.
+    list, in this order of precedence; `select.labels` takes from them what it lets through, and is
+    an `UnknownCategory` where it names what is never found.
     """
     if recipe.find is None:
         names = _pointed_at(prompts)
@@ -30,10 +33,17 @@ def known_classes(recipe: Recipe, prompts: Prompts) -> tuple[str, ...]:
             names = (recipe.matte.label,)
     else:
         names = _findable(recipe.find, prompts)
+        _require_findable(recipe.select.labels, names)
     wanted = recipe.select.labels
     if wanted and not recipe.select.remaining:
         names = tuple(name for name in names if name in wanted) or wanted
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _require_findable(wanted: Sequence[str], names: Sequence[str]) -> None:
+    for name in wanted:
+        if names and name not in names:
+            raise UnknownCategory(name, names, where="select.labels: ")
 
 
 def _pointed_at(prompts: Prompts) -> tuple[str, ...]:
@@ -61,13 +71,15 @@ def _findable(find: FindStage, prompts: Prompts) -> tuple[str, ...]:
 
 
 def _names_of(checkpoint: Checkpoint) -> Mapping[int, str]:
-    """The checkpoint's classes by number, as its config.json names them."""
+    """The checkpoint's classes by number, as its config.json or its .pt file names them."""
     only = FAMILIES[checkpoint.family].label
     if only:
         return {0: only}
     path = located_weights(checkpoint)
     if path is None:
         return {}
+    if path.suffix == ".pt":
+        return class_names(path)
     config = (path if path.is_dir() else path.parent) / "config.json"
     return _read_names(config)
 

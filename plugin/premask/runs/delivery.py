@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,15 @@ class Delivery:
         for form in self.formats:
             if isinstance(form, DatasetFormat) and form.require_names is not None:
                 form.require_names(names)
+
+    def unexpected_classes(self) -> str:
+        """Which of the classes are never found, or nothing; a list may be meant for more models."""
+        names = [name for name in self.classes if self.known and name not in self.known]
+        if not names:
+            return ""
+        near = difflib.get_close_matches(names[0], self.known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        return f"--classes names what this recipe never finds: {', '.join(names)}.{hint}"
 
     def class_note(self, labels: Iterable[str]) -> str:
         """What a person should know about the numbers of the classes, or nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from premask.errors import PremaskError
@@ -17,7 +18,7 @@ from premask.runs.inputs import Input
 from premask.runs.pipeline import BATCH_SIZE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FolderJob:
     """What to annotate, how, and what to write where; of `classes` only these, in their order.
 
@@ -34,9 +35,10 @@ class FolderJob:
     resume: bool = True
     allowed_hosts: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def delivery(self) -> Delivery:
         """What is written where, with the classes' numbers."""
+        # Kept, because the classes that a checkpoint knows are read from its file.
         known = known_classes(self.recipe, self.prompts)
         return Delivery(folder=self.folder, formats=self.formats, classes=self.classes, known=known)
 

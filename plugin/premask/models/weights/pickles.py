@@ -7,7 +7,7 @@ import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from premask.errors import MissingWeights, UnsafeWeights
 from premask.models.weights.torch_archive import ambiguity
@@ -41,7 +41,22 @@ TENSORS = frozenset(
 
 def imported_names(path: Path) -> frozenset[str]:
     """Full names of all classes and functions that unpickling the file would import."""
-    return frozenset(_names(_pickle_in(path), path))
+    return frozenset(
+        _modern_name(*str(argument).split(" ", 1))
+        for name, argument in instructions_in(path)
+        if name == "GLOBAL"
+    )
+
+
+def instructions_in(path: Path) -> Iterator[tuple[str, Any]]:
+    """The instructions of the file's pickle with their arguments, all of known kinds."""
+    try:
+        for instruction, argument, _ in pickletools.genops(_pickle_in(path)):
+            if instruction.name not in KNOWN_INSTRUCTIONS:
+                raise _refused(path, f"its pickle has the instruction {instruction.name}")
+            yield instruction.name, argument
+    except (ValueError, UnicodeDecodeError) as error:
+        raise _refused(path, f"its pickle is broken ({error})") from error
 
 
 def require_known(path: Path, known: Collection[str]) -> frozenset[str]:
@@ -91,17 +106,6 @@ def _pickle_in(path: Path) -> bytes:
 def _begins_like_a_zip(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(4) == b"PK\x03\x04"
-
-
-def _names(data: bytes, path: Path) -> Iterator[str]:
-    try:
-        for instruction, argument, _ in pickletools.genops(data):
-            if instruction.name not in KNOWN_INSTRUCTIONS:
-                raise _refused(path, f"its pickle has the instruction {instruction.name}")
-            if instruction.name == "GLOBAL":
-                yield _modern_name(*str(argument).split(" ", 1))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise _refused(path, f"its pickle is broken ({error})") from error
 
 
 def _modern_name(module: str, name: str) -> str:
