@@ -107,7 +107,7 @@ def clips(draw: st.DrawFn, *, disjoint: bool) -> list[LabeledClip]:
     kinds = {track: draw(labels) for track in tracks}
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
 
-    def frames(stem: str) -> Iterator[Labeled]:
+    def frames(name: str) -> Iterator[Labeled]:
         for frame in sorted(draw(st.sets(st.integers(0, 40), max_size=5))):
             there = draw(st.lists(st.sampled_from(tracks), unique=True)) if tracks else []
             owners = random.integers(0, len(tracks) + 1, SIZE_HW)
@@ -119,7 +119,7 @@ def clips(draw: st.DrawFn, *, disjoint: bool) -> list[LabeledClip]:
             if not disjoint and draw(st.booleans()):
                 box = (0.5, 1.0, 6.25, 4.0)
                 annotations.append(Annotation(label="box", box_xyxy=box, track=None))
-            yield labeled(stem, frame, draw(st.none() | st.floats(0, 9)), *annotations)
+            yield labeled(name, frame, draw(st.none() | st.floats(0, 9)), *annotations)
 
     def noisy(mask: Mask, label: str, track: int) -> Annotation:
         own = Annotation(label=label, box_xyxy=mask.box_xyxy, mask=mask, track=track)
@@ -128,12 +128,11 @@ def clips(draw: st.DrawFn, *, disjoint: bool) -> list[LabeledClip]:
         score, source = draw(st.none() | st.floats(0, 1)), draw(st.sampled_from(((), ("x", "y"))))
         return replace(own, score=score, source=source, keyframe=draw(st.booleans()))
 
-    stems = [name.removesuffix(".mp4") for name in names]
     return [
         LabeledClip(
-            name=name, size_hw=SIZE_HW, frames=tuple(frames(stem)), fps=draw(st.floats(0, 99))
+            name=name, size_hw=SIZE_HW, frames=tuple(frames(name)), fps=draw(st.floats(0, 99))
         )
-        for name, stem in zip(names, stems, strict=True)
+        for name in names
     ]
 
 

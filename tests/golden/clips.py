@@ -16,8 +16,8 @@ from premask.annotations import Annotation, Labeled, LabeledClip
 from premask.errors import UnreadableImage
 from premask.images import Image
 from premask.labels.clip_formats import CLIP_FORMATS
-from premask.labels.clip_frames import frame_name
 from premask.masks import Mask
+from premask.video.frames import frame_name
 
 GOLDEN_CLIPS = Path(__file__).parent / "clips"
 
@@ -39,8 +39,10 @@ def golden_clips() -> list[LabeledClip]:
         name="day 1/street.mp4",
         size_hw=SIZE_HW,
         frames=(
-            *(labeled("day 1/street", frame, time, *there) for frame, time, there in frames),
-            replace(labeled("day 1/street", 6, 0.24), error=UnreadableImage("street", "cut off")),
+            *(labeled("day 1/street.mp4", frame, time, *there) for frame, time, there in frames),
+            replace(
+                labeled("day 1/street.mp4", 6, 0.24), error=UnreadableImage("street", "cut off")
+            ),
         ),
         fps=25.0,
         phrases=("cat", "a red car"),
@@ -76,8 +78,8 @@ def found(
     )
 
 
-def labeled(stem: str, frame: int, time: float | None, *annotations: Annotation) -> Labeled:
-    image = Image(name=frame_name(stem, frame), size_hw=SIZE_HW)
+def labeled(clip_name: str, frame: int, time: float | None, *annotations: Annotation) -> Labeled:
+    image = Image(name=frame_name(clip_name, frame), size_hw=SIZE_HW)
     return Labeled(image=image, annotations=annotations, frame=frame, time=time)
 
 

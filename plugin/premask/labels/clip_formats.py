@@ -24,7 +24,7 @@ class ClipWriter(Protocol):
         """Write to `path`, and return the paths of what was written.
 
         Frames that failed are left out; one in which nothing is was looked at. A frame is called by
-        its image's name: that of its file, or what `clip_frames.frame_name` makes. Some formats go
+        its image's name: that of its file, or what `video.frames.frame_name` makes. Some formats go
         through a clip twice.
         """
         ...

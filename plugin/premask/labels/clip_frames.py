@@ -14,17 +14,8 @@ MAX_FRAMES = 2**24
 """The most frames of a clip that are read: three days of video. More is a broken file."""
 
 
-def frame_name(clip_stem: str, frame: int) -> str:
-    """What a frame of a video file is called, as if it had been taken out into a folder.
-
-    >>> frame_name("day 1/street", 12)
-    'day 1/street/00012.jpg'
-    """
-    return f"{clip_stem}/{frame:05d}.jpg"
-
-
 def frame_stem(labeled: Labeled) -> str:
-    """The name of a frame in the folder of its clip: `00012` of `street/00012.jpg`."""
+    """The name of a frame in the folder of its clip: `000012` of `street.mp4/000012.png`."""
     return PurePosixPath(labeled.image.name).stem
 
 

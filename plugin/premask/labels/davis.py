@@ -98,13 +98,14 @@ def _clip(folder: Path, legend: Mapping[str, Any], known: LabeledClip | None) ->
     objects = legend.get("objects") or {}
     labels = {int(number): str(found["category"]) for number, found in objects.items()}
     files, places = sorted(folder.glob("*.png")), places_of_frames(known)
+    name = known.name if known else str(legend.get("name", folder.name))
 
     def frames() -> Iterator[Labeled]:
         for position, file in enumerate(files):
             numbers = pixels_from_png(file.read_bytes())
             size_hw = (numbers.shape[0], numbers.shape[1])
             own = Labeled(
-                image=Image(name=f"{folder.name}/{file.stem}.jpg", size_hw=size_hw),
+                image=Image(name=f"{name}/{file.name}", size_hw=size_hw),
                 frame=int(file.stem) if file.stem.isdecimal() else position,
             )
             found = (
@@ -117,7 +118,7 @@ def _clip(folder: Path, legend: Mapping[str, Any], known: LabeledClip | None) ->
 
     first = pixels_from_png(files[0].read_bytes()).shape if files else (0, 0)
     return LabeledClip(
-        name=known.name if known else str(legend.get("name", folder.name)),
+        name=name,
         size_hw=(first[0], first[1]),
         frames=Frames(frames),
         fps=known.fps if known else number_in(legend.get("fps")) or 0.0,

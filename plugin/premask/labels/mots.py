@@ -17,13 +17,13 @@ from premask.labels.clip_frames import (
     ClipStems,
     Frames,
     ObjectNumbers,
-    frame_name,
     looked_at,
 )
 from premask.labels.json_files import list_in, number_in, read_json
 from premask.labels.numbering import number_new, numbered
 from premask.masks import Mask, Size
 from premask.shaping.maps import masks_from_number_map, number_map
+from premask.video.frames import frame_name
 
 LEGEND_NAME = "clips.json"
 
@@ -127,17 +127,17 @@ def _described(stem: str, clips: Mapping[str, Any]) -> LabeledClip:
     if stem not in clips:
         return LabeledClip(name=stem, size_hw=(0, 0), frames=())
     clip = clips[stem]
-    size_hw = int(clip["height"]), int(clip["width"])
+    name, size_hw = str(clip["name"]), (int(clip["height"]), int(clip["width"]))
     frames = tuple(
         Labeled(
-            image=Image(name=frame_name(stem, int(frame)), size_hw=size_hw),
+            image=Image(name=frame_name(name, int(frame)), size_hw=size_hw),
             frame=int(frame),
             time=number_in(time),
         )
         for frame, time in clip["frames"]
     )
     fps = number_in(clip["fps"]) or 0.0
-    return LabeledClip(name=str(clip["name"]), size_hw=size_hw, frames=frames, fps=fps)
+    return LabeledClip(name=name, size_hw=size_hw, frames=frames, fps=fps)
 
 
 def _clip(text: Path, labels: Mapping[int, str], clip: LabeledClip) -> LabeledClip:

@@ -137,11 +137,8 @@ class Video:
                 return
 
     def frame_name(self, index: int) -> str:
-        """What the frame is called: the name of its file in a folder, else the clip's and a number.
-
-        Numbers have six digits, as in `ffmpeg -i CLIP -start_number 0 FOLDER/%06d.png`.
-        """
-        return self.names[index] if self.names else f"{self.name}/{index:06d}"
+        """What the frame is called: its file in a folder, else the clip and a number."""
+        return self.names[index] if self.names else frame_name(self.name, index)
 
     def _frame(self, picture: Picture) -> Frame:
         index, time, rgb = picture
@@ -159,6 +156,15 @@ class Video:
             raise UnreadableVideo(
                 self.name, f"it is cut off: the file says that it has {count}", frame=last + 1
             )
+
+
+def frame_name(clip_name: str, index: int) -> str:
+    """What a frame without a file is called: as `ffmpeg -i CLIP -start_number 0 CLIP/%06d.png`.
+
+    >>> frame_name("day 1/street.mp4", 12)
+    'day 1/street.mp4/000012.png'
+    """
+    return f"{clip_name}/{index:06d}.png"
 
 
 def open_video(path: str | Path, name: str | None = None) -> Video:

@@ -11,10 +11,11 @@ from premask.annotations import Annotation, Labeled, LabeledClip
 from premask.errors import InvalidMask, PremaskError
 from premask.geometry import Box
 from premask.images import Image
-from premask.labels.clip_frames import Frames, frame_name, require_frames
+from premask.labels.clip_frames import Frames, require_frames
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.json_files import list_in, number_in, read_json
 from premask.masks import Size
+from premask.video.frames import frame_name
 
 Json = Mapping[str, Any]
 
@@ -157,9 +158,8 @@ def _clip(video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]) -> La
 def _made_names(video: Json, tracks: Sequence[_Track]) -> Iterator[str]:
     """Names for the frames of a video that has none."""
     length = len(tracks[0].segmentations) if tracks else video.get("length", 0)
-    stem = PurePosixPath(_clip_name(video, ())).stem
     for number in range(require_frames(length, f"video {video['id']}")):
-        yield frame_name(stem, number)
+        yield frame_name(_clip_name(video, ()), number)
 
 
 def _clip_name(video: Json, names: Sequence[object]) -> str:
