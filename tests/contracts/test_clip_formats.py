@@ -21,7 +21,7 @@ from tests.contracts.test_formats import assert_same
 from tests.golden.clips import GOLDEN_CLIPS, SIZE_HW, found, golden_clips, labeled
 from tests.golden.dataset import files_below
 
-ALL_KEPT = ("ytvis", "coco", "coco-mattes")
+ALL_KEPT = ("ytvis", "ytvis-uncompressed", "coco", "coco-mattes")
 """Formats that keep all that annotations without mattes have; a new one should be among them."""
 
 DISJOINT = ("davis", "mots")

@@ -67,6 +67,13 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
             read=read_ytvis,
         ),
         ClipFormat(
+            name="ytvis-uncompressed",
+            help="the same with run lengths as lists of numbers, for tools without pycocotools",
+            file_name="ytvis_uncompressed.json",
+            write=partial(write_ytvis, compressed=False),
+            read=read_ytvis,
+        ),
+        ClipFormat(
             name="davis",
             help="as DAVIS and YouTube-VOS: one indexed PNG a frame; the smallest object is on top",
             file_name="davis",

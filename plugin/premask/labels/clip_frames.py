@@ -66,12 +66,12 @@ class ClipStems:
 class ObjectNumbers:
     """The number of each object of a clip, from 1 on, for formats that want small ones.
 
-    If all objects have tracks from 1 to `highest`, these are the numbers. Otherwise objects are
+    If all objects have tracks from 1 to `keeps_to`, these are the numbers. Otherwise objects are
     counted in the order in which they come; one without a track is in one frame only.
     """
 
-    def __init__(self, clip: LabeledClip, highest: int) -> None:
-        """Go through the clip once; `UnwritableOutput` for too many objects."""
+    def __init__(self, clip: LabeledClip, *, keeps_to: int, highest: int) -> None:
+        """Go through the clip once; `UnwritableOutput` if it has more objects than `highest`."""
         labels, untracked = dict[int, str](), 0
         for labeled in looked_at(clip):
             for annotation in labeled.annotations:
@@ -79,7 +79,7 @@ class ObjectNumbers:
                     untracked += 1
                 else:
                     labels.setdefault(annotation.track, annotation.label)
-        kept = not untracked and all(1 <= track <= highest for track in labels)
+        kept = not untracked and all(1 <= track <= keeps_to for track in labels)
         numbers = labels if kept else range(1, len(labels) + 1)
         self.by_track = dict(zip(labels, numbers, strict=True))
         self.labels = dict(zip(numbers, labels.values(), strict=True))

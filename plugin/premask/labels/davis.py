@@ -26,6 +26,9 @@ from premask.shaping.maps import HIGHEST_NUMBER, masks_from_number_map, number_m
 
 PICTURES_NAME = "Annotations"
 LEGEND_NAME = "meta.json"
+VOID = 255
+"""What evaluations leave out, in a PNG of 8 bits; so no object gets this number."""
+
 _RESOLUTIONS = ("480p", "Full-Resolution")
 _LEGEND = 'JSON as in YouTube-VOS: {"videos": {"clip": {"objects": {"1": {"category": "cat"}}}}}'
 
@@ -35,18 +38,19 @@ def write_davis(
 ) -> tuple[Path, ...]:
     """Write `Annotations/<clip>/<frame>.png`, and the objects' labels into YouTube-VOS's meta.json.
 
-    A number is the object's track if all are from 1 on; otherwise objects are counted. Where
-    objects overlap the smaller one of the frame is on top. Beyond 255 objects a PNG has 16 bits and
+    A number is the object's track if all are from 1 to 254; otherwise objects are counted. Where
+    objects overlap the smaller one of the frame is on top. Beyond 254 objects a PNG has 16 bits and
     no colors. Scores, times, and objects without a mask are left out.
     """
     stems, legend = ClipStems(), dict[str, Any]()
     for clip in clips:
-        stem, numbers = stems.of(clip.name), ObjectNumbers(clip, HIGHEST_NUMBER)
+        numbers = ObjectNumbers(clip, keeps_to=VOID - 1, highest=HIGHEST_NUMBER)
+        stem = stems.of(clip.name)
+        # Where 255 is an object like others, all pictures have 16 bits.
+        highest = numbers.largest if numbers.largest < VOID else HIGHEST_NUMBER
         for labeled in looked_at(clip):
             own = [numbers.of(annotation) for annotation in labeled.annotations]
-            pixels = number_map(
-                labeled.annotations, own, labeled.image.size_hw, highest=numbers.largest
-            )
+            pixels = number_map(labeled.annotations, own, labeled.image.size_hw, highest=highest)
             path = folder / PICTURES_NAME / stem / f"{frame_stem(labeled)}.png"
             write_atomically(path, png_from_numbers(pixels))
         objects = {

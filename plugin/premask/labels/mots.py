@@ -48,7 +48,8 @@ def write_mots(
     """
     numbers, stems, legend = numbered(categories), ClipStems(), dict[str, Any]()
     for clip in clips:
-        stem, objects, frames = stems.of(clip.name), ObjectNumbers(clip, OBJECTS - 1), []
+        objects = ObjectNumbers(clip, keeps_to=OBJECTS - 1, highest=OBJECTS - 1)
+        stem, frames = stems.of(clip.name), []
         with replacing_text(folder / f"{stem}.txt") as text:
             for labeled in looked_at(clip):
                 number_new(numbers, labeled.annotations)

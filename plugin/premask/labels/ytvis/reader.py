@@ -157,7 +157,7 @@ def _clip(video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]) -> La
 
 def _made_names(video: Json, tracks: Sequence[_Track]) -> Iterator[str]:
     """Names for the frames of a video that has none."""
-    length = len(tracks[0].segmentations) if tracks else video.get("length", 0)
+    length = video.get("length", len(tracks[0].segmentations) if tracks else 0)
     for number in range(require_frames(length, f"video {video['id']}")):
         yield frame_name(_clip_name(video, ()), number)
 

@@ -35,16 +35,20 @@ class _Track(NamedTuple):
 
 
 def write_ytvis(
-    clips: Iterable[LabeledClip], path: Path, categories: Sequence[str] | None = None
+    clips: Iterable[LabeledClip],
+    path: Path,
+    categories: Sequence[str] | None = None,
+    *,
+    compressed: bool = True,
 ) -> tuple[Path, ...]:
     """Write one file in one pass over each clip.
 
     A clip comes frame by frame, and the file wants it track by track. Meanwhile masks wait on the
     disk; in memory are 16 bytes for each object in each frame of one clip, the names of its frames,
     and one track's boxes and scores. Frames that failed are left out, mattes are left out, and an
-    empty mask is the same as none.
+    empty mask is the same as none. Run lengths that are not `compressed` are lists of numbers.
     """
-    writer = _Writer(numbered(categories))
+    writer = _Writer(numbered(categories), compressed)
     # The videos are listed before all annotations, which wait in a file of their own.
     with replacing(path) as file, tempfile.TemporaryFile(dir=path.parent) as waiting:
         file.write(_HEAD)
@@ -67,6 +71,7 @@ class _Writer:
     """The numbers given so far, and which phrases were looked for in which clip."""
 
     categories: dict[str, int]
+    compressed: bool
     pairs: list[Json] = field(default_factory=list)
     _annotations: int = 0
 
@@ -106,7 +111,7 @@ class _Writer:
                 lone += found.track is None
                 own = lone if found.track is None else 0
                 track = _Track(found.track, found.label, found.crowd, own)
-                if not tracks.add(track, position, _shape(found, frames[-1])):
+                if not tracks.add(track, position, self._shape(found, frames[-1])):
                     raise InvalidMask(
                         f"The track {found.track} ('{found.label}') is twice in frame {frames[-1]} "
                         f"of '{clip.name}'. Give one of the two objects another track."
@@ -116,14 +121,16 @@ class _Writer:
         video |= {"file_names": names, "frame_numbers": frames}
         return {**video, "times": times} if any(time is not None for time in times) else video
 
-
-def _shape(annotation: Annotation, frame: int) -> Json:
-    return {
-        **shape_to_coco(annotation),
-        "score": None if annotation.score is None else float(annotation.score),
-        "source": annotation.source,
-        "keyframe": frame if annotation.keyframe else None,
-    }
+    def _shape(self, annotation: Annotation, frame: int) -> Json:
+        shape = shape_to_coco(annotation)
+        if annotation.mask is not None and not self.compressed:
+            shape["segmentation"]["counts"] = annotation.mask.run_lengths.tolist()
+        return {
+            **shape,
+            "score": None if annotation.score is None else float(annotation.score),
+            "source": annotation.source,
+            "keyframe": frame if annotation.keyframe else None,
+        }
 
 
 def _write_track(file: BinaryIO, head: Json, rows: Iterable[tuple[int, Json]]) -> None:
