@@ -78,13 +78,14 @@ def read_results(folder: Path, root: Path | None = None) -> Iterator[Labeled]:
     they were, or, if folder and images have moved together, where they are now.
     """
     state = read_state(folder)
+    window = tuple(state.get("window") or ()) or None
     with open_journal(folder) as journal:
         entries = state["images"]
         found = [bool(journal.summary(entry["key"]).labels) for entry in entries]
         by_found = sorted(zip(found, entries, strict=True), key=lambda pair: not pair[0])
         for _, entry in by_found:
             try:
-                image = read_image(_place(entry, folder, root), entry["name"])
+                image = read_image(_place(entry, folder, root), entry["name"], window=window)
                 yield replace(journal.get(entry["key"], entry["name"]), image=image)
             except UnreadableImage as error:
                 yield Labeled(image=Image.unread(entry["name"]), error=error)
