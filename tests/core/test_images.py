@@ -368,7 +368,7 @@ def test_tiffs_of_16_bits_in_any_layout(layout: dict[str, Any]) -> None:
 
 def test_a_dark_photo_stretched_from_8_bits_stays_dark() -> None:
     night = photo_like() // 8
-    assert np.array_equal(read(as_png(night[..., ::-1].astype(np.uint16) * np.uint16(257))), night)
+    assert np.array_equal(read(as_png(night[..., ::-1] * np.full(3, 257, np.uint16))), night)
 
 
 def test_deep_colors_are_turned_upright_and_keep_their_profile() -> None:
