@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -29,6 +30,9 @@ READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "HE
 """Pillow's names of the formats that are read. MPO, which some phones call .jpg, counts as JPEG."""
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+_ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
+"""The tag of EXIF, and its values for images that lie on a side."""
 
 
 # Ultralytics puts a function of its own here, which installs a package where a file is no image.
@@ -65,6 +69,20 @@ def decode_bytes(data: bytes, name: str, window: Window | None = None) -> tuple[
         raise UnreadableImage(name, f"it unpacks to too many pixels ({error})") from error
     except OSError as error:
         raise _broken(name, error) from error
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image file, once it is turned upright; its pixels are not decoded."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+            file.seek(0)
+            with _open(file, formats=_formats_for(head, str(path))) as picture:
+                width, height = picture.size
+                turned = picture.getexif().get(_ORIENTATION) in _TURNED
+    except (OSError, ImportError, PIL.Image.DecompressionBombError) as error:
+        raise UnreadableImage(str(path), f"it is no image that can be read ({error})") from error
+    return (width, height) if turned else (height, width)
 
 
 def decode_picture(

@@ -94,6 +94,14 @@ def read_results(folder: Path, root: Path | None = None) -> Iterator[Labeled]:
             yield Labeled(image=Image.unread(name), error=PremaskError(reason))
 
 
+def read_labels(folder: Path) -> Iterator[Labeled]:
+    """What the last run into this folder found, without pixels, in the order of its images."""
+    state = read_state(folder)
+    with open_journal(folder) as journal:
+        for entry in state["images"]:
+            yield journal.get(entry["key"], entry["name"])
+
+
 def missing_images(folder: Path, root: Path | None = None) -> list[str]:
     """The images of the last run into this folder that `read_results` would not find."""
     entries = read_state(folder)["images"]
