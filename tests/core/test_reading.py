@@ -174,7 +174,7 @@ def yolo_set(folder: Path, images: str, labels: str, yaml: str) -> Path:
     exif[274] = 6
     PIL.Image.new("RGB", (20, 10)).save(folder / images / "turned.jpg", exif=exif)
     PIL.Image.new("RGB", (20, 10)).save(folder / images / "none.jpg")
-    (folder / labels / "turned.txt").write_text("1 0.5 0.5 0.2 0.2\n0 0 0 1 0 1 1 0 1 0.75\n")
+    (folder / labels / "turned.txt").write_text("1 0.5 0.5 0.2 0.2 0.5\n0 0 0 1 0 1 1 0 1 0.75\n")
     (folder / "data.yaml").write_text(yaml)
     return folder
 
@@ -198,7 +198,7 @@ def test_yolo_datasets_of_other_tools_are_read_with_their_own_images(
         assert (empty.image.name, empty.annotations) == (name, ())
         assert turned.image.size_hw == (20, 10), "upright"
         box, polygon = turned.annotations
-        assert (box.label, box.box_xyxy, box.score) == ("b", (4, 8, 6, 12), None)
+        assert (box.label, box.box_xyxy, box.score) == ("b", (4, 8, 6, 12), 0.5)
         assert (polygon.label, polygon.score) == ("a", 0.75)
         assert polygon.mask is not None
         assert dataset.images.require(turned.image.name).is_file()

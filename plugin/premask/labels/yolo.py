@@ -115,11 +115,15 @@ def yolo_lines(
 def annotations_from_yolo(
     text: str, size_hw: Size, categories: Sequence[str]
 ) -> tuple[Annotation, ...]:
-    """Read the lines of one image: a class, and four numbers for a box or more for a polygon."""
+    """Read the lines of one image: a class, and four numbers for a box or more for a polygon.
+
+    Ultralytics writes what it predicts with its score at the end of each line.
+    """
+    lines = {number: line for number, line in enumerate(text.splitlines(), start=1) if line.strip()}
+    scored = all(len(line.split()) % 2 == 0 for line in lines.values())
     return tuple(
-        _annotation(line, number, size_hw, categories)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip()
+        _annotation(line, number, size_hw, categories, scored=scored)
+        for number, line in lines.items()
     )
 
 
@@ -154,14 +158,15 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
     write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
 
 
-def _annotation(line: str, number: int, size_hw: Size, categories: Sequence[str]) -> Annotation:
+def _annotation(
+    line: str, number: int, size_hw: Size, categories: Sequence[str], *, scored: bool
+) -> Annotation:
     try:
         index, *shares = line.split()
         if not 0 <= int(index) < len(categories):
             raise InvalidMask(f"class {index}")
         label = categories[int(index)]
-        # Ultralytics writes what it predicts with its score at the end of the line.
-        score = float(shares.pop()) if len(shares) % 2 else None
+        score = float(shares.pop()) if scored else None
         if len(shares) == _BOX_NUMBERS:
             return Annotation(label=label, score=score, box_xyxy=_box_of(_sides(shares, size_hw)))
         # Ultralytics reads them in this precision, so that a point near the edge of its pixel is in
