@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from premask.models.families.edgetam import edgetam_segmenter
     from premask.models.families.eomt import eomt_finder
     from premask.models.families.florence2.finder import florence2_finder
+    from premask.models.families.flow.tracker import FlowTracker
     from premask.models.families.grabcut import GrabcutSegmenter
     from premask.models.families.grounding_dino import grounding_dino_finder
     from premask.models.families.haar import HaarFinder
@@ -84,5 +85,7 @@ if TYPE_CHECKING:
         "u2net": U2netMatter,
         "vitmatte": VitMatteMatter,
     }
-    TRACKERS: dict[str, Callable[..., Tracker]] = {}
+    TRACKERS: dict[str, Callable[..., Tracker]] = {
+        "flow": FlowTracker,
+    }
     PHRASE_TRACKERS: dict[str, Callable[..., PhraseTracker]] = {}

@@ -38,6 +38,16 @@ class GrabcutOptions:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowOptions:
+    """Optical flow against a picture of the object."""
+
+    least_score: float = setting(
+        0.3, "an object of which less looks like itself is lost", minimum=0, maximum=1
+    )
+    search: bool = setting(True, "whether an object that was lost is looked for in each frame")
+
+
 def band_setting(share: float) -> Any:
     """How wide a trimap's unknown band is, for objects of all sizes."""
     return setting(

@@ -17,6 +17,7 @@ from premask.models.options import (
     EomtOptions,
     EverythingOptions,
     Florence2Options,
+    FlowOptions,
     GrabcutOptions,
     GroundingDinoOptions,
     HaarOptions,
@@ -89,6 +90,12 @@ FAMILIES: dict[str, Family] = {
         stages=("find", "matte"),
         extra="offline",
         label="subject",
+    ),
+    "flow": Family(
+        adapter="premask.models.families.flow.tracker:FlowTracker",
+        stages=("track",),
+        extra="offline",
+        options={"track": FlowOptions},
     ),
     "closed-form": Family(
         adapter="premask.models.families.closed_form:ClosedFormMatter",

@@ -1,1 +1,0 @@
-"""Labels in files, whoever wrote them: read, converted, merged, split, made into training sets."""

@@ -1,0 +1,1 @@
+"""Following objects without weights: dense optical flow, and colors at the edge."""
