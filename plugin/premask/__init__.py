@@ -8,6 +8,7 @@ from premask.version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from premask.annotations import Annotation, Labeled
+    from premask.datasets.reading import Dataset, read
     from premask.errors import PremaskError
     from premask.images import Image, read_image
     from premask.masks import Mask, Matte
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Annotation",
     "BoxPrompt",
+    "Dataset",
     "Exemplar",
     "Hint",
     "Image",
@@ -38,6 +40,7 @@ __all__ = [
     "__version__",
     "built_in_recipes",
     "label",
+    "read",
     "read_image",
     "recipe_of",
     "write",
@@ -49,6 +52,10 @@ _HOMES = {
     "premask.annotations": (
         "Annotation",
         "Labeled",
+    ),
+    "premask.datasets.reading": (
+        "Dataset",
+        "read",
     ),
     "premask.errors": ("PremaskError",),
     "premask.images": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from premask.errors import PremaskError
@@ -20,7 +20,8 @@ class Annotation:
     pixels of which it covers at least half. `track` is the same number for the same object in
     several images; in a `keyframe` of a clip somebody pointed at it, and it did not just follow
     from other frames. A `crowd` is one mask for many objects, which COCO's annotators draw where
-    they can't tell them apart; no model makes one.
+    they can't tell them apart; no model makes one. `extra` is what a COCO file says of the object
+    beyond that, by its keys, and is written into the next one.
     """
 
     label: str
@@ -32,6 +33,7 @@ class Annotation:
     source: tuple[str, ...] = ()
     crowd: bool = False
     keyframe: bool = False
+    extra: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,8 @@ class Labeled:
 
     Without annotations and without an error, the image was looked at and nothing was found. An
     image that failed has its error here, so that it doesn't stop a run. `seconds` is the image's
-    share of the time that the stages took.
+    share of the time that the stages took. `extra` is what a COCO file says of the image beyond its
+    name and size.
     """
 
     image: Image
@@ -49,6 +52,7 @@ class Labeled:
     seconds: float = field(default=0.0, compare=False)
     frame: int | None = None
     time: float | None = None
+    extra: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

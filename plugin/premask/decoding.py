@@ -1,10 +1,11 @@
-"""The bytes of image files -> upright RGB in sRGB: formats, color profiles, deep gray values."""
+"""The bytes of image files -> upright RGB in sRGB: formats, orientation, color profiles."""
 
 from __future__ import annotations
 
 import io
 import warnings
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -12,6 +13,14 @@ import PIL.ImageCms
 import PIL.ImageOps
 from numpy.typing import NDArray
 
+from premask.deep_values import (
+    Window,
+    colors_in_eight_bits,
+    declared_bits,
+    gray_in_eight_bits,
+    has_colors_of_16_bits,
+    read_bytes,
+)
 from premask.errors import UnreadableImage
 from premask.geometry import MAX_PIXELS
 
@@ -22,18 +31,20 @@ READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "HE
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
-_DEPTHS = (8, 10, 12, 14, 16)
-"""How many bits cameras, microscopes and scanners have for a gray value."""
-
-_TIFF_BITS, _TIFF_HIGHEST = 258, 281  # the tags BitsPerSample and MaxSampleValue
+_ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
+"""The tag of EXIF, and its values for images that lie on a side."""
 
 
 # Ultralytics puts a function of its own here, which installs a package where a file is no image.
 _open = PIL.Image.open
 
 
-def decode_bytes(data: bytes, name: str) -> tuple[Rgb, str]:
-    """The pixels of a file, and in words how its gray values became 8 bits, if they had more."""
+def decode_bytes(data: bytes, name: str, window: Window | None = None) -> tuple[Rgb, str]:
+    """The pixels of a file, and in words how its values became 8 bits, if they had more.
+
+    Those between the ends of the window go from black to white, in all files alike; without one,
+    each file's own bits decide.
+    """
     if not data:
         raise UnreadableImage(name, "the file is empty")
     try:
@@ -41,8 +52,15 @@ def decode_bytes(data: bytes, name: str) -> tuple[Rgb, str]:
             # Pillow warns at half the size at which it refuses; our own bound is checked below.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
             # Only these: some of Pillow's other readers start programs.
-            with _open(io.BytesIO(data), formats=_formats_for(data, name)) as picture:
-                return decode_picture(picture, name)
+            formats = _formats_for(data, name)
+            with _open(io.BytesIO(data), formats=formats) as picture:
+                if not has_colors_of_16_bits(picture):
+                    return decode_picture(picture, name, window)
+                # Pillow keeps one of the two bytes of a color; so the file is read once for each.
+                with _open(io.BytesIO(data), formats=formats) as again:
+                    read_bytes(picture, "upper")
+                    read_bytes(again, "lower")
+                    return decode_picture(picture, name, window, again)
     except (PIL.UnidentifiedImageError, ImportError) as error:
         # An ImportError is Ultralytics', too, where it was imported before premask.
         known = ", ".join(READABLE)
@@ -53,8 +71,27 @@ def decode_bytes(data: bytes, name: str) -> tuple[Rgb, str]:
         raise _broken(name, error) from error
 
 
-def decode_picture(picture: PIL.Image.Image, name: str) -> tuple[Rgb, str]:
-    """The same for what Pillow has opened already."""
+def upright_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image file, once it is turned upright; its pixels are not decoded."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+            file.seek(0)
+            with _open(file, formats=_formats_for(head, str(path))) as picture:
+                width, height = picture.size
+                turned = picture.getexif().get(_ORIENTATION) in _TURNED
+    except (OSError, ImportError, PIL.Image.DecompressionBombError) as error:
+        raise UnreadableImage(str(path), f"it is no image that can be read ({error})") from error
+    return (width, height) if turned else (height, width)
+
+
+def decode_picture(
+    picture: PIL.Image.Image,
+    name: str,
+    window: Window | None = None,
+    lower_bytes: PIL.Image.Image | None = None,
+) -> tuple[Rgb, str]:
+    """The same for what Pillow has opened already, of which it may have the upper bytes only."""
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise UnreadableImage(
@@ -62,8 +99,14 @@ def decode_picture(picture: PIL.Image.Image, name: str) -> tuple[Rgb, str]:
         )
     try:
         # Asked first, because a picture that was turned has no tags any more.
-        declared = _declared_bits(picture)
-        shallow, note = _eight_bits(PIL.ImageOps.exif_transpose(picture), declared)
+        declared = declared_bits(picture)
+        upright = PIL.ImageOps.exif_transpose(picture)
+        if lower_bytes is None:
+            shallow, note = gray_in_eight_bits(upright, declared, window)
+        else:
+            shallow, note = colors_in_eight_bits(
+                upright, lambda: PIL.ImageOps.exif_transpose(lower_bytes), declared, window
+            )
         rgb = np.asarray(_on_white(_in_srgb(shallow)))
     # Pillow's decoders raise nearly anything on broken files.
     except Exception as error:
@@ -143,38 +186,3 @@ def _in_srgb(picture: PIL.Image.Image) -> PIL.Image.Image:
 @cache
 def _srgb() -> PIL.ImageCms.ImageCmsProfile:
     return PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB"))
-
-
-def _eight_bits(picture: PIL.Image.Image, declared: int) -> tuple[PIL.Image.Image, str]:
-    """Gray values of 16 or 32 bits, or of floats, in 8 bits; and how, in words.
-
-    Of 16 bits the upper eight are taken, but many files have 10, 12 or 14 bits in them, which they
-    declare (TIFF) or not. Where they don't, the fewest bits are taken that hold all values of the
-    picture. Other types go from their least to their greatest value.
-    """
-    if not (picture.mode.startswith("I;16") or picture.mode in ("I", "F")):
-        return picture, ""
-    gray = np.asarray(picture)
-    low, high = float(gray.min()), float(gray.max())
-    # Pillow opens some files of 16 bits as "I", which has 32.
-    if picture.mode == "F" or low < 0 or high >= 65536:
-        scaled = (gray - low) * (255 / (high - low) if high > low else 0)
-        values, note = scaled.astype(np.uint8), f"gray values {low:g} to {high:g} as 0 to 255"
-    else:
-        needed = next(depth for depth in _DEPTHS if high < 2**depth)
-        bits = declared if declared and high < 2**declared else needed
-        values = (gray.astype(np.uint32) >> (bits - 8)).astype(np.uint8)
-        whose = "as the file declares" if bits == declared else "as their range suggests"
-        note = f"gray values of {bits} bits, {whose}"
-    shallow = PIL.Image.fromarray(values)
-    shallow.info = {"icc_profile": picture.info.get("icc_profile")}
-    return shallow, note
-
-
-def _declared_bits(picture: PIL.Image.Image) -> int:
-    """How many bits a TIFF says that its values have, if more than 8 and fewer than 16; else 0."""
-    tags = getattr(picture, "tag_v2", {})
-    highest = tags.get(_TIFF_HIGHEST, 0)
-    highest = int(highest[0] if isinstance(highest, tuple) else highest)
-    bits = highest.bit_length() or int((tags.get(_TIFF_BITS) or (0,))[0])
-    return bits if 8 < bits < 16 else 0

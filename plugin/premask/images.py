@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from premask.decoding import Rgb as Rgb
 from premask.decoding import decode_bytes, decode_picture
+from premask.deep_values import Window
 from premask.errors import UnreadableImage
 from premask.geometry import IntBox, box_slices
 
@@ -35,8 +36,8 @@ class Image:
 
     `digest` is a hash of the file or of the pixels, and tells whether they have changed. `pixels`
     is None for an image whose pixels are not in memory: its labels need the size only. An image
-    that could not be read, and one of unknown size, has the size (0, 0). `note` says how gray
-    values of more than 8 bits became 8.
+    that could not be read, and one of unknown size, has the size (0, 0). `note` says how values of
+    more than 8 bits became 8.
     """
 
     name: str
@@ -75,28 +76,36 @@ class Image:
             return _digest_of_pixels(self.rgb)
         down, across = (max(1, side // PROBES) for side in self.size_hw)
         probes = _digest_of_pixels(self.rgb[::down, ::across])
-        return digest_of(repr(("digest", self.digest, self.size_hw, probes)).encode())
+        # The note: through another window, other pixels come of the same file.
+        noted = (self.note,) if self.note else ()
+        return digest_of(repr(("digest", self.digest, self.size_hw, probes, *noted)).encode())
 
     def cropped(self, box_xyxy: IntBox) -> Image:
         """A part of the image. Its digest follows from that of the whole."""
         rgb = np.ascontiguousarray(self.rgb[box_slices(box_xyxy)])
         digest = self.digest and digest_of(repr(("part", self.digest, box_xyxy)).encode())
-        return Image.from_rgb(rgb, name=self.name, digest=digest)
+        return Image.from_rgb(rgb, name=self.name, digest=digest, note=self.note)
 
 
-def read_image(source: ImageSource, name: str | None = None) -> Image:
-    """Decode one image, turned upright; `name` is what people call it (by default its path)."""
+def read_image(
+    source: ImageSource, name: str | None = None, *, window: Window | None = None
+) -> Image:
+    """Decode one image, turned upright; `name` is what people call it (by default its path).
+
+    Of values of more than 8 bits, those in the window go from black to white; without one, each
+    file's own bits decide.
+    """
     if isinstance(source, np.ndarray):
         return _from_array(source, name or "array")
     if isinstance(source, PIL.Image.Image):
         name = name or str(getattr(source, "filename", "") or "image")
-        rgb, note = decode_picture(source, name)
+        rgb, note = decode_picture(source, name, window)
         return Image.from_rgb(rgb, name=name, digest=_digest_of_pixels(rgb), note=note)
     if isinstance(source, (str, Path)):
         name = name or str(source)
         source = read_file(Path(source), name)
     name = name or "bytes"
-    rgb, note = decode_bytes(source, name)
+    rgb, note = decode_bytes(source, name, window)
     return Image.from_rgb(rgb, name=name, digest=digest_of(source), note=note)
 
 

@@ -7,12 +7,15 @@ import struct
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
 import pytest
 import skimage.data
+import tifffile
 from numpy.typing import NDArray
 
 from premask import decoding
@@ -321,3 +324,113 @@ def test_a_run_says_how_deep_gray_values_were_read(
     assert main(["annotate", str(tmp_path), "--recipe", "faces", "--out", str(tmp_path / "o")]) == 0
     expected = "read in 2 images: gray values of 12 bits, as their range suggests"
     assert expected in capsys.readouterr().out
+
+
+def as_png(bgr: NDArray[Any]) -> bytes:
+    return cv2.imencode(".png", bgr.astype(np.uint16))[1].tobytes()
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colors_of_any_depth_are_neither_black_nor_burnt(bits: int, channels: int) -> None:
+    """Against OpenCV, which reads all 16 bits."""
+    colors = np.linspace(0, 2**bits - 1, 64 * 48 * channels).reshape(64, 48, channels)
+    colors[..., 3:] = 65535  # opaque, as these files are
+    data = as_png(colors.astype(np.uint16))
+    image = read_image(data, "file")
+    deep = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert deep is not None
+    assert np.array_equal(image.rgb, deep[..., 2::-1] >> (bits - 8))
+    assert image.note == f"color values of {bits} bits, as their range suggests"
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {},
+        {"byteorder": ">"},
+        {"tile": (16, 16)},
+        {"compression": "deflate"},
+        {"planarconfig": "separate"},
+        {"planarconfig": "separate", "byteorder": ">"},
+    ],
+    ids=str,
+)
+def test_tiffs_of_16_bits_in_any_layout(layout: dict[str, Any]) -> None:
+    """As tifffile writes them; Pillow reads planes of 16 bits as if they had 8, without a word."""
+    for bits in (12, 16):
+        colors = np.linspace(0, 2**bits - 1, 48 * 64 * 3).reshape(48, 64, 3).astype(np.uint16)
+        planes = np.moveaxis(colors, 2, 0) if "planarconfig" in layout else colors
+        file = io.BytesIO()
+        tifffile.imwrite(file, planes, photometric="rgb", **layout)
+        assert np.array_equal(read(file.getvalue()), colors >> (bits - 8))
+
+
+def test_a_dark_photo_stretched_from_8_bits_stays_dark() -> None:
+    night = photo_like() // 8
+    assert np.array_equal(read(as_png(night[..., ::-1].astype(np.uint16) * 257)), night)
+
+
+def test_deep_colors_are_turned_upright_and_keep_their_profile() -> None:
+    colors = (photo_like() // 2).astype(np.uint16) << 4
+    picture = PIL.Image.open(io.BytesIO(as_png(colors[..., ::-1])))
+    assert picture.mode == "RGB"
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        colors,
+        photometric="rgb",
+        extratags=[(274, 3, 1, 6, True), (34675, 7, len(wide_profile()), wide_profile(), True)],
+    )
+    shallow = saved(PIL.Image.fromarray(photo_like() // 2), "PNG", icc_profile=wide_profile())
+    assert np.array_equal(read(file.getvalue()), np.rot90(read(shallow), -1))
+
+
+def test_a_window_is_the_same_for_all_images() -> None:
+    window = (1000.0, 5095.0)
+    dark = np.full((8, 8), 1500, np.uint16)
+    bright = np.array([[0, 1000, 1500, 5095, 40_000, 65_535]], np.uint16)
+    expected = {0: 0, 1000: 0, 1500: 500 >> 4, 5095: 255, 40_000: 255, 65_535: 255}
+    for gray in (dark, bright):
+        colors = np.stack([gray] * 3, axis=-1)
+        wanted = np.vectorize(expected.get)(gray)
+        for data in (saved(PIL.Image.fromarray(gray), "PNG"), as_png(colors)):
+            image = read_image(data, "file", window=window)
+            assert np.array_equal(image.rgb[..., 0], wanted)
+            assert image.note.endswith("values 1000 to 5095 as 0 to 255, as asked")
+            assert image.identity != read_image(data, "file").identity
+
+
+def test_floats_go_through_a_window_and_their_holes_are_black() -> None:
+    values = np.array([[np.nan, -1, 0, 0.5, 1, 2, np.inf, -np.inf]], np.float32)
+    data = saved(PIL.Image.fromarray(values), "TIFF")
+    image = read_image(data, "file", window=(0, 1))
+    assert image.rgb[0, :, 0].tolist() == [0, 0, 0, 127, 255, 255, 255, 0]
+    assert image.note == "gray values 0 to 1 as 0 to 255, as asked"
+    assert read_image(data, "file").note == "gray values -1 to 2 as 0 to 255"
+    assert read(data)[0, :, 0].tolist() == [0, 0, 85, 127, 170, 255, 255, 0]
+
+
+def test_a_window_holds_for_a_whole_run_and_decides_its_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for name, highest in (("a.png", 500), ("b.png", 4000)):
+        gray = np.linspace(0, highest, 64 * 64).reshape(64, 64).astype(np.uint16)
+        PIL.Image.fromarray(gray).save(photos / name)
+    command = ["annotate", str(photos), "--recipe", "subject", "--out", str(out)]
+    command += ["--format", "cutout,coco"]
+    assert main([*command, "--window", "0,4095"]) == 0
+    said = capsys.readouterr().out
+    assert "read in 2 images: gray values 0 to 4095 as 0 to 255, as asked" in said
+    assert main([*command, "--window", "0,4095"]) == 0
+    assert "2 kept from before" in capsys.readouterr().out
+    # Through another window it is another picture.
+    assert main(command) == 0
+    replaced = capsys.readouterr()
+    assert "this run replaces them" in replaced.err
+    assert "2 annotated now" in replaced.out
+    assert main(["preview", str(out)]) == 0
+    for wrong in ("4095", "4095,0", "0,nan"):
+        assert main([*command, "--window", wrong]) == 2

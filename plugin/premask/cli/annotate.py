@@ -30,6 +30,7 @@ from premask.terminal.flags import (
     format_names,
     prompts_from_flags,
     settings_from_flags,
+    window_from_flag,
 )
 from premask.terminal.interrupt import stopping_on_ctrl_c
 from premask.terminal.screen import ProgressLine, counted, duration, printable, table
@@ -85,6 +86,12 @@ def add_command(commands: Commands) -> None:
         metavar="HOST",
         help="fetch from these though they are not in the public internet: localhost:8000",
     )
+    add(
+        "--window",
+        metavar="BLACK,WHITE",
+        help="the values that are black and white in all images of more than 8 bits: 0,4095 "
+        "(default: as many bits as each file has)",
+    )
     add("--root", type=Path, metavar="DIR", help="image names are relative to this folder")
     add(
         "--resume",
@@ -139,6 +146,7 @@ def _annotate(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         resume=options.resume,
         allowed_hosts=tuple(options.allow_hosts),
+        window=window_from_flag(options.window) if options.window else None,
     )
     require_usable_prompts(recipe, job.prompts)
     job.require_usable_names()

@@ -11,7 +11,8 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask
 from premask.files import LazyFiles
 from premask.images import Image
-from premask.labels.png import png_from_numbers, read_pngs
+from premask.labels.glimpse import Glimpse
+from premask.labels.png import mode_of_first_png, png_from_numbers, read_pngs
 from premask.shaping.maps import NumberMap, masks_from_number_map, number_map
 from premask.toml import parse_toml
 
@@ -19,6 +20,12 @@ from premask.toml import parse_toml
 def ade20k_files(labeled: Labeled, stem: str) -> LazyFiles:
     """One map an image, in ADE20K's numbers and colors; 0 is what is none of its classes."""
     return {f"{stem}.png": lambda: png_from_numbers(ade20k_map(labeled), ade20k_palette())}
+
+
+def are_ade20k(glimpse: Glimpse) -> bool:
+    """Whether a folder has maps in ADE20K's colors."""
+    mode, palette = mode_of_first_png(glimpse)
+    return mode == "P" and palette.startswith(ade20k_palette())
 
 
 def read_ade20k(folder: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:

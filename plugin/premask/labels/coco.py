@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from premask.annotations import Annotation, Labeled
-from premask.errors import InvalidMask, PremaskError
+from premask.errors import InvalidMask
 from premask.files import replacing
 from premask.geometry import Box, box_area
 from premask.images import Image
-from premask.labels.coco_ids import CocoIds, ImageId
+from premask.json_stream import JsonStream
+from premask.labels.coco_ids import CocoIds, ImageId, UnusedIds
+from premask.labels.coco_index import CocoIndex
 from premask.labels.coco_rle import (
     mask_from_segmentation,
     mask_to_polygons,
     matte_from_planes,
     matte_to_planes,
 )
+from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import write_list, write_record
 from premask.masks import Size
 
 Json = dict[str, Any]
 
 # No date: the same labels give the same bytes.
-_HEAD = b'{"info": {"description": "Annotated by premask"},\n"licenses": [],\n"images": ['
+_HEAD: Json = {"info": {"description": "Annotated by premask"}, "licenses": []}
+
+_IMAGE_KEYS = frozenset({"file_name", "width", "height"})
+_ANNOTATION_KEYS = frozenset(
+    {"image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "score"}
+) | {"alpha_planes", "track_id", "source", "keyframe"}
+"""The keys whose meaning is in `Labeled` and `Annotation`. The others are kept as they are."""
 
 
 def write_coco(
@@ -53,13 +64,16 @@ def write_coco(
     record_of = partial(annotation_to_coco, polygons=polygons, mattes=mattes)
     # COCO lists all images before all annotations, so the annotations wait in a file of their own.
     with replacing(path) as file, tempfile.TemporaryFile(dir=path.parent) as spool:
-        file.write(_HEAD)
+        head = {**_HEAD, **ids.head}
+        file.write(b"{")
+        for key, value in head.items():
+            file.write(f"{json.dumps(key)}: {json.dumps(value)},\n".encode())
+        file.write(b'"images": [')
         _write_lists(labeled, file, spool, ids, record_of, in_clip)
         file.write(b'\n],\n"annotations": [')
         spool.seek(0)
         shutil.copyfileobj(spool, file)
-        names = ({"id": number, "name": name} for name, number in ids.categories.items())
-        write_list(file, "categories", names)
+        write_list(file, "categories", map(ids.category_record, ids.categories))
         if videos:
             write_list(file, "videos", videos)
         file.write(b"\n]}\n")
@@ -70,7 +84,7 @@ def annotation_to_coco(
     annotation: Annotation,
     *,
     image_id: ImageId,
-    annotation_id: int,
+    annotation_id: ImageId,
     category_id: int,
     polygons: bool = False,
     mattes: bool = False,
@@ -104,33 +118,103 @@ def shape_to_coco(annotation: Annotation, *, polygons: bool = False) -> Json:
 
 def read_coco(path: Path) -> tuple[Labeled, ...]:
     """Read a COCO file; the images come without their pixels."""
+    return tuple(stream_coco(path))
+
+
+def stream_coco(path: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
+    """Read a COCO file image after image, with the annotations of one in memory at a time.
+
+    COCO itself tells all about its `images`, so none have to be given.
+    """
+    with reading_coco(path), path.open("rb") as file:
+        yield from _labeled(file)
+
+
+def labeled_from_coco(data: Mapping[str, Any]) -> Iterator[Labeled]:
+    """Every image of a COCO dict with its annotations, in the file's order."""
+    return _labeled(io.BytesIO(json.dumps(data).encode()))
+
+
+def is_coco(glimpse: Glimpse) -> bool:
+    """Whether a file has COCO's lists; those of videos and of panoptic maps are other formats."""
+    lists = {"images", "annotations", "categories"} & glimpse.keys.keys()
+    of_records = glimpse.keys.get("annotations", frozenset())
+    if of_records:
+        return "image_id" in of_records and "segments_info" not in of_records
+    return len(lists) > 1 and "videos" not in glimpse.keys
+
+
+def coco_ids(path: Path) -> CocoIds:
+    """The categories of a COCO file with their ids, and what else it says of the whole dataset."""
+    with reading_coco(path), path.open("rb") as file:
+        stream, head = JsonStream(file), {}
+        for key in stream.object_keys():
+            if key in ("images", "annotations"):
+                stream.skip()
+            else:
+                head[key] = stream.value()
+        return _ids_from_head(head)
+
+
+@contextmanager
+def reading_coco(path: Path) -> Iterator[None]:
+    """Turn what goes wrong inside the block into an `InvalidMask` that names the file."""
     try:
-        data = json.loads(path.read_bytes())
-        return tuple(labeled_from_coco(data))
+        yield
+    except InvalidMask as error:
+        raise InvalidMask(f"'{path}': {error}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PremaskError(
+        raise InvalidMask(
             f"'{path}' can't be read as COCO: {type(error).__name__}: {error}. It must be JSON "
             "with the lists 'images', 'annotations' and 'categories'."
         ) from error
 
 
-def labeled_from_coco(data: Mapping[str, Any]) -> Iterator[Labeled]:
-    """Every image of a COCO dict with its annotations, in the file's order."""
-    labels = {category["id"]: category["name"] for category in data["categories"]}
-    records: dict[Any, list[Json]] = {image["id"]: [] for image in data["images"]}
-    for record in data["annotations"]:
-        if record["image_id"] not in records or record["category_id"] not in labels:
-            raise _invalid(record, "its image_id or its category_id is not in the file")
-        records[record["image_id"]].append(record)
-    for image in data["images"]:
-        size_hw = _size_of(image)
-        yield Labeled(
-            image=Image(name=image["file_name"], size_hw=size_hw),
-            annotations=tuple(
-                annotation_from_coco(record, labels[record["category_id"]], size_hw)
-                for record in records[image["id"]]
-            ),
-        )
+def _ids_from_head(head: Json) -> CocoIds:
+    records = {str(record["name"]): record for record in head["categories"]}
+    return CocoIds(
+        categories={name: int(record["id"]) for name, record in records.items()},
+        head={key: value for key, value in head.items() if key != "categories"},
+        category_records=records,
+    )
+
+
+def _labeled(file: BinaryIO) -> Iterator[Labeled]:
+    index = CocoIndex.of(file)
+    index.annotations.require_images(index.image_ids, file)
+    labels = labels_from_head(index.head)
+    for image in index.images(file):
+        records = index.annotations.of(image["id"], file)
+        yield labeled_from_records(image, records, labels)
+
+
+def labels_from_head(head: Json) -> dict[object, str]:
+    """The names of the categories by their ids."""
+    return {category["id"]: str(category["name"]) for category in head["categories"]}
+
+
+def labeled_from_records(
+    image: Json, records: Iterable[Json], labels: Mapping[object, str]
+) -> Labeled:
+    """An entry of COCO's `images` with entries of its `annotations`."""
+    size_hw = _size_of(image)
+    return Labeled(
+        image=Image(name=image["file_name"], size_hw=size_hw),
+        annotations=tuple(
+            annotation_from_coco(record, _label_of(record, labels), size_hw) for record in records
+        ),
+        extra=_others(image, _IMAGE_KEYS),
+    )
+
+
+def _label_of(record: Json, labels: Mapping[object, str]) -> str:
+    if record.get("category_id") not in labels:
+        raise _invalid(record, f"its category_id {record.get('category_id')!r} is not in the file")
+    return labels[record["category_id"]]
+
+
+def _others(record: Mapping[str, Any], known: frozenset[str]) -> Json:
+    return {key: value for key, value in record.items() if key not in known}
 
 
 def _size_of(image: Mapping[str, Any]) -> Size:
@@ -159,6 +243,7 @@ def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -
             source=tuple(record.get("source", ())),
             crowd=bool(record.get("iscrowd")),
             keyframe=bool(record.get("keyframe")),
+            extra=_others(record, _ANNOTATION_KEYS),
         )
     except (InvalidMask, KeyError, TypeError, ValueError) as error:
         raise _invalid(record, f"{type(error).__name__}: {error}") from error
@@ -173,25 +258,26 @@ def _write_lists(
     in_clip: Callable[[Labeled], Json] | None,
 ) -> None:
     """Images go into the file, annotations into the spool; `ids` learns new labels."""
-    annotation_id = 0
+    annotation_ids, written = UnusedIds(), 0
     looked_at = (one for one in labeled if one.error is None)
     for place, one in enumerate(looked_at, start=1):
         height, width = one.image.size_hw
-        image_id = ids.image(one.image.name)
+        image_id = ids.image(one.image.name, one.extra.get("id"))
         image = {"id": image_id, "file_name": one.image.name, "width": width, "height": height}
-        more = {} if in_clip is None else in_clip(one)
+        more = _others(one.extra, frozenset({"id"})) | (in_clip(one) if in_clip else {})
         write_record(file, image | more, place)
         for annotation in one.annotations:
-            annotation_id += 1
+            written += 1
             record = record_of(
                 annotation,
                 image_id=image_id,
-                annotation_id=annotation_id,
+                annotation_id=annotation_ids.take(annotation.extra.get("id")),
                 category_id=ids.category(annotation.label),
             )
+            record |= _others(annotation.extra, frozenset({"id"}))
             if "video_id" in more:
                 record["video_id"] = more["video_id"]
-            write_record(spool, record, annotation_id)
+            write_record(spool, record, written)
 
 
 def _xywh(box_xyxy: Box) -> list[float]:

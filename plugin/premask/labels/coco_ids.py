@@ -14,17 +14,47 @@ ImageId = int | str
 """COCO's own are numbers, other people's may be texts."""
 
 
+class UnusedIds:
+    """Hands out each id once."""
+
+    def __init__(self) -> None:
+        # Nearly always ids are counted from 1 on, and then a million of them need no memory.
+        self._all_up_to = self._highest = 0
+        self._others: set[ImageId] = set()
+
+    def take(self, own: object = None) -> ImageId:
+        """The id that something has already, unless it is taken, or else the number after all."""
+        is_id = isinstance(own, (int, str)) and not isinstance(own, bool)
+        taken: ImageId = self._highest + 1
+        if is_id and own not in self._others and not self._is_counted(own):
+            assert isinstance(own, (int, str))
+            taken = own
+        if taken == self._all_up_to + 1:
+            self._all_up_to += 1
+        else:
+            self._others.add(taken)
+        if isinstance(taken, int):
+            self._highest = max(self._highest, taken)
+        return taken
+
+    def _is_counted(self, own: object) -> bool:
+        return isinstance(own, int) and 0 < own <= self._all_up_to
+
+
 @dataclass(slots=True, kw_only=True)
 class CocoIds:
     """Ids by name. Where no file gave the images' ids, they are counted in the order they come in.
 
-    A label that no category has gets the number after the highest.
+    A label that no category has gets the number after the highest. `head` is what else a file says
+    of the whole dataset, and `category_records` what it says of each category.
     """
 
     categories: dict[str, int] = field(default_factory=dict)
     images: Mapping[str, ImageId] | None = None
     source: str = ""
-    _counted: int = 0
+    head: Mapping[str, object] = field(default_factory=dict)
+    category_records: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    _own: UnusedIds = field(default_factory=UnusedIds)
     _by_last_part: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
@@ -56,17 +86,28 @@ class CocoIds:
             categories=dict(self.categories),
             images=self.images,
             source=self.source,
+            head=self.head,
+            category_records=self.category_records,
             _by_last_part=self._by_last_part,
         )
+
+    def category_record(self, label: str) -> dict[str, object]:
+        """An entry of COCO's `categories`, with what the file said of it."""
+        told = self.category_records.get(label, {})
+        return {"id": self.categories[label], "name": label} | {
+            key: value for key, value in told.items() if key not in ("id", "name")
+        }
 
     def category(self, label: str) -> int:
         return self.categories.setdefault(label, max(self.categories.values(), default=0) + 1)
 
-    def image(self, name: str) -> ImageId:
-        """The id of the image that the file calls so, or of the only one of that name anywhere."""
+    def image(self, name: str, own: object = None) -> ImageId:
+        """The id of the image that the file calls so, or of the only one of that name anywhere.
+
+        Without a file it is the image's own, if no other image has it, or the next number.
+        """
         if self.images is None:
-            self._counted += 1
-            return self._counted
+            return self._own.take(own)
         if name in self.images:
             return self.images[name]
         alike = self._by_last_part.get(PurePosixPath(name).name, [])

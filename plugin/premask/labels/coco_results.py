@@ -1,17 +1,26 @@
-"""Annotations -> COCO's file of results, which its evaluation reads: a list, without the images."""
+"""Annotations <-> COCO's file of results, which its evaluation reads: a list without images."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from premask.annotations import Annotation, Labeled
 from premask.files import replacing
-from premask.labels.coco import shape_to_coco
+from premask.images import Image
+from premask.json_stream import JsonStream
+from premask.labels.coco import (
+    labeled_from_records,
+    labels_from_head,
+    reading_coco,
+    shape_to_coco,
+)
 from premask.labels.coco_ids import CocoIds
+from premask.labels.coco_index import CocoIndex, OwnedRecords
+from premask.labels.glimpse import Glimpse
 
 Json = dict[str, Any]
 
@@ -62,3 +71,33 @@ def _without_box(line: bytes) -> bytes:
     record = json.loads(line)
     del record["bbox"]
     return json.dumps(record).encode()
+
+
+def is_coco_results(glimpse: Glimpse) -> bool:
+    """Whether a file is a list of results."""
+    return {"image_id", "category_id"} <= glimpse.item_keys
+
+
+def results_reader(truth: Path) -> Callable[[Path, Iterable[Image]], Iterator[Labeled]]:
+    """A reader that takes the names from the COCO file for which the results were made.
+
+    Images of that file that have no result were looked at in vain.
+    """
+
+    def read(path: Path, images: Iterable[Image] = (), /) -> Iterator[Labeled]:
+        with reading_coco(path), path.open("rb") as file, truth.open("rb") as truth_file:
+            results = _index(file)
+            with reading_coco(truth):
+                index = CocoIndex.of(truth_file)
+            results.require_images(index.image_ids, file)
+            labels = labels_from_head(index.head)
+            for image in index.images(truth_file):
+                yield labeled_from_records(image, results.of(image["id"], file), labels)
+
+    return read
+
+
+def _index(file: BinaryIO) -> OwnedRecords:
+    records = OwnedRecords()
+    records.add_list(JsonStream(file))
+    return records

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from premask.annotations import Labeled
 from premask.errors import UnknownFormat
 from premask.files import LazyFiles, write_atomically
 from premask.images import Image
 from premask.labels import cutout
-from premask.labels.ade20k import ade20k_files, read_ade20k
+from premask.labels.ade20k import ade20k_files, are_ade20k, read_ade20k
 from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
-from premask.labels.coco import read_coco, write_coco
+from premask.labels.coco import coco_ids, is_coco, stream_coco, write_coco
 from premask.labels.coco_ids import CocoIds
-from premask.labels.coco_results import write_coco_results
-from premask.labels.label_studio import read_tasks, write_label_studio
-from premask.labels.png_alpha import alpha_files, read_alpha
-from premask.labels.png_classes import read_class_maps, write_class_maps
-from premask.labels.png_masks import mask_files, read_masks
-from premask.labels.png_objects import object_files, read_object_maps
+from premask.labels.coco_results import (
+    is_coco_results,
+    results_reader,
+    write_coco_results,
+)
+from premask.labels.glimpse import Glimpse
+from premask.labels.label_studio import is_label_studio, read_tasks, write_label_studio
+from premask.labels.png_alpha import alpha_files, are_alphas, read_alpha
+from premask.labels.png_classes import (
+    are_class_maps,
+    class_map_ids,
+    read_class_maps,
+    write_class_maps,
+)
+from premask.labels.png_masks import are_masks, mask_files, read_masks
+from premask.labels.png_objects import are_object_maps, object_files, read_object_maps
 from premask.labels.yolo import read_yolo, write_yolo
-from premask.labels.yolo_dataset import require_own_texts
+from premask.labels.yolo_dataset import is_yolo, require_own_texts, yolo_ids, yolo_images
 
 
 class DatasetWriter(Protocol):
@@ -63,6 +73,14 @@ class DatasetFormat:
     file_name: str
     write: DatasetWriter
     read: Reader | None = None
+    recognizes: Callable[[Glimpse], bool] | None = None
+    """Whether a file or a folder is one of these; a few formats are not found by looking."""
+    ids_of: Callable[[Path], CocoIds] | None = None
+    """The numbers of the classes, where the files tell them."""
+    own_images: Callable[[Path], Mapping[str, Path]] | None = None
+    """The images that lie beside the labels, by the names that the reader knows them by."""
+    read_with: Callable[[Path], Reader] | None = None
+    """A reader that takes names from another file; what its own file lacks."""
     numbers_classes: bool = True
     """Whether it writes numbers in the place of labels."""
     with_ids: Callable[[CocoIds], DatasetWriter] | None = None
@@ -81,6 +99,14 @@ class ImageFormat:
     encode: Callable[[Labeled, str], LazyFiles]
     needs_pixels: bool = False
     read: Reader | None = None
+    recognizes: Callable[[Glimpse], bool] | None = None
+    """Whether a file or a folder is one of these; a few formats are not found by looking."""
+    ids_of: Callable[[Path], CocoIds] | None = None
+    """The numbers of the classes, where the files tell them."""
+    own_images: Callable[[Path], Mapping[str, Path]] | None = None
+    """The images that lie beside the labels, by the names that the reader knows them by."""
+    read_with: Callable[[Path], Reader] | None = None
+    """A reader that takes names from another file; what its own file lacks."""
 
     def files(self, labeled: Labeled, folder: Path, stem: str) -> tuple[Path, ...]:
         """The files that `write` would write; the image's pixels are not needed to name them."""
@@ -95,15 +121,11 @@ class ImageFormat:
         return {} if labeled.error else self.encode(labeled, stem)
 
 
-def _read_coco(path: Path, images: Iterable[Image] = ()) -> Iterable[Labeled]:
-    return read_coco(path)  # COCO itself tells all about its images
-
-
 def _coco_format(
     name: str,
     help_text: str,
     write: Callable[..., tuple[Path, ...]],
-    read: Reader | None = _read_coco,
+    **reading: Any,
 ) -> DatasetFormat:
     return DatasetFormat(
         name=name,
@@ -111,7 +133,7 @@ def _coco_format(
         file_name=f"{name.replace('-', '_')}.json",
         write=write,
         with_ids=lambda ids: partial(write, ids=ids),
-        read=read,
+        **{"read": stream_coco, "ids_of": coco_ids, "recognizes": is_coco} | reading,
     )
 
 
@@ -132,6 +154,9 @@ _DATASET_FORMATS = (
         "COCO's list of results, for its evaluation; `--classes FILE.json` brings your ids",
         write_coco_results,
         read=None,  # it does not tell what its images are called
+        read_with=results_reader,
+        recognizes=is_coco_results,
+        ids_of=None,
     ),
     DatasetFormat(
         name="label-studio",
@@ -140,6 +165,7 @@ _DATASET_FORMATS = (
         numbers_classes=False,
         write=write_label_studio,
         read=read_tasks,
+        recognizes=is_label_studio,
     ),
     DatasetFormat(
         name="label-studio-polygons",
@@ -148,6 +174,7 @@ _DATASET_FORMATS = (
         numbers_classes=False,
         write=partial(write_label_studio, controls=("PolygonLabels",)),
         read=read_tasks,
+        recognizes=is_label_studio,
     ),
     DatasetFormat(
         name="label-studio-boxes",
@@ -156,6 +183,7 @@ _DATASET_FORMATS = (
         numbers_classes=False,
         write=partial(write_label_studio, controls=("RectangleLabels",)),
         read=read_tasks,
+        recognizes=is_label_studio,
     ),
     DatasetFormat(
         name="yolo",
@@ -163,6 +191,9 @@ _DATASET_FORMATS = (
         file_name="yolo",
         write=write_yolo,
         read=read_yolo,
+        recognizes=is_yolo,
+        ids_of=yolo_ids,
+        own_images=yolo_images,
         require_names=require_own_texts,
     ),
     DatasetFormat(
@@ -171,16 +202,11 @@ _DATASET_FORMATS = (
         file_name="classes",
         write=write_class_maps,
         read=read_class_maps,
+        recognizes=are_class_maps,
+        ids_of=class_map_ids,
     ),
 )
 _IMAGE_FORMATS = (
-    ImageFormat(
-        name="png-objects",
-        help="one indexed PNG an image: each pixel's object; the smallest is on top",
-        folder_name="objects",
-        encode=object_files,
-        read=read_object_maps,
-    ),
     ImageFormat(
         name="ade20k",
         help="one indexed PNG an image in the colors of ADE20K that ControlNet expects; other "
@@ -188,6 +214,15 @@ _IMAGE_FORMATS = (
         folder_name="ade20k",
         encode=ade20k_files,
         read=read_ade20k,
+        recognizes=are_ade20k,
+    ),
+    ImageFormat(
+        name="png-objects",
+        help="one indexed PNG an image: each pixel's object; the smallest is on top",
+        folder_name="objects",
+        encode=object_files,
+        read=read_object_maps,
+        recognizes=are_object_maps,
     ),
     ImageFormat(
         name="png-masks",
@@ -195,6 +230,7 @@ _IMAGE_FORMATS = (
         folder_name="masks",
         encode=mask_files,
         read=read_masks,
+        recognizes=are_masks,
     ),
     ImageFormat(
         name="png-alpha",
@@ -202,6 +238,7 @@ _IMAGE_FORMATS = (
         folder_name="alpha",
         encode=alpha_files,
         read=read_alpha,
+        recognizes=are_alphas,
     ),
     ImageFormat(
         name="cutout",

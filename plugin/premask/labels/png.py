@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from premask.errors import InvalidMask
 from premask.images import Image
+from premask.labels.glimpse import Glimpse
 from premask.labels.numbering import files_of_images
 from premask.labels.palette import png_palette
 from premask.masks import Mask
@@ -84,3 +85,13 @@ def read_pngs(folder: Path, images: Iterable[Image]) -> Iterator[tuple[Image, ND
                 f"'{path}' has {size_hw[1]} x {size_hw[0]} pixels, but its image has "
                 f"{image.size_hw[1]} x {image.size_hw[0]}. Is it another image's?"
             )
+
+
+def mode_of_first_png(glimpse: Glimpse) -> tuple[str, bytes]:
+    """Pillow's mode of the first PNG below a folder, and its palette; "" where there is none."""
+    path = glimpse.first(".png")
+    try:
+        with PIL.Image.open(path or "", formats=["PNG"]) as picture:
+            return picture.mode, bytes(picture.getpalette() or ())
+    except (OSError, PIL.Image.DecompressionBombError):
+        return "", b""

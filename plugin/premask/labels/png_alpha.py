@@ -8,7 +8,8 @@ from pathlib import Path
 from premask.annotations import Annotation, Labeled
 from premask.files import LazyFiles
 from premask.images import Image
-from premask.labels.png import png_from_gray, read_pngs
+from premask.labels.glimpse import Glimpse
+from premask.labels.png import mode_of_first_png, png_from_gray, read_pngs
 from premask.masks import Matte
 from premask.shaping.maps import alpha_map
 
@@ -18,6 +19,11 @@ def alpha_files(labeled: Labeled, stem: str) -> LazyFiles:
     return {
         f"{stem}.png": lambda: png_from_gray(alpha_map(labeled.annotations, labeled.image.size_hw))
     }
+
+
+def are_alphas(glimpse: Glimpse) -> bool:
+    """Whether a folder has gray pictures."""
+    return mode_of_first_png(glimpse)[0] == "L"
 
 
 def read_alpha(folder: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:

@@ -10,6 +10,8 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, InvalidSetting
 from premask.files import write_atomically
 from premask.images import Image
+from premask.labels.coco_ids import CocoIds
+from premask.labels.glimpse import Glimpse
 from premask.labels.numbering import Stems, number_new, numbered
 from premask.labels.png import png_from_numbers, read_pngs
 from premask.masks import Size
@@ -34,6 +36,17 @@ def write_class_maps(
     legend = {number: name for name, number in numbers.items()}
     write_atomically(folder / LEGEND_NAME, json.dumps(legend, indent=1).encode())
     return (folder,)
+
+
+def are_class_maps(glimpse: Glimpse) -> bool:
+    """Whether a folder has the legend."""
+    return glimpse.has(LEGEND_NAME)
+
+
+def class_map_ids(folder: Path) -> CocoIds:
+    """The numbers of the classes in the maps."""
+    legend = _read_legend(folder / LEGEND_NAME)
+    return CocoIds(categories={name: number for number, name in legend.items()})
 
 
 def read_class_maps(folder: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:

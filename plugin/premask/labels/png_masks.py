@@ -10,8 +10,9 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask
 from premask.files import LazyFiles
 from premask.images import Image
+from premask.labels.glimpse import Glimpse
 from premask.labels.numbering import Stems
-from premask.labels.png import mask_from_png, png_from_mask
+from premask.labels.png import mask_from_png, mode_of_first_png, png_from_mask
 from premask.masks import Mask
 
 
@@ -22,6 +23,13 @@ def mask_files(labeled: Labeled, stem: str) -> LazyFiles:
         for place, annotation in enumerate(labeled.annotations)
         if annotation.mask is not None
     }
+
+
+def are_masks(glimpse: Glimpse) -> bool:
+    """Whether a folder has gray pictures whose names end in the number of an object."""
+    stems = [Path(name).stem for name in glimpse.names if name.endswith(".png")]
+    numbered = bool(stems) and all(stem.rpartition("_")[2].isdecimal() for stem in stems)
+    return numbered and mode_of_first_png(glimpse)[0] in ("1", "L")
 
 
 def read_masks(folder: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from premask.annotations import Annotation, Labeled
 from premask.files import LazyFiles
 from premask.images import Image
-from premask.labels.png import png_from_numbers, read_pngs
+from premask.labels.glimpse import Glimpse
+from premask.labels.png import mode_of_first_png, png_from_numbers, read_pngs
 from premask.shaping.maps import NumberMap, masks_from_number_map, number_map
 
 
@@ -22,6 +23,11 @@ def object_map(labeled: Labeled) -> NumberMap:
     count = len(labeled.annotations)
     numbers = range(1, count + 1)
     return number_map(labeled.annotations, numbers, labeled.image.size_hw, highest=count)
+
+
+def are_object_maps(glimpse: Glimpse) -> bool:
+    """Whether a folder has maps of numbers, and nothing that names them."""
+    return mode_of_first_png(glimpse)[0] in ("P", "I;16")
 
 
 def read_object_maps(folder: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from premask.labels.numbering import number_new, numbered
 from premask.labels.yolo_dataset import (
     DATASET_NAME,
     Texts,
-    categories_from_yaml,
     dataset_yaml,
-    text_of,
+    find_text,
+    is_in_dataset,
+    read_categories,
     texts_below,
+    yolo_folder,
 )
 from premask.labels.yolo_outline import INSET, Points, mask_to_outline, outline_to_mask
 from premask.masks import Size
@@ -60,29 +63,33 @@ def write_yolo(
     return (folder,)
 
 
-def read_yolo(folder: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
-    """Read the text of each image that has one; an image without a text was not looked at.
+def read_yolo(path: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
+    """Read the text of each image; `path` is the folder of a dataset, or its data.yaml.
 
+    An image of the dataset's own that has no text shows nothing; another one was not looked at.
     YOLO's numbers are shares of the image's width and height, which the texts don't tell, so the
     `images` have to be given.
     """
-    categories = _read_categories(folder / DATASET_NAME)
-    named = [(image, text_of(image.name)) for image in images]
-    for image, text in named or texts_below(folder):
-        path = folder / text
-        if not path.is_file():
+    categories, folder = read_categories(path), yolo_folder(path)
+    named = ((image, find_text(folder, image.name)) for image in images)
+    first = next(named, None)
+    found = chain([first], named) if first is not None else texts_below(folder)
+    for image, text in found:
+        if text is None:
+            if is_in_dataset(folder, image.name):
+                yield Labeled(image=image)
             continue
         if image.size_hw == (0, 0):
             raise InvalidMask(
-                f"'{path}' has shares of its image, but nothing tells the size of '{image.name}'. "
+                f"'{text}' has shares of its image, but nothing tells the size of '{image.name}'. "
                 "Pass the images to the reader, with their sizes."
             )
         try:
             annotations = annotations_from_yolo(
-                path.read_text(encoding="utf-8"), image.size_hw, categories
+                text.read_text(encoding="utf-8"), image.size_hw, categories
             )
         except (InvalidMask, UnicodeDecodeError) as error:
-            raise InvalidMask(f"'{path}': {error}") from error
+            raise InvalidMask(f"'{text}': {error}") from error
         yield Labeled(image=image, annotations=annotations)
 
 
@@ -108,19 +115,16 @@ def yolo_lines(
 def annotations_from_yolo(
     text: str, size_hw: Size, categories: Sequence[str]
 ) -> tuple[Annotation, ...]:
-    """Read the lines of one image: a class, and four numbers for a box or more for a polygon."""
+    """Read the lines of one image: a class, and four numbers for a box or more for a polygon.
+
+    Ultralytics writes what it predicts with its score at the end of each line.
+    """
+    lines = {number: line for number, line in enumerate(text.splitlines(), start=1) if line.strip()}
+    scored = all(len(line.split()) % 2 == 0 for line in lines.values())
     return tuple(
-        _annotation(line, number, size_hw, categories)
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip()
+        _annotation(line, number, size_hw, categories, scored=scored)
+        for number, line in lines.items()
     )
-
-
-def _read_categories(path: Path) -> list[str]:
-    try:
-        return categories_from_yaml(path.read_text(encoding="utf-8"))
-    except (InvalidMask, OSError, ValueError) as error:
-        raise InvalidMask(f"'{path}' can't be read: {error}") from error
 
 
 def _line(number: str, points: Points, size_hw: Size, decimals: int) -> str:
@@ -154,12 +158,17 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
     write_atomically(path, "".join(f"{line}\n" for line in lines).encode())
 
 
-def _annotation(line: str, number: int, size_hw: Size, categories: Sequence[str]) -> Annotation:
+def _annotation(
+    line: str, number: int, size_hw: Size, categories: Sequence[str], *, scored: bool
+) -> Annotation:
     try:
         index, *shares = line.split()
+        if not 0 <= int(index) < len(categories):
+            raise InvalidMask(f"class {index}")
         label = categories[int(index)]
+        score = float(shares.pop()) if scored else None
         if len(shares) == _BOX_NUMBERS:
-            return Annotation(label=label, box_xyxy=_box_of(_sides(shares, size_hw)))
+            return Annotation(label=label, score=score, box_xyxy=_box_of(_sides(shares, size_hw)))
         # Ultralytics reads them in this precision, so that a point near the edge of its pixel is in
         # the same pixel here as there.
         points = np.array(shares, np.float32).reshape(-1, 2)
@@ -172,7 +181,7 @@ def _annotation(line: str, number: int, size_hw: Size, categories: Sequence[str]
             f"Line {number} can't be read as YOLO: {error}. It must be a class of the "
             f"{len(categories)} and a polygon or a box."
         ) from error
-    return Annotation(label=label, box_xyxy=mask.box_xyxy, mask=mask)
+    return Annotation(label=label, score=score, box_xyxy=mask.box_xyxy, mask=mask)
 
 
 def _sides(shares: Iterable[str], size_hw: Size) -> list[float]:

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from premask.errors import InvalidMask, UnwritableOutput
-from premask.images import Image
+from premask.images import SUFFIXES, Image
+from premask.labels.coco_ids import CocoIds
+from premask.labels.glimpse import Glimpse
 
 DATASET_NAME = "data.yaml"
 _IMAGES, _LABELS = "images", "labels"
@@ -27,6 +29,9 @@ _ITEM_ON_A_LINE = re.compile(
     r"[ \t]* (?: [ ]\#.* )? $",
     re.VERBOSE | re.MULTILINE,
 )
+_YAML_SUFFIXES = (".yaml", ".yml")
+_NAMES_KEY = re.compile(r"^names:", re.MULTILINE)
+_PATH_KEY = re.compile(r"^path:[ \t]*(?P<path>[^\n#]+)", re.MULTILINE)
 _NEXT_KEY = re.compile(r"^(?=[^\s#-])", re.MULTILINE)
 
 
@@ -43,6 +48,78 @@ def text_of(name: str) -> Path:
     last = len(folders) - 1 - folders[::-1].index(_IMAGES)
     folders[last] = _LABELS
     return Path(*folders, parts[-1]).with_suffix(".txt")
+
+
+def is_yolo(glimpse: Glimpse) -> bool:
+    """Whether it is a data.yaml, or a folder that has one; other people's have other names."""
+    path = find_yaml(glimpse.path)
+    try:
+        return path is not None and bool(_NAMES_KEY.search(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
+
+
+def find_yaml(path: Path) -> Path | None:
+    """The file with the classes: the path itself, or what lies in the folder."""
+    if path.suffix in _YAML_SUFFIXES:
+        return path
+    if (path / DATASET_NAME).is_file():
+        return path / DATASET_NAME
+    found = sorted(file for file in path.glob("*.y*ml") if file.suffix in _YAML_SUFFIXES)
+    return found[0] if len(found) == 1 else None
+
+
+def yolo_folder(path: Path) -> Path:
+    """Where the images and the texts are: where data.yaml says, if that is here, or beside it."""
+    yaml = find_yaml(path)
+    if yaml is None:
+        return path
+    said = _PATH_KEY.search(yaml.read_text(encoding="utf-8"))
+    folder = yaml.parent / (_text_from_yaml(said["path"]) if said else "")
+    return folder if folder.is_dir() else yaml.parent
+
+
+def yolo_ids(path: Path) -> CocoIds:
+    """The classes of a dataset, with numbers from 1 on."""
+    return CocoIds.counted(read_categories(path))
+
+
+def read_categories(path: Path) -> list[str]:
+    """The names of the classes in their order."""
+    yaml = find_yaml(path) or path / DATASET_NAME
+    try:
+        text = yaml.read_text(encoding="utf-8")
+        if re.search(r"^kpt_shape:", text, re.MULTILINE):
+            raise InvalidMask("Its lines are keypoints, which premask does not read.")
+        return categories_from_yaml(text)
+    except (InvalidMask, OSError, ValueError) as error:
+        raise InvalidMask(f"'{yaml}' can't be read: {error}") from error
+
+
+def yolo_images(path: Path) -> dict[str, Path]:
+    """The images of a dataset, by their names below `images/`, or else below the folder."""
+    folder = yolo_folder(path)
+    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    top = folder / _IMAGES
+    return {
+        file.relative_to(top if top in file.parents else folder).as_posix(): file for file in found
+    }
+
+
+def find_text(folder: Path, name: str) -> Path | None:
+    """The text of an image: where Ultralytics looks, seen from `images/` or from the folder."""
+    below_images = folder / text_of(name)
+    parts = list(PurePosixPath(name).parts)
+    if _IMAGES in parts[:-1]:
+        parts[len(parts) - 2 - parts[-2::-1].index(_IMAGES)] = _LABELS
+    below_folder = folder.joinpath(*parts).with_suffix(".txt")
+    texts = (text for text in (below_images, below_folder) if text.is_file())
+    return next(texts, None)
+
+
+def is_in_dataset(folder: Path, name: str) -> bool:
+    """Whether an image lies where the dataset has its images."""
+    return (folder / _IMAGES / name).is_file() or (folder / name).is_file()
 
 
 class Texts:
@@ -77,7 +154,7 @@ def texts_below(folder: Path) -> Iterator[tuple[Image, Path]]:
         if _LABELS in folders:
             folders[len(folders) - 1 - folders[::-1].index(_LABELS)] = _IMAGES
             if folders[0] == _IMAGES:
-                yield Image(name="/".join([*folders[1:], text.name])), path.relative_to(folder)
+                yield Image(name="/".join([*folders[1:], text.name])), path
 
 
 def dataset_yaml(names: Iterable[str]) -> str:

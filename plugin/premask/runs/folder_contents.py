@@ -45,7 +45,8 @@ class FolderContents:
                 continue
             try:
                 if self._files.delivery.needs_pixels:
-                    labeled = replace(labeled, image=read_image(item.path, item.name))
+                    image = read_image(item.path, item.name, window=self._job.window)
+                    labeled = replace(labeled, image=image)
                 self._files.write_image(labeled, item.stem)
             except (UnreadableImage, UnwritableFile) as error:
                 self._outcome.failures.setdefault(item.name, error)
@@ -65,7 +66,11 @@ class FolderContents:
     def note_state(self) -> None:
         """Note what the next run and the preview read: the recipe, the images, the failures."""
         only_kept = bool(self._shown) and len(self._outcome.kept) == len(self._shown)
-        asked = {"recipe": str(self._job.recipe), "work": self._work.key_of_all}
+        asked = {
+            "recipe": str(self._job.recipe),
+            "work": self._work.key_of_all,
+            "window": self._job.window,
+        }
         write_state(
             self._job.folder,
             {

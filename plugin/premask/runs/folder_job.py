@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from premask.deep_values import Window
 from premask.errors import PremaskError
 from premask.labels.formats import Format
 from premask.prompts import Prompts
 from premask.recipes.class_names import known_classes
 from premask.recipes.recipe import Recipe
+from premask.recipes.work_keys import WorkKeys
 from premask.runs.delivery import Delivery
 from premask.runs.inputs import Input
 from premask.runs.pipeline import BATCH_SIZE
@@ -22,7 +24,8 @@ from premask.runs.pipeline import BATCH_SIZE
 class FolderJob:
     """What to annotate, how, and what to write where; of `classes` only these, in their order.
 
-    Without `resume` all images are annotated, those too that an earlier run did.
+    `window` has the values that are black and white in images of more than 8 bits. Without `resume`
+    all images are annotated, those too that an earlier run did.
     """
 
     inputs: Sequence[Input]
@@ -34,6 +37,7 @@ class FolderJob:
     batch_size: int = BATCH_SIZE
     resume: bool = True
     allowed_hosts: tuple[str, ...] = ()
+    window: Window | None = None
 
     @cached_property
     def delivery(self) -> Delivery:
@@ -41,6 +45,11 @@ class FolderJob:
         # Kept, because the classes that a checkpoint knows are read from its file.
         known = known_classes(self.recipe, self.prompts)
         return Delivery(folder=self.folder, formats=self.formats, classes=self.classes, known=known)
+
+    def work_key(self, keys: WorkKeys, *digest: str) -> str:
+        """What decides the result for an image with this digest; without one, for all of them."""
+        seen_through = () if self.window is None else (self.window,)
+        return keys.key(self.prompts, *digest, *seen_through)
 
     def require_usable_names(self) -> None:
         """Raise for images that a format can't write, before anything is done."""

@@ -52,5 +52,5 @@ def recipe_to_be_replaced(job: FolderJob) -> str | None:
     if not has_state(job.folder):
         return None
     state = read_state(job.folder)
-    same = state.get("work", "") in ("", WorkKeys(job.recipe).key(job.prompts))
+    same = state.get("work", "") in ("", job.work_key(WorkKeys(job.recipe)))
     return None if same else str(state["recipe"])

@@ -78,19 +78,28 @@ def read_results(folder: Path, root: Path | None = None) -> Iterator[Labeled]:
     they were, or, if folder and images have moved together, where they are now.
     """
     state = read_state(folder)
+    window = tuple(state.get("window") or ()) or None
     with open_journal(folder) as journal:
         entries = state["images"]
         found = [bool(journal.summary(entry["key"]).labels) for entry in entries]
         by_found = sorted(zip(found, entries, strict=True), key=lambda pair: not pair[0])
         for _, entry in by_found:
             try:
-                image = read_image(_place(entry, folder, root), entry["name"])
+                image = read_image(_place(entry, folder, root), entry["name"], window=window)
                 yield replace(journal.get(entry["key"], entry["name"]), image=image)
             except UnreadableImage as error:
                 yield Labeled(image=Image.unread(entry["name"]), error=error)
     for name, reason in state["failures"].items():
         if all(entry["name"] != name for entry in entries):
             yield Labeled(image=Image.unread(name), error=PremaskError(reason))
+
+
+def read_labels(folder: Path) -> Iterator[Labeled]:
+    """What the last run into this folder found, without pixels, in the order of its images."""
+    state = read_state(folder)
+    with open_journal(folder) as journal:
+        for entry in state["images"]:
+            yield journal.get(entry["key"], entry["name"])
 
 
 def missing_images(folder: Path, root: Path | None = None) -> list[str]:

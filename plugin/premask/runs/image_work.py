@@ -44,7 +44,7 @@ class ImageWork:
     @property
     def key_of_all(self) -> str:
         """What decides all results of this job, whatever the image."""
-        return self._work_keys.key(self.job.prompts)
+        return self.job.work_key(self._work_keys)
 
     def annotate(
         self, pool: ModelPool, on_progress: ProgressWatcher | None, cancel: threading.Event
@@ -54,6 +54,7 @@ class ImageWork:
             self._requests(),
             self.job.recipe,
             prompts=self.job.prompts,
+            window=self.job.window,
             pool=pool,
             batch_size=self.job.batch_size,
             on_progress=lambda progress: on_progress and on_progress(self._overall(progress)),
@@ -84,7 +85,7 @@ class ImageWork:
                 yield Request(image=b"", name=item.name, error=error)
                 continue
             self.digests[item.name] = digest_of(data)
-            key = self._work_keys.key(self.job.prompts, self.digests[item.name])
+            key = self.job.work_key(self._work_keys, self.digests[item.name])
             self.keys[item.name] = key
             if key in self._reusable:
                 self.outcome.reused += 1

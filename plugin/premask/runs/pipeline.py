@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ import numpy as np
 import PIL.Image
 
 from premask.annotations import Labeled
+from premask.deep_values import Window, require_window
 from premask.errors import Cancelled, ModelFailed, PremaskError
 from premask.images import Image, ImageSource, read_image
 from premask.models.pool import ModelPool
@@ -56,6 +57,7 @@ def label(
     *,
     settings: Mapping[str, Any] | None = None,
     prompts: Prompts | None = None,
+    window: Window | None = None,
     pool: ModelPool | None = None,
     batch_size: int = BATCH_SIZE,
     on_progress: ProgressWatcher | None = None,
@@ -64,7 +66,9 @@ def label(
     """Annotate images as they are asked for: one `Labeled` for each, in order.
 
     `images` are files, bytes, pixels or requests, or one of these; a folder stands for all images
-    in it. `settings` are those of the recipe to change, such as `{"refine.grow": 3}`.
+    in it. `settings` are those of the recipe to change, such as `{"refine.grow": 3}`. `window` has
+    the values that are black and white in all images of more than 8 bits; without it, each file's
+    own bits decide.
 
     Models are loaded before this returns, so that missing weights are an error here. So are prompts
     that the recipe lacks or can't use, if the first image brings none of its own. An image that
@@ -74,6 +78,8 @@ def label(
     recipe = recipe_of(recipe) if isinstance(recipe, str) else recipe
     recipe = recipe.with_settings(settings) if settings else recipe
     prompts, pool = prompts or Prompts(), pool or ModelPool()
+    if window is not None:
+        require_window(window)
     images = _listed(images)
     total = len(images) if isinstance(images, Sized) else None
     rest = _without_folders(images)
@@ -83,7 +89,8 @@ def label(
     for model in recipe.models:
         pool.load(model)
     requests = (_with_prompts(image, prompts) for image in itertools.chain(first, rest))
-    labeled = _labeled_in_order(requests, recipe, pool, max(1, batch_size))
+    read = partial(_read, window=window)
+    labeled = _labeled_in_order(requests, read, recipe, pool, max(1, batch_size))
     return _counted(labeled, total, on_progress, cancel)
 
 
@@ -137,12 +144,16 @@ def _counted(
 
 
 def _labeled_in_order(
-    requests: Iterator[Request], recipe: Recipe, pool: ModelPool, batch_size: int
+    requests: Iterator[Request],
+    read: Callable[[Request], Image],
+    recipe: Recipe,
+    pool: ModelPool,
+    batch_size: int,
 ) -> Iterator[Labeled]:
     """Read each batch in threads, and run it in another, while the caller uses the one before."""
     # Reading begins when a batch is put together, so only the batches under way are in memory.
     readers = min(4, os.cpu_count() or 1)
-    reading = in_order(_read, requests, workers=readers, name="premask-read", ahead=0)
+    reading = in_order(read, requests, workers=readers, name="premask-read", ahead=0)
     batches = iter(lambda: list(itertools.islice(reading, batch_size)), [])
     run_batch = partial(_run_batch, recipe=recipe, pool=pool)
     work = in_order(run_batch, batches, workers=WORKERS, name="premask-work", ahead=WORKERS)
@@ -152,12 +163,12 @@ def _labeled_in_order(
             yield from labeled.result()
 
 
-def _read(request: Request) -> Image:
+def _read(request: Request, window: Window | None) -> Image:
     if request.error is not None:
         raise request.error
     if isinstance(request.image, Image):
         return request.image
-    return read_image(request.image, request.name)
+    return read_image(request.image, request.name, window=window)
 
 
 def _run_batch(

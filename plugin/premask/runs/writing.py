@@ -21,7 +21,7 @@ def write(
     left out. What `premask.label` yields is written as it comes, so it need not fit into memory.
     """
     path = Path(path)
-    forms = formats_of([format])
+    forms = formats_of([format], ids=getattr(labeled, "ids", None))
     if len(forms) > 1:  # `png` stands for several formats, each with a folder of its own
         images = list(labeled)
         return [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import PIL.Image
 
+from premask.deep_values import Window, require_window
 from premask.errors import InvalidSetting, UnreadableImage
 from premask.images import read_file
 from premask.labels.png import mask_from_png
@@ -57,6 +58,17 @@ def format_names(texts: Iterable[str]) -> list[str]:
     """
     names = [name.strip() for text in texts for name in text.split(",")]
     return [name for name in names if name] or ["coco"]
+
+
+def window_from_flag(text: str) -> Window:
+    """The values that are black and white.
+
+    >>> window_from_flag("0,4095")
+    (0.0, 4095.0)
+    """
+    low, high = _numbers(text, 2, "")
+    require_window((low, high))
+    return low, high
 
 
 def prompts_from_flags(
@@ -106,11 +118,11 @@ def _box(text: str, label: str) -> BoxPrompt:
     return BoxPrompt(box_xyxy=(x0, y0, x1, y1), label=label)
 
 
-def _numbers(text: str, count: int) -> list[float]:
+def _numbers(text: str, count: int, unit: str = ", in pixels") -> list[float]:
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
     if len(numbers) != count or not all(map(math.isfinite, numbers)):
-        raise InvalidSetting(f"'{text}' must be {count} numbers with commas between, in pixels.")
+        raise InvalidSetting(f"'{text}' must be {count} numbers with commas between{unit}.")
     return numbers

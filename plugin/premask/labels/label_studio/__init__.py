@@ -14,6 +14,7 @@ from premask.labels.label_studio.regions import (
     with_own_labels,
 )
 from premask.labels.label_studio.tasks import (
+    is_label_studio,
     local_file_url,
     prediction_from_regions,
     read_tasks,
@@ -29,6 +30,7 @@ __all__ = [
     "ControlTag",
     "TagNames",
     "annotations_from_regions",
+    "is_label_studio",
     "label_config",
     "local_file_url",
     "prediction_from_regions",

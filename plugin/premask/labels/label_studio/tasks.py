@@ -12,6 +12,7 @@ from premask.annotations import Labeled
 from premask.errors import InvalidMask
 from premask.files import replacing, write_atomically
 from premask.images import Image
+from premask.labels.glimpse import Glimpse
 from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames, label_config
 from premask.labels.label_studio.regions import (
     annotations_from_regions,
@@ -48,6 +49,12 @@ def write_label_studio(
         file.write(b"\n]\n")
     config = write_atomically(path.with_name(CONFIG_NAME), label_config(tuple(labels)).encode())
     return path, config
+
+
+def is_label_studio(glimpse: Glimpse) -> bool:
+    """Whether a file is a list of tasks."""
+    keys = glimpse.item_keys
+    return "data" in keys and bool({"annotations", "predictions", "completions"} & keys)
 
 
 def read_tasks(path: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:

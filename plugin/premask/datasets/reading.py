@@ -1,0 +1,111 @@
+"""From a path to its labels, whatever their format is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from premask.annotations import Labeled
+from premask.datasets.image_files import ImageFiles, Images
+from premask.errors import InvalidMask, InvalidSetting
+from premask.labels.coco import coco_ids
+from premask.labels.coco_ids import CocoIds
+from premask.labels.formats import FORMATS, Format, Reader, formats_of
+from premask.labels.glimpse import Glimpse
+from premask.runs.folder_state import has_state, read_labels, read_state
+
+RUN = "run"
+"""What the format of a folder is called into which premask has annotated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Labels in a file or a folder, one `Labeled` an image.
+
+    Each pass over it reads anew, with one image's labels in memory at a time. `images` are the
+    files that belong to it, as far as they are known. `ids` are the numbers of its classes where
+    the files tell them, in their order; a COCO file is written with the same ones.
+    """
+
+    path: Path
+    format: str
+    images: ImageFiles = field(default_factory=ImageFiles)
+    ids: CocoIds | None = None
+    _read: Reader
+
+    def __iter__(self) -> Iterator[Labeled]:
+        yield from self._read(self.path, self.images)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes in their order; none where the files don't list them."""
+        return tuple(self.ids.categories) if self.ids is not None else ()
+
+
+def read(
+    path: str | Path,
+    images: Images | None = None,
+    *,
+    format: str | None = None,
+    truth: str | Path | None = None,
+) -> Dataset:
+    """Read labels of any format that premask knows; it is found by looking into the file.
+
+    `images` is the folder that they are for. Some formats need it, because they don't tell how
+    large their images are (YOLO) or what they are called (PNG). A list of results has numbers in
+    the place of names; `truth` is the COCO file that they are from.
+
+    >>> from premask import read
+    >>> read("tests/golden/coco.json").format
+    'coco'
+    """
+    path = Path(path)
+    files = ImageFiles() if images is None else ImageFiles.of(images)
+    if format is None and path.is_dir() and has_state(path):
+        return _run(path, files)
+    form = recognized(Glimpse.of(path)) if format is None else _readable(format)
+    reader = form.read
+    if truth is not None:
+        if form.read_with is None:
+            raise InvalidSetting(f"'{path}' is {form.name}, which needs no other file's names.")
+        reader = form.read_with(Path(truth))
+    if reader is None:
+        raise InvalidSetting(
+            f"'{path}' is a list of results, which has ids in the place of names. Say which COCO "
+            "file they are of (truth=, or --truth FILE)."
+        )
+    if not files and form.own_images is not None:
+        files = ImageFiles.named(form.own_images(path))
+    ids_of = form.ids_of if truth is None else coco_ids
+    ids = ids_of(path if truth is None else Path(truth)) if ids_of is not None else None
+    return Dataset(path=path, format=form.name, images=files, ids=ids, _read=reader)
+
+
+def recognized(glimpse: Glimpse) -> Format:
+    """The format of what was looked at, or `InvalidMask` that says what was seen."""
+    for form in FORMATS.values():
+        if form.recognizes is not None and form.recognizes(glimpse):
+            return form
+    names = ", ".join(name for name, form in FORMATS.items() if form.recognizes is not None)
+    raise InvalidMask(
+        f"'{glimpse.path}' has labels in no format that premask knows ({names}). It is {glimpse}."
+    )
+
+
+def _readable(name: str) -> Format:
+    (form, *others) = formats_of([name])
+    if others or (form.read is None and form.read_with is None):
+        readable = ", ".join(name for name, known in FORMATS.items() if known.read is not None)
+        raise InvalidSetting(f"'{name}' can't be read. These can: {readable}.")
+    return form
+
+
+def _run(folder: Path, images: ImageFiles) -> Dataset:
+    """The results of a run, which know where their images are."""
+    if not images:
+        entries = read_state(folder)["images"]
+        images = ImageFiles.named({entry["name"]: Path(entry["path"]) for entry in entries})
+    return Dataset(
+        path=folder, format=RUN, images=images, _read=lambda path, _=(): read_labels(path)
+    )
