@@ -51,6 +51,14 @@ class TinyModels:
         pickles = list(folder.glob("*.pt"))
         return f"{family}:{pickles[0] if pickles else folder}"
 
+    def tracking(self, family: str) -> str:
+        """One that can also follow objects: its weights are those of the video model."""
+        folder = self._folder / f"{family}-tracking"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            _builder(family).build_video(folder)
+        return f"{family}:{folder}"
+
 
 def hub_families() -> list[str]:
     """The families whose weights can't be had in a test."""

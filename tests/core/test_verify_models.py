@@ -12,6 +12,7 @@ import pytest
 from premask.cli import main
 from premask.models.catalog import checkpoint_of
 from premask.models.pool import ModelPool
+from premask.models.registry import FAMILIES
 from premask.models.verification import DRAWN, drawn_image, verify
 from tests.tiny import TinyModels
 
@@ -61,7 +62,7 @@ def test_a_model_without_weights_is_asked_too() -> None:
 
 @pytest.mark.parametrize("family", ["sam2", "grounding-dino", "segformer", "vitmatte", "yolo"])
 def test_tiny_checkpoints_pass_in_every_stage(tiny: TinyModels, family: str) -> None:
-    name = tiny[family]
+    name = tiny.tracking(family) if "track" in FAMILIES[family].stages else tiny[family]
     report, passed = report_of(name)
     assert passed, report
     assert set(checkpoint_of(name).stages) <= set(report)

@@ -39,3 +39,10 @@ def scale(model: Any, factors: dict[str, float]) -> None:
     with torch.no_grad():
         for name, factor in factors.items():
             model.get_parameter(name).mul_(factor)
+
+
+def make_wavering(decoder: Any, certainty: float) -> None:
+    """Let a tracker's mask decoder lose objects now and then: an absent one has no mask at all."""
+    with torch.no_grad():
+        decoder.pred_obj_score_head.proj_out.weight *= 20
+        decoder.pred_obj_score_head.proj_out.bias += certainty

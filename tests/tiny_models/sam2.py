@@ -15,7 +15,7 @@ from transformers import (
     Sam2VideoModel,
 )
 
-from tests.tiny_models.perturb import perturb
+from tests.tiny_models.perturb import make_wavering, perturb
 
 SIDE = 128
 SQUARE = {"height": SIDE, "width": SIDE}
@@ -65,6 +65,20 @@ def build(folder: Path) -> None:
     Sam2Processor(image_processor()).save_pretrained(folder)
 
 
+def memory(width: int) -> dict[str, object]:
+    """What the configs of all video models call their memory's sizes, but for its attention."""
+    return {
+        "memory_attention_hidden_size": width,
+        "memory_attention_num_layers": 1,
+        "memory_attention_rope_feat_sizes": [8, 8],
+        "memory_encoder_hidden_size": width,
+        "mask_downsampler_embed_dim": width,
+        "memory_fuser_embed_dim": width,
+        "memory_fuser_intermediate_dim": 32,
+        "memory_fuser_num_layers": 1,
+    }
+
+
 def build_video(folder: Path) -> None:
     """The files that facebook/sam2.1-* have: the video model, whose image part is the same."""
     torch.manual_seed(0)
@@ -74,16 +88,16 @@ def build_video(folder: Path) -> None:
         prompt_encoder_config=prompts(128),
         mask_decoder_config=decoder(128),
         image_size=SIDE,
-        memory_attention_hidden_size=128,
         memory_attention_feed_forward_hidden_size=32,
-        memory_attention_num_layers=1,
-        memory_attention_rope_feat_sizes=[8, 8],
-        memory_encoder_hidden_size=128,
-        mask_downsampler_embed_dim=128,
-        memory_fuser_embed_dim=128,
-        memory_fuser_num_layers=1,
+        **memory(128),
     )
-    perturb(Sam2VideoModel(config), seed=0).save_pretrained(folder)
+    model = perturb(Sam2VideoModel(config), seed=0)
+    make_wavering(model.mask_decoder, -7)
+    model.save_pretrained(folder)
+    save_video_processor(folder)
+
+
+def save_video_processor(folder: Path) -> None:
     (folder / "preprocessor_config.json").write_text(image_processor().to_json_string())
     processor = {"processor_class": "Sam2VideoProcessor", "target_size": SIDE}
     (folder / "processor_config.json").write_text(json.dumps(processor))

@@ -146,7 +146,10 @@ class Tracker(Embedder, Protocol):
         ...
 
     def resume(self, state: bytes, size_hw: Size, options: Any) -> Tracking:
-        """A pass that goes on behind the frame at which its `state` was taken."""
+        """A pass that goes on behind the frame at which its `state` was taken.
+
+        Raises ValueError for other bytes.
+        """
         ...
 
 
@@ -190,5 +193,8 @@ class PhraseTracker(Embedder, Protocol):
     def resume_looking(
         self, state: bytes, phrases: Sequence[Phrase], size_hw: Size, options: Any
     ) -> PhraseTracking:
-        """A pass that goes on behind the frame at which its `state` was taken."""
+        """A pass that goes on behind the frame at which its `state` was taken.
+
+        Raises ValueError for other bytes.
+        """
         ...

@@ -86,6 +86,9 @@ if TYPE_CHECKING:
         "vitmatte": VitMatteMatter,
     }
     TRACKERS: dict[str, Callable[..., Tracker]] = {
+        "edgetam": edgetam_segmenter,
         "flow": FlowTracker,
+        "sam2": sam2_segmenter,
+        "sam3-tracker": sam3_tracker_segmenter,
     }
     PHRASE_TRACKERS: dict[str, Callable[..., PhraseTracker]] = {}

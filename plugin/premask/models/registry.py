@@ -165,7 +165,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "sam2": Family(
         adapter="premask.models.families.sam2:sam2_segmenter",
-        stages=("find", "outline"),
+        stages=("find", "outline", "track"),
         extra="torch",
         options={"find": EverythingOptions},
         label="object",
@@ -180,7 +180,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "edgetam": Family(
         adapter="premask.models.families.edgetam:edgetam_segmenter",
-        stages=("find", "outline"),
+        stages=("find", "outline", "track"),
         extra="torch",
         options={"find": EverythingOptions},
         label="object",
@@ -188,7 +188,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "sam3-tracker": Family(
         adapter="premask.models.families.sam3_tracker:sam3_tracker_segmenter",
-        stages=("find", "outline"),
+        stages=("find", "outline", "track"),
         extra="torch",
         options={"find": EverythingOptions},
         label="object",

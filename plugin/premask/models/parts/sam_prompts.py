@@ -38,7 +38,7 @@ class ObjectPrompt:
 
 def prompt_of(hint: Hint, canvas: Canvas, low_side: int) -> ObjectPrompt | None:
     """The prompt for a hint; None where its box or mask covers no pixel of the image."""
-    rough, box_xyxy = _checked_mask(hint, canvas), _known_box(hint)
+    rough, box_xyxy = checked_mask(hint, canvas), _known_box(hint)
     if box_xyxy is not None and not box_area(clip_box(box_xyxy, canvas.size_hw)):
         return None
     return ObjectPrompt(
@@ -91,7 +91,8 @@ def _known_box(hint: Hint) -> Box | None:
     return hint.mask.box_xyxy
 
 
-def _checked_mask(hint: Hint, canvas: Canvas) -> Mask | None:
+def checked_mask(hint: Hint, canvas: Canvas) -> Mask | None:
+    """The hint's rough mask, if it has a pixel; raises if it is of an image of another size."""
     if hint.mask is not None and hint.mask.size_hw != canvas.size_hw:
         raise UnsupportedPrompt(
             f"The rough mask has (height, width) {hint.mask.size_hw}, but the image "
