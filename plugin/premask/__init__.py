@@ -7,7 +7,8 @@ from premask.version import __version__
 # Type checkers take it for true. `typing` itself would be the slowest import of all of these.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from premask.annotations import Annotation, Labeled
+    from premask.annotations import Annotation, Labeled, LabeledClip
+    from premask.datasets.clip_reading import read_clips
     from premask.datasets.reading import Dataset, read
     from premask.errors import PremaskError
     from premask.images import Image, read_image
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of
     from premask.runs.pipeline import Request, label
     from premask.runs.progress import Progress
-    from premask.runs.writing import write
+    from premask.runs.writing import write, write_clips
 
 __all__ = [
     "Annotation",
@@ -27,6 +28,7 @@ __all__ = [
     "Hint",
     "Image",
     "Labeled",
+    "LabeledClip",
     "Mask",
     "Matte",
     "ModelPool",
@@ -41,9 +43,11 @@ __all__ = [
     "built_in_recipes",
     "label",
     "read",
+    "read_clips",
     "read_image",
     "recipe_of",
     "write",
+    "write_clips",
 ]
 
 # A name is imported when it is first asked for. So the command `premask` is there at once, and can
@@ -52,7 +56,9 @@ _HOMES = {
     "premask.annotations": (
         "Annotation",
         "Labeled",
+        "LabeledClip",
     ),
+    "premask.datasets.clip_reading": ("read_clips",),
     "premask.datasets.reading": (
         "Dataset",
         "read",
@@ -85,7 +91,10 @@ _HOMES = {
         "label",
     ),
     "premask.runs.progress": ("Progress",),
-    "premask.runs.writing": ("write",),
+    "premask.runs.writing": (
+        "write",
+        "write_clips",
+    ),
 }
 
 if not TYPE_CHECKING:

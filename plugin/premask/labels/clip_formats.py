@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from premask.annotations import LabeledClip
-from premask.labels.coco_clips import read_coco_clips, write_coco_clips
-from premask.labels.davis import read_davis, write_davis
-from premask.labels.mots import read_mots, write_mots
-from premask.labels.ytvis import read_ytvis, write_ytvis
+from premask.labels.coco_clips import are_coco_clips, read_coco_clips, write_coco_clips
+from premask.labels.davis import is_davis, read_davis, write_davis
+from premask.labels.glimpse import Glimpse
+from premask.labels.mots import is_mots, read_mots, write_mots
+from premask.labels.ytvis import is_ytvis, read_ytvis, write_ytvis
 
 
 class ClipWriter(Protocol):
@@ -52,6 +53,8 @@ class ClipFormat:
     file_name: str
     write: ClipWriter
     read: ClipReader
+    recognizes: Callable[[Glimpse], bool]
+    """Whether a file or a folder is one of these."""
     numbers_classes: bool = True
     """Whether it writes numbers in the place of labels."""
 
@@ -65,6 +68,7 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
             file_name="ytvis.json",
             write=write_ytvis,
             read=read_ytvis,
+            recognizes=is_ytvis,
         ),
         ClipFormat(
             name="ytvis-uncompressed",
@@ -72,6 +76,7 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
             file_name="ytvis_uncompressed.json",
             write=partial(write_ytvis, compressed=False),
             read=read_ytvis,
+            recognizes=is_ytvis,
         ),
         ClipFormat(
             name="davis",
@@ -79,6 +84,7 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
             file_name="davis",
             write=write_davis,
             read=read_davis,
+            recognizes=is_davis,
             numbers_classes=False,
         ),
         ClipFormat(
@@ -87,6 +93,7 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
             file_name="mots",
             write=write_mots,
             read=read_mots,
+            recognizes=is_mots,
         ),
         ClipFormat(
             name="coco",
@@ -94,6 +101,7 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
             file_name="coco.json",
             write=write_coco_clips,
             read=read_coco_clips,
+            recognizes=are_coco_clips,
         ),
         ClipFormat(
             name="coco-mattes",
@@ -101,6 +109,7 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
             file_name="coco_mattes.json",
             write=partial(write_coco_clips, mattes=True),
             read=read_coco_clips,
+            recognizes=are_coco_clips,
         ),
     )
 }

@@ -11,6 +11,7 @@ from premask.annotations import Labeled, LabeledClip
 from premask.errors import InvalidMask, PremaskError
 from premask.labels.clip_frames import looked_at
 from premask.labels.coco import labeled_from_coco, write_coco
+from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import read_json
 
 Json = dict[str, Any]
@@ -73,6 +74,11 @@ def read_coco_clips(path: Path, clips: Iterable[LabeledClip] = ()) -> tuple[Labe
             str(error) if isinstance(error, PremaskError) else f"{type(error).__name__}: {error}"
         )
         raise InvalidMask(f"'{path}' can't be read: {reason} It must be {_EXPECTED}.") from error
+
+
+def are_coco_clips(glimpse: Glimpse) -> bool:
+    """Whether a file is COCO whose images belong to videos."""
+    return "video_id" in glimpse.keys.get("images", ())
 
 
 def _clips(data: Mapping[str, Any]) -> Iterator[LabeledClip]:

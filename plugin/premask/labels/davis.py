@@ -20,6 +20,7 @@ from premask.labels.clip_frames import (
     looked_at,
     places_of_frames,
 )
+from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import number_in, read_json
 from premask.labels.png import pixels_from_png, png_from_numbers
 from premask.shaping.maps import HIGHEST_NUMBER, masks_from_number_map, number_map
@@ -77,6 +78,12 @@ def read_davis(folder: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[Labe
     for stem in named or dict.fromkeys((*legend, *found)):
         if stem in legend or stem in found:
             yield _clip(pictures / stem, legend.get(stem, {}), named.get(stem))
+
+
+def is_davis(glimpse: Glimpse) -> bool:
+    """Whether a folder has PNGs in folders of its own, or where DAVIS has them."""
+    first = glimpse.first(".png")
+    return first is not None and first.parent != glimpse.path
 
 
 def _pictures_below(folder: Path) -> Path:

@@ -19,6 +19,7 @@ from premask.labels.clip_frames import (
     ObjectNumbers,
     looked_at,
 )
+from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import list_in, number_in, read_json
 from premask.labels.numbering import number_new, numbered
 from premask.masks import Mask, Size
@@ -33,6 +34,8 @@ OBJECTS = 1000
 IGNORED = 10
 """The class of regions in which nothing counts, for evaluations; no label has its number."""
 
+_FIELDS = ("frame", "id", "class", "height", "width", "run-lengths")
+_LONGEST_LINE = 2**20
 _LEGEND = 'JSON that names the classes: {"classes": {"1": "cat"}, "clips": {}}'
 
 
@@ -107,6 +110,15 @@ def read_mots(folder: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[Label
     for text in texts:
         clip = known.get(text.stem) or _described(text.stem, legend.get("clips", {}))
         yield _clip(text, labels, clip)
+
+
+def is_mots(glimpse: Glimpse) -> bool:
+    """Whether a folder has texts with lines of six."""
+    first = glimpse.first(".txt")
+    if first is None or first.parent != glimpse.path:
+        return glimpse.has(LEGEND_NAME)
+    with first.open("rb") as text:
+        return len(text.readline(_LONGEST_LINE).split()) == len(_FIELDS) or not text.tell()
 
 
 def _read_legend(path: Path) -> Mapping[str, Any]:
@@ -187,7 +199,6 @@ def _object(line: str, labels: Mapping[int, str], text: Path) -> Annotation:
         track = int(object_id) % OBJECTS
     except (InvalidMask, ValueError) as error:
         raise InvalidMask(
-            f"'{text}': {line[:40]!r} can't be read ({error}). It must be six numbers and texts: "
-            "frame id class height width run-lengths."
+            f"'{text}': {line[:40]!r} can't be read ({error}). It must be: {' '.join(_FIELDS)}."
         ) from error
     return Annotation(label=label, box_xyxy=mask.box_xyxy, mask=mask, track=track)

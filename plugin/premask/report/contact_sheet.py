@@ -79,7 +79,7 @@ class ContactSheet:
         for index, tile in enumerate(tiles):
             row, column = divmod(index, columns)
             sheet.paste(tile, (_MARGIN + column * (width + _MARGIN), _MARGIN + sum(heights[:row])))
-        _draw_line(sheet, self.footer(), (_MARGIN, size_wh[1] - _MARGIN - _LINE), QUIET)
+        draw_line(sheet, self.footer(), (_MARGIN, size_wh[1] - _MARGIN - _LINE), QUIET)
         return sheet
 
     def footer(self) -> str:
@@ -105,7 +105,7 @@ def _notice(reason: str, cell: int) -> PIL.Image.Image:
     panel = PIL.Image.new("RGB", (cell, cell // 2), PANEL)
     lines = textwrap.wrap(reason, width=max(1, cell // 8))
     for index, line in enumerate(lines[: (cell // 2 - _TEXT) // _LINE]):
-        _draw_line(panel, line, (_TEXT, _TEXT + index * _LINE), ALARM)
+        draw_line(panel, line, (_TEXT, _TEXT + index * _LINE), ALARM)
     return panel
 
 
@@ -117,13 +117,13 @@ def _tile(entry: _Entry, cell: int, width: int) -> PIL.Image.Image:
         left = slot * (cell + _GAP)
         tile.paste(PANEL, (left, 0, left + cell, height))
         tile.paste(picture, (left + (cell - picture.width) // 2, (height - picture.height) // 2))
-    _draw_line(tile, entry.found, (0, height + _GAP), QUIET, right=True)
+    draw_line(tile, entry.found, (0, height + _GAP), QUIET, right=True)
     room = width - font_for(entry.found, _TEXT).getlength(entry.found) - _MARGIN
-    _draw_line(tile, fitted(entry.name, _TEXT, room), (0, height + _GAP), INK)
+    draw_line(tile, fitted(entry.name, _TEXT, room), (0, height + _GAP), INK)
     return tile
 
 
-def _draw_line(
+def draw_line(
     picture: PIL.Image.Image, text: str, xy: tuple[int, int], ink: Color, *, right: bool = False
 ) -> None:
     """Draw one line of text from `xy` on, or, if `right`, so that it ends at the right edge."""

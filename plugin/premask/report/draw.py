@@ -35,19 +35,24 @@ _TOO_NEAR = 110.0
 _DISK = tuple((y, x) for y in range(5) for x in range(5) if (y - 2) ** 2 + (x - 2) ** 2 <= 4)
 
 
-def overlay(labeled: Labeled, *, max_side: int) -> PIL.Image.Image:
-    """Draw all that was found on the photo, at most `max_side` pixels wide and high."""
+def overlay(
+    labeled: Labeled, *, max_side: int, own_colors: Sequence[Color] | None = None
+) -> PIL.Image.Image:
+    """Draw all that was found on the photo, at most `max_side` pixels wide and high.
+
+    By default objects have the colors of `colors_on`.
+    """
     size_hw = labeled.image.size_hw
     size_wh = preview_size_wh(size_hw, max_side)
     photo = PIL.Image.fromarray(labeled.image.rgb).resize(size_wh, SHRINK)
     pixels = np.array(photo)
     # Large ones first, so that what is small stays visible.
-    colored = list(zip(labeled.annotations, colors_on(labeled), strict=True))
+    colored = list(zip(labeled.annotations, own_colors or colors_on(labeled), strict=True))
     colored.sort(key=lambda pair: -box_area(pair[0].box_xyxy))
     for annotation, color in colored:
         mask = object_mask(annotation)
         if mask is not None:
-            _paint_mask(pixels, mask, color)
+            paint_mask(pixels, mask, color)
     boxes = [_preview_box(item.box_xyxy, size_hw, size_wh) for item, _ in colored]
     for (annotation, color), box in zip(colored, boxes, strict=True):
         _paint_box(pixels, box, color, width=2 if object_mask(annotation) is None else 1)
@@ -141,7 +146,7 @@ def label_color(label: str, nth: int = 0) -> Color:
     return _rgb(hue, (0.55, 0.44, 0.66)[nth % 3], 0.85)
 
 
-def _paint_mask(pixels: NDArray[np.uint8], mask: Mask, color: Color) -> None:
+def paint_mask(pixels: NDArray[np.uint8], mask: Mask, color: Color) -> None:
     """Blend the color into (height, width, 3) pixels: translucent inside, solid on the outline."""
     height, width = pixels.shape[:2]
     cover, box = _coverage(mask, (width, height))

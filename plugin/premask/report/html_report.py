@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import shutil
 import tempfile
 from collections import Counter
@@ -12,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import BinaryIO
 
 import PIL.Image
 
@@ -26,7 +22,16 @@ from premask.report.draw import (
     overlay,
 )
 from premask.report.lettering import Color
-from premask.report.page_style import SCRIPT, STYLE
+from premask.report.page_parts import (
+    counted,
+    data_uri,
+    definitions,
+    failure_list,
+    swatch,
+    top,
+    write_parts,
+)
+from premask.report.page_style import SCRIPT
 
 MAX_SIDE = 640
 MAX_IMAGES = 500
@@ -59,15 +64,15 @@ def write_report(
         for result in labeled:
             counts.add(result)
             if result.error is None and counts.images <= max_images:
-                _write(images, _image(result, counts.numbers))
-        _write(page, _top(title, facts), *_links(pages, path.name))
-        _write(page, *_summary(counts, max_images))
+                write_parts(images, _image(result, counts.numbers))
+        write_parts(page, top(title, facts, script=SCRIPT), *_links(pages, path.name))
+        write_parts(page, *_summary(counts, max_images))
         images.seek(0)
         shutil.copyfileobj(images, page)
-        _write(page, "</main>", *_links(pages, path.name))
+        write_parts(page, "</main>", *_links(pages, path.name))
         dialog = '<dialog aria-label="Enlarged picture"><button type="button"><img alt=""></button>'
-        _write(page, *_failures(counts.failures), f"{dialog}</dialog>")
-        _write(page, f"<script>{SCRIPT}</script>", "</body>", "</html>")
+        write_parts(page, *failure_list(counts.failures), f"{dialog}</dialog>")
+        write_parts(page, f"<script>{SCRIPT}</script>", "</body>", "</html>")
     return path
 
 
@@ -94,30 +99,6 @@ class _PageCounts:
             self.numbers.setdefault(annotation.label, len(self.numbers))
 
 
-def _write(file: BinaryIO, *parts: str) -> None:
-    # File names may hold bytes that are no UTF-8; they become question marks.
-    file.writelines(part.encode("utf-8", "replace") + b"\n" for part in parts)
-
-
-def _top(title: str, facts: Mapping[str, str]) -> str:
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    allowed = f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; {allowed}">
-<title>{escape(title)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header>
-<h1>{escape(title)}</h1>
-{_definitions("facts", facts)}
-</header>"""
-
-
 def _links(pages: Sequence[str], own: str) -> Iterator[str]:
     if len(pages) > 1:
         yield f'<nav class="pages">Page {pages.index(own) + 1} of {len(pages)}:'
@@ -135,7 +116,7 @@ def _summary(counts: _PageCounts, max_images: int) -> Iterator[str]:
         "nothing found": counts.empty,
         "failed": len(counts.failures),
     }
-    yield _definitions("numbers", {name: f"{number:,}" for name, number in numbers.items()})
+    yield definitions("numbers", {name: f"{number:,}" for name, number in numbers.items()})
     yield "<h2>Labels</h2>"
     yield '<p class="quiet">Choose labels to see only the images that have one of them.</p>'
     yield '<ul class="labels">'
@@ -144,7 +125,7 @@ def _summary(counts: _PageCounts, max_images: int) -> Iterator[str]:
         yield _bar(label, counts.numbers[label], count, most)
     yield "</ul>"
     shown = min(counts.images, max_images)
-    yield f'<p class="shown quiet"><span id="shown" role="status">{_counted(shown, "image")}</span>'
+    yield f'<p class="shown quiet"><span id="shown" role="status">{counted(shown, "image")}</span>'
     if shown < counts.images:
         yield f"<span>and {counts.images - shown:,} more that are not shown here</span>"
     if counts.empty:
@@ -157,17 +138,9 @@ def _summary(counts: _PageCounts, max_images: int) -> Iterator[str]:
     yield '<main class="images">'
 
 
-def _definitions(kind: str, facts: Mapping[str, str]) -> str:
-    rows = (
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in facts.items()
-    )
-    return f'<dl class="{kind}">{"".join(rows)}</dl>'
-
-
 def _bar(label: str, number: int, count: int, most: int) -> str:
     return f"""<li><button type="button" data-label="{number}" aria-pressed="false">
-{_swatch(label_color(label))}<span class="name" title="{escape(label)}">{escape(label)}</span>
+{swatch(label_color(label))}<span class="name" title="{escape(label)}">{escape(label)}</span>
 <span class="bar"><i style="width:{100 * count / most:.1f}%"></i></span>
 <span class="count">{count:,}</span></button></li>"""
 
@@ -176,7 +149,7 @@ def _image(labeled: Labeled, numbers: Mapping[str, int]) -> str:
     image, annotations = labeled.image, labeled.annotations
     height, width = image.size_hw
     present = sorted({numbers[annotation.label] for annotation in annotations})
-    count = _counted(len(annotations), "annotation") if annotations else "nothing found"
+    count = counted(len(annotations), "annotation") if annotations else "nothing found"
     scores = [annotation.score for annotation in annotations if annotation.score is not None]
     # What has no score is neither sure nor unsure: it comes last.
     least = f"{min(scores, default=2.0):.4f}"
@@ -194,11 +167,11 @@ def _pictures(labeled: Labeled) -> Iterator[str]:
     found = ", ".join(f"{count} {label}" for label, count in labels.items()) or "nothing found"
     photo = overlay(labeled, max_side=MAX_SIDE)
     # Full color resolution: JPEG's usual half would smear the outlines.
-    uri = _data_uri(photo, "JPEG", quality=85, subsampling=0)
+    uri = data_uri(photo, "JPEG", quality=85, subsampling=0)
     yield _picture(photo, uri, f"{name} with what was found drawn on it: {found}")
     cutout = cutout_on_checkerboard(labeled, max_side=MAX_SIDE)
     if cutout is not None:
-        uri = _data_uri(cutout, "WEBP", quality=85)
+        uri = data_uri(cutout, "WEBP", quality=85)
         yield _picture(cutout, uri, f"The objects of {name} alone, on a checkerboard")
 
 
@@ -210,12 +183,6 @@ def _picture(picture: PIL.Image.Image, uri: str, description: str) -> str:
     )
 
 
-def _data_uri(picture: PIL.Image.Image, kind: str, **settings: int) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **settings)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
 def _table(labeled: Labeled, numbers: Mapping[str, int]) -> str:
     annotations = labeled.annotations
     opened = " open" if len(annotations) <= _OPEN_ROWS else ""
@@ -223,7 +190,7 @@ def _table(labeled: Labeled, numbers: Mapping[str, int]) -> str:
         _row(annotation, color, numbers[annotation.label])
         for annotation, color in zip(annotations, colors_on(labeled), strict=True)
     )
-    return f"""<details{opened}><summary>{_counted(len(annotations), "annotation")}</summary>
+    return f"""<details{opened}><summary>{counted(len(annotations), "annotation")}</summary>
 <div class="scroll"><table><thead><tr>{_HEADS}</tr></thead><tbody>
 {rows}
 </tbody></table></div></details>"""
@@ -237,24 +204,6 @@ def _row(annotation: Annotation, color: Color, number: int) -> str:
     source = " → ".join(annotation.source)
     matte = _NONE if annotation.matte is None else "yes"
     return f"""<tr data-label="{number}">
-<td class="words">{_swatch(color)} {escape(annotation.label)}</td>
+<td class="words">{swatch(color)} {escape(annotation.label)}</td>
 <td class="number">{score}</td><td class="number">{area}</td><td>{box}</td>
 <td class="words">{escape(source)}</td><td>{matte}</td></tr>"""
-
-
-def _swatch(color: Color) -> str:
-    return f'<span class="swatch" style="background:rgb{color}"></span>'
-
-
-def _failures(failures: Iterable[tuple[str, str]]) -> Iterator[str]:
-    items = [
-        f"<li><h3>{escape(name)}</h3><p>{escape(reason)}</p></li>" for name, reason in failures
-    ]
-    if items:
-        yield '<section id="failures"><h2>Failed</h2><ul class="failures">'
-        yield from items
-        yield "</ul></section>"
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

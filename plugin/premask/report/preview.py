@@ -1,4 +1,4 @@
-"""A contact sheet and a report of what the last run into a folder found."""
+"""A contact sheet and a report of what the last run into a folder found, or of the clips in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from premask.errors import PremaskError
+from premask.report.clip_preview import clips_without_videos, has_clips, preview_clips
 from premask.report.contact_sheet import ContactSheet
 from premask.report.html_report import MAX_IMAGES, write_report
 from premask.runs.folder_state import (
@@ -27,11 +28,16 @@ def preview(
     The images are looked for below `root`, by default where they were.
     """
     for folder in folders:
-        yield from _preview(folder, root, page_images)
+        if has_clips(folder):
+            yield from preview_clips(folder, root)
+        else:
+            yield from _preview(folder, root, page_images)
 
 
 def require_images(folder: Path, root: Path | None) -> list[str]:
-    """The images that are not where they were; `PremaskError` if that is none of them."""
+    """The images and clips that are not where they were; `PremaskError` if no image is."""
+    if has_clips(folder):
+        return clips_without_videos(folder, root)
     missing = missing_images(folder, root)
     if missing and len(missing) == len(read_state(folder)["images"]):
         raise PremaskError(

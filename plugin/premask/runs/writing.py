@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from premask.annotations import Labeled
-from premask.labels.formats import DatasetFormat, formats_of
+from premask.annotations import Labeled, LabeledClip
+from premask.labels.clip_formats import ClipFormat
+from premask.labels.clip_frames import frames_of
+from premask.labels.formats import DatasetFormat, clip_formats_of, formats_of
 from premask.labels.numbering import Stems
 
 
@@ -36,3 +38,20 @@ def write(
         return list(form.write(labeled, path, tuple(classes)))
     stems = Stems()
     return [file for one in labeled for file in form.write(one, path, stems.of(one.image.name))]
+
+
+def write_clips(
+    clips: Iterable[LabeledClip], format: str, path: str | Path, *, classes: Sequence[str] = ()
+) -> list[Path]:
+    """Write clips to a file or a folder, and say what was written.
+
+    Formats for clips, such as "ytvis", know which objects are the same. The others, all those of
+    `write`, take each frame as an image.
+    """
+    path = Path(path)
+    form = clip_formats_of([format])[0]
+    if not isinstance(form, ClipFormat):
+        return write(frames_of(clips), format, path, classes=classes)
+    if path.is_dir() and Path(form.file_name).suffix:
+        path = path / form.file_name
+    return list(form.write(clips, path, tuple(classes)))

@@ -13,6 +13,7 @@ from premask.geometry import Box
 from premask.images import Image
 from premask.labels.clip_frames import Frames, require_frames
 from premask.labels.coco_rle import mask_from_segmentation
+from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import list_in, number_in, read_json
 from premask.masks import Size
 from premask.video.frames import frame_name
@@ -35,6 +36,13 @@ def read_ytvis(path: Path, clips: Iterable[LabeledClip] = ()) -> tuple[LabeledCl
             str(error) if isinstance(error, PremaskError) else f"{type(error).__name__}: {error}"
         )
         raise InvalidMask(f"'{path}' can't be read: {reason}. It must be {_EXPECTED}.") from error
+
+
+def is_ytvis(glimpse: Glimpse) -> bool:
+    """Whether a file has lists of shapes, or at least videos and no images."""
+    if "segmentations" in glimpse.keys.get("annotations", glimpse.item_keys):
+        return True
+    return "videos" in glimpse.keys and not glimpse.keys.get("images")
 
 
 def clips_from_ytvis(data: Json) -> Iterator[LabeledClip]:

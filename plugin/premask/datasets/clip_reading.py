@@ -1,0 +1,73 @@
+"""From a path to its clips, whatever their format is, and from a clip to its own video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from premask.annotations import LabeledClip
+from premask.errors import InvalidMask, UnknownFormat, UnreadableVideo
+from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
+from premask.labels.glimpse import Glimpse
+from premask.video.frames import Video, open_video
+
+
+def read_clips(
+    path: str | Path, *, format: str | None = None, clips: Iterable[LabeledClip] = ()
+) -> Iterable[LabeledClip]:
+    """Read clips of any format that premask knows; it is found by looking into the file.
+
+    A folder of results is read, too: the first format for clips in it. Formats that don't tell the
+    names of clips and the times of frames (MOTS, DAVIS) take them from `clips`, if there are any.
+
+    >>> from premask import read_clips
+    >>> [clip.name for clip in read_clips("tests/golden/clips/ytvis.json")]
+    ['day 1/street.mp4', 'empty']
+    """
+    path = Path(path)
+    if format is not None and format not in CLIP_FORMATS:
+        raise UnknownFormat(format, CLIP_FORMATS)
+    if format is not None:
+        return CLIP_FORMATS[format].read(path, clips)
+    place = clips_in(path) or path
+    return _recognized(Glimpse.of(place)).read(place, clips)
+
+
+def clips_in(folder: Path) -> Path | None:
+    """Where a folder of results has its clips, in the first of the formats; None without any."""
+    places = (folder / form.file_name for form in CLIP_FORMATS.values())
+    for place in places:
+        if place.exists() and any(form.recognizes(Glimpse.of(place)) for form in _forms(place)):
+            return place
+    return None
+
+
+def video_of(clip: LabeledClip, folders: Iterable[Path]) -> Video:
+    """The video, or the folder of frames, below one of these folders, that a clip was made of."""
+    frames = PurePosixPath(next((one.image.name for one in clip.frames), "")).parent
+    # The names may be somebody else's, and are to lead to nothing outside of these folders.
+    names = [name for name in (PurePosixPath(clip.name), frames) if _is_below(name)]
+    for place in (folder / name for folder in folders for name in names):
+        if place.exists():
+            return open_video(place, clip.name)
+    raise UnreadableVideo(
+        clip.name, "there is no such file, and no folder of its frames; --root DIR says where it is"
+    )
+
+
+def _is_below(name: PurePosixPath) -> bool:
+    return bool(name.parts) and not name.is_absolute() and ".." not in name.parts
+
+
+def _forms(place: Path) -> list[ClipFormat]:
+    return [form for form in CLIP_FORMATS.values() if form.file_name == place.name]
+
+
+def _recognized(glimpse: Glimpse) -> ClipFormat:
+    for form in CLIP_FORMATS.values():
+        if form.recognizes(glimpse):
+            return form
+    raise InvalidMask(
+        f"'{glimpse.path}' has clips in no format that premask knows ({', '.join(CLIP_FORMATS)}). "
+        f"It is {glimpse}."
+    )
