@@ -15,7 +15,7 @@ from premask.images import Image
 from premask.labels.glimpse import Glimpse
 from premask.labels.numbering import files_of_images
 from premask.labels.palette import png_palette
-from premask.masks import Mask
+from premask.masks import Mask, Size
 from premask.shaping.maps import NumberMap
 
 PILLOWS_OWN = -1
@@ -30,6 +30,22 @@ def png_from_mask(mask: Mask) -> bytes:
 def mask_from_png(data: bytes) -> Mask:
     """The pixels of a PNG that are not 0."""
     return Mask.from_array(pixels_from_png(data))
+
+
+def mask_from_painted_png(data: bytes, size_hw: Size) -> Mask:
+    """What is not transparent; where nothing can be transparent, what is not black."""
+    try:
+        with PIL.Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+            if picture.size != (size_hw[1], size_hw[0]):
+                raise InvalidMask(
+                    f"This PNG has {picture.width} x {picture.height} pixels, but its image has "
+                    f"{size_hw[1]} x {size_hw[0]}."
+                )
+            if picture.has_transparency_data:
+                return Mask.from_array(np.asarray(picture.convert("RGBA").getchannel("A")))
+            return Mask.from_array(np.asarray(picture.convert("RGB")).any(axis=-1))
+    except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise InvalidMask(f"This mask is no PNG that can be read ({error}).") from error
 
 
 def png_from_numbers(numbers: NumberMap, palette: bytes | None = None) -> bytes:

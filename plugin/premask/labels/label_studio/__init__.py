@@ -13,9 +13,8 @@ from premask.labels.label_studio.regions import (
     regions_from_annotation,
     with_own_labels,
 )
+from premask.labels.label_studio.task_records import is_label_studio, local_file_url
 from premask.labels.label_studio.tasks import (
-    is_label_studio,
-    local_file_url,
     prediction_from_regions,
     read_tasks,
     task_from_labeled,

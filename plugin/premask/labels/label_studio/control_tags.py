@@ -18,6 +18,7 @@ from premask.labels.label_studio.shapes import (
     Json,
     Shape,
     Value,
+    bitmask_shape,
     brush_shape,
     brush_values,
     ellipse_shape,
@@ -89,6 +90,7 @@ CONTROL_TAGS = {
             prompt=stroke_prompt,
             prompt_name="strokes",
         ),
+        ControlTag(name="BitmaskLabels", read=bitmask_shape),
         ControlTag(
             name="PolygonLabels",
             write=polygon_values,

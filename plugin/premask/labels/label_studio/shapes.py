@@ -6,6 +6,7 @@ A `..._values` function yields one value for each region that shows the object, 
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from premask.annotations import Annotation
 from premask.geometry import Box, clip_box, pixel_box, pixels_of_percent, snapped
 from premask.labels import brush_rle
 from premask.labels.coco_rle import mask_from_segmentation, mask_to_polygons
+from premask.labels.png import mask_from_painted_png
 from premask.masks import HALF, Mask, Matte, Size
 
 Json = dict[str, Any]
@@ -35,6 +37,15 @@ def brush_shape(value: Value, size_hw: Size) -> Shape:
     mask = Mask.from_array(alpha >= HALF)
     soft = bool(((alpha > 0) & (alpha < 255)).any())
     return mask.box_xyxy, mask, Matte.from_array(alpha) if soft else None
+
+
+def bitmask_shape(value: Value, size_hw: Size) -> Shape:
+    """A PNG in a data URL: what is not transparent, or not black where nothing is transparent."""
+    head, _, data = str(value["imageDataURL"]).partition(",")
+    if not head.startswith("data:image/png"):
+        raise ValueError(f"a bitmask is a PNG in a data URL; this begins with {head[:30]!r}")
+    mask = mask_from_painted_png(base64.b64decode(data, validate=True), size_hw)
+    return mask.box_xyxy, mask, None
 
 
 def rectangle_values(annotation: Annotation, size_hw: Size) -> Iterator[Json]:

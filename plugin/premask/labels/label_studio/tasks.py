@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote
 
 from premask.annotations import Labeled
 from premask.errors import InvalidMask
 from premask.files import replacing, write_atomically
 from premask.images import Image
-from premask.labels.glimpse import Glimpse
 from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames, label_config
 from premask.labels.label_studio.regions import (
     annotations_from_regions,
@@ -20,10 +17,9 @@ from premask.labels.label_studio.regions import (
     with_own_labels,
 )
 from premask.labels.label_studio.shapes import Json
+from premask.labels.label_studio.task_records import KnownImages, local_file_url, read_records
 
 CONFIG_NAME = "label_config.xml"
-
-_LOCAL_FILES = "/data/local-files/?d="
 
 
 def write_label_studio(
@@ -51,29 +47,20 @@ def write_label_studio(
     return path, config
 
 
-def is_label_studio(glimpse: Glimpse) -> bool:
-    """Whether a file is a list of tasks."""
-    keys = glimpse.item_keys
-    return "data" in keys and bool({"annotations", "predictions", "completions"} & keys)
-
-
 def read_tasks(path: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
-    """Read a file of tasks: a person's last annotation, or the last prediction where there is none.
+    """Read an export, as JSON or as JSON_MIN: a person's last annotation, or the last prediction.
 
     A task that has neither is left out: nobody looked at its image. The images are found among the
-    `images` by the URL that `write_label_studio` gives them; others are called by their URL, and
-    have the size that their regions tell.
+    `images` by the URL that `write_label_studio` gives them, or by the last part of their names;
+    others are called by their URL, and have the size that their regions tell.
     """
-    known = {local_file_url(image.name): image for image in images}
+    known = KnownImages(images)
     try:
-        for task in json.loads(path.read_bytes()):
-            regions = _last_regions(task)
-            if regions is not None:
-                url = task["data"]["image"]
-                yield Labeled(
-                    image=known.get(url) or _image_from_task(url, regions),
-                    annotations=annotations_from_regions(with_own_labels(regions)),
-                )
+        for address, regions in read_records(path):
+            yield Labeled(
+                image=known.image(address, regions),
+                annotations=annotations_from_regions(with_own_labels(regions)),
+            )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidMask(
             f"'{path}' can't be read as tasks of Label Studio: {type(error).__name__}: {error}. It "
@@ -107,25 +94,3 @@ def prediction_from_regions(regions: Sequence[Json], *, model_version: str) -> J
     scores = [region["score"] for region in regions if "score" in region]
     score = {"score": sum(scores) / len(scores)} if scores else {}
     return {"model_version": model_version, "result": list(regions)} | score
-
-
-def local_file_url(name: str) -> str:
-    """Where Label Studio's local files storage serves an image of this relative name."""
-    return _LOCAL_FILES + quote(name, errors="surrogateescape")
-
-
-def _last_regions(task: Mapping[str, Any]) -> Sequence[Json] | None:
-    people = [said for said in task.get("annotations") or () if not said.get("was_cancelled")]
-    said = people or task.get("predictions") or ()
-    regions: Sequence[Json] | None = said[-1]["result"] if said else None
-    return regions
-
-
-def _image_from_task(url: str, regions: Sequence[Json]) -> Image:
-    name = url
-    if url.startswith(_LOCAL_FILES):
-        name = unquote(url.removeprefix(_LOCAL_FILES), errors="surrogateescape")
-    # Regions that are no shapes (choices, texts) may tell no size; without any it stays unknown.
-    sized = next((region for region in regions if "original_width" in region), None)
-    size_hw = (sized["original_height"], sized["original_width"]) if sized else (0, 0)
-    return Image(name=name, size_hw=size_hw)

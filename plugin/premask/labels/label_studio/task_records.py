@@ -1,0 +1,129 @@
+"""What Label Studio's exports say of a task: its image and its regions, in each of their forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from premask.images import SUFFIXES, Image
+from premask.json_stream import JsonStream
+from premask.labels.glimpse import Glimpse
+from premask.labels.label_studio.control_tags import READABLE_TYPES
+from premask.labels.label_studio.shapes import Json
+
+_LOCAL_FILES = "/data/local-files/?d="
+_UPLOADS = "/data/upload/"
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
+"""Label Studio puts it before the names of files that somebody uploads."""
+
+_SIZE_KEYS = ("original_width", "original_height")
+_SHORT_FORM = frozenset({"annotation_id", "annotator", "lead_time"})
+"""Keys that a record of JSON_MIN has beside those of the task's data and of its control tags."""
+
+
+def is_label_studio(glimpse: Glimpse) -> bool:
+    """Whether a file is a list of tasks, or of what JSON_MIN makes of them."""
+    keys = glimpse.item_keys
+    is_task = "data" in keys and bool({"annotations", "predictions", "completions"} & keys)
+    return is_task or keys >= _SHORT_FORM
+
+
+def read_records(path: Path) -> Iterator[tuple[str, Sequence[Json]]]:
+    """The image's address and the regions of each task at which somebody looked, one at a time.
+
+    What counts are a person's last annotation, or the last prediction where there is none.
+    """
+    with path.open("rb") as file:
+        last: tuple[object, str, Sequence[Json]] | None = None
+        for task, _ in JsonStream(file).list_items():
+            if not isinstance(task, dict):
+                raise TypeError(f"a task is no object: {str(task)[:40]}")
+            if "data" in task:
+                regions = _last_regions(task)
+                if regions is not None:
+                    yield _address(task["data"]), regions
+                continue
+            # JSON_MIN has a record for each annotation, and those of a task follow each other.
+            if last is not None and last[0] != task.get("id"):
+                yield last[1:]
+            last = None
+            if task.get("annotation_id") is not None:  # nobody annotated it
+                last = (task.get("id"), _address(task), list(_regions_of_short_form(task)))
+        if last is not None:
+            yield last[1:]
+
+
+class KnownImages:
+    """Images by the addresses that tasks have for them."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        self._by_name = {image.name: image for image in images}
+        self._by_last_part: dict[str, list[Image]] = {}
+        for name, image in self._by_name.items():
+            self._by_last_part.setdefault(PurePosixPath(name).name, []).append(image)
+
+    def image(self, address: str, regions: Sequence[Json]) -> Image:
+        """The image that is meant, or else one of the name and size that the task tells."""
+        name = name_of_address(address)
+        if name in self._by_name:
+            return self._by_name[name]
+        last = PurePosixPath(urlsplit(name).path if "://" in name else name).name
+        for part in (last, unquote(last), _UPLOAD_PREFIX.sub("", last)):
+            if len(self._by_last_part.get(part, ())) == 1:
+                return self._by_last_part[part][0]
+        # Regions that are no shapes (choices, texts) may tell no size: then it stays unknown.
+        sized = next((region for region in regions if "original_width" in region), None)
+        size_hw = (sized["original_height"], sized["original_width"]) if sized else (0, 0)
+        return Image(name=name, size_hw=size_hw)
+
+
+def local_file_url(name: str) -> str:
+    """Where Label Studio's local files storage serves an image of this relative name."""
+    return _LOCAL_FILES + quote(name, errors="surrogateescape")
+
+
+def name_of_address(address: str) -> str:
+    """The name of a local or an uploaded file; anything else keeps its address.
+
+    >>> name_of_address("/data/local-files/?d=a%20b/c.jpg")
+    'a b/c.jpg'
+    """
+    if address.startswith(_LOCAL_FILES):
+        return unquote(address.removeprefix(_LOCAL_FILES), errors="surrogateescape")
+    if address.startswith(_UPLOADS):
+        return PurePosixPath(unquote(address)).name
+    return address
+
+
+def _last_regions(task: Mapping[str, Any]) -> Sequence[Json] | None:
+    # Label Studio called annotations completions until 1.0.
+    given = task.get("annotations") or task.get("completions") or ()
+    people = [said for said in given if not said.get("was_cancelled")]
+    said = people or task.get("predictions") or ()
+    regions: Sequence[Json] | None = said[-1]["result"] if said else None
+    return regions
+
+
+def _address(data: Mapping[str, Any]) -> str:
+    """The image of a task, which most projects call `image`, or else what looks like one."""
+    if "image" in data:
+        return str(data["image"])
+    for value in data.values():
+        # The name is the path of an address, or what it asks for: /data/local-files/?d=cat.jpg
+        parts = urlsplit(value) if isinstance(value, str) else ()
+        if any(PurePosixPath(part).suffix.lower() in SUFFIXES for part in parts):
+            return str(value)
+    raise KeyError("image")
+
+
+def _regions_of_short_form(record: Mapping[str, Any]) -> Iterator[Json]:
+    """The lists of a record, whose items have the value and the size in one object."""
+    for name, values in record.items():
+        for value in values if isinstance(values, list) else ():
+            if isinstance(value, dict):
+                region_type = next((key for key in value if key in READABLE_TYPES), "")
+                told = {key: value[key] for key in _SIZE_KEYS if key in value}
+                yield {"id": name, "type": region_type, "value": value, **told}
