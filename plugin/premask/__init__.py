@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from premask.annotations import Annotation, Labeled, LabeledClip
     from premask.datasets.clip_reading import read_clips
+    from premask.datasets.conversion import split
     from premask.datasets.reading import Dataset, read
     from premask.errors import PremaskError
     from premask.images import Image, read_image
@@ -46,6 +47,7 @@ __all__ = [
     "read_clips",
     "read_image",
     "recipe_of",
+    "split",
     "write",
     "write_clips",
 ]
@@ -59,6 +61,7 @@ _HOMES = {
         "LabeledClip",
     ),
     "premask.datasets.clip_reading": ("read_clips",),
+    "premask.datasets.conversion": ("split",),
     "premask.datasets.reading": (
         "Dataset",
         "read",

@@ -31,8 +31,8 @@ READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "HE
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
-_ORIENTATION, _TURNED = 274, (5, 6, 7, 8)
-"""The tag of EXIF, and its values for images that lie on a side."""
+_ORIENTATION, _TURNED, _ON_A_SIDE = 274, range(2, 9), range(5, 9)
+"""The tag of EXIF, and its values for images that are not upright, or that lie on a side."""
 
 
 # Ultralytics puts a function of its own here, which installs a package where a file is no image.
@@ -73,16 +73,25 @@ def decode_bytes(data: bytes, name: str, window: Window | None = None) -> tuple[
 
 def upright_size(path: Path) -> tuple[int, int]:
     """Height and width of an image file, once it is turned upright; its pixels are not decoded."""
+    (width, height), turned = _stored_size(path)
+    return (width, height) if turned in _ON_A_SIDE else (height, width)
+
+
+def is_turned(path: Path) -> bool:
+    """Whether the file's EXIF says that its pixels are to be turned or mirrored."""
+    return _stored_size(path)[1] in _TURNED
+
+
+def _stored_size(path: Path) -> tuple[tuple[int, int], int]:
+    """Width and height of the pixels in a file, and EXIF's orientation."""
     try:
         with path.open("rb") as file:
             head = file.read(64)
             file.seek(0)
             with _open(file, formats=_formats_for(head, str(path))) as picture:
-                width, height = picture.size
-                turned = picture.getexif().get(_ORIENTATION) in _TURNED
+                return picture.size, picture.getexif().get(_ORIENTATION, 1)
     except (OSError, ImportError, PIL.Image.DecompressionBombError) as error:
         raise UnreadableImage(str(path), f"it is no image that can be read ({error})") from error
-    return (width, height) if turned else (height, width)
 
 
 def decode_picture(

@@ -7,7 +7,19 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 
-from premask.cli import INTERRUPTED, annotate, doctor, embed, fiftyone, models, preview, recipes
+from premask.cli import (
+    INTERRUPTED,
+    annotate,
+    convert,
+    doctor,
+    embed,
+    fiftyone,
+    merge,
+    models,
+    preview,
+    recipes,
+    split,
+)
 from premask.errors import Cancelled, PremaskError
 from premask.terminal.flags import EXIT_CODES
 from premask.terminal.screen import printable
@@ -39,6 +51,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"premask {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (annotate, recipes, models, embed, preview, fiftyone, doctor):
+    for module in (
+        annotate,
+        recipes,
+        models,
+        embed,
+        preview,
+        convert,
+        split,
+        merge,
+        fiftyone,
+        doctor,
+    ):
         module.add_command(commands)
     return parser

@@ -11,7 +11,7 @@ from premask.datasets.image_files import ImageFiles, Images
 from premask.errors import InvalidMask, InvalidSetting
 from premask.labels.coco import coco_ids
 from premask.labels.coco_ids import CocoIds
-from premask.labels.formats import FORMATS, Format, Reader, formats_of
+from premask.labels.formats import FORMATS, Format, LabelReader, formats_of
 from premask.labels.glimpse import Glimpse
 from premask.runs.folder_state import has_state, read_labels, read_state
 
@@ -32,7 +32,7 @@ class Dataset:
     format: str
     images: ImageFiles = field(default_factory=ImageFiles)
     ids: CocoIds | None = None
-    _read: Reader
+    _read: LabelReader
 
     def __iter__(self) -> Iterator[Labeled]:
         yield from self._read(self.path, self.images)
@@ -65,7 +65,7 @@ def read(
     if format is None and path.is_dir() and has_state(path):
         return _run(path, files)
     form = recognized(Glimpse.of(path)) if format is None else _readable(format)
-    reader = form.read
+    reader: LabelReader | None = form.read
     if truth is not None:
         if form.read_with is None:
             raise InvalidSetting(f"'{path}' is {form.name}, which needs no other file's names.")
@@ -106,6 +106,4 @@ def _run(folder: Path, images: ImageFiles) -> Dataset:
     if not images:
         entries = read_state(folder)["images"]
         images = ImageFiles.named({entry["name"]: Path(entry["path"]) for entry in entries})
-    return Dataset(
-        path=folder, format=RUN, images=images, _read=lambda path, _=(): read_labels(path)
-    )
+    return Dataset(path=folder, format=RUN, images=images, _read=lambda path, _: read_labels(path))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from premask.annotations import Labeled
 from premask.errors import UnknownFormat
@@ -34,7 +34,13 @@ from premask.labels.png_classes import (
 from premask.labels.png_masks import are_masks, mask_files, read_masks
 from premask.labels.png_objects import are_object_maps, object_files, read_object_maps
 from premask.labels.yolo import read_yolo, write_yolo
-from premask.labels.yolo_dataset import is_yolo, require_own_texts, yolo_ids, yolo_images
+from premask.labels.yolo_dataset import (
+    is_yolo,
+    require_own_texts,
+    write_yolo_parts,
+    yolo_ids,
+    yolo_images,
+)
 
 
 class DatasetWriter(Protocol):
@@ -64,6 +70,10 @@ class Reader(Protocol):
         ...
 
 
+LabelReader = Callable[[Path, Iterable[Image]], Iterable[Labeled]]
+"""A `Reader` that is always given images, if only none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetFormat:
     """One file, or one folder, for the whole dataset; it is written without the images' pixels."""
@@ -79,12 +89,16 @@ class DatasetFormat:
     """The numbers of the classes, where the files tell them."""
     own_images: Callable[[Path], Mapping[str, Path]] | None = None
     """The images that lie beside the labels, by the names that the reader knows them by."""
-    read_with: Callable[[Path], Reader] | None = None
+    image_folder: str = "images"
+    """Where trainers look for the images, seen from the labels."""
+    read_with: Callable[[Path], LabelReader] | None = None
     """A reader that takes names from another file; what its own file lacks."""
     numbers_classes: bool = True
     """Whether it writes numbers in the place of labels."""
     with_ids: Callable[[CocoIds], DatasetWriter] | None = None
     """A writer with the ids of a person's COCO file, where the format has ids."""
+    write_parts: Callable[[Path, Sequence[str], Sequence[str]], Path] | None = None
+    """Writes what ties together the folders of several parts, with the names of the classes."""
     require_names: Callable[[Iterable[str]], None] | None = None
     """Raises, before anything is done, for names of images that the format can't write."""
 
@@ -105,7 +119,9 @@ class ImageFormat:
     """The numbers of the classes, where the files tell them."""
     own_images: Callable[[Path], Mapping[str, Path]] | None = None
     """The images that lie beside the labels, by the names that the reader knows them by."""
-    read_with: Callable[[Path], Reader] | None = None
+    image_folder: str = "images"
+    """Where trainers look for the images, seen from the labels."""
+    read_with: Callable[[Path], LabelReader] | None = None
     """A reader that takes names from another file; what its own file lacks."""
 
     def files(self, labeled: Labeled, folder: Path, stem: str) -> tuple[Path, ...]:
@@ -122,10 +138,7 @@ class ImageFormat:
 
 
 def _coco_format(
-    name: str,
-    help_text: str,
-    write: Callable[..., tuple[Path, ...]],
-    **reading: Any,
+    name: str, help_text: str, write: Callable[..., tuple[Path, ...]]
 ) -> DatasetFormat:
     return DatasetFormat(
         name=name,
@@ -133,7 +146,9 @@ def _coco_format(
         file_name=f"{name.replace('-', '_')}.json",
         write=write,
         with_ids=lambda ids: partial(write, ids=ids),
-        **{"read": stream_coco, "ids_of": coco_ids, "recognizes": is_coco} | reading,
+        read=stream_coco,
+        ids_of=coco_ids,
+        recognizes=is_coco,
     )
 
 
@@ -149,10 +164,12 @@ _DATASET_FORMATS = (
         "COCO JSON with polygons along the edges of the pixels, for tools without run lengths",
         partial(write_coco, polygons=True),
     ),
-    _coco_format(
-        "coco-results",
-        "COCO's list of results, for its evaluation; `--classes FILE.json` brings your ids",
-        write_coco_results,
+    replace(
+        _coco_format(
+            "coco-results",
+            "COCO's list of results, for its evaluation; `--classes FILE.json` brings your ids",
+            write_coco_results,
+        ),
         read=None,  # it does not tell what its images are called
         read_with=results_reader,
         recognizes=is_coco_results,
@@ -194,6 +211,7 @@ _DATASET_FORMATS = (
         recognizes=is_yolo,
         ids_of=yolo_ids,
         own_images=yolo_images,
+        write_parts=write_yolo_parts,
         require_names=require_own_texts,
     ),
     DatasetFormat(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from premask.errors import InvalidMask, UnwritableOutput
+from premask.files import write_atomically
 from premask.images import SUFFIXES, Image
 from premask.labels.coco_ids import CocoIds
 from premask.labels.glimpse import Glimpse
@@ -157,14 +158,22 @@ def texts_below(folder: Path) -> Iterator[tuple[Image, Path]]:
                 yield Image(name="/".join([*folders[1:], text.name])), path
 
 
-def dataset_yaml(names: Iterable[str]) -> str:
+def write_yolo_parts(folder: Path, parts: Sequence[str], classes: Sequence[str]) -> Path:
+    """A data.yaml for parts that have a folder each."""
+    places = {part: f"{part}/{_IMAGES}" for part in parts}
+    return write_atomically(folder / DATASET_NAME, dataset_yaml(classes, places).encode())
+
+
+def dataset_yaml(names: Iterable[str], places: Mapping[str, str] | None = None) -> str:
     """What YOLO wants to know of the dataset, with the classes in their order.
 
     There is no `path`: without it Ultralytics takes the folder of the file itself, while it looks
     for `path: .` where it was started.
     """
     lines = [f"  {number}: {_text_to_yaml(name)}" for number, name in enumerate(names)]
-    return "\n".join(["train: images", "val: images", "names:", *lines, ""])
+    where = places or {"train": _IMAGES, "val": _IMAGES}
+    parts = [f"{part}: {place}" for part, place in where.items()]
+    return "\n".join([*parts, "names:", *lines, ""])
 
 
 def categories_from_yaml(text: str) -> list[str]:

@@ -1,0 +1,238 @@
+"""A dataset in another format, with its images, in the parts that a trainer wants."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from premask.annotations import Labeled
+from premask.datasets.image_placing import COPY_MODES, hash_of, place_image
+from premask.datasets.losses import Loss
+from premask.datasets.reading import RUN, Dataset
+from premask.datasets.selection import Selection
+from premask.datasets.set_layout import WHOLE, SetLayout, places_below
+from premask.datasets.splitting import Split
+from premask.decoding import is_turned
+from premask.errors import Cancelled, InvalidSetting
+from premask.files import write_atomically
+from premask.images import Image
+from premask.labels.formats import DatasetFormat, formats_of
+from premask.labels.numbering import Stems
+from premask.runs.progress import ProgressCounter, ProgressWatcher
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """What is wanted: a format, a place, which of the labels, in which parts, with which images.
+
+    Without a `split` the labels go to `out`, a file or a folder as the format is; with one `out` is
+    a folder. `copy` is one of `COPY_MODES`.
+    """
+
+    format: str
+    out: Path
+    selection: Selection = field(default_factory=Selection)
+    split: Split | None = None
+    copy: str = "none"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether images and labels are arranged anew; else the images keep their names."""
+        return self.split is not None or self.copy != "none"
+
+
+@dataclass(slots=True, kw_only=True)
+class PartCounts:
+    """How much is in a part of a set."""
+
+    images: int = 0
+    empty: int = 0
+    annotations: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True, kw_only=True)
+class Converted:
+    """What became of a dataset; `turned` images are not upright, and no trainer may notice."""
+
+    written: list[Path] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+    parts: dict[str, PartCounts] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    turned: int = 0
+    loss: Loss | None = None
+
+
+def convert(
+    dataset: Dataset,
+    conversion: Conversion,
+    *,
+    on_progress: ProgressWatcher | None = None,
+    cancel: threading.Event | None = None,
+) -> Converted:
+    """Write a dataset anew, and say what became of it, and what the format could not keep."""
+    work = _Work(dataset, conversion, cancel)
+    work.plan()
+    work.place_images(on_progress)
+    work.write_labels()
+    work.measure()
+    if conversion.is_set:
+        work.write_manifest()
+    return work.outcome
+
+
+def split(
+    dataset: Dataset,
+    out: str | Path,
+    shares: str = "80,10,10",
+    *,
+    format: str | None = None,
+    by: str = "",
+    stratified: bool = False,
+    seed: int = 0,
+    copy: str = "none",
+) -> Converted:
+    """Write a dataset in parts (train, val, test), in its own format or in another one.
+
+    `by` is "folder", or a regular expression: images with the same key stay together. The same
+    `seed` gives the same bytes. `copy` puts the images beside the labels: "link", "copy", or
+    "upright", which turns the pixels of images that lie on a side.
+    """
+    parts = Split.of(shares, by=by, stratified=stratified, seed=seed)
+    form = format or ("coco" if dataset.format == RUN else dataset.format)
+    return convert(dataset, Conversion(format=form, out=Path(out), split=parts, copy=copy))
+
+
+class _Work:
+    """One conversion under way."""
+
+    def __init__(
+        self, dataset: Dataset, conversion: Conversion, cancel: threading.Event | None
+    ) -> None:
+        (self._form, *others) = formats_of([conversion.format], ids=dataset.ids)
+        if others or (conversion.split and not isinstance(self._form, DatasetFormat)):
+            raise InvalidSetting(f"'{conversion.format}' is no format of a dataset in parts.")
+        if conversion.copy not in COPY_MODES:
+            raise InvalidSetting(f"'{conversion.copy}' is none of {', '.join(COPY_MODES)}.")
+        split = conversion.split
+        self.outcome = Converted()
+        self._dataset, self._wanted, self._cancel = dataset, conversion, cancel
+        self._layout = SetLayout(form=self._form, out=conversion.out, is_split=split is not None)
+        self._parts = (WHOLE,) if split is None else split.parts
+        self._part_of: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    def plan(self) -> None:
+        """Go through the labels once: which image goes where, and which classes there are."""
+        outcome, split, selection = self.outcome, self._wanted.split, self._wanted.selection
+        labels = {
+            one.image.name: Counter(found.label for found in one.annotations)
+            for one in self._kept(outcome.left_out)
+        }
+        self._part_of = dict.fromkeys(labels, WHOLE) if split is None else split.assigned(labels)
+        if len(self._part_of) < len(labels):
+            outcome.left_out["images that no list names"] = len(labels) - len(self._part_of)
+        known = (selection.class_name(name) for name in self._dataset.classes)
+        found = sorted(set().union(*labels.values()))
+        outcome.classes = selection.classes or tuple(dict.fromkeys((*filter(None, known), *found)))
+        outcome.parts = {part: PartCounts() for part in self._parts}
+        for name, part in self._part_of.items():
+            counts = outcome.parts[part]
+            counts.images += 1
+            counts.empty += not labels[name]
+            counts.annotations += labels[name]
+        if self._wanted.is_set:
+            self._names = dict(places_below(self._part_of))
+
+    def place_images(self, on_progress: ProgressWatcher | None) -> None:
+        """Put each image where the format has its images; all have to be there before."""
+        mode = self._wanted.copy
+        if mode == "none":
+            return
+        sources = {name: self._dataset.images.path_of(name) for name in self._part_of}
+        missing = [name for name, source in sources.items() if source is None]
+        if missing:
+            self._dataset.images.require(missing[0])
+        counter = ProgressCounter(total=len(sources), on_progress=on_progress)
+        for name, source in sources.items():
+            self._check()
+            assert source is not None
+            place_image(source, self._layout.images(self._part_of[name]) / self._names[name], mode)
+            self.outcome.turned += mode != "upright" and is_turned(source)
+            counter.count()
+
+    def write_labels(self) -> None:
+        """Write all parts, with the same numbers of classes in each."""
+        classes, written = self.outcome.classes, self.outcome.written
+        if not isinstance(self._form, DatasetFormat):
+            stems = Stems()
+            for one in self._part(WHOLE):
+                written += self._form.write(one, self._wanted.out, stems.of(one.image.name))
+            return
+        for part in self._parts:
+            written += self._form.write(self._part(part), self._layout.labels(part), classes)
+        if self._wanted.split is not None and self._form.write_parts is not None:
+            written.append(self._form.write_parts(self._wanted.out, self._parts, classes))
+
+    def measure(self) -> None:
+        """Read what was written, and compare."""
+        if self._form.read is None:
+            return
+        loss = Loss()
+        for part in self._parts:
+            images = [one.image for one in self._part(part)]
+            loss.compare(self._part(part), self._form.read(self._layout.labels(part), images))
+        self.outcome.loss = loss
+
+    def write_manifest(self) -> None:
+        """Counts and hashes, so that anybody can tell whether a set is the same."""
+        split, folder = self._wanted.split, self._layout.folder
+        told = {
+            "format": self._form.name,
+            "classes": list(self.outcome.classes),
+            "seed": None if split is None else split.seed,
+            "parts": {
+                part: {
+                    "images": counts.images,
+                    "images without objects": counts.empty,
+                    "annotations": dict(sorted(counts.annotations.items())),
+                }
+                for part, counts in self.outcome.parts.items()
+            },
+            "left out": dict(sorted(self.outcome.left_out.items())),
+            "sha256": {
+                file.relative_to(folder).as_posix(): hash_of(file) for file in self._files()
+            },
+        }
+        text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+        self.outcome.written.append(write_atomically(folder / MANIFEST, text.encode()))
+
+    def _files(self) -> list[Path]:
+        """The files of the set: labels and images."""
+        places = {*self.outcome.written, *(self._layout.images(part) for part in self._parts)}
+        below = (
+            file for place in places for file in (place.rglob("*") if place.is_dir() else [place])
+        )
+        return sorted({file for file in below if file.is_file() and file.name != MANIFEST})
+
+    def _kept(self, left_out: Counter[str] | None = None) -> Iterator[Labeled]:
+        for one in self._wanted.selection.applied(self._dataset, left_out):
+            self._check()
+            yield one
+
+    def _part(self, part: str) -> Iterator[Labeled]:
+        """The images of one part, under the names that they have there."""
+        for one in self._kept():
+            if self._part_of.get(one.image.name) == part:
+                name = self._names.get(one.image.name, one.image.name)
+                image = Image(name=name, size_hw=one.image.size_hw, digest=one.image.digest)
+                yield replace(one, image=image)
+
+    def _check(self) -> None:
+        if self._cancel is not None and self._cancel.is_set():
+            raise Cancelled("The conversion was interrupted.")

@@ -1,0 +1,173 @@
+"""Several datasets as one: each image once, with the labels of all; what overlaps is told."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from premask.annotations import Annotation, Labeled
+from premask.datasets.image_files import ImageFiles
+from premask.datasets.image_placing import hash_of
+from premask.datasets.reading import Dataset
+from premask.errors import InvalidMask
+from premask.images import Image
+from premask.labels.annotation_json import annotation_from_json, annotation_to_json
+from premask.labels.coco_ids import CocoIds
+
+ALIKE = 0.9
+"""From this IoU on, two objects of one class are told as probably the same."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Merged:
+    """The labels of several datasets, image after image, and what was noticed on the way."""
+
+    dataset: Dataset
+    shared_images: int = 0
+    renamed: dict[str, str] = field(default_factory=dict)
+    duplicates: int = 0
+    overlaps: dict[str, int] = field(default_factory=dict)
+
+
+def merge(datasets: Sequence[Dataset]) -> Merged:
+    """Join datasets; ids and classes of the first one stay, and those of the others follow.
+
+    Two images are the same if their files are, or, without files, if their names and sizes are. An
+    image that has another one's name gets its dataset's name in front. An object that is there
+    already, pixel by pixel, is not there twice.
+    """
+    work = _Merging(datasets)
+    return work.merged()
+
+
+class _Merging:
+    def __init__(self, datasets: Sequence[Dataset]) -> None:
+        self._datasets = datasets
+        self._spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the dataset
+        weakref.finalize(self, self._spool.close)
+        self._places: dict[str, list[int]] = {}
+        self._names: dict[object, str] = {}
+        self._paths: dict[str, Path] = {}
+        self._result = Merged(dataset=Dataset(path=Path(), format="merged", _read=self._read))
+
+    def merged(self) -> Merged:
+        for number, dataset in enumerate(self._datasets, start=1):
+            for one in dataset:
+                if one.error is None:
+                    self._add(dataset, number, one)
+        for place in self._places.values():
+            self._result.shared_images += len(place) > 1
+        self._count_overlaps()
+        self._result.dataset = replace(
+            self._result.dataset,
+            images=ImageFiles.named(self._paths),
+            ids=_ids([dataset.ids for dataset in self._datasets]),
+        )
+        return self._result
+
+    def _add(self, dataset: Dataset, number: int, one: Labeled) -> None:
+        path = dataset.images.path_of(one.image.name)
+        is_file = path is not None and path.is_file()
+        key = hash_of(path) if path is not None and is_file else (one.image.name, one.image.size_hw)
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = self._free_name(dataset, number, one.image.name)
+        if path is not None and is_file:
+            self._paths.setdefault(name, path)
+        place = self._spool.seek(0, 2)
+        self._spool.write(_line(one))
+        self._places.setdefault(name, []).append(place)
+
+    def _free_name(self, dataset: Dataset, number: int, name: str) -> str:
+        if name not in self._places:
+            return name
+        free = f"{dataset.path.stem}/{name}"
+        if free in self._places:
+            free = f"{dataset.path.stem}-{number}/{name}"
+        self._result.renamed[free] = f"{name} of {dataset.path}"
+        return free
+
+    def _read(self, path: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
+        for name in self._places:
+            yield self._labeled(name)[0]
+
+    def _labeled(self, name: str) -> tuple[Labeled, int, int]:
+        """One image with the labels of all; how many were there twice, and how many overlap."""
+        first, *others = (self._record(place) for place in self._places[name])
+        found, twice, alike = list(first.annotations), 0, 0
+        for other in others:
+            sizes = {first.image.size_hw, other.image.size_hw} - {(0, 0)}
+            if len(sizes) > 1:
+                raise InvalidMask(
+                    f"'{name}' has {other.image.size_hw} pixels (height, width) in one dataset and "
+                    f"{first.image.size_hw} in another. Did one of them ignore its EXIF?"
+                )
+            before = list(found)
+            for annotation in other.annotations:
+                if annotation in before:
+                    twice += 1
+                    continue
+                alike += any(_are_alike(annotation, known) for known in before)
+                found.append(annotation)
+        size_hw = max(one.image.size_hw for one in (first, *others))  # (0, 0) is not known
+        image = Image(name=name, size_hw=size_hw)
+        return replace(first, image=image, annotations=tuple(found)), twice, alike
+
+    def _count_overlaps(self) -> None:
+        for name, places in self._places.items():
+            if len(places) > 1:
+                _, twice, alike = self._labeled(name)
+                self._result.duplicates += twice
+                if alike:
+                    self._result.overlaps[name] = alike
+
+    def _record(self, place: int) -> Labeled:
+        self._spool.seek(place)
+        return _labeled(json.loads(self._spool.readline()))
+
+
+def _line(one: Labeled) -> bytes:
+    record = {
+        "name": one.image.name,
+        "size_hw": one.image.size_hw,
+        "extra": dict(one.extra),
+        "annotations": [
+            {"extra": dict(found.extra), **annotation_to_json(found)} for found in one.annotations
+        ],
+    }
+    return json.dumps(record).encode() + b"\n"
+
+
+def _labeled(record: Mapping[str, Any]) -> Labeled:
+    height, width = record["size_hw"]
+    annotations = tuple(
+        replace(annotation_from_json(found, (height, width)), extra=found["extra"])
+        for found in record["annotations"]
+    )
+    image = Image(name=record["name"], size_hw=(height, width))
+    return Labeled(image=image, annotations=annotations, extra=record["extra"])
+
+
+def _are_alike(one: Annotation, other: Annotation) -> bool:
+    if one.label != other.label or one.mask is None or other.mask is None:
+        return False
+    return one.mask.size_hw == other.mask.size_hw and one.mask.iou(other.mask) >= ALIKE
+
+
+def _ids(found: Sequence[CocoIds | None]) -> CocoIds | None:
+    """The ids of the first file that has any, and what the others name besides."""
+    known = [ids for ids in found if ids is not None]
+    if not known:
+        return None
+    merged = known[0].fresh()
+    records = dict(merged.category_records)
+    for ids in known[1:]:
+        for name in ids.categories:
+            merged.category(name)
+            records.setdefault(name, ids.category_records.get(name, {}))
+    return replace(merged, category_records=records)
