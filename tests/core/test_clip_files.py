@@ -21,6 +21,7 @@ from labelformat.formats import (
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from premask import read_clips
 from premask.annotations import Annotation, Labeled, LabeledClip
 from premask.errors import PremaskError, UnwritableOutput
 from premask.labels.clip_frames import Frames
@@ -358,3 +359,47 @@ def test_mots_of_another_clip_is_refused(tmp_path: Path) -> None:
     shorter = replace(golden_clips()[0], frames=tuple(golden_clips()[0].frames)[:1])
     with pytest.raises(PremaskError, match=r"frame 2, which 'day 1/street\.mp4' does not have"):
         list(read_mots(tmp_path, [shorter]))
+
+
+SAV = {
+    "video_id": "sav_000001",
+    "video_height": 5.0,
+    "video_width": 7.0,
+    "video_frame_count": 9.0,
+    "masklet": [[RING, {"size": [5, 7], "counts": [35]}], [RING, RING], [None, RING]],
+    "masklet_id": [0, 1],
+    "masklet_type": ["manual", "manual"],
+}
+
+
+def test_a_file_of_sav_itself_is_read(tmp_path: Path) -> None:
+    """Its masks are of every fourth frame; where an object is away they have no pixels."""
+    path = tmp_path / "sav_000001_manual.json"
+    path.write_text(json.dumps(SAV))
+    (clip,) = read_clips(tmp_path)
+    assert (clip.name, clip.size_hw, clip.fps) == ("sav_000001.mp4", (5, 7), 24.0)
+    assert [(one.frame, one.time) for one in clip.frames] == [(0, 0.0), (4, 4 / 24), (8, 8 / 24)]
+    assert areas(clip) == [{0: 6}, {0: 6, 1: 6}, {1: 6}]
+    (same,) = read_clips(path)
+    assert areas(same) == areas(clip)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"masklet": None, "masklet_id": 5},
+        {"masklet": [[RING]]},
+        {"masklet": [5]},
+        {"masklet_id": ["one", "two"]},
+        {"masklet_label": ["cat"]},
+        {"frame_numbers": [1]},
+        {"video_height": -1.0},
+        {"video_height": "tall"},
+        {"video_width": 8},
+    ],
+)
+def test_broken_sav_is_an_error(change: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "a_manual.json"
+    path.write_text(json.dumps(SAV | change))
+    with pytest.raises(PremaskError):
+        [list(clip.frames) for clip in read_clips(path)]

@@ -13,6 +13,7 @@ from premask.labels.coco_clips import are_coco_clips, read_coco_clips, write_coc
 from premask.labels.davis import is_davis, read_davis, write_davis
 from premask.labels.glimpse import Glimpse
 from premask.labels.mots import is_mots, read_mots, write_mots
+from premask.labels.sav import is_sav, read_sav, write_sav
 from premask.labels.ytvis import is_ytvis, read_ytvis, write_ytvis
 
 
@@ -94,6 +95,15 @@ CLIP_FORMATS: dict[str, ClipFormat] = {
             write=write_mots,
             read=read_mots,
             recognizes=is_mots,
+        ),
+        ClipFormat(
+            name="sav",
+            help="SA-V's JSON, on which SAM 2 is trained: a file a clip; objects may overlap",
+            file_name="sav",
+            write=write_sav,
+            read=read_sav,
+            recognizes=is_sav,
+            numbers_classes=False,
         ),
         ClipFormat(
             name="coco",

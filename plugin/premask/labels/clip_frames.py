@@ -85,6 +85,7 @@ class ObjectNumbers:
         self.labels = dict(zip(numbers, labels.values(), strict=True))
         self._next = max(numbers, default=0) + 1
         self.largest = max(numbers, default=0) + untracked
+        self.all = [*sorted(numbers), *range(self._next, self.largest + 1)]
         if self.largest > highest:
             raise UnwritableOutput(
                 f"'{clip.name}' has {self.largest:,} objects, and this format has numbers up to "

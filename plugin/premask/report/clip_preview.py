@@ -12,7 +12,7 @@ from premask.report.clip_report import ShownClip, write_clip_report
 from premask.report.strip_sheet import StripSheet
 from premask.runs.folder_state import PREVIEW, has_state, read_state, written_files
 from premask.version import __version__
-from premask.video.frames import Video
+from premask.video.frames import Video, open_video
 
 
 def has_clips(folder: Path) -> bool:
@@ -41,12 +41,18 @@ def clips_without_videos(folder: Path, root: Path | None) -> list[str]:
 
 
 def _shown(folder: Path, root: Path | None) -> Iterator[ShownClip]:
+    run = read_state(folder) if has_state(folder) else {}
+    paths = {clip["name"]: Path(clip["path"]) for clip in run.get("clips", ())}
     for clip in read_clips(folder):
-        yield clip, _video_or_reason(clip, folder, root)
+        yield clip, _video_or_reason(clip, folder, paths.get(clip.name), root)
 
 
-def _video_or_reason(clip: LabeledClip, folder: Path, root: Path | None) -> Video | PremaskError:
+def _video_or_reason(
+    clip: LabeledClip, folder: Path, path: Path | None, root: Path | None
+) -> Video | PremaskError:
     try:
+        if root is None and path is not None and path.exists():
+            return open_video(path, clip.name)
         return video_of(clip, [root] if root is not None else [folder, folder.parent, Path()])
     except PremaskError as error:
         return error
