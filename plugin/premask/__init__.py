@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of
     from premask.runs.pipeline import Request, label
     from premask.runs.progress import Progress
+    from premask.runs.tracking import track
     from premask.runs.writing import write, write_clips
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "read_image",
     "recipe_of",
     "split",
+    "track",
     "write",
     "write_clips",
 ]
@@ -94,6 +96,7 @@ _HOMES = {
         "label",
     ),
     "premask.runs.progress": ("Progress",),
+    "premask.runs.tracking": ("track",),
     "premask.runs.writing": (
         "write",
         "write_clips",

@@ -19,6 +19,7 @@ from premask.cli import (
     preview,
     recipes,
     split,
+    track,
 )
 from premask.errors import Cancelled, PremaskError
 from premask.terminal.flags import EXIT_CODES
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in (
         annotate,
+        track,
         recipes,
         models,
         embed,

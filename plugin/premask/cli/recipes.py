@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from premask.recipes.recipe import built_in_recipes, recipe_of
+from premask.recipes.recipe import built_in_recipes, clip_recipes, recipe_of
 from premask.terminal.flags import Commands
 from premask.terminal.screen import table
 
@@ -21,7 +21,7 @@ def add_command(commands: Commands) -> None:
 def _list(options: argparse.Namespace) -> int:
     rows = (
         (recipe.name, ", ".join(recipe.models), recipe.help)
-        for recipe in built_in_recipes().values()
+        for recipe in (*built_in_recipes().values(), *clip_recipes().values())
     )
     print(table(rows, ("recipe", "models", "what it does")))
     return 0

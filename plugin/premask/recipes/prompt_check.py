@@ -17,6 +17,11 @@ def require_usable_prompts(recipe: Recipe, prompts: Prompts) -> None:
 
     A prompt that nobody would listen to is a mistake; it is named instead of ignored.
     """
+    if recipe.track is not None:
+        raise UnsupportedPrompt(
+            f"The recipe '{recipe.name}' follows objects through clips. Give it one with: premask "
+            f"track CLIP --recipe {recipe.name}"
+        )
     pointed = bool(prompts.points or prompts.boxes or prompts.mask or prompts.objects)
     if recipe.needs_pointing and not pointed:
         raise UnsupportedPrompt(

@@ -1,4 +1,4 @@
-"""Recipe: which of the five stages there are, and their settings. Data, never code."""
+"""Recipe: which of the six stages there are, and their settings. Data, never code."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from premask.recipes.stage_settings import (
     FindStage,
     MatteStage,
     OutlineStage,
+    TrackStage,
     known_settings,
     settings_and_values,
     stage_from_table,
@@ -32,15 +33,17 @@ from premask.toml import TomlError, inline_toml, parse_toml
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One line of five stages; a stage that is None is skipped.
+    """One line of six stages; a stage that is None is skipped.
 
-    Without models, it selects among and refines what it is told of.
+    Without models, it selects among and refines what it is told of. One with a track stage is for
+    clips, where the other stages mean for each frame what they mean for an image.
     """
 
     name: str
     help: str = ""
     find: FindStage | None = None
     outline: OutlineStage | None = None
+    track: TrackStage | None = None
     select: Select = Select()
     refine: Refine = Refine()
     matte: MatteStage | None = None
@@ -48,7 +51,7 @@ class Recipe:
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """The models that it needs, each once, in the order of the stages."""
-        stages = (self.find, self.outline, self.matte)
+        stages = (self.find, self.outline, self.track, self.matte)
         return tuple(
             {stage.model: stage.checkpoint for stage in stages if stage is not None}.values()
         )
@@ -61,7 +64,8 @@ class Recipe:
     @property
     def listens_to(self) -> tuple[str, ...]:
         """How its finder's family can be told what to look for: "phrases", "exemplars"."""
-        return () if self.find is None else self.find.checkpoint.listens_to
+        finder = self.find or self.track
+        return () if finder is None else finder.checkpoint.listens_to
 
     @property
     def understands_phrases(self) -> bool:
@@ -74,19 +78,24 @@ class Recipe:
 
         Exemplars say it as well, where it listens to them.
         """
-        if self.find is None or self.find.phrases:
+        if self.find is None:
+            return self.track is not None and self.track.looks_itself
+        if self.find.phrases:
             return False
         return self.find.checkpoint.needs_prompts(self.find.options)
 
     @property
     def needs_pointing(self) -> bool:
         """Whether somebody has to say where: it outlines, and finds nothing itself."""
+        if self.track is not None:
+            return self.find is None and not self.track.looks_itself
         return self.find is None and self.outline is not None
 
     @property
     def mattes_whole_images(self) -> bool:
         """Whether it mattes the subject of the image, and not objects that were found before."""
-        return self.find is None and self.outline is None and self.matte is not None
+        stages = (self.find, self.outline, self.track)
+        return stages == (None, None, None) and self.matte is not None
 
     def settings(self) -> dict[str, Setting]:
         """All settings, as `stage.name`, with this recipe's values as their defaults."""
@@ -143,7 +152,16 @@ class Recipe:
 
 
 def built_in_recipes() -> dict[str, Recipe]:
-    """The recipes of recipes.toml by name."""
+    """The recipes of recipes.toml that are for images, by name."""
+    return {name: recipe for name, recipe in _all_built_in().items() if recipe.track is None}
+
+
+def clip_recipes() -> dict[str, Recipe]:
+    """The recipes of recipes.toml that are for clips, by name."""
+    return {name: recipe for name, recipe in _all_built_in().items() if recipe.track is not None}
+
+
+def _all_built_in() -> dict[str, Recipe]:
     # A person's own model may have the name of one of premask's, and take its place in a recipe.
     return _built_in_recipes(own_catalog_version())
 
@@ -159,7 +177,7 @@ def recipe_of(name: str) -> Recipe:
     path, _, wanted = name.partition(".toml")
     if name != path:
         return _only(recipes_from_file(Path(f"{path}.toml")), wanted.lstrip(":"), name)
-    recipes = built_in_recipes()
+    recipes = _all_built_in()
     if name not in recipes:
         raise UnknownRecipe(name, recipes)
     return recipes[name]
@@ -190,7 +208,7 @@ def _recipes(table: Mapping[str, Any], source: str) -> dict[str, Recipe]:
     for name, recipe in recipes.items():
         if not recipe.models:
             raise InvalidRecipe(
-                f"{source}, [{name}]: it needs at least one of find, outline and matte."
+                f"{source}, [{name}]: it needs at least one of find, outline and matte, or track for clips."
             )
     return recipes
 

@@ -63,6 +63,46 @@ class OutlineStage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrackStage:
+    """Where does it go? In clips only: who follows the objects, and when find looks for others.
+
+    Objects are those that a person points at or, where nobody does, those that find sees in the
+    first frame. With `every`, find looks again for newcomers.
+    """
+
+    model: str = setting(help="who follows: a name from `premask models`")
+    every: float = setting(
+        0.0, "find looks for newcomers each time that so many seconds are over; 0: never", minimum=0
+    )
+    join: float = setting(
+        0.5,
+        "the IoU from which on what find sees is an object that is followed already",
+        minimum=0.01,
+        maximum=1,
+    )
+    most: int = setting(32, "how many objects are followed at once", minimum=1, maximum=10000)
+    present: float = setting(
+        0.0, "the score from which on an object counts as there", minimum=0, maximum=1
+    )
+    end_after: float = setting(
+        0.0, "an object that was lost for so many seconds ends; 0: never", minimum=0
+    )
+    both_ways: bool = setting(
+        True, "whether to follow objects also backwards, from where they were pointed at"
+    )
+    options: Any = None
+    checkpoint: Checkpoint = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _resolve(self, "track")
+
+    @property
+    def looks_itself(self) -> bool:
+        """Whether its model looks for phrases in every frame, and needs no find stage."""
+        return "phrases" in self.checkpoint.listens_to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatteStage:
     """How soft is the edge? Of each object found before, or else of the whole image's subject."""
 
@@ -89,16 +129,17 @@ class MatteStage:
         return self.checkpoint.is_guided
 
 
-ModelStage = FindStage | OutlineStage | MatteStage
+ModelStage = FindStage | OutlineStage | TrackStage | MatteStage
 
 STAGES: dict[str, type[Any]] = {
     "find": FindStage,
     "outline": OutlineStage,
+    "track": TrackStage,
     "select": Select,
     "refine": Refine,
     "matte": MatteStage,
 }
-MODEL_STAGES: tuple[Stage, ...] = ("find", "outline", "matte")
+MODEL_STAGES: tuple[Stage, ...] = ("find", "outline", "track", "matte")
 
 
 def stage_from_table(stage: str, table: Any, where: str) -> Any:

@@ -19,11 +19,18 @@ class Progress:
     total: int | None
     seconds: float
     reused: int = 0
+    thing: str = "images"
 
     @property
     def share(self) -> float:
         """From 0 to 1; 0 where the total is not known."""
         return self.done / self.total if self.total else 0.0
+
+    @property
+    def rate(self) -> float | None:
+        """How many are done in a second; None where that can't be known yet."""
+        fresh = self.done - self.reused
+        return fresh / self.seconds if fresh > 0 and self.seconds > 0 else None
 
     @property
     def eta_seconds(self) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,14 +51,35 @@ def settings_from_flags(assignments: Iterable[str]) -> dict[str, str]:
     return settings
 
 
-def format_names(texts: Iterable[str]) -> list[str]:
-    """The names in `--format a,b --format c`; without any, what is written by default.
+def seconds_from_text(text: str) -> float:
+    """A time in a clip as people write it.
+
+    >>> [seconds_from_text(text) for text in ("2.5", "10s", "1m30s", "1:30", "1h", "250ms")]
+    [2.5, 10.0, 90.0, 90.0, 3600.0, 0.25]
+    """
+    parts = _TIME.fullmatch(text.strip()) or _CLOCK.fullmatch(text.strip())
+    if parts is None or not any(parts.groups()):
+        raise InvalidSetting(f"'{text}' is no time: write 10s, 1m30s, 1:30 or a number of seconds.")
+    named = {unit: float(number) for unit, number in parts.groupdict().items() if number}
+    return sum(number * _UNITS[unit] for unit, number in named.items())
+
+
+_UNITS = {"hours": 3600.0, "minutes": 60.0, "seconds": 1.0, "thousandths": 0.001}
+_TIME = re.compile(
+    r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m(?!s))?(?:(?P<seconds>\d+(?:\.\d*)?)s?)?"
+    r"(?:(?P<thousandths>\d+)ms)?"
+)
+_CLOCK = re.compile(r"(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+(?:\.\d*)?)")
+
+
+def format_names(texts: Iterable[str], usual: str = "coco") -> list[str]:
+    """The names in `--format a,b --format c`; without any, the `usual` one.
 
     >>> format_names(["coco,yolo,", "png"]), format_names([])
     (['coco', 'yolo', 'png'], ['coco'])
     """
     names = [name.strip() for text in texts for name in text.split(",")]
-    return [name for name in names if name] or ["coco"]
+    return [name for name in names if name] or [usual]
 
 
 def window_from_flag(text: str) -> Window:
@@ -88,12 +110,12 @@ def prompts_from_flags(
         phrases=tuple(Phrase(text=phrase) for phrase in text),
         points=tuple(_point(point, positive, label) for point, positive in signed),
         boxes=tuple(_box(box, label) for box in boxes),
-        mask=_mask(mask) if mask else None,
+        mask=mask_from_file(mask) if mask else None,
         mask_label=label,
     )
 
 
-def _mask(path: Path) -> Mask:
+def mask_from_file(path: Path) -> Mask:
     """What is not black in a PNG; where it has colors, what is transparent counts as black."""
     data = read_file(path, str(path))
     try:

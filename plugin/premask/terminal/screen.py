@@ -124,7 +124,9 @@ def progress_words(progress: Progress) -> str:
     >>> progress_words(Progress(done=3, failed=0, total=4, seconds=6.0))
     '3/4 images, 2s left'
     """
-    parts = [f"{progress.done}/{progress.total or '?'} images"]
+    parts = [f"{progress.done}/{progress.total or '?'} {progress.thing}"]
+    if progress.thing == "frames" and progress.rate is not None:
+        parts.append(f"{progress.rate:.1f} a second")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     if progress.eta_seconds is not None:

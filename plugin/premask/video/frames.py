@@ -19,6 +19,9 @@ PROBES = 64
 PROBE_BYTES = 2**16
 """Of a long file so many pieces of this length say whether it is still the same."""
 
+BLOCK_BYTES = 2**27
+"""Going backwards, so many bytes of frames are in memory at once."""
+
 SHORT_OF = 0.95
 """A clip that ends before this share of the frames that its header counts is cut off."""
 
@@ -135,6 +138,31 @@ class Video:
             yield self._frame(picture)
             if picture[0] == last:
                 return
+
+    def frames_down(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """The frames of these indices, which go up, from the last one to the first.
+
+        Frames are decoded forwards only: in blocks, of which one is in memory at a time.
+        """
+        height, width = self.size_hw
+        count = max(2, BLOCK_BYTES // (height * width * 3))
+        for start in reversed(range(0, len(indices), count)):
+            yield from reversed(list(self.frames_at(indices[start : start + count])))
+
+    def stamps(self, span: Span, last: int) -> list[tuple[int, float]]:
+        """Index and time of each frame of the span up to the index `last`; no pixels are made."""
+        chosen, stamps, is_over = span.chooser(), list[tuple[int, float]](), False
+
+        def note(index: int, time: float) -> bool:
+            nonlocal is_over
+            is_over = index > last or time >= span.end
+            if not is_over and chosen(index, time):
+                stamps.append((index, time))
+            return is_over
+
+        for _ in self._decoder.pictures(0, note):
+            break
+        return stamps
 
     def frame_name(self, index: int) -> str:
         """What the frame is called: its file in a folder, else the clip and a number."""
