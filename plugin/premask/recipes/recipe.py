@@ -208,7 +208,8 @@ def _recipes(table: Mapping[str, Any], source: str) -> dict[str, Recipe]:
     for name, recipe in recipes.items():
         if not recipe.models:
             raise InvalidRecipe(
-                f"{source}, [{name}]: it needs at least one of find, outline and matte, or track for clips."
+                f"{source}, [{name}]: it needs at least one of find, outline and matte, or track "
+                "for clips."
             )
     return recipes
 
