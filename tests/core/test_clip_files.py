@@ -23,7 +23,9 @@ from pycocotools.coco import COCO
 
 from premask import read_clips
 from premask.annotations import Annotation, Labeled, LabeledClip
+from premask.cli import main
 from premask.errors import PremaskError, UnwritableOutput
+from premask.labels.clip_formats import CLIP_FORMATS
 from premask.labels.clip_frames import Frames
 from premask.labels.coco_clips import read_coco_clips
 from premask.labels.davis import read_davis, write_davis
@@ -403,3 +405,30 @@ def test_broken_sav_is_an_error(change: dict[str, Any], tmp_path: Path) -> None:
     path.write_text(json.dumps(SAV | change))
     with pytest.raises(PremaskError):
         [list(clip.frames) for clip in read_clips(path)]
+
+
+@pytest.mark.parametrize("name", ["ytvis", "davis", "mots", "sav", "coco", "coco-polygons"])
+def test_clips_are_converted_in_the_terminal(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = GOLDEN_CLIPS / "ytvis.json"
+    assert main(["convert", str(source), "--to", name, "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip()
+    if name in CLIP_FORMATS:
+        (street, _) = read_clips(tmp_path)
+        assert areas(street) == areas(golden_clips()[0])[:3]
+    else:
+        assert (tmp_path / "coco_polygons.json").is_file()
+
+
+def test_a_folder_of_davis_is_converted_and_flags_for_images_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["convert", str(GOLDEN_CLIPS / "davis"), "--to", "coco", "--out", str(tmp_path)]
+    assert main(words) == 0
+    assert [clip.name for clip in read_clips(tmp_path / "coco.json")] == [
+        "day 1/street.mp4",
+        "empty",
+    ]
+    assert main([*words, "--split", "80,20"]) == 2
+    assert "as a whole, without --split" in capsys.readouterr().err

@@ -62,10 +62,34 @@ def add_set_flags(parser: argparse.ArgumentParser, *, copy: str) -> None:
 
 def _convert(options: argparse.Namespace) -> int:
     # Here, so that the other commands start without it.
+    from premask.datasets.clip_reading import holds_clips
     from premask.datasets.reading import read
+    from premask.labels.clip_formats import CLIP_FORMATS
+    from premask.labels.formats import FORMATS
 
+    made_for_clips = options.to in CLIP_FORMATS and options.to not in FORMATS
+    if made_for_clips or holds_clips(options.path):
+        return _convert_clips(options)
     dataset = read(options.path, options.images, truth=options.truth)
     print(convert_from_flags(dataset, options, options.to, split=options.split))
+    return 0
+
+
+def _convert_clips(options: argparse.Namespace) -> int:
+    """Clips are written as they are read, and as a whole."""
+    from premask.datasets.clip_reading import read_clips
+    from premask.errors import InvalidSetting
+    from premask.runs.writing import write_clips
+
+    flags = ("split", "classes", "map", "min_area", "truth", "images")
+    given = [f"--{flag.replace('_', '-')}" for flag in flags if getattr(options, flag)]
+    if given or options.copy != "none":
+        raise InvalidSetting(
+            f"Clips are converted as a whole, without {', '.join(given) or '--copy'}. Convert them "
+            "to a format of images first, such as coco, and then that one."
+        )
+    for path in write_clips(read_clips(options.path), options.to, options.out)[-3:]:
+        print(path)
     return 0
 
 

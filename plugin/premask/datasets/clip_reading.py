@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from premask.annotations import LabeledClip
 from premask.errors import InvalidMask, UnknownFormat, UnreadableVideo
 from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
+from premask.labels.formats import FORMATS
 from premask.labels.glimpse import Glimpse
 from premask.video.frames import Video, open_video
 
@@ -40,6 +41,15 @@ def clips_in(folder: Path) -> Path | None:
         if place.exists() and any(form.recognizes(Glimpse.of(place)) for form in _forms(place)):
             return place
     return None
+
+
+def holds_clips(path: Path) -> bool:
+    """Whether there is a file or a folder of a format that only clips have."""
+    only_clips = [form for name, form in CLIP_FORMATS.items() if name not in FORMATS]
+    place = clips_in(path) or path
+    if any(form.file_name == place.name for form in only_clips) and place.is_dir():
+        return True
+    return place.is_file() and any(form.recognizes(Glimpse.of(place)) for form in only_clips)
 
 
 def video_of(clip: LabeledClip, folders: Iterable[Path]) -> Video:
