@@ -1,10 +1,16 @@
-"""What U2-Net's session holds between images does not grow with the second one."""
+"""What U2-Net holds: no more from the second image on, and no doubles of a large one."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+from premask.models.families.u2net import _resized
 
 SCRIPT = """
 import sys
@@ -34,3 +40,17 @@ def test_the_second_image_takes_no_more_memory_than_the_first(u2netp_weights: Pa
     command = [sys.executable, "-c", SCRIPT, str(u2netp_weights)]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(finished.stdout) < 80
+
+
+def test_a_large_alpha_is_rounded_in_strips_and_to_the_same_values() -> None:
+    activation = np.random.default_rng(0).random((32, 32), np.float32) * 1.2 - 0.1
+    tracemalloc.start()
+    try:
+        alpha = _resized(activation, (1001, 2000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    enlarged = PIL.Image.fromarray(activation).resize((2000, 1001), PIL.Image.Resampling.BICUBIC)
+    assert np.array_equal(alpha, np.rint(np.asarray(enlarged, np.float64).clip(0, 1) * 255))
+    # Some 10 MB are floats and bytes of the whole image; its doubles alone would be 16.
+    assert peak < 8 * alpha.size * 2

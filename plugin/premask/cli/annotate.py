@@ -33,6 +33,7 @@ from premask.terminal.flags import (
     window_from_flag,
 )
 from premask.terminal.interrupt import stopping_on_ctrl_c
+from premask.terminal.memory import share_arenas
 from premask.terminal.screen import ProgressLine, counted, duration, printable, table
 
 ROWS_SHOWN = 20
@@ -124,6 +125,7 @@ def _add_prompt_flags(annotate: argparse.ArgumentParser) -> None:
 
 
 def _annotate(options: argparse.Namespace) -> int:
+    share_arenas()
     _require_paths(options)
     recipe, skipped = recipe_from_flags(options), Skipped()
     classes = ClassList.of(options.classes) if options.classes else ClassList()

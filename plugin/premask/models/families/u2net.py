@@ -31,6 +31,10 @@ The output is stretched to 0 to 1, which would make a subject of the faintest no
 """
 
 
+STRIP = 64
+"""Rows that are rounded at once."""
+
+
 class U2netMatter:
     """Finds the salient subject, and mattes it: alone in the image, or around a mask."""
 
@@ -109,5 +113,9 @@ def _resized(activation: NDArray[np.float32], size_hw: tuple[int, int]) -> Alpha
     picture = PIL.Image.fromarray(activation)
     # Bicubic, in floats: Lanczos' outer lobes draw a faint second edge around the subject.
     resized = picture.resize(size_hw[::-1], PIL.Image.Resampling.BICUBIC)
-    values = np.asarray(resized, np.float64).clip(0, 1)
-    return np.asarray(np.rint(values * 255), np.uint8)
+    values, alpha = np.asarray(resized), np.empty(size_hw, np.uint8)
+    # In strips, because doubles of the whole image would be the largest thing in memory.
+    for top in range(0, size_hw[0], STRIP):
+        strip = slice(top, top + STRIP)
+        alpha[strip] = np.rint(values[strip].astype(np.float64).clip(0, 1) * 255)
+    return alpha
