@@ -20,6 +20,7 @@ MODULES = (
     "fiftyone_write",
     "fiftyone_export",
     "label_studio",
+    "evaluation",
 )
 
 

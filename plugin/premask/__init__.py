@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from premask.annotations import Annotation, Labeled, LabeledClip
     from premask.datasets.clip_reading import read_clips
     from premask.datasets.conversion import split
+    from premask.datasets.differences import Differences, compare
+    from premask.datasets.evaluation import Evaluation, evaluate
     from premask.datasets.reading import Dataset, read
     from premask.errors import PremaskError
     from premask.images import Image, read_image
@@ -26,6 +28,8 @@ __all__ = [
     "Annotation",
     "BoxPrompt",
     "Dataset",
+    "Differences",
+    "Evaluation",
     "Exemplar",
     "Hint",
     "Image",
@@ -43,6 +47,8 @@ __all__ = [
     "Request",
     "__version__",
     "built_in_recipes",
+    "compare",
+    "evaluate",
     "label",
     "read",
     "read_clips",
@@ -64,6 +70,14 @@ _HOMES = {
     ),
     "premask.datasets.clip_reading": ("read_clips",),
     "premask.datasets.conversion": ("split",),
+    "premask.datasets.differences": (
+        "Differences",
+        "compare",
+    ),
+    "premask.datasets.evaluation": (
+        "Evaluation",
+        "evaluate",
+    ),
     "premask.datasets.reading": (
         "Dataset",
         "read",

@@ -113,7 +113,7 @@ class Mask:
         return {"size": list(self.size_hw), "counts": self.counts.decode("ascii")}
 
     @property
-    def _packed(self) -> dict[str, Size | bytes]:
+    def packed(self) -> dict[str, Size | bytes]:
         """The form that pycocotools takes without decoding a text."""
         return {"size": self.size_hw, "counts": self.counts}
 
@@ -124,12 +124,12 @@ class Mask:
 
     @property
     def area(self) -> int:
-        return int(coco_mask.area(self._packed))
+        return int(coco_mask.area(self.packed))
 
     @property
     def box_xyxy(self) -> IntBox:
         """Tight box, upper bounds exclusive; (0, 0, 0, 0) when the mask is empty."""
-        x, y, width, height = (int(side) for side in coco_mask.toBbox(self._packed))
+        x, y, width, height = (int(side) for side in coco_mask.toBbox(self.packed))
         return x, y, x + width, y + height
 
     def crop(self, box_xyxy: IntBox | None = None) -> NDArray[np.bool_]:
@@ -171,8 +171,8 @@ class Mask:
         self._require_same_size(others)
         # Against a crowd COCO divides the intersection by the area of the first mask alone, so what
         # is multiplied with that area is the intersection. One call does all of them.
-        packed = [other._packed for other in others]
-        shares = coco_mask.iou([self._packed], packed, [True] * len(others))
+        packed = [other.packed for other in others]
+        shares = coco_mask.iou([self.packed], packed, [True] * len(others))
         return np.asarray(np.rint(np.reshape(shares, -1) * self.area), np.int64)
 
     def __repr__(self) -> str:
@@ -182,7 +182,7 @@ class Mask:
 
     def _merged(self, others: Sequence[Mask], *, intersect: bool) -> Mask:
         self._require_same_size(others)
-        merged = coco_mask.merge([mask._packed for mask in (self, *others)], intersect)
+        merged = coco_mask.merge([mask.packed for mask in (self, *others)], intersect)
         return Mask.from_rle(merged)
 
     def _require_same_size(self, others: Sequence[Mask]) -> None:

@@ -119,9 +119,20 @@ def counts_to_string(counts: Counts) -> bytes:
 
 def string_to_counts(text: bytes) -> Counts:
     """Undo `counts_to_string`; `checked_counts` tells whether the result makes sense."""
+    counts, _ = string_to_differences(text)
+    counts[1::2] = np.cumsum(counts[1::2])
+    counts[2::2] = np.cumsum(counts[2::2])
+    return counts
+
+
+def string_to_differences(text: bytes) -> tuple[Counts, Counts]:
+    """The numbers as they are written, and the place of each one's last digit.
+
+    From the third number on, that is the difference to the number before the last.
+    """
     values = np.frombuffer(text, np.uint8) - np.uint8(_FIRST_CHARACTER)
     if not len(values):
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     if values.max() > 63:
         raise InvalidMask("This RLE is no COCO string: it has characters outside '0' to 'o'.")
     ends = np.flatnonzero((values & _MORE) == 0)
@@ -130,21 +141,24 @@ def string_to_counts(text: bytes) -> Counts:
     lengths = np.diff(ends, prepend=-1)
     if lengths.max() > _LONGEST_NUMBER:
         raise InvalidMask("This RLE has a number of more than 35 bits: it is no COCO string.")
-    counts = _numbers(values, ends - lengths + 1, lengths)
-    # From the third number on, what is written is the difference to the number before the last.
+    numbers = _numbers(values, ends - lengths + 1, lengths)
     negative = np.flatnonzero(values[ends] & _SIGN)
-    counts[negative] -= np.int64(1) << (5 * lengths[negative])
-    counts[1::2] = np.cumsum(counts[1::2])
-    counts[2::2] = np.cumsum(counts[2::2])
-    return counts
+    numbers[negative] -= np.int64(1) << (5 * lengths[negative])
+    return numbers, ends
 
 
 def is_shortest(text: bytes) -> bool:
     """Whether `counts_to_string` would write the same: no number has more digits than it needs."""
+    return not len(needless_digits(text))
+
+
+def needless_digits(text: bytes) -> Counts:
+    """The places of last digits that say no more than the sign before them."""
     values = np.frombuffer(text, np.uint8) - np.uint8(_FIRST_CHARACTER)
     last = np.flatnonzero((values[1:] & _MORE == 0) & (values[:-1] & _MORE != 0)) + 1
     sign_before = values[last - 1] & _SIGN != 0
-    return not np.any(values[last] == np.where(sign_before, 0x1F, 0))
+    needless: Counts = last[values[last] == np.where(sign_before, 0x1F, 0)]
+    return needless
 
 
 def require_size(size_hw: tuple[int, int]) -> tuple[int, int]:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from premask.cli import (
     INTERRUPTED,
     annotate,
+    compare,
     convert,
     doctor,
     embed,
+    evaluate,
     fiftyone,
     merge,
     models,
@@ -62,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         convert,
         split,
         merge,
+        evaluate,
+        compare,
         fiftyone,
         doctor,
     ):

@@ -12,6 +12,7 @@ from premask import rle
 from premask.errors import InvalidMask
 from premask.labels.borders import Border
 from premask.masks import Mask, Matte, Size
+from premask.rle_check import are_canonical
 
 LONGEST_OUTLINE = 2**24
 """The most pixels around one polygon; pycocotools takes some 40 bytes of memory for each."""
@@ -38,6 +39,18 @@ def mask_from_segmentation(segmentation: object, size_hw: Size) -> Mask:
     if not polygons:
         return Mask.empty(size_hw)
     return Mask.from_rle(_merged(coco_mask.frPyObjects(polygons, *size_hw)))
+
+
+def masks_from_segmentations(segmentations: Sequence[object], sizes: Sequence[Size]) -> list[Mask]:
+    """What `mask_from_segmentation` makes of each; in a fifth of the time for thousands."""
+    packed = [_packed(*pair) for pair in zip(segmentations, sizes, strict=True)]
+    canonical = are_canonical(packed, [height * width for height, width in sizes])
+    return [
+        Mask(size_hw=size, counts=text) if good else mask_from_segmentation(segmentation, size)
+        for text, good, segmentation, size in zip(
+            packed, canonical.tolist(), segmentations, sizes, strict=True
+        )
+    ]
 
 
 def mask_to_polygons(mask: Mask) -> list[list[float]]:
@@ -74,6 +87,20 @@ def matte_from_planes(planes: Sequence[Mapping[str, Any]], size_hw: Size | None 
     return matte
 
 
+def _packed(segmentation: object, size_hw: Size) -> bytes:
+    """The compressed counts, not checked; b"" of what has to be looked at more closely."""
+    if not isinstance(segmentation, Mapping):
+        polygons = [_checked_polygon(polygon) for polygon in _as_list(segmentation)]
+        rles = coco_mask.frPyObjects(polygons, *rle.require_size(size_hw)) if polygons else []
+        return bytes(_merged(rles)["counts"]) if polygons else b""
+    counts, size = segmentation.get("counts"), segmentation.get("size")
+    if not isinstance(size, (list, tuple)) or tuple(size) != tuple(size_hw):
+        return b""
+    if isinstance(counts, str) and counts.isascii():
+        return counts.encode("ascii")
+    return counts if isinstance(counts, bytes) else b""
+
+
 def _as_list(segmentation: object) -> list[object]:
     if not isinstance(segmentation, (list, tuple)):
         raise InvalidMask(
@@ -96,7 +123,7 @@ def _checked_polygon(polygon: object) -> list[float]:
         raise InvalidMask(f"A COCO polygon has three points at least; this one has {len(xy)}.")
     reach = np.abs(xy).max()
     is_huge = not reach <= LONGEST_OUTLINE  # also where it is not a number
-    if not is_huge:
+    if not is_huge and 2 * reach * len(xy) > LONGEST_OUTLINE:
         # pycocotools draws a line pixel by pixel, along the longer of its two directions.
         is_huge = np.abs(xy - np.roll(xy, 1, axis=0)).max(axis=1).sum() > LONGEST_OUTLINE
     if is_huge:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-import PIL.Image
-
 from premask.annotations import Annotation, Labeled
 from premask.files import replacing
 from premask.report.draw import (
@@ -30,6 +28,7 @@ from premask.report.page_parts import (
     swatch,
     top,
     write_parts,
+    zoomable,
 )
 from premask.report.page_style import SCRIPT
 
@@ -168,19 +167,11 @@ def _pictures(labeled: Labeled) -> Iterator[str]:
     photo = overlay(labeled, max_side=MAX_SIDE)
     # Full color resolution: JPEG's usual half would smear the outlines.
     uri = data_uri(photo, "JPEG", quality=85, subsampling=0)
-    yield _picture(photo, uri, f"{name} with what was found drawn on it: {found}")
+    yield zoomable(photo, uri, f"{name} with what was found drawn on it: {found}")
     cutout = cutout_on_checkerboard(labeled, max_side=MAX_SIDE)
     if cutout is not None:
         uri = data_uri(cutout, "WEBP", quality=85)
-        yield _picture(cutout, uri, f"The objects of {name} alone, on a checkerboard")
-
-
-def _picture(picture: PIL.Image.Image, uri: str, description: str) -> str:
-    width, height = picture.size
-    return (
-        f'<button type="button"><img src="{uri}" width="{width}" height="{height}" '
-        f'alt="{escape(description)}"></button>'
-    )
+        yield zoomable(cutout, uri, f"The objects of {name} alone, on a checkerboard")
 
 
 def _table(labeled: Labeled, numbers: Mapping[str, int]) -> str:

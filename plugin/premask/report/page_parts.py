@@ -60,6 +60,14 @@ def uri_of(data: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
+def zoomable(picture: PIL.Image.Image, uri: str, description: str) -> str:
+    width, height = picture.size
+    return (
+        f'<button type="button"><img src="{uri}" width="{width}" height="{height}" '
+        f'alt="{escape(description)}"></button>'
+    )
+
+
 def swatch(color: Color) -> str:
     return f'<span class="swatch" style="background:rgb{color}"></span>'
 

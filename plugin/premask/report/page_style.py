@@ -78,6 +78,14 @@ th, td { white-space: nowrap; }
 td.words { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
 th.number, td.number { text-align: right; }
 tr.other { opacity: .35; }
+.confusion td {
+  background: color-mix(in srgb, var(--accent) calc(70% * var(--share, 0)), transparent);
+  padding: .3rem .5rem;
+}
+.confusion th, .confusion td { border: 1px solid var(--line); padding: .3rem .5rem; }
+figure { flex: 1 1 12rem; margin: 0; min-width: 0; }
+figcaption { color: var(--quiet); font-size: .87rem; }
+.legend { display: flex; flex-wrap: wrap; gap: .3rem 1.5rem; margin-top: 1rem; }
 .failures li {
   padding: .75rem 1rem; margin-bottom: .5rem; border-radius: .5rem; overflow-wrap: anywhere;
   background: var(--alarm-ground); border-left: 3px solid var(--alarm);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
 import sys
 import textwrap
@@ -64,6 +65,17 @@ def counted(number: int, thing: str) -> str:
     ('1 image', '1,200 images')
     """
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def number_text(value: object) -> str:
+    """A number as tables show it; a dash where there is none, which is -1 or not a number.
+
+    >>> number_text(0.48291), number_text(1200), number_text(-1.0), number_text("cat")
+    ('0.483', '1,200', '-', 'cat')
+    """
+    if isinstance(value, float):
+        return "-" if value == -1 or math.isnan(value) else f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def printable(text: str) -> str:

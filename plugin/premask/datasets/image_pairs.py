@@ -1,0 +1,101 @@
+"""The images of two sides of a comparison, by their names, and what one side lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePosixPath
+
+from premask.datasets.label_set import LabeledImage, LabelSet
+from premask.errors import InvalidSetting
+from premask.evaluation.objects import ObjectTable, TableBuilder
+
+ImagePair = tuple[LabeledImage, LabeledImage]
+
+
+def pair_images(ones: LabelSet, others: LabelSet, *, common_only: bool = False) -> list[ImagePair]:
+    """Each image of the other side, in its order, with this side's.
+
+    Names are the same, or only their last parts, or these without suffix; in each way a name must
+    mean one image alone. What only one side has is an error, unless only common ones are wanted.
+    """
+    partners = _partners(list(ones.images), list(others.images))
+    missing = [name for name in others.images if name not in partners]
+    known = set(partners.values())
+    unknown = [name for name in ones.images if name not in known]
+    if not partners:
+        raise InvalidSetting(
+            f"{ones.source} and {others.source} have no image in common: one has such as "
+            f"{_some(ones.images)}, the other {_some(others.images)}."
+        )
+    if not common_only:
+        _require_none(missing, ones.source, others.source)
+        _require_none(unknown, others.source, ones.source)
+    pairs = [
+        (ones.images[partners[name]], image)
+        for name, image in others.images.items()
+        if name in partners
+    ]
+    for one, other in pairs:
+        _require_same_size(one, other)
+    return pairs
+
+
+def tables_of(
+    pairs: Iterable[ImagePair], classes: dict[str, int]
+) -> tuple[ObjectTable, ObjectTable]:
+    """The objects of both sides; new labels get the next class."""
+    ones, others = TableBuilder(classes), TableBuilder(classes)
+    for place, (one, other) in enumerate(pairs):
+        ones.add(place, one.rows)
+        others.add(place, other.rows)
+    return ones.table(), others.table()
+
+
+def _partners(names: list[str], others: list[str]) -> dict[str, str]:
+    """The name on this side for each name on the other side that has one."""
+    partners: dict[str, str] = {}
+    for key in _KEYS:
+        taken = set(partners.values())
+        here = _by_key((name for name in names if name not in taken), key)
+        there = _by_key((name for name in others if name not in partners), key)
+        for part, alike in there.items():
+            if len(alike) == 1 and len(here.get(part, ())) == 1:
+                partners[alike[0]] = here[part][0]
+    return partners
+
+
+_KEYS: tuple[Callable[[str], str], ...] = (
+    lambda name: name,
+    lambda name: PurePosixPath(name.replace("\\", "/")).name,
+    lambda name: PurePosixPath(name.replace("\\", "/")).stem,
+)
+
+
+def _by_key(names: Iterable[str], key: Callable[[str], str]) -> Mapping[str, list[str]]:
+    by_key: dict[str, list[str]] = {}
+    for name in names:
+        by_key.setdefault(key(name), []).append(name)
+    return by_key
+
+
+def _require_none(missing: list[str], source: str, other: str) -> None:
+    if missing:
+        images = "1 image" if len(missing) == 1 else f"{len(missing):,} images"
+        raise InvalidSetting(
+            f"{source} lacks {images} of {other}, such as {_some(missing)}. Label them, too, or "
+            "leave out what only one side has, with --common."
+        )
+
+
+def _require_same_size(one: LabeledImage, other: LabeledImage) -> None:
+    if one.size_hw != other.size_hw:
+        (height, width), (other_height, other_width) = one.size_hw, other.size_hw
+        raise InvalidSetting(
+            f"'{one.name}' has {width} x {height} pixels on one side and {other_width} x "
+            f"{other_height} on the other. Was it turned upright, or scaled, on one side only?"
+        )
+
+
+def _some(names: Iterable[str]) -> str:
+    shown = [f"'{name}'" for name, _ in zip(names, range(3), strict=False)]
+    return ", ".join(shown) or "none"
