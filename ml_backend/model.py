@@ -43,7 +43,7 @@ class PremaskModel(LabelStudioMLBase):
 
 def _item_for_task(task: Task, config: LabelConfig) -> Any:
     predictor = shared_predictor()
-    if predictor.recipes.for_tasks is None or not any(map(config.outputs, config.images)):
+    if not predictor.labels_whole_tasks(config):
         return NOT_LOOKED_AT
     try:
         return predictor.label_task(task, config).content

@@ -84,6 +84,15 @@ class BackendSettings:
         300.0, "ask whether a kept image has changed when it is older than this", minimum=0
     )
 
+    video_recipe: str = setting("follow", "what follows objects in videos")
+    video_settings: tuple[str, ...] = setting((), "its settings, as in track.lost=30")
+    max_video_megabytes: int = setting(4096, "the largest video that is fetched", minimum=1)
+    video_seconds: float = setting(600.0, "the longest that fetching one video takes", minimum=1)
+    video_megabytes: int = setting(16_384, "room on disk for fetched videos", minimum=1)
+    track_megabytes: int = setting(
+        2048, "room on disk for the masks behind the boxes in videos", minimum=1
+    )
+
     deadline_seconds: float = setting(
         90.0, "answer Label Studio with what is done by then; the rest continues", minimum=0.1
     )
@@ -105,6 +114,12 @@ class BackendSettings:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value}" for name, value in shown_settings(self))
         return f"BackendSettings({shown})"
+
+    @property
+    def video_path(self) -> Path:
+        """Where videos are kept, and what was found in them."""
+        beside = f"{self.cache_folder}-videos" if self.cache_folder else ""
+        return Path(beside or home() / "label-studio" / "videos")
 
     @property
     def events_path(self) -> Path:

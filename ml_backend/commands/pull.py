@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ml_backend.project.label_config import images_of
+from ml_backend.commands.pulled_clips import PulledClips
+from ml_backend.predict.track_store import TrackStore
+from ml_backend.project.label_config import images_of, videos_of
 from ml_backend.project.task_data import shown
 from ml_backend.project.task_reading import (
     ImageNames,
@@ -18,13 +20,17 @@ from ml_backend.project.task_reading import (
     annotations_on,
     size_of,
 )
+from ml_backend.project.video_tags import VideoTag
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.fetch import ImageFetcher
+from ml_backend.studio.protocol import Json
+from ml_backend.studio.video_fetch import VideoFetcher
 from premask.annotations import Labeled
 from premask.errors import InvalidMask, PremaskError
 from premask.images import Image, read_image
-from premask.labels.formats import formats_of
+from premask.labels.clip_formats import CLIP_FORMATS
+from premask.labels.formats import FORMATS, AnyFormat, clip_formats_of, formats_of
 from premask.labels.numbering import Stems
 from premask.runs.delivery import Delivery
 from premask.runs.folder_state import STATE_FOLDER
@@ -45,7 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--project", type=int, required=True, metavar="N", help="the project's number")
     add("--out", type=Path, required=True, metavar="DIR", help="where the results go")
-    add("--format", default="coco", metavar="F,...", help="as of premask annotate (default: coco)")
+    add(
+        "--format",
+        metavar="F,...",
+        help="as of premask annotate or, for videos, premask track (default: coco and ytvis)",
+    )
     kinds = parser.add_mutually_exclusive_group()
     for kind, meaning in {
         "annotations": "what people submitted (default)",
@@ -65,14 +75,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     """Pull a project; the exit code is 1 where some images failed."""
+    images, videos = _formats(options.format)
+    state = options.out / STATE_FOLDER
     pull = Pull(
         client=LabelStudioClient.from_settings(settings),
         fetcher=ImageFetcher(settings),
+        clips=PulledClips(
+            store=TrackStore.from_settings(settings),
+            source=VideoFetcher(settings),
+            path=state / "pulled-clips.jsonl",
+        ),
         project=options.project,
         choice=SourceChoice(
             kind=options.kind, annotator=options.annotator, model_version=options.model_version
         ),
-        delivery=Delivery(folder=options.out, formats=formats_of(options.format.split(","))),
+        delivery=Delivery(folder=options.out, formats=images),
+        clip_delivery=Delivery(folder=options.out, formats=videos),
     )
     line = ProgressLine()
     try:
@@ -80,7 +98,16 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     finally:
         line.end()
     print("\n".join([*pull.summary(), *map(str, written)]))
-    return 1 if pull.failures else 0
+    return 1 if pull.failures or pull.clips.failures else 0
+
+
+def _formats(said: str | None) -> tuple[list[AnyFormat], list[AnyFormat]]:
+    """The formats for images, and those for clips."""
+    if said is None:
+        return [*formats_of(["coco"])], clip_formats_of(["ytvis"])
+    names = said.split(",")
+    for_images = [name for name in names if name in FORMATS or name not in CLIP_FORMATS]
+    return [*formats_of(for_images)] if for_images else [], clip_formats_of(names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +131,21 @@ class Pull:
     project: int
     choice: SourceChoice
     delivery: Delivery
+    clips: PulledClips
+    clip_delivery: Delivery
     failures: dict[str, PremaskError] = field(default_factory=dict)
     _counts: ReadingCounts = field(default_factory=ReadingCounts)
     _found: list[tuple[str, int]] = field(default_factory=list)
     _labels: set[str] = field(default_factory=set)
     _names: ImageNames = field(default_factory=ImageNames)
     _stems: Stems = field(default_factory=Stems)
+    _shows_videos: bool = False
 
     def run(self, show: ProgressWatcher) -> list[Path]:
         """Read all tasks, then write all formats; returns the paths of the results."""
         path = self.delivery.folder / STATE_FOLDER / "pulled.jsonl"
         path.unlink(missing_ok=True)
+        self.clips.path.unlink(missing_ok=True)
         with Journal(path) as journal:
             self._read_all(journal, show)
 
@@ -122,14 +153,27 @@ class Pull:
                 for number, (name, _) in enumerate(self._found):
                     yield journal.get(str(number), name)
 
-            written = self.delivery.write_dataset_files(read_back, sorted(self._labels))
+            written: list[Path] = []
+            if self._found or not self._shows_videos:
+                written = self.delivery.write_dataset_files(read_back, sorted(self._labels))
+            if self._shows_videos and self.clips.check():
+                labels = sorted(self.clips.labels)
+                delivery = self.clip_delivery
+                if self._found:
+                    # Formats that know both have one name for both.
+                    delivery = replace(delivery, folder=delivery.folder / "videos")
+                written += delivery.write_clip_files(self.clips.clips, labels)
         path.unlink()
+        self.clips.path.unlink(missing_ok=True)
         return written
 
     def summary(self) -> list[str]:
         """What came out, and what did not, in sentences."""
         counts = [count for _, count in self._found]
-        lines = [f"failed: {printable(name)}: {error}" for name, error in self.failures.items()]
+        failures = {**self.failures, **self.clips.failures}
+        lines = [f"failed: {printable(name)}: {error}" for name, error in failures.items()]
+        if self._shows_videos:
+            lines += map(printable, self.clips.sentences())
         lines.append(
             f"{sum(counts)} objects in {len(counts)} images ({counts.count(0)} of them looked at "
             f"and empty; {len(self.failures)} failed)"
@@ -148,7 +192,9 @@ class Pull:
 
     def _wanted(self) -> Iterator[_Wanted]:
         """The images that somebody has looked at, task by task."""
-        images = images_of(self.client.project(self.project)["label_config"])
+        label_config = self.client.project(self.project)["label_config"]
+        images, videos = images_of(label_config), videos_of(label_config)
+        self._shows_videos = bool(videos)
         tasks = self.client.tasks(self.project, size=PAGE, whole=True)
         for number, task in enumerate(tasks, start=1):
             chosen = self.choice.of(task)
@@ -159,6 +205,15 @@ class Pull:
                 yield _Wanted(
                     number=number, task=task["id"], chosen=chosen, image=image, url=url, name=name
                 )
+            for video in videos.values() if chosen else ():
+                self._note_clip(task, video, chosen)
+
+    def _note_clip(self, task: Json, video: VideoTag, chosen: Sequence[SourceRegions]) -> None:
+        try:
+            name = self._names.of(video.url(task["data"]), task["id"])
+            self.clips.add(task["id"], task["data"], video, chosen, name)
+        except PremaskError as error:
+            self.clips.failures[f"task {task['id']}"] = error
 
     def _labeled(self, wanted: _Wanted) -> Labeled:
         """One image of a task; its pixels are fetched only if its size or a format needs them."""

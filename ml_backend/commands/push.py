@@ -11,6 +11,7 @@ from ml_backend.commands.bulk_writer import BulkWriter, NewPrediction, with_vers
 from ml_backend.commands.embed import Warming
 from ml_backend.commands.task_labeler import FailedTask, TaskLabeler
 from ml_backend.predict.chosen_recipes import ChosenRecipes
+from ml_backend.predict.clip_predictor import clips_from_settings
 from ml_backend.predict.predictor import Predictor, pool_from_settings
 from ml_backend.predict.task_images import TaskImages
 from ml_backend.project.label_config import parse_label_config
@@ -69,9 +70,8 @@ def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warm
             pool=pool,
             recipe=recipes.for_clicks,
         )
-    labeler = TaskLabeler(
-        predictor=Predictor(recipes, pool, images), config=config, workers=settings.batch_workers
-    )
+    predictor = Predictor(recipes, pool, images, clips_from_settings(settings, pool))
+    labeler = TaskLabeler(predictor=predictor, config=config, workers=settings.batch_workers)
     return Push(client=client, project=project, labeler=labeler, replace=options.replace)
 
 

@@ -44,6 +44,8 @@ class TaskLabeler:
 
     def prepare(self) -> None:
         """Load the models. What they lack is one error now, instead of one for each task."""
+        if not any(map(self.config.outputs, self.config.images)):
+            return
         self.predictor.prompts_for_tasks(self.config)
         recipe = self.predictor.recipe_for_tasks()
         called = subject_without_label(recipe, self.config)

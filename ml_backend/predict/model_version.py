@@ -7,12 +7,13 @@ from premask.prompts import Prompts
 from premask.recipes.work_keys import WorkKeys
 
 
-def model_version(recipe_name: str, keys: WorkKeys, config: LabelConfig) -> str:
+def model_version(recipe_name: str, keys: WorkKeys, config: LabelConfig, *decisive: str) -> str:
     """A name that changes with the recipe, its settings, its weights and the label config.
 
     Label Studio never asks again for a task that has a prediction of this name. If it did not
     change with the config, a label that somebody adds would never be used.
     """
     # Each task has prompts of its own, but all of them follow from the config.
-    key = keys.key(Prompts(), sorted(config.images.items()), config.controls)
+    videos = [dict(config.videos)] if config.videos else []
+    key = keys.key(Prompts(), sorted(config.images.items()), config.controls, *videos, *decisive)
     return f"premask-{recipe_name}-{key[:12]}"

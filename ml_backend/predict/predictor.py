@@ -9,9 +9,11 @@ from functools import partial
 
 from ml_backend.predict.batching import Batches
 from ml_backend.predict.chosen_recipes import ChosenRecipes
+from ml_backend.predict.clip_predictor import ClipPredictor, clips_from_settings
 from ml_backend.predict.model_version import model_version
 from ml_backend.predict.task_images import Fetcher, TaskImages
-from ml_backend.project.label_config import NAMELESS, Control, LabelConfig
+from ml_backend.project.controls import NAMELESS, Control
+from ml_backend.project.label_config import LabelConfig
 from ml_backend.project.region_prompts import prompts_from_regions
 from ml_backend.project.regions import regions_from_annotations, without_label
 from ml_backend.settings import BackendSettings
@@ -53,10 +55,17 @@ class LabelNotSaid(UnusableLabelConfig):
 class Predictor:
     """Labels tasks and answers clicks with the recipes of one server; many threads may share it."""
 
-    def __init__(self, recipes: ChosenRecipes, pool: ModelPool, images: TaskImages) -> None:
+    def __init__(
+        self,
+        recipes: ChosenRecipes,
+        pool: ModelPool,
+        images: TaskImages,
+        clips: ClipPredictor | None = None,
+    ) -> None:
         self.recipes = recipes
         self.pool = pool
         self.images = images
+        self.clips = clips
         # Read once: loaded weights stay as they are if their files change, so the names must, too.
         self._work_keys = {recipe: WorkKeys(recipe) for recipe in recipes.all}
         self._batches = Batches(self._labeled, size=BATCH_SIZE, calls=WORKERS)
@@ -64,6 +73,12 @@ class Predictor:
     def version(self, config: LabelConfig) -> str:
         """The model version of predictions for whole tasks of this project."""
         return self._version(self.recipes.for_tasks or self.recipes.for_clicks, config)
+
+    def labels_whole_tasks(self, config: LabelConfig) -> bool:
+        """Whether anything of the tasks of this project is labeled without being asked for."""
+        if self.recipes.for_tasks is not None and any(map(config.outputs, config.images)):
+            return True
+        return self.clips is not None and self.clips.finds_something(config)
 
     def recipe_for_tasks(self) -> Recipe:
         """The recipe that labels whole tasks; raises where there is none."""
@@ -89,16 +104,19 @@ class Predictor:
 
         The model gets them in a batch with images of other threads; `alone`, it gets them at once.
         """
+        draft = _Draft()
+        if self.clips is not None and self.clips.finds_something(config):
+            draft.add_regions(*self.clips.regions_of_task(task, config))
+            draft.require_labels(self.clips.recipe)
+        if not any(map(config.outputs, config.images)):
+            return draft.prediction(self.version(config))
         recipe = self.recipe_for_tasks()
         annotate = partial(self._annotate, recipe=recipe) if alone else self._annotate_together
-        draft = _Draft()
         for name, prompts in self.prompts_for_tasks(config).items():
             url = config.image_url(name, task.data)
             image = self.images.image(url, task_id=task.id, keep=False)
             draft.add(annotate(image, prompts), image, name, config.outputs(name))
-        if not draft.regions and any(label.casefold() in NAMELESS for label in draft.dropped):
-            # As a prediction without regions, it would count as looked at, with nothing there.
-            raise LabelNotSaid(recipe.name, draft.dropped)
+        draft.require_labels(recipe)
         return draft.prediction(self._version(recipe, config))
 
     def answer_click(
@@ -109,7 +127,12 @@ class Predictor:
         Nothing is said of the whole image, such as a choice: the person asked for an object.
         """
         draft, recipe = _Draft(), self.recipes.for_clicks
+        on_videos = {name: asked[name] for name in asked if name in config.videos}
+        if self.clips is not None and on_videos:
+            draft.add_regions(self.clips.answer(task, on_videos, config), Counter())
         for name, regions in asked.items():
+            if name in config.videos:
+                continue
             url = config.image_url(name, task.data)
             image = self.images.image(url, task_id=task.id, keep=True)
             prompts = prompts_from_regions(regions, image.size_hw, config, name)
@@ -119,7 +142,12 @@ class Predictor:
         return draft.prediction(self._version(recipe, config))
 
     def _version(self, recipe: Recipe, config: LabelConfig) -> str:
-        return model_version(recipe.name, self._work_keys[recipe], config)
+        if self.clips is None or not config.videos:
+            return model_version(recipe.name, self._work_keys[recipe], config)
+        if not config.images:
+            return model_version(self.clips.recipe.name, self.clips.keys, config)
+        follower = self.clips.recipe.fingerprint
+        return model_version(recipe.name, self._work_keys[recipe], config, follower)
 
     def _annotate(self, image: Image, prompts: Prompts, recipe: Recipe) -> tuple[Annotation, ...]:
         try:
@@ -156,6 +184,16 @@ class _Draft:
         self.regions += regions_from_annotations(annotations, image.size_hw, controls, name)
         self.dropped += without_label(annotations, controls)
 
+    def add_regions(self, regions: Sequence[Json], dropped: Counter[str]) -> None:
+        self.regions += regions
+        self.dropped += dropped
+
+    def require_labels(self, recipe: Recipe) -> None:
+        """Raise where things were found, and their recipe does not know what they are."""
+        if not self.regions and any(label.casefold() in NAMELESS for label in self.dropped):
+            # As a prediction without regions, it would count as looked at, with nothing there.
+            raise LabelNotSaid(recipe.name, self.dropped)
+
     def prediction(self, version: str) -> Prediction:
         content = prediction_from_regions(self.regions, model_version=version)
         return Prediction(content=content, dropped=self.dropped)
@@ -165,7 +203,8 @@ def predictor_from_settings(settings: BackendSettings, fetcher: Fetcher | None =
     """The predictor of one process; by default it fetches images as Label Studio serves them."""
     memory_bytes = settings.image_megabytes * 2**20
     images = TaskImages(fetcher or ImageFetcher(settings), memory_bytes=memory_bytes)
-    return Predictor(ChosenRecipes.from_settings(settings), pool_from_settings(settings), images)
+    recipes, pool = ChosenRecipes.from_settings(settings), pool_from_settings(settings)
+    return Predictor(recipes, pool, images, clips_from_settings(settings, pool))
 
 
 def pool_from_settings(settings: BackendSettings) -> ModelPool:

@@ -1,64 +1,18 @@
-"""A project's label config: its images, its labels, and what is drawn with what."""
+"""A project's label config: its images and videos, its labels, and what is drawn with what."""
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from ml_backend.project.controls import Control, Label, control_in, is_served, label_called
 from ml_backend.project.task_data import shown
+from ml_backend.project.video_tags import VideoTag, served_of, video_tags
 from premask.errors import InvalidRequest, UnusableLabelConfig
-from premask.labels.label_studio import CONTROL_TAGS, EXACTNESS, ControlTag
-
-PHRASE_ATTRIBUTES = ("model_phrases", "predicted_values")
-"""The second one is what the YOLO example of label-studio-ml calls it."""
-
-NAMELESS = ("", "object", "subject")
-"""What models call something without saying what it is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """A label as it is written, and the words that a model may have for it."""
-
-    name: str
-    phrases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """A control tag in a label config; `images` are the names of the image tags it belongs to.
-
-    `several` lets a person choose several labels. `also` is `model_also="true"`: objects are
-    written with it even where a more exact tag shows them.
-
-    It is part of the model version, so it must hold nothing that differs between processes.
-    """
-
-    tag: str
-    name: str
-    images: tuple[str, ...]
-    labels: tuple[Label, ...] = ()
-    smart: bool = False
-    several: bool = False
-    also: bool = False
-
-    @property
-    def definition(self) -> ControlTag:
-        """How regions of this tag are written and read."""
-        return CONTROL_TAGS[self.tag]
-
-    def label_for(self, found: str) -> str | None:
-        """The label that is written for what a model found; None drops it."""
-        label = _label_called(self.labels, found)
-        if label is None and len(self.labels) == 1 and found.casefold() in NAMELESS:
-            label = self.labels[0]
-        return label.name if label else None
-
-    def __str__(self) -> str:
-        return f'<{self.tag} name="{self.name}">'
+from premask.labels.label_studio import CONTROL_TAGS, EXACTNESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +21,7 @@ class LabelConfig:
 
     images: Mapping[str, str]
     controls: tuple[Control, ...]
+    videos: Mapping[str, VideoTag] = field(default_factory=dict)
 
     def drawn(self, image: str) -> tuple[Control, ...]:
         """The controls that objects on this image are written with, the most exact ones first.
@@ -105,7 +60,7 @@ class LabelConfig:
         labels = _without_repetition(self.drawn(image))
         said = set(_words(words))
         within = (label for label in labels if set(_words(label.name)) <= said)
-        chosen = _label_called(labels, words) or next(within, labels[0] if labels else None)
+        chosen = label_called(labels, words) or next(within, labels[0] if labels else None)
         return chosen.name if chosen else words
 
     def image_url(self, image: str, data: Mapping[str, Any]) -> str:
@@ -126,20 +81,35 @@ def parse_label_config(xml: str) -> LabelConfig:
     controls = tuple(
         control
         for element in _elements(root)
-        if element.tag in CONTROL_TAGS and (control := _control(element, images)) is not None
+        if element.tag in CONTROL_TAGS and (control := control_in(element, images)) is not None
     )
-    config = LabelConfig(images=images, controls=controls)
+    videos = video_tags(list(_elements(root)))
+    config = LabelConfig(images=images, controls=controls, videos=videos)
     _require_usable(config, root)
     return config
 
 
 def ignored_tags(xml: str) -> tuple[str, ...]:
     """The tags that people annotate with, but that nothing is written to, as <Tag name="...">."""
+    elements = list(_elements(_root(xml)))
+    videos, of_videos = set(video_tags(elements)), set(map(id, served_of(elements)))
+
+    def is_ignored(element: ET.Element) -> bool:
+        targets = str(element.get("toName")).split(",")
+        if videos.issuperset(targets):
+            return id(element) not in of_videos
+        return not is_served(element)
+
     return tuple(
         f'<{element.tag} name="{element.get("name")}">'
-        for element in _elements(_root(xml))
-        if element.get("toName") and not _is_served(element)
+        for element in elements
+        if element.get("toName") and is_ignored(element)
     )
+
+
+def videos_of(xml: str) -> dict[str, VideoTag]:
+    """The video tags by their names, whatever is annotated with."""
+    return video_tags(list(_elements(_root(xml))))
 
 
 def has_repeater(xml: str) -> bool:
@@ -169,14 +139,6 @@ def _without_repetition(controls: Sequence[Control]) -> tuple[Label, ...]:
     return tuple(by_name.values())
 
 
-def _label_called(labels: Sequence[Label], found: str) -> Label | None:
-    """The label of this name, or else the first that a model may call so."""
-    wanted = found.strip().casefold()
-    named = (label for label in labels if label.name.casefold() == wanted)
-    phrased = (label for label in labels if wanted in map(str.casefold, label.phrases))
-    return next(named, None) or next(phrased, None)
-
-
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold())
 
@@ -200,44 +162,11 @@ def _elements(root: ET.Element) -> Iterator[ET.Element]:
         waiting.extend(child for child in reversed(element) if child.tag != "Repeater")
 
 
-def _is_served(element: ET.Element) -> bool:
-    """Whether a tag is one that premask writes or reads, and its author leaves it to premask."""
-    tag = CONTROL_TAGS.get(element.tag)
-    if tag is None or element.get("model_skip") == "true":
-        return False
-    # Such choices are said of one region; premask knows only classes of whole images.
-    return not (tag.write_classes and element.get("perRegion") == "true")
-
-
-def _control(element: ET.Element, images: Mapping[str, str]) -> Control | None:
-    """The control, unless it belongs to no image or its author excludes it from predictions."""
-    own_images = tuple(name for name in str(element.get("toName")).split(",") if name in images)
-    if not own_images or not _is_served(element):
-        return None
-    return Control(
-        tag=element.tag,
-        name=str(element.get("name")),
-        images=own_images,
-        labels=tuple(_labels(element)),
-        smart=element.get("smart") == "true",
-        several=element.get("choice", "single") != "single",
-        also=element.get("model_also") == "true",
-    )
-
-
-def _labels(control: ET.Element) -> Iterator[Label]:
-    for element in control.iter():
-        # Label Studio writes the alias where there is one.
-        name = element.get("alias") or element.get("value")
-        if element.tag in ("Label", "Choice") and name:
-            listed = ",".join(element.get(attribute, "") for attribute in PHRASE_ATTRIBUTES)
-            phrases = [phrase.strip() for phrase in listed.split(",") if phrase.strip()]
-            yield Label(name=name, phrases=tuple(phrases or [str(element.get("value") or name)]))
-
-
 def _require_usable(config: LabelConfig, root: ET.Element) -> None:
     if not len(root):
         return  # a new project, which Label Studio may connect before it has labels
+    if any(video.is_written for video in config.videos.values()):
+        return
     if not config.images and root.find(".//Repeater") is not None:
         raise UnusableLabelConfig(
             "The images of the label config are in a <Repeater>, which makes their tags anew for "
@@ -245,7 +174,8 @@ def _require_usable(config: LabelConfig, root: ET.Element) -> None:
         )
     if not config.images:
         raise UnusableLabelConfig(
-            'The label config has no <Image value="$...">; premask labels single images only.'
+            'The label config has no <Image value="$...">, and no <Video value="$..."> with '
+            '<VideoRectangle name="box" toName="..."/>; premask labels single images, and videos.'
         )
     if not any(config.outputs(image) for image in config.images):
         *tags, last = (f"<{tag.name}>" for tag in CONTROL_TAGS.values() if tag.is_written)

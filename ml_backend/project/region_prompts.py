@@ -19,7 +19,7 @@ class UnreadableRegion(InvalidRequest):
 
 
 def regions_by_image(context: Mapping[str, Any], config: LabelConfig) -> dict[str, list[Json]]:
-    """The regions of a click's context, by the image tag that they lie on.
+    """The regions of a click's context, by the tag of the image or the video that they lie on.
 
     An empty context has none: Label Studio sends such calls after each Submit.
     """
@@ -31,10 +31,11 @@ def regions_by_image(context: Mapping[str, Any], config: LabelConfig) -> dict[st
         if not isinstance(region, dict) or not isinstance(region.get("value"), dict):
             raise InvalidRequest("Each item of a context's result must be a region with a value.")
         image = str(region.get("to_name"))
-        if image not in config.images:
+        if image not in config.images and image not in config.videos:
+            shown = ", ".join((*config.images, *config.videos))
             raise InvalidRequest(
                 f"A click is on the tag '{image}', but the images of the label config are: "
-                f"{', '.join(config.images) or 'none'}. Reload the page in Label Studio."
+                f"{shown or 'none'}. Reload the page in Label Studio."
             )
         regions.setdefault(image, []).append(region)
     return regions

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ml_backend.project.label_config import Control
+from ml_backend.project.controls import Control
 from ml_backend.studio.protocol import Json
 from premask.annotations import Annotation
 from premask.labels.label_studio import TagNames, regions_from_annotation

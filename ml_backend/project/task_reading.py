@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from ml_backend.project.video_tags import BOXES
 from ml_backend.studio.addresses import image_name
 from premask.annotations import Annotation
 from premask.errors import InvalidMask
@@ -16,6 +17,8 @@ from premask.labels.label_studio import (
     with_own_labels,
 )
 from premask.masks import Size
+
+_READ = READABLE_TYPES | {BOXES.lower()}
 
 Json = Mapping[str, Any]
 SourceKind = Literal["annotations", "predictions", "both"]
@@ -84,7 +87,7 @@ class ReadingCounts:
         self.several += choice.kind != "predictions" and len(_submitted(task)) > 1
         for one in chosen:
             types = (str(region.get("type")) for region in with_own_labels(one.regions))
-            self.passed_over.update(kind for kind in types if kind not in READABLE_TYPES)
+            self.passed_over.update(kind for kind in types if kind not in _READ)
 
     def sentences(self, choice: SourceChoice) -> Iterator[str]:
         """What was left out, and where there was a choice."""

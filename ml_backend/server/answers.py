@@ -75,6 +75,10 @@ class Answers:
         self.click_lane = Lane(
             "click", workers=settings.interactive_workers, max_waiting=settings.max_waiting_clicks
         )
+        # Nobody who clicks on an image waits behind a video that is fetched or gone through.
+        self.video_lane = Lane(
+            "video", workers=settings.batch_workers, max_waiting=settings.max_waiting_clicks
+        )
         self.work = SharedWork(kept_bytes=settings.kept_megabytes * 2**20)
         self._predictor = predictor
         self._deadline_seconds = settings.deadline_seconds
@@ -88,7 +92,7 @@ class Answers:
         result is kept for the next call.
         """
         config = await asyncio.to_thread(parse_label_config, call.label_config)
-        if self._predictor.recipes.for_tasks is None or not any(map(config.outputs, config.images)):
+        if not self._predictor.labels_whole_tasks(config):
             return answer([NOTHING] * len(call.tasks))
         version = self._predictor.version(config)
         asked = await asyncio.to_thread(self._ask_all, call, config, version)
@@ -112,7 +116,9 @@ class Answers:
         try:
             for task in call.tasks:
                 job = partial(self._answer_click, call.project, task, asked, config)
-                results.append(self.click_lane.submit(job))
+                on_videos = any(name in config.videos for name in asked)
+                lane = self.video_lane if on_videos else self.click_lane
+                results.append(lane.submit(job))
             if not await _until_done(results, request, self._deadline_seconds):
                 raise TooLate
             return answer([result.result() for result in results])
@@ -121,15 +127,20 @@ class Answers:
                 result.cancel()
 
     @property
+    def lanes(self) -> tuple[Lane, ...]:
+        return self.click_lane, self.batch_lane, self.video_lane
+
+    @property
     def busy(self) -> bool:
         """Whether a model works on something."""
-        return bool(self.click_lane.running or self.batch_lane.running)
+        return any(lane.running for lane in self.lanes)
 
     def close(self, seconds: float | None = None) -> bool:
         """Finish what is under way; says whether that ended in time."""
         ends = math.inf if seconds is None else time.monotonic() + seconds
-        lanes = (self.click_lane, self.batch_lane)
-        ended = [lane.close(_seconds_until(ends)) for lane in lanes]
+        if self._predictor.clips is not None:
+            self._predictor.clips.following.close()
+        ended = [lane.close(_seconds_until(ends)) for lane in self.lanes]
         return all(ended)
 
     def _ask_all(self, call: PredictCall, config: LabelConfig, version: str) -> list[_Asked]:
@@ -139,7 +150,7 @@ class Answers:
         key = digest_of(json.dumps([task.id, task.data, version], sort_keys=True).encode())
         # Label Studio asks for one task when somebody opens it, and lets them wait.
         alone = len(call.tasks) == 1
-        lane = self.click_lane if alone else self.batch_lane
+        lane = self.click_lane if alone and not config.videos else self.batch_lane
         job = partial(self._label_task, call.project, task, config, alone=alone)
         try:
             return _Asked(key=key, result=self.work.ask(key, job, lane))

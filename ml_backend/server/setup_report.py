@@ -6,18 +6,28 @@ from collections.abc import Iterator
 
 from ml_backend.predict.chosen_recipes import ChosenRecipes, subject_without_label
 from ml_backend.project.label_config import LabelConfig, has_repeater, ignored_tags
+from ml_backend.server.video_report import video_report
+from premask.recipes.recipe import Recipe
 
 TRAINING = "Start Training does nothing here: premask's models are not trained."
 
 
 def setup_report(
-    config: LabelConfig, xml: str, recipes: ChosenRecipes, extra_params: object = None
+    config: LabelConfig,
+    xml: str,
+    recipes: ChosenRecipes,
+    extra_params: object = None,
+    video_recipe: Recipe | None = None,
 ) -> list[str]:
     """Sentences for the person who connects a project; `extra_params` are those of the form."""
-    if not config.images:
+    if not config.images and not config.videos:
         return ["The label config is empty. Add an <Image> and labels, and nothing else is needed."]
     sentences = [sentence for image in config.images for sentence in _outputs(config, image)]
-    sentences += [*_whole_tasks(config, recipes), *_prompts(config, recipes)]
+    if config.images:
+        sentences += [*_whole_tasks(config, recipes), *_prompts(config, recipes)]
+    if video_recipe is not None:
+        for video in config.videos.values():
+            sentences += video_report(video, video_recipe)
     if ignored := ", ".join(ignored_tags(xml)):
         sentences.append(f"Left to people: {ignored}.")
     if has_repeater(xml):

@@ -76,7 +76,9 @@ class ServerState:
             raise
         version = self.predictor.version(config)
         extra_params = document.get("extra_params")
-        report = setup_report(config, schema, self.predictor.recipes, extra_params)
+        clips = self.predictor.clips
+        video_recipe = None if clips is None else clips.recipe
+        report = setup_report(config, schema, self.predictor.recipes, extra_params, video_recipe)
         report += _hostname_advice(str(document.get("hostname") or ""), self.settings)
         if self.projects.note(number, ConnectedProject(version=version, report=tuple(report))):
             log.info("project %s: %s: %s", number, version, " ".join(report))
@@ -89,7 +91,7 @@ class ServerState:
 
     def gauges(self) -> Mapping[str, float]:
         """What waits, what runs, and what takes memory now."""
-        lanes = (self.answers.batch_lane, self.answers.click_lane)
+        lanes = self.answers.lanes
         return {
             **{f"{lane.name}_waiting": lane.waiting for lane in lanes},
             **{f"{lane.name}_running": lane.running for lane in lanes},
@@ -113,6 +115,7 @@ class ServerState:
                 models=self.loading.states,
                 gauges={**self.gauges(), "process_bytes": resident_bytes()},
                 projects=self.projects.all(),
+                videos=self.predictor.clips.following.progress() if self.predictor.clips else (),
                 corrections=self.events.corrections.summary(),
                 snapshot=self.activity.snapshot(),
             )

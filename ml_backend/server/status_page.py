@@ -61,6 +61,7 @@ class Status:
     projects: Mapping[str, ConnectedProject]
     corrections: Mapping[str, Mapping[str, int]]
     snapshot: Snapshot
+    videos: Sequence[tuple[str, str]] = ()
 
 
 def status_page(status: Status) -> str:
@@ -69,6 +70,7 @@ def status_page(status: Status) -> str:
         "<h1>premask for Label Studio</h1>",
         _section("Models", ("model", "state"), status.models.items()),
         _section("Load", ("what", "now"), _numbers(status.gauges)),
+        _section("Videos", ("what is followed", "how far"), status.videos),
         _section(
             "Errors",
             ("when", "what", "why"),

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import base64
 import binascii
-import http.client
 import io
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import unquote_to_bytes, urljoin
+from urllib.parse import unquote_to_bytes
 
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.access import Access
-from ml_backend.studio.addresses import Origin, image_address
-from ml_backend.studio.image_cache import CachedImage, ImageCache, cache_key
+from ml_backend.studio.image_cache import CachedImage, ImageCache
+from ml_backend.studio.task_files import NOT_MODIFIED, TaskFiles
 from premask.errors import UnreadableImage
 from premask.images import read_image
 from premask.models.weights.paths import home
-from premask.web.addresses import require_fetchable, url_for_messages
-from premask.web.hosts import ForbiddenAddress
-from premask.web.image_bytes import failure_in_words
-from premask.web.network import Reply, TimeLimits
+from premask.web.addresses import url_for_messages
+from premask.web.network import Reply
 
-REDIRECTS = 5
 MEGABYTE = 10**6
 
 FREE_BYTES = 32 * MEGABYTE
 """So much of each image is fetched beside others. Of larger ones only one is fetched at a time: a
 few kilobytes may unpack to all that one image is allowed, and many workers fetch."""
 
-_REDIRECTED = (301, 302, 303, 307, 308)
-_OK, _NOT_MODIFIED = 200, 304
 # JPEG, PNG, GIF, BMP, TIFF (two byte orders), WebP.
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _SIGNATURE_BYTES = 4
@@ -44,8 +37,7 @@ class ImageFetcher:
 
     def __init__(self, settings: BackendSettings, access: Access | None = None) -> None:
         self._seconds = settings.fetch_seconds
-        self._access = access or Access.from_settings(settings, TimeLimits(total=self._seconds))
-        self._aliases = tuple(map(Origin.of, settings.label_studio_aliases))
+        self._files = TaskFiles(settings, self._seconds, access)
         self._max_bytes = settings.max_image_megabytes * MEGABYTE
         self._fresh_seconds = settings.cache_seconds
         self._cache = _cache_of(settings)
@@ -55,48 +47,19 @@ class ImageFetcher:
         """The file as it is stored, or `UnreadableImage`. Cloud storages need the task's id."""
         if url.lstrip().lower().startswith("data:"):
             return _inline_bytes(url.strip(), self._max_bytes)
-        address = image_address(url, self._access.origin, aliases=self._aliases, task_id=task_id)
-        key = self._key(address)
+        address = self._files.address(url, task_id=task_id)
+        key = self._files.key(address)
         kept = self._cache.get(key) if self._cache else None
         if kept is not None and kept.age_seconds < self._fresh_seconds:
             return kept.data
         name = url_for_messages(url)
-        try:
-            return self._follow(address, key, kept, name)
-        except ForbiddenAddress as error:
-            raise UnreadableImage(name, self._alias_advice(address) or str(error)) from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise UnreadableImage(name, failure_in_words(error, self._seconds)) from error
+        with self._files.opened(address, name, kept.conditions if kept else {}) as reply:
+            return self._received(reply, key, kept, name)
 
-    def _key(self, address: str) -> str:
-        """The cache key, which has the token in it: what one person may see, another may not."""
-        origin, token = self._access.origin, self._access.token
-        own = origin is not None and origin.serves_data(address)
-        return cache_key(str(origin), token.identity if own and token else "", address)
-
-    def _follow(self, url: str, key: str, kept: CachedImage | None, name: str) -> bytes:
-        """Follow redirects. Once one leads away from Label Studio, no token is sent any more."""
-        ends = time.monotonic() + self._seconds
-        origin, trusted = self._access.origin, True
-        headers = kept.conditions if kept else {}
-        for _ in range(REDIRECTS + 1):
-            trusted = trusted and origin is not None and origin.serves_data(url)
-            request = self._access.exchange(url, with_token=trusted, headers=headers, ends=ends)
-            with request as reply:
-                if reply.status not in _REDIRECTED:
-                    return self._received(reply, key, kept, name, trusted)
-                url = urljoin(url, reply.headers.get("Location", ""))
-            require_fetchable(url, name)
-        raise UnreadableImage(name, f"its server redirects more than {REDIRECTS} times")
-
-    def _received(
-        self, reply: Reply, key: str, kept: CachedImage | None, name: str, trusted: bool
-    ) -> bytes:
-        if reply.status == _NOT_MODIFIED and kept is not None and self._cache is not None:
+    def _received(self, reply: Reply, key: str, kept: CachedImage | None, name: str) -> bytes:
+        if reply.status == NOT_MODIFIED and kept is not None and self._cache is not None:
             self._cache.confirm(key)
             return kept.data
-        if reply.status != _OK:
-            raise UnreadableImage(name, self._refusal(reply.status, trusted))
         data = self._joined(_image_chunks(reply, self._max_bytes), name)
         if self._cache is not None:
             if not reply.tells_end:
@@ -124,40 +87,6 @@ class ImageFetcher:
                         raise UnreadableImage(name, "other large images are fetched; try again")
                     stack.callback(self._large.release)
             return whole.getvalue()
-
-    def _refusal(self, status: int, trusted: bool) -> str:
-        """Why the server refuses the image, and what to do."""
-        reason = f"its server answers {status} {http.client.responses.get(status, '')}".rstrip()
-        if status not in (401, 403):
-            return reason
-        if not trusted:
-            return (
-                f"{reason}. If that is Label Studio under another address, name it in "
-                "PREMASK_LABEL_STUDIO_ALIASES"
-            )
-        if self._access.token is None:
-            return "Label Studio asks who you are; set LABEL_STUDIO_API_KEY to a token of yours"
-        return (
-            f"Label Studio refuses the token ({status}); set LABEL_STUDIO_API_KEY to one that is "
-            "allowed to see this project"
-        )
-
-    def _alias_advice(self, address: str) -> str:
-        """What to do about a private address that looks like one of Label Studio's own.
-
-        To allow the host would not help: no token is sent there, so Label Studio refuses the file.
-        """
-        origin = self._access.origin
-        if origin is not None and origin.owns(address):
-            return ""
-        other = Origin.of(urljoin(address, (origin and origin.path) or "/"))
-        if not other.serves_data(address):
-            return ""
-        setting = "PREMASK_LABEL_STUDIO_ALIASES" if origin else "LABEL_STUDIO_URL"
-        return (
-            f"{other} is not where the backend looks for Label Studio. If it is Label Studio, say "
-            f"so: {setting}={other}"
-        )
 
 
 def _cache_of(settings: BackendSettings) -> ImageCache | None:

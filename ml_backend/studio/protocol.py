@@ -78,12 +78,17 @@ def label_config_of(document: Json, name: str) -> str:
     xml = document.get(name) or ""
     if not isinstance(xml, str):
         raise UnusableLabelConfig(f"The label config ('{name}') must be a text.")
-    if len(xml) > LONGEST_CONFIG or xml.count("<Image") > MOST_IMAGES:
+    if len(xml) > LONGEST_CONFIG or _shown(xml) > MOST_IMAGES:
         raise UnusableLabelConfig(
             f"The label config is longer than {LONGEST_CONFIG:,} letters, or shows more than "
-            f"{MOST_IMAGES} images; split the project."
+            f"{MOST_IMAGES} images and videos; split the project."
         )
     return xml
+
+
+def _shown(xml: str) -> int:
+    """About how many images and videos a label config shows."""
+    return xml.count("<Image") + xml.count("<Video")
 
 
 def project_id(project: Any) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.studio.image_cache import ABANDONED_SECONDS, ImageCache, cache_key
+from ml_backend.studio.bounded_folder import ABANDONED_SECONDS
+from ml_backend.studio.image_cache import ImageCache, cache_key
 
 ROOT = Path(__file__).parents[2]
 

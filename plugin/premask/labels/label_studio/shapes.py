@@ -49,7 +49,7 @@ def bitmask_shape(value: Value, size_hw: Size) -> Shape:
 
 
 def rectangle_values(annotation: Annotation, size_hw: Size) -> Iterator[Json]:
-    yield _percent_box(annotation.box_xyxy, size_hw)
+    yield percent_box(annotation.box_xyxy, size_hw)
 
 
 def rectangle_shape(value: Value, size_hw: Size) -> Shape:
@@ -88,7 +88,7 @@ def polygon_shape(value: Value, size_hw: Size) -> Shape:
 
 def ellipse_values(annotation: Annotation, size_hw: Size) -> Iterator[Json]:
     """The upright ellipse that fills the box, by its center and its radii."""
-    box = _percent_box(annotation.box_xyxy, size_hw)
+    box = percent_box(annotation.box_xyxy, size_hw)
     across, down = box["width"] / 2, box["height"] / 2
     yield {
         "x": box["x"] + across,
@@ -117,7 +117,8 @@ def ellipse_shape(value: Value, size_hw: Size) -> Shape:
     return (snapped(box[0]), snapped(box[1]), snapped(box[2]), snapped(box[3])), mask, None
 
 
-def _percent_box(box_xyxy: Box, size_hw: Size) -> Json:
+def percent_box(box_xyxy: Box, size_hw: Size) -> Json:
+    """A box as Label Studio writes it: its upper left corner, its sides, and that it is upright."""
     height, width = size_hw
     x0, y0, x1, y1 = (float(side) for side in clip_box(box_xyxy, size_hw))
     return {

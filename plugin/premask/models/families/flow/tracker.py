@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from premask.geometry import Box, box_slices, pixel_box
 from premask.images import Image, Rgb
 from premask.masks import Mask, Size
 from premask.models.capabilities import Outline
@@ -132,6 +133,9 @@ class FlowTracking:
                 [image], [[hint]], GrabcutOptions()
             )
             mask = outline.mask
+            if not mask.area and hint.box_xyxy is not None:
+                # Nothing stands out in the box: then all of it is meant.
+                mask = _filled(hint.box_xyxy, self._size_hw)
         if mask.area:
             view, pose = view_of(image.rgb, mask)
             self._objects[track] = Followed(view=view, pose=pose, area=mask.area)
@@ -182,3 +186,9 @@ class FlowTracking:
         height, width = self._size_hw
         size_wh = round(width * self._factor), round(height * self._factor)
         return np.asarray(cv2.resize(gray, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _filled(box_xyxy: Box, size_hw: Size) -> Mask:
+    pixels = np.zeros(size_hw, np.bool_)
+    pixels[box_slices(pixel_box(box_xyxy, size_hw))] = True
+    return Mask.from_array(pixels)
