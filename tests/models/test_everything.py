@@ -16,10 +16,18 @@ from transformers import SamImageProcessor, pipeline
 from premask.images import read_image
 from premask.masks import Mask
 from premask.models.options import EverythingOptions
+from premask.models.parts import everything
 from premask.models.parts.everything import find_everything
-from premask.models.parts.mask_logits import Canvas
+from premask.models.parts.mask_logits import (
+    Canvas,
+    boxes_around,
+    masks_and_stabilities,
+    masks_from_logits,
+)
+from premask.models.parts.rivalry import Rivalry
 from premask.models.parts.sam_prompts import ObjectPrompt
 from premask.prompts import Hint, Prompts
+from tests.models.mask_shapes import canvases, shapes
 from tests.models.promptable_checkpoints import TIES, TINY, load, photos, pixels_apart
 
 SIZE_HW = (300, 400)
@@ -185,3 +193,72 @@ def test_an_image_of_its_own_for_each_embedding(tmp_path: Path) -> None:
         (alone,) = segmenter.find(segmenter.embed([image]), [Prompts()], options)
         for mask, other in zip(masks_of(hints), masks_of(alone), strict=True):
             assert pixels_apart(mask, other) <= TIES
+
+
+def discs(prompts: Sequence[ObjectPrompt]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Some twenty discs of many sizes, found by every click near them, more or less surely."""
+    side = 4 * LOW
+    generator = torch.Generator().manual_seed(4)
+    centers = torch.rand(20, 2, generator=generator) * side
+    radii = 3 + 30 * torch.rand(20, generator=generator)
+    places = torch.tensor([prompt.points_xy[0] for prompt in prompts])
+    away = torch.hypot(*(places[:, None] - centers).unbind(-1))
+    nearest = (away - radii).topk(3, largest=False).indices
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    x, y = (centers[nearest][..., axis, None, None] for axis in (0, 1))
+    wobble = torch.sin(places.sum(dim=1) * 7)[:, None] * torch.tensor([1.0, -0.9, 0.5])
+    logits = (radii[nearest] + wobble / 2)[..., None, None] - torch.hypot(rows - y, columns - x)
+    return logits * (3 + 2 * wobble)[..., None, None], 0.85 + 0.15 * wobble
+
+
+@pytest.mark.parametrize(
+    ("canvas", "threshold"),
+    [
+        (replace(CANVAS, side=512, covered_hw=(384, 512)), 0.7),
+        (Canvas(side=128, size_hw=(200, 300)), 0.0),
+        (Canvas(side=128, size_hw=(200, 300)), 0.3),
+        (Canvas(side=128, size_hw=(200, 300)), 0.7),
+        (Canvas(side=128, size_hw=(50, 60)), 0.7),
+        (Canvas(side=128, size_hw=(20, 15), covered_hw=(128, 96)), 0.7),
+    ],
+    ids=str,
+)
+def test_what_is_never_enlarged_changes_nothing(
+    canvas: Canvas, threshold: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against all masks enlarged, and then the same rule: bit by bit."""
+    enlarged: list[int] = []
+
+    def counted(logits: torch.Tensor, *rest: Any) -> Any:
+        enlarged.append(len(logits))
+        return masks_and_stabilities(logits, *rest)
+
+    monkeypatch.setattr(everything, "masks_and_stabilities", counted)
+    options = replace(OPTIONS, points_per_side=10, min_score=0.75, nms=threshold)
+    hints = find_everything(discs, canvas, options, 64)
+    some, turns = sum(enlarged), len(enlarged)
+    monkeypatch.setattr(Rivalry, "_surely_doubled_by", lambda rivalry, place: np.False_)
+    enlarged.clear()
+    assert find_everything(discs, canvas, options, 64) == hints
+    assert 1 < len(hints) < some <= sum(enlarged)
+    if canvas.covered_hw is None and min(canvas.size_hw) > 100:
+        assert some < sum(enlarged) / 2
+        assert turns < 20
+
+
+@pytest.mark.parametrize("canvas", canvases(), ids=str)
+@pytest.mark.parametrize("shape", shapes())
+def test_boxes_are_where_they_are_said_to_be(canvas: Canvas, shape: str) -> None:
+    logits = shapes()[shape][None]
+    (outer,), (inner,) = boxes_around(logits, canvas)
+    (mask,) = masks_from_logits(logits, [canvas])
+    x0, y0, x1, y1 = mask.box_xyxy
+    if mask.area:
+        assert (outer <= (x0, y0, x1, y1))[:2].all()
+        assert (outer >= (x0, y0, x1, y1))[2:].all()
+    if inner[0] < inner[2]:
+        assert x0 <= inner[0]
+        assert x1 >= inner[2]
+    if inner[1] < inner[3]:
+        assert y0 <= inner[1]
+        assert y1 >= inner[3]

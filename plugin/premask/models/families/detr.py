@@ -16,11 +16,11 @@ from transformers import (
 )
 
 from premask.images import Image
-from premask.masks import Mask
 from premask.models.options import DetrOptions
 from premask.models.parts.detections import corners_xyxy, hints_of
 from premask.models.parts.known_differences import KnownDifferences
-from premask.models.parts.mask_logits import Canvas, mask_from_logits
+from premask.models.parts.mask_logits import Canvas, masks_from_logits
+from premask.models.parts.off_device import on_host
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     device_of,
@@ -103,25 +103,20 @@ class DetrFinder:
     def _hints(self, seen: _Seen, size_hw: tuple[int, int], threshold: float) -> list[Hint]:
         """The best pairs of a box and a class, as many as there are boxes: so it was trained."""
         count, classes = seen.logits.shape
-        scores, places = torch.sigmoid(seen.logits).flatten().topk(count)
+        best = torch.sigmoid(seen.logits).flatten().topk(count)
+        scores, places, boxes = on_host(best.values, best.indices, seen.boxes)
         kept = scores > threshold
         queries, names = places[kept] // classes, (places[kept] % classes).tolist()
-        return hints_of(
-            corners_xyxy(seen.boxes[queries].cpu().numpy(), size_hw),
-            scores[kept].cpu().numpy(),
-            [self._model.config.id2label[name] for name in names],
-            size_hw,
-            None if seen.masks is None else _masks(seen.masks[queries], size_hw),
-        )
+        masks = None
+        if seen.masks is not None:
+            logits = seen.masks[torch.from_numpy(queries).to(seen.masks.device)]
+            canvas = Canvas(side=logits.shape[-1], size_hw=size_hw)
+            masks = masks_from_logits(logits, [canvas] * len(logits))
+        labels = [self._model.config.id2label[name] for name in names]
+        return hints_of(corners_xyxy(boxes[queries], size_hw), scores[kept], labels, size_hw, masks)
 
 
 def _model_class(weights: Path) -> Any:
     """The class for the weights: only RF-DETR's config.json says whether there are masks."""
     drawing = "Segmentation" in str(require_readable_settings(weights).get("architectures"))
     return AutoModelForInstanceSegmentation if drawing else AutoModelForObjectDetection
-
-
-def _masks(logits: torch.Tensor, size_hw: tuple[int, int]) -> list[Mask]:
-    """What lies above 0 of logits (n, h, w), at the image's size."""
-    canvas = Canvas(side=logits.shape[-1], size_hw=size_hw)
-    return [mask_from_logits(of_one, canvas) for of_one in logits]

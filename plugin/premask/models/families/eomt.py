@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from transformers import EomtForUniversalSegmentation, EomtImageProcessor
@@ -13,9 +14,10 @@ from transformers.image_transforms import get_size_with_aspect_ratio
 
 from premask.errors import InvalidSetting
 from premask.images import Image
-from premask.masks import Mask, Size
+from premask.masks import Size
 from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.class_maps import enlarged
+from premask.models.parts.off_device import crops_of, masks_on_host, on_host
 from premask.models.parts.query_segmentation import (
     Answer,
     Look,
@@ -90,12 +92,19 @@ class EomtNetwork:
         self, answer: Answer, look: Look, options: QuerySegmentationOptions
     ) -> Iterator[Segment]:
         scores, numbers = answer.classes[0, :, :-1].max(dim=-1)
-        for index in (scores >= options.threshold).nonzero()[:, 0].tolist():
+        sure, number = on_host(scores, numbers)
+        kept = np.flatnonzero(sure >= options.threshold).tolist()
+        inner = []
+
+        def pixels(index: int) -> torch.Tensor:
             logits = self._at_full_size(answer.masks[0, index], look.size_hw)
-            score = float(scores[index] * mean_inside(logits[None])[0])
-            mask = Mask.from_array((logits > 0).cpu().numpy())
+            inner.append(scores[index] * mean_inside(logits[None])[0])
+            return logits > 0
+
+        masks = list(masks_on_host(crops_of(map(pixels, kept))))
+        for index, mask, score in zip(kept, masks, map(float, on_host(*inner)), strict=True):
             if mask.area and score >= options.threshold:
-                yield Segment(number=int(numbers[index]), score=score, mask=mask)
+                yield Segment(number=int(number[index]), score=score, mask=mask)
 
     def panoptic(
         self, answer: Answer, look: Look, options: QuerySegmentationOptions

@@ -16,6 +16,7 @@ from premask.masks import Size
 from premask.models.options import GroundingDinoOptions
 from premask.models.parts.detections import Floats, corners_xyxy
 from premask.models.parts.known_differences import KnownDifferences
+from premask.models.parts.off_device import on_host
 from premask.models.parts.phrase_finder import PhraseFinder
 from premask.models.parts.phrases import (
     Finds,
@@ -123,11 +124,10 @@ class GroundingDinoNetwork:
             output = self._model(pixel_values=pixels, input_ids=ids)
         scores = torch.sigmoid(output.logits.float())
         by_phrase = [scores[..., start:stop].amax(-1) for start, stop in text.spans]
+        boxes, scores_of = on_host(output.pred_boxes.float(), torch.stack(by_phrase, -1))
         return [
-            Answer(boxes=boxes.numpy(), scores=scores_of_one.numpy())
-            for boxes, scores_of_one in zip(
-                output.pred_boxes.float().cpu(), torch.stack(by_phrase, -1).cpu(), strict=True
-            )
+            Answer(boxes=boxes_of_one, scores=scores_of_one)
+            for boxes_of_one, scores_of_one in zip(boxes, scores_of, strict=True)
         ]
 
     def read(self, question: Question, answer: Answer, options: GroundingDinoOptions) -> Finds:

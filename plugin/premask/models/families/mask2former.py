@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from transformers import Mask2FormerForUniversalSegmentation, Mask2FormerImageProcessor
@@ -15,6 +16,7 @@ from premask.masks import Mask
 from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.class_maps import enlarged
 from premask.models.parts.known_differences import KnownDifferences
+from premask.models.parts.off_device import on_host
 from premask.models.parts.query_segmentation import (
     Answer,
     Look,
@@ -96,13 +98,13 @@ class Mask2FormerNetwork:
     ) -> Iterator[Segment]:
         scores, numbers, masks = best_pairs(answer)
         scores = scores * mean_inside(masks)
-        for index in (scores >= options.threshold).nonzero()[:, 0].tolist():
-            inside = (masks[index] > 0).float()[None, None]
-            pixels = F.interpolate(inside, look.size_hw, mode="nearest")[0, 0]
-            mask = Mask.from_array(pixels.cpu().numpy())
+        down, across = (_nearest(masks.shape[-1], side, masks.device) for side in look.size_hw)
+        # All are small, and leave the device as they are; which are sure enough is seen behind it.
+        sure, number, inside, rows, columns = on_host(scores, numbers, masks > 0, down, across)
+        for index in np.flatnonzero(sure >= options.threshold):
+            mask = Mask.from_array(inside[index][np.ix_(rows, columns)])
             if mask.area:
-                score, number = float(scores[index]), int(numbers[index])
-                yield Segment(number=number, score=score, mask=mask)
+                yield Segment(number=int(number[index]), score=float(sure[index]), mask=mask)
 
     def panoptic(
         self, answer: Answer, look: Look, options: QuerySegmentationOptions
@@ -113,3 +115,9 @@ class Mask2FormerNetwork:
             return enlarged(masks[index].sigmoid(), look.size_hw) * scores[index]
 
         return contested(strengths, scores, numbers, options.visible)
+
+
+def _nearest(side: int, length: int, device: torch.device) -> torch.Tensor:
+    """Which of `side` pixels becomes each of `length` (n,), by the rounding of the library."""
+    places = torch.arange(side, dtype=torch.float32, device=device)[None, None]
+    return F.interpolate(places, length, mode="nearest")[0, 0].long()

@@ -89,7 +89,7 @@ class OneFormerNetwork:
     ) -> Iterator[Segment]:
         """The objects. As in transformers (5.23), no two of them overlap: their logits decide."""
         scores, numbers, masks = best_pairs(answer)
-        kept = scores > options.threshold
+        kept = (scores > options.threshold).nonzero()[:, 0]
         return _contested(scores[kept], numbers[kept], masks[kept], look, options)
 
     def panoptic(

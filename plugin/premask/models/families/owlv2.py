@@ -16,6 +16,7 @@ from premask.geometry import Box
 from premask.images import Image
 from premask.models.options import Owlv2Options
 from premask.models.parts.detections import corners_xyxy
+from premask.models.parts.off_device import on_host
 from premask.models.parts.phrase_finder import EmbeddedPhraseFinder, Tensors
 from premask.models.parts.phrases import Finds, finds_of, require_readable, required_phrases
 from premask.models.parts.text_features import TextFeatures
@@ -109,10 +110,10 @@ class Owlv2Network:
         """The boxes in pixels, each labeled by what found it."""
         # Shares of the square that the network sees, whose sides are the image's longer one.
         side = max(question.embedding.size_hw)
-        boxes = corners_xyxy(answer.boxes.cpu().numpy(), (side, side))
+        boxes, scores, found_by = on_host(answer.boxes, answer.scores, answer.askers)
+        corners = corners_xyxy(boxes, (side, side))
         askers: list[Phrase | Exemplar] = [*question.prompts.phrases, *question.prompts.exemplars]
-        scores, found_by = answer.scores.cpu().numpy(), answer.askers.cpu().numpy()
-        return finds_of(boxes, scores, found_by, askers, question.embedding.size_hw)
+        return finds_of(corners, scores, found_by, askers, question.embedding.size_hw)
 
     def _answer(self, question: Question, options: Owlv2Options) -> Scored:
         prompts, embedding = question.prompts, question.embedding

@@ -18,7 +18,8 @@ from premask.geometry import Box
 from premask.images import Image
 from premask.masks import Size
 from premask.models.options import Sam3Options
-from premask.models.parts.mask_logits import Canvas, mask_from_logits
+from premask.models.parts.mask_logits import Canvas, masks_from_logits
+from premask.models.parts.off_device import on_host
 from premask.models.parts.phrase_finder import EmbeddedPhraseFinder, Tensors
 from premask.models.parts.phrases import (
     Finds,
@@ -161,12 +162,13 @@ class Sam3Network:
         """The objects above the threshold, with their masks."""
         height, width = size_hw = question.embedding.size_hw
         canvas = Canvas(side=answer.masks.shape[-1], size_hw=size_hw)
-        kept = answer.scores > options.threshold
-        scores = answer.scores[kept].cpu().numpy()
-        corners = answer.boxes[kept].cpu().numpy() * [width, height, width, height]
+        scores, boxes = on_host(answer.scores, answer.boxes)
+        kept = np.flatnonzero(scores > options.threshold)
+        scores, corners = scores[kept], boxes[kept] * [width, height, width, height]
         # The authors enlarge probabilities, not logits.
-        surplus = answer.masks[kept].sigmoid() - options.mask_threshold
-        masks = [mask_from_logits(of_one, canvas) for of_one in surplus]
+        logits = answer.masks[torch.from_numpy(kept).to(answer.masks.device)]
+        surplus = logits.sigmoid() - options.mask_threshold
+        masks = masks_from_logits(surplus, [canvas] * len(kept))
         askers = np.zeros(len(scores), np.int64)  # there is but one
         return finds_of(corners, scores, askers, [question.asker], size_hw, masks)
 

@@ -18,6 +18,7 @@ from premask.geometry import IntBox, box_slices, grow_box, hull, pixel_box
 from premask.images import Image, Rgb
 from premask.masks import Alpha, Mask, Size
 from premask.models.options import VitMatteOptions
+from premask.models.parts.off_device import on_host
 from premask.models.parts.salient_subject import around
 from premask.models.parts.torch_runtime import (
     FittingSizes,
@@ -104,7 +105,7 @@ class VitMatteMatter:
         """Alpha of each object on its crop; the network's input of all has one size."""
         pixels = torch.cat([matted.pixels for matted in objects]).to(self._device)
         with self._lock, torch.inference_mode():
-            alphas = self._model(pixel_values=pixels).alphas[:, 0].cpu().numpy()
+            (alphas,) = on_host(self._model(pixel_values=pixels).alphas[:, 0])
         cropped = [
             alpha[: matted.seen_hw[0], : matted.seen_hw[1]]  # without the processor's padding
             for alpha, matted in zip(alphas, objects, strict=True)

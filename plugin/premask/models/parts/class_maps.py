@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from premask.masks import Size, masks_by_number
 from premask.models.parts.categories import Names
+from premask.models.parts.off_device import on_host
 from premask.prompts import Hint
 from premask.shaping.morphology import parts
 
@@ -23,15 +24,17 @@ ROUNDING = 1e-5
 def class_map(scores: torch.Tensor, size_hw: Size, *, antialias: bool = False) -> Numbers:
     """The number of the highest class of each pixel, from low-resolution scores (c, h, w)."""
     scores = scores.float()
-    rivals = _rivals(scores, size_hw).tolist()
+    (possible,) = on_host(_may_win(scores, size_hw))
+    rivals = np.flatnonzero(possible).astype(np.int32)
     best = winners(
-        lambda place: enlarged(scores[rivals[place]], size_hw, antialias=antialias), len(rivals)
+        lambda place: enlarged(scores[int(rivals[place])], size_hw, antialias=antialias),
+        len(rivals),
     )
-    return np.asarray(np.array(rivals, np.int32)[best.cpu().numpy()])
+    return np.asarray(rivals[on_host(best)[0]])
 
 
-def _rivals(scores: torch.Tensor, size_hw: Size) -> torch.Tensor:
-    """The classes (n,) that may be the highest somewhere, once the scores (c, h, w) are enlarged.
+def _may_win(scores: torch.Tensor, size_hw: Size) -> torch.Tensor:
+    """Which classes (c,) may be the highest somewhere, once the scores (c, h, w) are enlarged.
 
     Enlarging is bilinear, so a pixel's score lies between those of the four places around it. A
     class whose highest of the four is below another's lowest can't win there. Of ADE20K's 150
@@ -39,11 +42,11 @@ def _rivals(scores: torch.Tensor, size_hw: Size) -> torch.Tensor:
     """
     height, width = scores.shape[1:]
     if min(height, width) < 2 or size_hw[0] < height or size_hw[1] < width:
-        return torch.arange(len(scores), device=scores.device)
+        return scores.new_ones(len(scores), dtype=torch.bool)
     lowest = _of_neighbors(scores, torch.minimum).amax(dim=0)
     rounding = ROUNDING * scores.abs().max()
     possible = _of_neighbors(scores, torch.maximum) >= lowest - rounding
-    return possible.flatten(1).any(dim=1).nonzero()[:, 0]
+    return possible.flatten(1).any(dim=1)
 
 
 def _of_neighbors(maps: torch.Tensor, pick: Callable[..., torch.Tensor]) -> torch.Tensor:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 
 from premask.masks import Mask, Size
+from premask.models.parts.off_device import (
+    Crop,
+    above,
+    any_along,
+    count,
+    masks_on_host,
+    on_host,
+    span,
+)
 
 Steps = tuple[tuple[int, int], ...]
+Boxes = NDArray[np.float64]
 
 # SAM 2 turns a mask into logits as 20 * mask - 10: nearly certain on both sides.
 CERTAIN = 10.0
@@ -46,19 +58,109 @@ class Canvas:
         return (self.side, self.covered_hw[axis]), (size, size)
 
 
-def mask_from_logits(logits: torch.Tensor, canvas: Canvas) -> Mask:
-    """The pixels of the image above 0, from low-resolution logits (h, w) of float32."""
-    crop, xy = _enlarged(logits, canvas, above=0)
-    return Mask.from_crop((crop > 0).cpu().numpy(), xy, canvas.size_hw)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """What becomes of the height or the width: of `covered` places, `size` pixels.
+
+    Of the places, `pairs` of neighbors lie wholly in the image. `margin` is how much of a place's
+    size the first of two steps leaves unsaid on each side.
+    """
+
+    steps: Steps
+    size: int
+    covered: float
+    margin: float
+
+    @classmethod
+    def of(cls, canvas: Canvas, axis: int, low_side: int) -> _Axis:
+        covered, margin = float(low_side), 0.0
+        if canvas.covered_hw is not None:
+            covered = low_side * canvas.covered_hw[axis] / canvas.side
+            margin = low_side / canvas.side
+        return cls(
+            steps=canvas.steps(axis), size=canvas.size_hw[axis], covered=covered, margin=margin
+        )
+
+    @property
+    def pairs(self) -> int:
+        return max(0, math.floor(self.covered - 0.5))
+
+    @property
+    def shows_pairs(self) -> bool:
+        """Whether each pair becomes at least one pixel."""
+        return (1 - 2 * self.margin) * self.size / self.covered >= 1
+
+    def filled(self, solid: NDArray[np.bool_]) -> tuple[int, int]:
+        """The first and the end of the pixels that pairs (n,) surely fill, if there are any."""
+        first, end = span(solid)
+        scale = self.size / self.covered
+        if first == end:
+            return self.size, 0
+        start = math.floor((first + 1.5 - self.margin) * scale - 0.5)
+        stop = math.ceil((end - 0.5 + self.margin) * scale + 0.5)
+        return start, stop
 
 
-def mask_and_stability(logits: torch.Tensor, canvas: Canvas, offset: float) -> tuple[Mask, float]:
-    """The same mask, and the area above `offset` as a share of the area above `-offset`."""
-    crop, xy = _enlarged(logits, canvas, above=-offset)
-    values = crop.cpu().numpy()  # numpy counts several times faster than torch does
-    surely, possibly = (np.count_nonzero(values > level) for level in (offset, -offset))
-    mask = Mask.from_crop(values > 0, xy, canvas.size_hw)
-    return mask, surely / max(1, possibly)
+def masks_from_logits(logits: torch.Tensor, canvases: Sequence[Canvas]) -> list[Mask]:
+    """The pixels of each image above 0, from low-resolution logits (n, h, w) of float32.
+
+    They leave the device in two copies, however many they are.
+    """
+    return list(
+        masks_on_host(
+            (above(crop, 0), xy, canvas.size_hw)
+            for (crop, xy), canvas in zip(_enlarged(logits, canvases, 0), canvases, strict=True)
+        )
+    )
+
+
+def masks_and_stabilities(
+    logits: torch.Tensor, canvas: Canvas, offset: float
+) -> tuple[list[Mask], NDArray[np.float64]]:
+    """The same masks, and the areas (n,) above `offset` as shares of those above `-offset`."""
+    counts = []
+
+    def crops() -> Iterator[Crop]:
+        for crop, xy in _enlarged(logits, [canvas] * len(logits), -offset):
+            counts.append(torch.stack([count(above(crop, level)) for level in (offset, -offset)]))
+            yield above(crop, 0), xy, canvas.size_hw
+
+    masks = list(masks_on_host(crops()))
+    if not masks:
+        return [], np.zeros(0)
+    surely, possibly = on_host(torch.stack(counts, dim=1))[0]
+    return masks, surely / np.maximum(1, possibly)
+
+
+def boxes_around(logits: torch.Tensor, canvas: Canvas) -> tuple[Boxes, Boxes]:
+    """Bounds for the boxes of the masks, two times (n, 4), before any logits are enlarged.
+
+    A mask's box lies in the outer one. It holds the inner one, which is turned inside out where
+    nothing can be said. Both hold for certain: what lies between four places that are all above 0
+    is above 0, too.
+    """
+    high = above(logits, 0)
+    solid = high[:, :-1] & high[:, 1:]
+    solid = solid[:, :, :-1] & solid[:, :, 1:]
+    down, across = (_Axis.of(canvas, axis, logits.shape[-1]) for axis in (0, 1))
+    # What reaches into the padding says nothing of the image.
+    solid = solid[:, : down.pairs, : across.pairs]
+    if not (down.shows_pairs and across.shows_pairs):
+        solid = torch.zeros_like(solid)
+    rows, columns, solid_rows, solid_columns = on_host(
+        *(any_along(flags, axis) for flags in (high, solid) for axis in (2, 1))
+    )
+    outer, inner = [], []
+    for index in range(len(logits)):
+        top, bottom = _reached(rows[index], down.steps)
+        left, right = _reached(columns[index], across.steps)
+        outer.append((left, top, right, bottom))
+        (x0, x1), (y0, y1) = across.filled(solid_columns[index]), down.filled(solid_rows[index])
+        inner.append((x0, y0, x1, y1))
+    return (
+        np.array(outer, np.float64).reshape(-1, 4),
+        np.array(inner, np.float64).reshape(-1, 4),
+    )
 
 
 def logits_from_mask(mask: Mask, canvas: Canvas, low_side: int) -> torch.Tensor:
@@ -76,20 +178,23 @@ def _shrunk(pixels: torch.Tensor, size_hw: Size) -> torch.Tensor:
 
 
 def _enlarged(
-    logits: torch.Tensor, canvas: Canvas, above: float
-) -> tuple[torch.Tensor, tuple[int, int]]:
-    """Logits of the part of the image that may lie above a level, and its corner (x, y).
+    logits: torch.Tensor, canvases: Sequence[Canvas], level: float
+) -> Iterator[tuple[torch.Tensor, tuple[int, int]]]:
+    """Logits of the part of each image that may lie above a level, and its corner (x, y).
 
     Only that part is computed: a bilinear value is never above all that it is made of.
     """
-    high = logits > above
-    down, across = canvas.steps(0), canvas.steps(1)
-    top, bottom = _reached(high.any(1), down)
-    left, right = _reached(high.any(0), across)
-    if top >= bottom or left >= right:
-        return logits.new_empty(0, 0), (0, 0)
-    wide = _stretched(logits.T, across)[left:right]
-    return _stretched(wide.T, down)[top:bottom], (left, top)
+    high = above(logits, level)
+    rows, columns = on_host(any_along(high, 2), any_along(high, 1))
+    for index, canvas in enumerate(canvases):
+        down, across = canvas.steps(0), canvas.steps(1)
+        top, bottom = _reached(rows[index], down)
+        left, right = _reached(columns[index], across)
+        if top >= bottom or left >= right:
+            yield logits.new_empty(0, 0), (0, 0)
+            continue
+        wide = _stretched(logits[index].T, across)[left:right]
+        yield _stretched(wide.T, down)[top:bottom], (left, top)
 
 
 def _stretched(rows: torch.Tensor, steps: Steps) -> torch.Tensor:
@@ -101,12 +206,12 @@ def _stretched(rows: torch.Tensor, steps: Steps) -> torch.Tensor:
     return rows
 
 
-def _reached(wanted: torch.Tensor, steps: Steps) -> tuple[int, int]:
+def _reached(wanted: NDArray[np.bool_], steps: Steps) -> tuple[int, int]:
     """The first row of the image that wanted rows (m) reach, and the one behind the last."""
-    places = wanted.nonzero()[:, 0].tolist()
-    if not places:
+    first, end = span(wanted)
+    if first == end:
         return 0, 0
-    start, stop, source = places[0] + 0.5, places[-1] + 0.5, len(wanted)
+    start, stop, source = first + 0.5, end - 0.5, len(wanted)
     for length, kept in steps:
         # In bilinear enlarging a row contributes to those whose centers are less than one of its
         # heights away.

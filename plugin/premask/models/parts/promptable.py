@@ -18,7 +18,8 @@ from premask.models.capabilities import Outline
 from premask.models.options import EverythingOptions
 from premask.models.parts.everything import find_everything
 from premask.models.parts.known_differences import NO_DIFFERENCES, KnownDifferences
-from premask.models.parts.mask_logits import Canvas, mask_from_logits
+from premask.models.parts.mask_logits import Canvas, masks_from_logits
+from premask.models.parts.off_device import on_host
 from premask.models.parts.sam_prompts import Kind, ObjectPrompt, prompt_of, prompt_tensors
 from premask.models.parts.torch_runtime import (
     FittingSizes,
@@ -175,14 +176,13 @@ class PromptableSegmenter:
         multimask = prompts[0].is_ambiguous
         logits, scores = self._decoded(embeddings, prompts, multimask=multimask, options=options)
         best = scores.argmax(dim=1)
+        every = torch.arange(len(tasks), device=best.device)
+        canvases = [self._network.canvas(task.embedding.size_hw) for task in tasks]
+        masks = masks_from_logits(logits[every, best], canvases)
+        (sure,) = on_host(scores[every, best].clamp(0, 1))
         return [
-            Outline(
-                mask=mask_from_logits(
-                    logits[index, choice], self._network.canvas(task.embedding.size_hw)
-                ),
-                score=float(scores[index, choice].clamp(0, 1)),
-            )
-            for index, (choice, task) in enumerate(zip(best.tolist(), tasks, strict=True))
+            Outline(mask=mask, score=score)
+            for mask, score in zip(masks, sure.tolist(), strict=True)
         ]
 
     def _decoded(
@@ -206,7 +206,7 @@ class PromptableSegmenter:
         tensors = prompt_tensors(prompts, self._network.device, one_image=one_image)
         with self._lock, torch.inference_mode():
             logits, scores = self._network.decode(features, tensors, multimask, options)
-        return logits.flatten(0, 1), scores.flatten(0, 1).cpu()
+        return logits.flatten(0, 1), scores.flatten(0, 1)
 
 
 def load_promptable(

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from premask.images import Image
-from premask.masks import Mask, Size
+from premask.masks import Mask, Size, masks_by_number
 from premask.models.options import QuerySegmentationOptions
 from premask.models.parts.categories import wanted_classes
 from premask.models.parts.class_maps import class_hints, class_map, winners
+from premask.models.parts.off_device import on_host
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     half_arithmetic,
@@ -25,6 +27,9 @@ from premask.prompts import Hint, Prompts
 
 MASK_THRESHOLD = 0.5
 """How likely a pixel of an object must be."""
+
+NOBODY = -1
+"""The owner of pixels that are too unlikely to be anybody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +183,8 @@ def class_scores(classes: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
 def confident(answer: Answer, threshold: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Scores (k,), classes (k,) and mask logits (k, h, w) of the queries that are sure enough."""
     scores, numbers = answer.classes[0].max(dim=-1)
-    kept = (numbers < answer.classes.shape[-1] - 1) & (scores > threshold)
+    sure = (numbers < answer.classes.shape[-1] - 1) & (scores > threshold)
+    kept = sure.nonzero()[:, 0]
     return scores[kept], numbers[kept], answer.masks[0, kept]
 
 
@@ -207,12 +213,18 @@ def contested(
     if not len(scores):
         return
     owners = winners(strengths, len(scores))
-    for index, (score, number) in enumerate(zip(scores.tolist(), numbers.tolist(), strict=True)):
-        won = owners == index
+    shares = []
+    for index in range(len(scores)):
         strong = (own or strengths)(index) >= MASK_THRESHOLD
-        kept = won & strong if own else won
-        if strong.any() and kept.any() and float(won.sum() / strong.sum()) > visible:
-            yield Segment(number=number, score=score, mask=Mask.from_array(kept.cpu().numpy()))
+        won = owners == index
+        shares.append(won.sum() / strong.sum())  # no number or infinite, if it is likely nowhere
+        if own:
+            owners.masked_fill_(won & ~strong, NOBODY)
+    share, score, number, map_of_owners = on_host(torch.stack(shares), scores, numbers, owners)
+    enough = np.isfinite(share) & (share.astype(np.float64) > visible)
+    masks = masks_by_number(map_of_owners, {*np.flatnonzero(enough).tolist()})
+    for index, mask in masks.items():
+        yield Segment(number=int(number[index]), score=float(score[index]), mask=mask)
 
 
 def mean_inside(masks: torch.Tensor) -> torch.Tensor:

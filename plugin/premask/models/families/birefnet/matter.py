@@ -22,6 +22,7 @@ from premask.masks import Alpha, Mask, Size
 from premask.models.families.birefnet.network import MULTIPLE, BiRefNet, Weights, shape_of
 from premask.models.options import BirefnetOptions
 from premask.models.parts.imagenet import DEVIATION, MEAN
+from premask.models.parts.off_device import on_host
 from premask.models.parts.salient_subject import around, subject_hints
 from premask.models.parts.torch_runtime import (
     FittingSizes,
@@ -95,10 +96,12 @@ class BirefnetMatter:
         pixels = torch.cat([self._normalized(view) for view in views])
         with self._lock, torch.inference_mode():
             activations = self._network(pixels).float().sigmoid()
-        return [
-            _alpha(activation[None], (view.rgb.shape[0], view.rgb.shape[1]))
-            for activation, view in zip(activations, views, strict=True)
-        ]
+        return on_host(
+            *(
+                _alpha(activation[None], (view.rgb.shape[0], view.rgb.shape[1]))
+                for activation, view in zip(activations, views, strict=True)
+            )
+        )
 
     def _normalized(self, view: _View) -> torch.Tensor:
         """The network's input (1, 3, h, w)."""
@@ -144,11 +147,10 @@ def _in_place(alpha: Alpha | None, box: IntBox | None, size_hw: Size) -> Alpha:
     return whole
 
 
-def _alpha(activation: torch.Tensor, size_hw: Size) -> Alpha:
+def _alpha(activation: torch.Tensor, size_hw: Size) -> torch.Tensor:
     """Activation (1, 1, h, w), 0 to 1, as alpha of this size."""
     resized = F.interpolate(activation, size_hw, mode="bilinear", antialias=True)[0, 0]
-    alpha = resized.mul_(255).round_().to(torch.uint8)
-    return np.asarray(alpha.cpu().numpy())
+    return resized.mul_(255).round_().to(torch.uint8)
 
 
 def _loaded(path: Path) -> BiRefNet:

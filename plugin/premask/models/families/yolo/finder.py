@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from premask.images import Image
-from premask.masks import Mask
 from premask.models.families.yolo.checkpoints import read_model
 from premask.models.families.yolo.vocabularies import Asker, vocabulary_of
 from premask.models.options import YoloOptions
+from premask.models.parts.off_device import crops_of, masks_on_host, on_host
 from premask.models.parts.phrases import best_first, finds_of
 from premask.models.parts.torch_runtime import FittingSizes, device_of, in_alike_batches
 from premask.prompts import Hint, Prompts
@@ -64,8 +64,10 @@ class YoloFinder:
 
 def _hints(result: Any, askers: Sequence[Asker]) -> list[Hint]:
     """The objects of one image; askers[i] is who asks for class i."""
-    boxes = result.boxes.cpu().numpy()
-    masks = None if result.masks is None else [*map(Mask.from_array, result.masks.data.cpu())]
-    asker = boxes.cls.astype(np.int64)
-    finds = finds_of(boxes.xyxy, boxes.conf, asker, askers, result.orig_shape, masks)
+    boxes, scores, classes = on_host(result.boxes.xyxy, result.boxes.conf, result.boxes.cls)
+    masks = None
+    if result.masks is not None:
+        masks = list(masks_on_host(crops_of(result.masks.data.bool())))
+    asker = classes.astype(np.int64)
+    finds = finds_of(boxes, scores, asker, askers, result.orig_shape, masks)
     return best_first([finds])
