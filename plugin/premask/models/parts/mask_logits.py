@@ -193,16 +193,26 @@ def _enlarged(
         if top >= bottom or left >= right:
             yield logits.new_empty(0, 0), (0, 0)
             continue
-        wide = _stretched(logits[index].T, across)[left:right]
-        yield _stretched(wide.T, down)[top:bottom], (left, top)
+        # Only rows near those that are high enough make a difference: the others may stay 0.
+        near = _near(rows[index])
+        wide = logits.new_zeros(right - left, len(rows[index]))
+        wide[:, near] = _stretched(logits[index, near], across)[:, left:right].T
+        yield _stretched(wide, down)[:, top:bottom].T, (left, top)
+
+
+def _near(wanted: NDArray[np.bool_]) -> slice:
+    """The places (m,) that decide what is enlarged from the wanted ones, by two steps at most."""
+    first, end = span(wanted)
+    return slice(max(0, first - 3), end + 3)
 
 
 def _stretched(rows: torch.Tensor, steps: Steps) -> torch.Tensor:
-    """Rows (m, n) at the image's size, by the very steps in which transformers resizes masks."""
+    """Rows (n, m) as long as the image, by the very steps in which transformers resizes masks.
+
+    It gives the same bits in one dimension as in two, and takes half the time.
+    """
     for length, kept in steps:
-        size = (length, rows.shape[1])
-        resized = F.interpolate(rows[None, None], size, mode="bilinear", align_corners=False)
-        rows = resized[0, 0, :kept]
+        rows = F.interpolate(rows[:, None], length, mode="linear", align_corners=False)[:, 0, :kept]
     return rows
 
 
