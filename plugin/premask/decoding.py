@@ -124,6 +124,14 @@ def decode_picture(
     return rgb, note
 
 
+def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """The picture itself if it need not be turned; Pillow would copy all of it."""
+    picture.load()  # before that, some formats don't know their tags
+    if picture.getexif().get(_ORIENTATION, 1) == 1:
+        return picture
+    return PIL.ImageOps.exif_transpose(picture)
+
+
 def _broken(name: str, error: Exception) -> UnreadableImage:
     return UnreadableImage(name, f"the file is broken ({error})")
 
@@ -157,7 +165,7 @@ def _on_white(picture: PIL.Image.Image) -> PIL.Image.Image:
         over = picture.convert("RGBA")
         paper = PIL.Image.new("RGBA", over.size, "white")
         return PIL.Image.alpha_composite(paper, over).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _in_srgb(picture: PIL.Image.Image) -> PIL.Image.Image:

@@ -12,9 +12,10 @@ from safetensors.torch import load, save
 
 from premask.masks import Mask
 from premask.models.capabilities import Outline
-from premask.models.parts.mask_logits import Canvas, mask_from_logits
+from premask.models.parts.mask_logits import Canvas, masks_from_logits
 from premask.models.parts.memory_network import Decoded, MemoryNetwork, Seen
 from premask.models.parts.object_memory import Memory, ObjectMemory
+from premask.models.parts.off_device import on_host
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     TorchEmbedding,
@@ -143,8 +144,10 @@ class MemoryTracking:
         return self._outlines(decoded)
 
     def _outlines(self, decoded: Decoded) -> list[Outline]:
-        scores = (decoded.ious * decoded.presences.flatten().sigmoid()).tolist()
+        logits = decoded.logits[:, 0]
+        masks = masks_from_logits(logits, [self._canvas] * len(logits))
+        (scores,) = on_host(decoded.ious * decoded.presences.flatten().sigmoid())
         return [
-            Outline(mask=mask_from_logits(logits, self._canvas), score=score)
-            for logits, score in zip(decoded.logits[:, 0], scores, strict=True)
+            Outline(mask=mask, score=score)
+            for mask, score in zip(masks, scores.tolist(), strict=True)
         ]

@@ -227,4 +227,5 @@ def load_promptable(
 def network_pixels(processor: Any, images: Sequence[Image], encoder: Any) -> torch.Tensor:
     """Images (n, 3, side, side) as the processor of their weights prepares them."""
     prepared = [network_input(processor, image, encoder.device) for image in images]
-    return torch.cat([inputs["pixel_values"] for inputs in prepared]).to(encoder.dtype)
+    pixels = [inputs["pixel_values"] for inputs in prepared]
+    return (pixels[0] if len(pixels) == 1 else torch.cat(pixels)).to(encoder.dtype)

@@ -92,7 +92,7 @@ class Rivalry:
         larger, first = areas > areas[place], np.arange(len(areas)) <= place
         equals = ~self._known | larger | ((areas == areas[place]) & first)
         own = self._scores[place]
-        return (self._scores > own) | ((self._scores == own) & equals)
+        return np.asarray((self._scores > own) | ((self._scores == own) & equals))
 
     def _surely_doubled_by(self, place: np.intp) -> Flags:
         """Who is worse than this one, and overlaps it whatever its own box is within its bounds."""

@@ -117,7 +117,9 @@ def _files_of(tokenizer: Any) -> list[str]:
 def network_input(processor: Any, image: Image, device: torch.device, **settings: Any) -> Any:
     """What the processor makes of one image, on the device; `pixel_values` is (n, 3, h, w)."""
     return processor(
-        images=[torch.tensor(image.rgb).permute(2, 0, 1)],
+        # A copy in any case, as torch takes no memory that can't be written to: in the order in
+        # which the processor would copy it otherwise.
+        images=[torch.from_numpy(image.rgb.transpose(2, 0, 1).copy())],
         input_data_format="channels_first",
         return_tensors="pt",
         device=device,
