@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from premask.datasets.conversion import split
     from premask.datasets.differences import Differences, compare
     from premask.datasets.evaluation import Evaluation, evaluate
+    from premask.datasets.health import check
+    from premask.datasets.problems import Health
     from premask.datasets.reading import Dataset, read
+    from premask.datasets.statistics import Statistics, stats
     from premask.errors import PremaskError
     from premask.images import Image, read_image
     from premask.masks import Mask, Matte
@@ -31,6 +34,7 @@ __all__ = [
     "Differences",
     "Evaluation",
     "Exemplar",
+    "Health",
     "Hint",
     "Image",
     "Labeled",
@@ -45,8 +49,10 @@ __all__ = [
     "Prompts",
     "Recipe",
     "Request",
+    "Statistics",
     "__version__",
     "built_in_recipes",
+    "check",
     "compare",
     "evaluate",
     "label",
@@ -55,6 +61,7 @@ __all__ = [
     "read_image",
     "recipe_of",
     "split",
+    "stats",
     "track",
     "write",
     "write_clips",
@@ -78,9 +85,15 @@ _HOMES = {
         "Evaluation",
         "evaluate",
     ),
+    "premask.datasets.health": ("check",),
+    "premask.datasets.problems": ("Health",),
     "premask.datasets.reading": (
         "Dataset",
         "read",
+    ),
+    "premask.datasets.statistics": (
+        "Statistics",
+        "stats",
     ),
     "premask.errors": ("PremaskError",),
     "premask.images": (

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from premask.cli import (
     INTERRUPTED,
     annotate,
+    check,
     compare,
     convert,
     doctor,
@@ -21,6 +22,7 @@ from premask.cli import (
     preview,
     recipes,
     split,
+    stats,
     track,
 )
 from premask.errors import Cancelled, PremaskError
@@ -66,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         merge,
         evaluate,
         compare,
+        check,
+        stats,
         fiftyone,
         doctor,
     ):

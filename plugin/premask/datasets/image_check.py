@@ -1,0 +1,98 @@
+"""The images and categories of a COCO file: which there are, and what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from premask.datasets.image_files import ImageFiles
+from premask.datasets.problems import Health
+from premask.datasets.record_check import KnownImage, looked_up
+from premask.decoding import upright_size
+from premask.errors import UnreadableImage
+from premask.masks import Size
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class ImageCheck:
+    """Looks at images and categories, and keeps their mended records."""
+
+    files: ImageFiles
+    health: Health
+    images: dict[object, KnownImage] = field(default_factory=dict)
+    labels: dict[object, str] = field(default_factory=dict)
+    image_records: list[Json] = field(default_factory=list)
+    category_records: list[Json] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
+
+    def add_image(self, record: object) -> None:
+        self.health.images += 1
+        if not isinstance(record, dict) or looked_up(record.get("id")) is None:
+            where = f"image {self.health.images}"
+            self.health.add("no record", where, "it has no id", "left out")
+            return
+        name = str(record.get("file_name", ""))
+        where = f"image {name or record['id']}"
+        if record["id"] in self.images:
+            what = f"an image before it has the same id, {record['id']}"
+            self.health.add("id", where, what, "left out, its annotations are the first one's")
+            return
+        if not name or name in self._names:
+            what = "an image before it has the same name" if name else "it has no file_name"
+            self.health.add("name", where, what)
+        self._names.add(name)
+        size_hw = self._size_of(record, name, where)
+        self.images[record["id"]] = KnownImage(name, size_hw)
+        sides = {} if size_hw is None else {"height": size_hw[0], "width": size_hw[1]}
+        self.image_records.append({**record, **sides})
+
+    def add_categories(self, records: object) -> None:
+        for place, record in enumerate(records if isinstance(records, list) else ()):
+            number = looked_up(record.get("id")) if isinstance(record, dict) else None
+            where = f"category {place + 1}"
+            if number is None:
+                self.health.add("no record", where, "it has no id", "left out")
+            elif number in self.labels:
+                what = f"one before it has the same id, {number}"
+                self.health.add("id", where, what, "left out")
+            else:
+                name = str(record.get("name", ""))
+                if not name or name in self.labels.values():
+                    what = f"one before it is called '{name}', too" if name else "it has no name"
+                    self.health.add("name", where, what)
+                self.labels[number] = name
+                self.category_records.append(record)
+
+    def _size_of(self, record: Json, name: str, where: str) -> Size | None:
+        """What the record says, or else the file; None if nobody knows."""
+        height, width = record.get("height"), record.get("width")
+        real = self._real_size(name, where)
+        if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
+            what = f"its height and width are {height!r} and {width!r}"
+            self.health.add("size", where, what, "the file's" if real else "")
+            return real
+        size_hw = height, width
+        if real is not None and real != size_hw:
+            turned = " It lies on a side: its EXIF turns it." if real == size_hw[::-1] else ""
+            self.health.add(
+                "size",
+                where,
+                f"it says {size_hw[1]} x {size_hw[0]}, and the file has {real[1]} x {real[0]} "
+                f"pixels.{turned}",
+            )
+        return size_hw
+
+    def _real_size(self, name: str, where: str) -> Size | None:
+        if not self.files:
+            return None
+        path = self.files.path_of(name)
+        if path is None:
+            self.health.add("file", where, "there is no such file among the images")
+            return None
+        try:
+            return upright_size(path)
+        except UnreadableImage as error:
+            self.health.add("file", where, str(error))
+            return None
