@@ -28,6 +28,8 @@ READERS = {name: form.read for name, form in FORMATS.items() if form.read is not
 LOSSY = {
     "label-studio-boxes": "boxes only",
     "yolo": "an object's parts are joined by lines that are a pixel wide, and specks are left out",
+    "coco-panoptic": "one number a pixel, and no bare boxes",
+    "voc": "one number a pixel",
     "png-classes": "one number a pixel, and one mask a class",
     "png-objects": "one number a pixel",
     "png-alpha": "one alpha for all objects",

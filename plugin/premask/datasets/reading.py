@@ -64,7 +64,7 @@ def read(
     files = ImageFiles() if images is None else ImageFiles.of(images)
     if format is None and path.is_dir() and has_state(path):
         return _run(path, files)
-    form = recognized(Glimpse.of(path)) if format is None else _readable(format)
+    form = _form(path, truth is not None) if format is None else _readable(format)
     reader: LabelReader | None = form.read
     if truth is not None:
         if form.read_with is None:
@@ -91,6 +91,14 @@ def recognized(glimpse: Glimpse) -> Format:
     raise InvalidMask(
         f"'{glimpse.path}' has labels in no format that premask knows ({names}). It is {glimpse}."
     )
+
+
+def _form(path: Path, has_truth: bool) -> Format:
+    glimpse = Glimpse.of(path)
+    # In a list without anything in it there is nothing to recognize.
+    if has_truth and glimpse.head.split() == [b"[]"]:
+        return FORMATS["coco-results"]
+    return recognized(glimpse)
 
 
 def _readable(name: str) -> Format:

@@ -17,13 +17,21 @@ from premask.labels.ade20k import ade20k_files, are_ade20k, read_ade20k
 from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
 from premask.labels.coco import coco_ids, is_coco, stream_coco, write_coco
 from premask.labels.coco_ids import CocoIds
+from premask.labels.coco_panoptic import (
+    is_coco_panoptic,
+    read_coco_panoptic,
+    write_coco_panoptic,
+)
 from premask.labels.coco_results import (
     is_coco_results,
     results_reader,
     write_coco_results,
 )
+from premask.labels.cvat import is_cvat, read_cvat, write_cvat
 from premask.labels.glimpse import Glimpse
+from premask.labels.image_folder import is_image_folder, read_image_folder, write_image_folder
 from premask.labels.label_studio import is_label_studio, read_tasks, write_label_studio
+from premask.labels.labelme import is_labelme, read_labelme, write_labelme
 from premask.labels.png_alpha import alpha_files, are_alphas, read_alpha
 from premask.labels.png_classes import (
     are_class_maps,
@@ -33,6 +41,7 @@ from premask.labels.png_classes import (
 )
 from premask.labels.png_masks import are_masks, mask_files, read_masks
 from premask.labels.png_objects import are_object_maps, object_files, read_object_maps
+from premask.labels.voc import is_voc, read_voc, voc_ids, write_voc
 from premask.labels.yolo import read_yolo, write_yolo
 from premask.labels.yolo_dataset import (
     is_yolo,
@@ -166,6 +175,15 @@ _DATASET_FORMATS = (
     ),
     replace(
         _coco_format(
+            "coco-panoptic",
+            "COCO's panoptic JSON, and a PNG for each image; the smallest object is on top",
+            write_coco_panoptic,
+        ),
+        read=read_coco_panoptic,
+        recognizes=is_coco_panoptic,
+    ),
+    replace(
+        _coco_format(
             "coco-results",
             "COCO's list of results, for its evaluation; `--classes FILE.json` brings your ids",
             write_coco_results,
@@ -213,6 +231,45 @@ _DATASET_FORMATS = (
         own_images=yolo_images,
         write_parts=write_yolo_parts,
         require_names=require_own_texts,
+    ),
+    DatasetFormat(
+        name="voc",
+        help="Pascal VOC: boxes in XML, and indexed PNGs of classes and objects, smallest on top",
+        file_name="voc",
+        write=write_voc,
+        read=read_voc,
+        recognizes=is_voc,
+        ids_of=voc_ids,
+        image_folder="JPEGImages",
+    ),
+    DatasetFormat(
+        name="labelme",
+        help="LabelMe's JSON for each image, with masks",
+        file_name="labelme",
+        numbers_classes=False,
+        write=write_labelme,
+        read=read_labelme,
+        recognizes=is_labelme,
+        image_folder="",
+    ),
+    DatasetFormat(
+        name="cvat",
+        help="CVAT's XML for images, with masks",
+        file_name="cvat.xml",
+        numbers_classes=False,
+        write=write_cvat,
+        read=read_cvat,
+        recognizes=is_cvat,
+    ),
+    DatasetFormat(
+        name="image-folder",
+        help="an image folder of Hugging Face's datasets: metadata.jsonl, and a PNG for each mask",
+        file_name="image_folder",
+        numbers_classes=False,
+        write=write_image_folder,
+        read=read_image_folder,
+        recognizes=is_image_folder,
+        image_folder="",
     ),
     DatasetFormat(
         name="png-classes",

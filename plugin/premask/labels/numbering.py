@@ -65,3 +65,20 @@ def files_of_images(
     if not given:
         for path in sorted(folder.rglob(f"*{suffix}")):
             yield Image(name=path.relative_to(folder).with_suffix("").as_posix()), path
+
+
+def told_files(
+    folder: Path, suffix: str, images: Iterable[Image]
+) -> Iterator[tuple[Image | None, Path]]:
+    """The same for files that tell what their images are called, by any names.
+
+    Where none of the `images` has a file, all files are taken, and their images are what they say.
+    """
+    pairs = files_of_images(folder, suffix, images)
+    first = next(pairs, None)
+    if first is not None and first[0].size_hw != (0, 0):
+        yield first
+        yield from pairs
+    else:
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            yield None, path
