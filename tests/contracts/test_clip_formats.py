@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 
 from premask.annotations import Annotation, Labeled, LabeledClip
 from premask.errors import UnknownFormat
-from premask.labels.clip_formats import CLIP_FORMATS
-from premask.labels.formats import FORMATS, clip_formats_of
+from premask.images import Image
+from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
+from premask.labels.formats import FORMATS_FOR_CLIPS, clip_formats_of
 from premask.masks import Mask
+from premask.runs.clips.clip_delivery import ShownClip, deliver_clips
 from premask.runs.delivery import Delivery
-from tests.contracts.test_formats import assert_same
+from premask.video.frames import open_video
+from tests.clips import write_clip
+from tests.contracts.test_formats import LOSSY, assert_same
 from tests.golden.clips import GOLDEN_CLIPS, SIZE_HW, found, golden_clips, labeled
 from tests.golden.dataset import files_below
 
@@ -191,26 +195,39 @@ def test_a_clip_that_fails_midway_leaves_what_was_there(name: str, tmp_path: Pat
     assert {file: (tmp_path / file).read_bytes() for file in files_below(tmp_path)} == before
 
 
-@pytest.mark.parametrize("name", [*CLIP_FORMATS, *FORMATS])
+@pytest.mark.parametrize("name", FORMATS_FOR_CLIPS)
 def test_all_formats_take_clips(name: str, tmp_path: Path) -> None:
-    """Those of images have an image for each frame."""
-    delivery = Delivery(folder=tmp_path, formats=clip_formats_of([name]), classes=("cat",))
-    paths = delivery.write_clip_files(golden_clips, ["cat"])
-    assert paths
-    assert delivery.dataset_readings == len(list(tmp_path.iterdir())) or name in FORMATS
-    for clip in golden_clips():
-        for frame in clip.frames:
-            pixels = np.zeros((*SIZE_HW, 3), np.uint8)
-            image = replace(frame.image, pixels=pixels)
-            delivery.write_image_files(replace(frame, image=image), frame.image.name)
+    """Those of images have an image for each frame, which their own readers find by its name."""
+    colors = [np.full((16, 16, 3), 60 * number, np.uint8) for number in range(3)]
+    video = open_video(write_clip(tmp_path / "a.mp4", colors, codec="libx264"))
+    mask = Mask.from_array(np.tri(16, dtype=np.bool_))
+    one = Annotation(label="person", box_xyxy=mask.box_xyxy, mask=mask, track=1)
+    images = [Image(name=video.frame_name(number), size_hw=(16, 16)) for number in range(3)]
+    frames = tuple(
+        Labeled(image=image, frame=number, annotations=(one,) if number != 1 else ())
+        for number, image in enumerate(images)
+    )
+    clip = LabeledClip(name="a.mp4", size_hw=(16, 16), frames=frames)
+    shown = [ShownClip(labeled=clip, video=video)]
+    out, (form,) = tmp_path / "out", clip_formats_of([name])
+    written = deliver_clips(lambda: shown, out, [form], ["person"])
+    assert all(path.exists() for path in written)
+    if isinstance(form, ClipFormat):
+        assert masks_only(form.read(written[0])) == masks_only([clip])
+    elif form.read is not None and name not in LOSSY:
+        read = {labeled.image.name: labeled for labeled in form.read(written[0], images)}
+        assert [found.mask for found in read["a.mp4/000002.png"].annotations] == [mask]
 
 
 def test_only_the_chosen_classes_are_written(tmp_path: Path) -> None:
-    delivery = Delivery(folder=tmp_path, formats=clip_formats_of(["ytvis"]), classes=("cat",))
-    (path,) = delivery.write_clip_files(golden_clips, ["cat"])
+    delivery = Delivery(
+        folder=tmp_path, formats=clip_formats_of(["ytvis", "yolo"]), classes=("cat",)
+    )
+    path, yolo = delivery.write_clip_files(golden_clips, ["cat"])[:2]
     street, _ = CLIP_FORMATS["ytvis"].read(path)
     assert {one.label for frame in street.frames for one in frame.annotations} == {"cat"}
     assert len(list(street.frames)) == 3
+    assert yolo.exists()
 
 
 def test_formats_for_clips_take_the_place_of_those_for_images() -> None:

@@ -216,6 +216,21 @@ def test_preview_shows_the_clips_in_a_folder(
         assert picture.width > 8 * 128
 
 
+@pytest.mark.parametrize("formats", ["ytvis", "png-masks", "cutout,yolo"])
+def test_preview_shows_what_a_run_followed_whatever_it_wrote(
+    formats: str, tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It knows where the videos are."""
+    words = ["track", str(folder / "a.mp4"), "--recipe", "follow", "--at", "0"]
+    words += ["--boxes", "2,10,22,30", "--label", "square", "--out", str(tmp_path)]
+    assert main([*words, "--format", formats]) == 0
+    assert main(["preview", str(tmp_path)]) == 0
+    page = Page(tmp_path / "report.html")
+    assert "square 1" in page.words
+    assert "b" in [name for name, _ in page.elements], "where somebody pointed is not marked"
+    capsys.readouterr()
+
+
 def test_preview_without_the_videos_says_where_to_name_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

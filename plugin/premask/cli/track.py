@@ -12,10 +12,9 @@ from premask.cli.models import fetch
 from premask.cli.pool_flags import add_pool_flags, pool_from_flags
 from premask.cli.prompt_files import prompts_from_file
 from premask.errors import InvalidSetting, UnreadableVideo
-from premask.labels.formats import GROUPS
+from premask.labels.formats import FORMATS_FOR_CLIPS, GROUPS, clip_formats_of
 from premask.prompts import Prompts
 from premask.recipes.tracking.pointing import require_trackable
-from premask.runs.clips.clip_formats import ALL_FORMATS, clip_formats_of
 from premask.runs.clips.clip_job import ClipJob, ClipOutcome, track_into_folder
 from premask.runs.clips.clip_task import ClipTask
 from premask.runs.inputs import VIDEO_SUFFIXES, common_folder
@@ -92,7 +91,7 @@ def _add_prompt_flags(track: argparse.ArgumentParser) -> None:
 
 
 def _formats() -> str:
-    rows = [(f"  {name}", form.help) for name, form in ALL_FORMATS.items()]
+    rows = [(f"  {name}", form.help) for name, form in FORMATS_FOR_CLIPS.items()]
     rows += [(f"  {name}", f"all of: {', '.join(members)}") for name, members in GROUPS.items()]
     width = min(100, shutil.get_terminal_size().columns)
     return f"{table(rows, ('formats:', ''), width=width)}\n"

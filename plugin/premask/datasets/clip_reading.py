@@ -10,6 +10,7 @@ from premask.errors import InvalidMask, UnknownFormat, UnreadableVideo
 from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
 from premask.labels.formats import FORMATS
 from premask.labels.glimpse import Glimpse
+from premask.runs.folder_state import kept_clips
 from premask.video.frames import Video, open_video
 
 
@@ -35,12 +36,16 @@ def read_clips(
 
 
 def clips_in(folder: Path) -> Path | None:
-    """Where a folder of results has its clips, in the first of the formats; None without any."""
+    """Where a folder of results has its clips, in the first of the formats; None without any.
+
+    A run into formats of images only keeps them out of sight.
+    """
     places = (folder / form.file_name for form in CLIP_FORMATS.values())
     for place in places:
         if place.exists() and any(form.recognizes(Glimpse.of(place)) for form in _forms(place)):
             return place
-    return None
+    kept = kept_clips(folder)
+    return kept if kept.is_file() else None
 
 
 def holds_clips(path: Path) -> bool:

@@ -350,6 +350,9 @@ AnyFormat = Format | ClipFormat
 
 FORMATS: dict[str, Format] = {form.name: form for form in (*_DATASET_FORMATS, *_IMAGE_FORMATS)}
 
+FORMATS_FOR_CLIPS: dict[str, AnyFormat] = {**FORMATS, **CLIP_FORMATS}
+"""Where a format of clips has the name of one of images, it takes its place."""
+
 GROUPS: dict[str, tuple[str, ...]] = {
     group: tuple(name for name in FORMATS if name.startswith(f"{group}-"))
     for group in ("png", "background")
@@ -359,22 +362,21 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 def formats_of(names: Sequence[str], *, ids: CocoIds | None = None) -> list[Format]:
     """The formats of these names, each once; with `ids`, COCO's have those of a person's file."""
-    unknown = next((name for name in names if name not in FORMATS and name not in GROUPS), None)
-    if unknown is not None:
-        raise UnknownFormat(unknown, (*FORMATS, *GROUPS))
-    members = (member for name in names for member in GROUPS.get(name, (name,)))
-    chosen = [FORMATS[name] for name in dict.fromkeys(members)]
+    chosen = [FORMATS[name] for name in _members(names, FORMATS)]
     return chosen if ids is None else [_with_ids(form, ids) for form in chosen]
 
 
 def clip_formats_of(names: Sequence[str]) -> list[AnyFormat]:
     """The formats of these names for clips, each once; those of images write them by frames."""
-    known = (*CLIP_FORMATS, *FORMATS, *GROUPS)
-    unknown = next((name for name in names if name not in known), None)
+    return [FORMATS_FOR_CLIPS[name] for name in _members(names, FORMATS_FOR_CLIPS)]
+
+
+def _members(names: Sequence[str], known: Mapping[str, AnyFormat]) -> Iterable[str]:
+    """The names with groups taken apart, each once."""
+    unknown = next((name for name in names if name not in known and name not in GROUPS), None)
     if unknown is not None:
-        raise UnknownFormat(unknown, known)
-    members = (member for name in names for member in GROUPS.get(name, (name,)))
-    return [CLIP_FORMATS.get(name) or FORMATS[name] for name in dict.fromkeys(members)]
+        raise UnknownFormat(unknown, (*known, *GROUPS))
+    return dict.fromkeys(member for name in names for member in GROUPS.get(name, (name,)))
 
 
 def _with_ids(form: Format, ids: CocoIds) -> Format:

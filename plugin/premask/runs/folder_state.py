@@ -34,6 +34,11 @@ def fetched_images(folder: Path) -> Path:
     return folder / STATE_FOLDER / "fetched"
 
 
+def kept_clips(folder: Path) -> Path:
+    """Where a run keeps its clips for the preview, if none of the formats asked for keeps all."""
+    return folder / STATE_FOLDER / "clips.json"
+
+
 def written_files(folder: Path) -> WrittenFiles:
     """The list of the files that premask wrote into this folder."""
     path = folder / STATE_FOLDER / FILE_NAME

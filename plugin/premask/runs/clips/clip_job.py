@@ -12,16 +12,17 @@ from pathlib import Path
 from premask.annotations import LabeledClip
 from premask.errors import Cancelled, ModelFailed, PremaskError, UnreadableVideo
 from premask.images import digest_of
-from premask.labels.clip_formats import ClipFormat
-from premask.labels.formats import DatasetFormat
+from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
+from premask.labels.formats import AnyFormat, DatasetFormat
 from premask.models.pool import ModelPool
 from premask.recipes.tracking.pointing import words_of
-from premask.runs.clips.clip_formats import AnyFormat, ShownClip, write_clips
+from premask.runs.clips.clip_delivery import ShownClip, deliver_clips
 from premask.runs.clips.clip_task import ClipTask
 from premask.runs.clips.clip_work import ClipWork
 from premask.runs.folder_state import (
     PREVIEW,
     STATE_FOLDER,
+    kept_clips,
     open_journal,
     write_state,
     written_files,
@@ -182,7 +183,10 @@ def _write(job: ClipJob, shown: Sequence[tuple[ClipTask, ClipWork]], outcome: Cl
         repr([(task.video.name, task.work, task.recipe.fingerprint) for task, _ in shown]).encode()
     )
     with files.claiming(shows):
-        outcome.written = write_clips(read_clips, job.folder, job.formats, sorted(labels))
+        outcome.written = deliver_clips(read_clips, job.folder, job.formats, sorted(labels))
+        if all(form.name not in CLIP_FORMATS for form in job.formats):
+            kept = kept_clips(job.folder)
+            CLIP_FORMATS["ytvis"].write((clip.labeled for clip in read_clips()), kept, ())
     write_state(
         job.folder,
         {

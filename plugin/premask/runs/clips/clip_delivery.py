@@ -7,16 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from premask.annotations import Labeled, LabeledClip
-from premask.errors import UnknownFormat
-from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
-from premask.labels.clip_frames import ClipStems, frame_stem, frames_of
-from premask.labels.formats import FORMATS, GROUPS, DatasetFormat, ImageFormat
+from premask.labels.clip_formats import ClipFormat
+from premask.labels.clip_frames import frames_of
+from premask.labels.formats import AnyFormat, ImageFormat
+from premask.labels.numbering import Stems
 from premask.video.frames import Video
-
-AnyFormat = ClipFormat | DatasetFormat | ImageFormat
-
-ALL_FORMATS: dict[str, AnyFormat] = {**FORMATS, **CLIP_FORMATS}
-"""Where a format of clips has the name of one of images, it takes its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,16 +22,7 @@ class ShownClip:
     video: Video
 
 
-def clip_formats_of(names: Sequence[str]) -> list[AnyFormat]:
-    """The formats of these names, each once."""
-    unknown = next((name for name in names if name not in ALL_FORMATS and name not in GROUPS), None)
-    if unknown is not None:
-        raise UnknownFormat(unknown, (*ALL_FORMATS, *GROUPS))
-    members = (member for name in names for member in GROUPS.get(name, (name,)))
-    return [ALL_FORMATS[name] for name in dict.fromkeys(members)]
-
-
-def write_clips(
+def deliver_clips(
     read_clips: Callable[[], Iterable[ShownClip]],
     folder: Path,
     formats: Sequence[AnyFormat],
@@ -58,12 +44,11 @@ def write_clips(
 
 
 def _write_images(clips: Iterable[ShownClip], folder: Path, form: ImageFormat) -> None:
-    stems = ClipStems()
+    stems = Stems()
     for shown in clips:
-        stem = stems.of(shown.labeled.name)
         frames = _with_pixels(shown) if form.needs_pixels else shown.labeled.frames
         for labeled in frames:
-            form.write(labeled, folder, f"{stem}/{frame_stem(labeled)}")
+            form.write(labeled, folder, stems.of(labeled.image.name))
 
 
 def _with_pixels(shown: ShownClip) -> Iterator[Labeled]:
