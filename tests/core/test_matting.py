@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from premask.annotations import Annotation
 from premask.images import Image
 from premask.masks import Alpha, Mask
+from premask.models.parts.salient_subject import subject_hints
 from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects, matte_subjects, refine_subjects
 from premask.recipes.stage_settings import MatteStage
@@ -149,6 +150,18 @@ def test_a_subject_like_glass_is_kept() -> None:
     # Where anything reaches it, the threshold decides.
     alpha[0, 0] = 128
     assert subject(alpha).mask == square(0, 0, 1, 1)
+
+
+def test_a_subject_like_glass_is_found_for_other_stages_too() -> None:
+    alpha = np.zeros(PHOTO.size_hw, np.uint8)
+    alpha[10:40, 10:40], alpha[5:10, 10:40] = 100, 30
+    (hint,) = subject_hints(alpha)
+    assert (hint.mask, hint.box_xyxy) == (square(10, 10, 40, 40), (10, 10, 40, 40))
+    alpha[0, 0] = 128
+    (hint,) = subject_hints(alpha)
+    assert hint.mask == square(0, 0, 1, 1)
+    assert subject_hints(np.full((8, 8), 12, np.uint8)) == []
+    assert len(subject_hints(np.full((8, 8), 13, np.uint8))) == 1
 
 
 def test_what_networks_see_in_every_image_is_no_subject() -> None:

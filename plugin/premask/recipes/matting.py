@@ -12,6 +12,7 @@ from premask.annotations import Annotation
 from premask.geometry import IntBox, grow_box, pixel_box
 from premask.images import Image
 from premask.masks import Alpha, Mask, Matte
+from premask.models.parts.salient_subject import FAINTEST
 from premask.models.pool import ModelPool
 from premask.recipes.stage_settings import MatteStage
 from premask.shaping.morphology import grow
@@ -22,10 +23,6 @@ Annotations = tuple[Annotation, ...]
 
 CONTEXT = 0.25
 """How much of its surroundings a matting model sees, as a share of the object's size."""
-
-
-FAINTEST = 13
-"""Networks give some alpha to every image. What is less opaque than a twentieth is no subject."""
 
 
 def matte_subjects(

@@ -12,11 +12,20 @@ LABEL = "subject"
 MARGIN = 0.15
 
 
+FAINTEST = 13
+"""Networks give some alpha to every image. What is less opaque than a twentieth is no subject."""
+
+
 def subject_hints(alpha: Alpha) -> list[Hint]:
-    """The subject of an image with its mask, if there is one."""
-    mask = Mask.from_array(alpha >= HALF)
-    if not mask.area:
+    """The subject of an image with its mask, if there is one.
+
+    Of what is less than half opaque all over, such as glass, the upper half of its own alpha makes
+    the mask.
+    """
+    highest = int(alpha.max(initial=0))
+    if highest < FAINTEST:
         return []
+    mask = Mask.from_array(alpha >= (HALF if highest >= HALF else (highest + 1) // 2))
     x0, y0, x1, y1 = mask.box_xyxy
     return [Hint(label=LABEL, box_xyxy=(x0, y0, x1, y1), mask=mask)]
 
