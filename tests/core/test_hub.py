@@ -116,7 +116,10 @@ def test_the_hub_says_how_much_would_come(
     def listed(**what: Any) -> list[SimpleNamespace]:
         assert what["dry_run"]
         sizes = [(100, True), (20, True), (3, False)]
-        return [SimpleNamespace(file_size=size, will_download=new) for size, new in sizes]
+        return [
+            SimpleNamespace(filename="model.safetensors", file_size=size, will_download=new)
+            for size, new in sizes
+        ]
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", listed)
     unknown = replace(checkpoint, weights=HubWeights(hub="owner/net"))

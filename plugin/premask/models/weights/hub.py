@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from premask.errors import DownloadFailed, MissingDependency
 from premask.models.weights.kinds import HubWeights, Weighted
+from premask.models.weights.pickles import TENSORS, require_known
 
 SETTINGS = ("*.json", "*.txt", "*.model")
 WEIGHTS = "*.safetensors"
-"""Numbers and texts. No code and no pickles are taken, whatever else a repository holds."""
+"""Numbers and texts. No code is taken, whatever else a repository holds."""
+
+PICKLES = "pytorch_model*.bin"
+"""Taken where there is nothing better, and scanned before anybody reads them."""
 
 
 def installed(weights: HubWeights) -> Path | None:
@@ -33,6 +38,8 @@ def size_of_download(checkpoint: Weighted, weights: HubWeights) -> int:
     """How many bytes `fetch` would download, as the hub says; files that are here don't count."""
     with _explained(checkpoint, weights) as hub:
         files = hub.snapshot_download(**_what(weights), dry_run=True)
+        if not (_is_named(weights) or any(fnmatch(file.filename, WEIGHTS) for file in files)):
+            files = hub.snapshot_download(**_what(weights, PICKLES), dry_run=True)
     return sum(file.file_size for file in files if file.will_download)
 
 
@@ -40,13 +47,19 @@ def fetch(checkpoint: Weighted, weights: HubWeights, *, again: bool = False) -> 
     """Download them to the hub's cache on this machine, with the hub's own progress bars."""
     with _explained(checkpoint, weights) as hub:
         folder = Path(hub.snapshot_download(**_what(weights), force_download=again))
+        if not (_is_named(weights) or _has(folder, WEIGHTS)):
+            hub.snapshot_download(**_what(weights, PICKLES), force_download=again)
     path = _complete(folder, weights)
     if path is None:
+        wanted = weights.file or weights.pickled or f"{WEIGHTS} and no {PICKLES}"
         raise DownloadFailed(
-            f"{weights.hub} has no {weights.file or weights.pickled or WEIGHTS}, so nothing that "
-            "premask would load. Pickled weights (.bin) are not read: ask its owner for "
-            "safetensors."
+            f"{weights.hub} has no {wanted}, so nothing that premask would load. Pickled weights "
+            "of other names are not read: ask its owner for safetensors."
         )
+    if not (_is_named(weights) or _has(folder, WEIGHTS)):
+        # Already now, and not only when they are used: here somebody reads why they are refused.
+        for file in sorted(folder.glob(PICKLES)):
+            require_known(file, TENSORS)
     return path
 
 
@@ -70,10 +83,19 @@ def _explained(checkpoint: Weighted, weights: HubWeights) -> Iterator[Any]:
         ) from error
 
 
-def _what(weights: HubWeights) -> dict[str, Any]:
-    patterns = [weights.file] if weights.file else [weights.pickled or WEIGHTS, *SETTINGS]
+def _what(weights: HubWeights, pattern: str = WEIGHTS) -> dict[str, Any]:
+    patterns = [weights.file] if weights.file else [weights.pickled or pattern, *SETTINGS]
     revision = weights.revision or None
     return {"repo_id": weights.hub, "revision": revision, "allow_patterns": patterns}
+
+
+def _is_named(weights: HubWeights) -> bool:
+    """Whether the catalog says which file it is; else it is what a repository has."""
+    return bool(weights.file or weights.pickled)
+
+
+def _has(folder: Path, pattern: str) -> bool:
+    return next(folder.glob(pattern), None) is not None
 
 
 def _complete(folder: Path, weights: HubWeights) -> Path | None:
@@ -84,11 +106,14 @@ def _complete(folder: Path, weights: HubWeights) -> Path | None:
         return path if path.is_file() else None
     if weights.pickled:
         return folder if (folder / weights.pickled).is_file() else None
-    shards = folder / "model.safetensors.index.json"
-    if shards.is_file():
-        names = set(json.loads(shards.read_text(encoding="utf-8"))["weight_map"].values())
-        return folder if all((folder / name).is_file() for name in names) else None
-    return folder if next(folder.glob(WEIGHTS), None) else None
+    name, pattern = "model.safetensors", WEIGHTS
+    if not _has(folder, WEIGHTS):
+        name, pattern = "pytorch_model.bin", PICKLES
+    parts = folder / f"{name}.index.json"
+    if parts.is_file():
+        names = set(json.loads(parts.read_text(encoding="utf-8"))["weight_map"].values())
+        return folder if all((folder / part).is_file() for part in names) else None
+    return folder if _has(folder, pattern) else None
 
 
 def _reason(error: Exception) -> str:
