@@ -17,6 +17,7 @@ MODULES = (
     "sam2_recipe",
     "parsers",
     "mattes",
+    "tracks",
     "fiftyone_write",
     "fiftyone_export",
     "label_studio",

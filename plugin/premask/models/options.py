@@ -43,7 +43,7 @@ class FlowOptions:
     """Optical flow against a picture of the object."""
 
     least_score: float = setting(
-        0.3, "an object of which less looks like itself is lost", minimum=0, maximum=1
+        0.2, "an object of which less looks like itself is lost", minimum=0, maximum=1
     )
     search: bool = setting(True, "whether an object that was lost is looked for in each frame")
 

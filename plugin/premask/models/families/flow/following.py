@@ -20,7 +20,7 @@ from premask.models.families.flow.motion import (
     motion_of,
     scale_of,
 )
-from premask.models.families.flow.views import View, box_around, edge_found_anew, view_of
+from premask.models.families.flow.views import View, box_around, edge_found_anew, likeness, view_of
 
 UNLIKE = 26.0
 """Blurred colors (CIELAB, 0 to 255 a channel) that differ by more show something else."""
@@ -31,11 +31,20 @@ SURE_ENOUGH_TO_LEARN = 0.85
 LEAST_IN_FRAME = 0.03
 """An object is gone when less of it is in the frame."""
 
-WHOLE = 0.99
-"""A picture is renewed only by one that has all of the object."""
+WHOLE = 0.85
+"""A picture is renewed only by one that has so much of the object as it was pointed at."""
 
 BENT = 1.5
 """It is renewed sooner when it has to be bent by more than so many of its pixels."""
+
+SMOOTHNESS = 4.0
+"""Neighbors so many pixels away, in the object's picture, move alike."""
+
+SURE_ENOUGH_TO_MOVE = 0.6
+"""Below this score, it is not learned how the object moves: what hides it may move otherwise."""
+
+HIDDEN = 20
+"""For so many frames an object that is hidden is taken to move on."""
 
 OLD = 10
 """After so many frames, the picture that an object is compared with is renewed if it can be."""
@@ -59,47 +68,67 @@ class Seen:
 class Followed:
     """What is remembered of an object: how it looks, where that is in the frame, how it moves.
 
-    `lost` counts the frames since it was seen.
+    `lost` counts the frames since it was seen. `whole` is how much of the object its picture
+    has, and `drawn` how large a pixel of it was in the frame.
     """
 
     view: View
     pose: Affine
-    area: int
+    drawn: float
     step: Affine = field(default_factory=lambda: np.eye(2, 3))
     age: int = 0
     lost: int = 0
+    whole: float = 1.0
 
     def look(self, rgb: Rgb, pose: Affine) -> Seen:
         """What is seen of it in a frame if it is about where the pose says."""
         pose, bending, agrees = self._aligned(rgb, pose)
-        height, width = rgb.shape[:2]
-        alpha, visible = self._visible(rgb, pose, bending)
-        inside = self.view.inside & (self._in_view(np.ones((height, width), np.uint8), pose) > 0)
+        alpha, visible = self._visible(rgb, pose, self._of_object(bending, agrees))
+        inside = self._inside(rgb, pose)
         expected = max(1, int(inside.sum()))
         score = float((inside & visible & agrees).sum()) / expected
         # What lies beyond the frame can't be seen, and is no reason for doubt; but it can't be all.
-        in_frame = expected / max(1, int(self.view.inside.sum()))
+        in_frame = self.in_frame(rgb, pose)
         if in_frame < LEAST_IN_FRAME:
             score = 0.0
-        mask = self._mask(rgb, alpha, pose, (height, width))
+        mask = self._mask(rgb, alpha, pose, (rgb.shape[0], rgb.shape[1]))
         inner = inside & visible
         bent = float(np.median(np.hypot(*bending[inner].T))) if inner.any() else 0.0
         return Seen(mask=mask, score=score, pose=pose, bent=bent, in_frame=in_frame)
 
+    def in_frame(self, rgb: Rgb, pose: Affine) -> float:
+        """How much of the object lies in the frame."""
+        return float(self._inside(rgb, pose).sum() / max(1, self.view.inside.sum()))
+
+    def _inside(self, rgb: Rgb, pose: Affine) -> Pixels:
+        """The object's pixels in the view that are in the frame."""
+        frame = np.ones(rgb.shape[:2], np.uint8)
+        return np.asarray(self.view.inside & (self._in_view(frame, pose) > 0))
+
+    def going_on(self) -> Affine:
+        """Where it is if it moves on as it did when it was seen well."""
+        height, width = self.view.alpha.shape
+        center = self.pose @ np.array([width / 2, height / 2, 1.0])
+        moved = self.pose.copy()
+        moved[:, 2] += self.step @ np.append(center, 1.0) - center
+        return moved
+
+    def miss(self) -> None:
+        """It can't be seen; for a while it is taken to move on behind whatever hides it."""
+        self.lost += 1
+        if self.lost <= HIDDEN:
+            self.pose = self.going_on()
+
     def keep(self, seen: Seen, rgb: Rgb) -> None:
         """Remember what was seen."""
-        self.step = after(seen.pose, _inverse(self.pose))
-        self.pose, self.lost, self.age, self.area = seen.pose, 0, self.age + 1, seen.mask.area
-        changed = abs(np.log(max(1e-6, scale_of(seen.pose) / self._own_scale))) > 0.2
-        is_whole = seen.in_frame > WHOLE and seen.score >= SURE_ENOUGH_TO_LEARN
+        if seen.score >= SURE_ENOUGH_TO_MOVE:
+            self.step = after(seen.pose, _inverse(self.pose))
+        self.pose, self.lost, self.age = seen.pose, 0, self.age + 1
+        changed = abs(np.log(max(1e-6, scale_of(seen.pose) / self.drawn))) > 0.2
+        is_whole = seen.in_frame * self.whole > WHOLE and seen.score >= SURE_ENOUGH_TO_LEARN
         if is_whole and (self.age >= OLD or seen.bent > BENT or changed):
             self.view, self.pose = view_of(rgb, seen.mask)
-            self.age = 0
-
-    @property
-    def _own_scale(self) -> float:
-        """How large the object was drawn when its picture was taken."""
-        return float((self.area / max(1.0, float(self.view.alpha.sum()))) ** 0.5)
+            self.age, self.whole, self.drawn = 0, seen.in_frame * self.whole, scale_of(self.pose)
 
     def _aligned(self, rgb: Rgb, pose: Affine) -> tuple[Affine, Floats, Pixels]:
         """The exact pose, and what is left of the flow in it, and where that agrees."""
@@ -110,6 +139,16 @@ class Followed:
         flow = flow_between(self.view.gray, _gray(self._in_view(rgb, pose)))
         return pose, flow.forward, flow.agrees
 
+    def _of_object(self, bending: Floats, agrees: Pixels) -> Floats:
+        """The bending where it is the object's, smoothed, and the same just beyond its edge.
+
+        There the flow is that of the background, which would draw the mask out.
+        """
+        sure = (self.view.inside & agrees).astype(np.float32)
+        weight = cv2.GaussianBlur(sure, (0, 0), SMOOTHNESS)
+        smooth = cv2.GaussianBlur(bending * sure[..., None], (0, 0), SMOOTHNESS)
+        return np.asarray(smooth / np.maximum(weight, 1e-3)[..., None], np.float32)
+
     def _visible(self, rgb: Rgb, pose: Affine, bending: Floats) -> tuple[Floats, Pixels]:
         """The soft mask as it is bent in this frame, and where the object looks like itself."""
         height, width = self.view.alpha.shape
@@ -117,21 +156,22 @@ class Followed:
             np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
         )
         now = self._in_view(rgb, pose)
-        smooth = cv2.GaussianBlur(bending, (0, 0), 3)
         straight = cv2.remap(
             now,
-            columns + smooth[..., 0],
-            rows + smooth[..., 1],
+            columns + bending[..., 0],
+            rows + bending[..., 1],
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
         unlike = np.linalg.norm(_blurred_lab(straight) - _blurred_lab(self.view.rgb), axis=-1)
-        visible = cv2.medianBlur((unlike < UNLIKE).astype(np.uint8), 5) > 0
+        # Beyond what was known of it, the object is where its colors are.
+        similar = np.where(self.view.known > 0, unlike < UNLIKE, likeness(now, self.view) > 0.6)
+        visible = cv2.medianBlur(similar.astype(np.uint8), 5) > 0
         # To bend the mask, each of its pixels asks where it came from.
         alpha = cv2.remap(
             self.view.alpha * visible,
-            columns - smooth[..., 0],
-            rows - smooth[..., 1],
+            columns - bending[..., 0],
+            rows - bending[..., 1],
             cv2.INTER_LINEAR,
         )
         return np.asarray(alpha, np.float32), np.asarray(visible)

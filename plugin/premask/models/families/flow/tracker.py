@@ -25,6 +25,7 @@ from premask.models.families.flow.motion import (
     flow_between,
     motion_of,
     resized,
+    scale_of,
 )
 from premask.models.families.flow.search import likely_poses
 from premask.models.families.flow.views import View, view_of
@@ -38,7 +39,10 @@ LONGEST = 320
 CUT = 0.25
 """If so few pixels of a frame find their way back, it is another scene."""
 
-SEEN_AGAIN = 0.6
+CLEAR = 0.7
+"""An object that is seen so well is where it was looked for first; else other places are tried."""
+
+SEEN_AGAIN = 0.5
 """The score from which on a place that looks like a lost object is the object."""
 
 LIMIT_BYTES = 2**26
@@ -103,8 +107,8 @@ class FlowTracking:
         if self._last is not None:
             arrays["last"] = self._last
         for track, thing in self._objects.items():
-            numbers = [thing.area, thing.age, thing.lost]
-            arrays[f"{track} numbers"] = np.array(numbers, np.int64)
+            numbers = [thing.age, thing.lost, thing.whole, thing.drawn]
+            arrays[f"{track} numbers"] = np.array(numbers, np.float64)
             arrays[f"{track} poses"] = np.stack([thing.pose, thing.step])
             for part in fields(View):
                 arrays[f"{track} {part.name}"] = getattr(thing.view, part.name)
@@ -118,11 +122,12 @@ class FlowTracking:
             self._last = arrays.get("last", None)
             tracks = dict.fromkeys(int(name.split()[0]) for name in arrays if name != "last")
             for track in tracks:
-                area, age, lost = (int(number) for number in arrays[f"{track} numbers"])
+                *counts, whole, drawn = arrays[f"{track} numbers"].tolist()
+                age, lost = map(int, counts)
                 pose, step = arrays[f"{track} poses"]
                 view = View(**{part.name: arrays[f"{track} {part.name}"] for part in fields(View)})
                 self._objects[track] = Followed(
-                    view=view, pose=pose, step=step, area=area, age=age, lost=lost
+                    view=view, pose=pose, step=step, age=age, lost=lost, whole=whole, drawn=drawn
                 )
 
     def _pointed(self, image: Image, track: int, hint: Hint) -> Outline:
@@ -138,7 +143,7 @@ class FlowTracking:
                 mask = _filled(hint.box_xyxy, self._size_hw)
         if mask.area:
             view, pose = view_of(image.rgb, mask)
-            self._objects[track] = Followed(view=view, pose=pose, area=mask.area)
+            self._objects[track] = Followed(view=view, pose=pose, drawn=scale_of(pose))
         elif track in self._objects:
             # Somebody says that it is not there now.
             self._objects[track].lost = 1
@@ -150,20 +155,24 @@ class FlowTracking:
             seen = thing.look(rgb, pose)
             if best is None or seen.score > best.score:
                 best = seen
+            if best.score >= CLEAR:
+                break
         needed = SEEN_AGAIN if thing.lost else self._options.least_score
         if best is None or best.score < needed or not best.mask.area:
-            thing.lost += 1
+            thing.miss()
             return Outline(mask=Mask.empty(self._size_hw), score=best.score if best else 0.0)
         thing.keep(best, rgb)
         return Outline(mask=best.mask, score=best.score)
 
     def _guesses(self, rgb: Rgb, thing: Followed, flow: Flow | None) -> Iterator[Affine]:
         """Where the object may be in this frame."""
-        if thing.lost:
-            if self._options.search:
-                yield from likely_poses(rgb, thing.view, thing.pose)
+        if not thing.lost:
+            yield after(self._moved(thing, flow), thing.pose)
+            yield thing.going_on()
             return
-        yield after(self._moved(thing, flow), thing.pose)
+        yield thing.pose
+        if self._options.search:
+            yield from likely_poses(rgb, thing.view, thing.pose)
 
     def _moved(self, thing: Followed, flow: Flow | None) -> Affine:
         """How the object moved since the last frame, in pixels of the frame."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from premask.geometry import IntBox, box_slices, grow_box, pixel_box
 from premask.images import Rgb
@@ -19,6 +20,9 @@ LONGEST = 192
 MARGIN = 0.3
 """So much of its surroundings is in the view, as a share of its size: the flow needs them."""
 
+SMALL_HOLE = 0.03
+"""Holes of less than this share of the object are filled."""
+
 BINS = 24
 """Colors are counted in so many steps of each of the channels a and b, and half as many of L."""
 
@@ -27,11 +31,13 @@ BINS = 24
 class View:
     """A picture of an object and what surrounds it, the object's soft mask, and both's colors.
 
-    `colors` and `surroundings` say how often a color is met there, and sum up to 1.
+    `known` is 1 where the frame was, and 0 beyond its border, where all is a guess. `colors` and
+    `surroundings` say how often a color is met there, and sum up to 1.
     """
 
     rgb: Rgb
     alpha: Floats
+    known: Gray
     colors: Floats
     surroundings: Floats
 
@@ -42,27 +48,51 @@ class View:
 
     @property
     def inside(self) -> Pixels:
-        """The pixels of the object."""
-        return np.asarray(self.alpha >= 0.5)
+        """The pixels of the object that were seen."""
+        return np.asarray((self.alpha >= 0.5) & (self.known > 0))
 
 
 def view_of(rgb: Rgb, mask: Mask) -> tuple[View, Affine]:
-    """A view of the object, and the motion from the view's pixels to the frame's."""
+    """A view of the object, and the motion from the view's pixels to the frame's.
+
+    An object that touches the frame's border is taken to go on beyond it.
+    """
     x0, y0, x1, y1 = mask.box_xyxy
-    around = pixel_box(grow_box((x0, y0, x1, y1), 8 + MARGIN * max(x1 - x0, y1 - y0)), mask.size_hw)
-    crop, alpha = rgb[box_slices(around)], mask.crop(around).astype(np.float32)
+    margin = round(8 + MARGIN * max(x1 - x0, y1 - y0))
+    around = x0 - margin, y0 - margin, x1 + margin, y1 + margin
+    crop = _beyond_borders(rgb, around)
+    alpha = _beyond_borders(mask.to_array().astype(np.uint8), around).astype(np.float32)
     factor = min(1.0, LONGEST / max(alpha.shape))
     size_wh = tuple(max(1, round(side * factor)) for side in alpha.shape[::-1])
     small = np.asarray(cv2.resize(crop, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
     alpha = np.asarray(cv2.resize(alpha, size_wh, interpolation=cv2.INTER_AREA), np.float32)
+    known = cv2.resize(_in_frame(around, mask.size_hw), size_wh, interpolation=cv2.INTER_NEAREST)
     shift = np.array([[1.0, 0, around[0]], [0, 1.0, around[1]]])
     view = View(
         rgb=small,
         alpha=alpha,
-        colors=_color_counts(small, alpha > 0.9),
-        surroundings=_color_counts(small, alpha < 0.1),
+        known=np.asarray(known, np.uint8),
+        colors=_color_counts(small, (alpha > 0.9) & (known > 0)),
+        surroundings=_color_counts(small, (alpha < 0.1) & (known > 0)),
     )
     return view, after(shift, resized(1 / factor))
+
+
+def _in_frame(box_xyxy: IntBox, size_hw: tuple[int, int]) -> Gray:
+    """1 for the pixels of the box that are in the frame, 0 for others."""
+    x0, y0, x1, y1 = box_xyxy
+    pixels = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    pixels[max(0, -y0) : size_hw[0] - y0, max(0, -x0) : size_hw[1] - x0] = 1
+    return pixels
+
+
+def _beyond_borders(pixels: NDArray[np.uint8], box_xyxy: IntBox) -> NDArray[np.uint8]:
+    """The pixels in a box; beyond the borders of the frame they repeat those at the border."""
+    x0, y0, x1, y1 = box_xyxy
+    height, width = pixels.shape[:2]
+    inner = box_slices(pixel_box(box_xyxy, (height, width)))
+    sides = max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width)
+    return np.asarray(cv2.copyMakeBorder(pixels[inner], *sides, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def likeness(rgb: Rgb, view: View) -> Floats:
@@ -108,7 +138,18 @@ def edge_found_anew(rgb: Rgb, likely: Floats, view: View, radius: int) -> Pixels
     evidence = _logit(blurred) + 0.7 * _logit(colored)
     smooth = _guided(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), evidence, max(1, radius))
     found = (smooth > 0) & (reach > 0) | (core > 0)
-    return np.asarray(found, np.bool_)
+    return _without_small_holes(np.asarray(found, np.bool_))
+
+
+def _without_small_holes(pixels: Pixels) -> Pixels:
+    """A mouth that opens is no hole in a face; what is larger may be seen through the object."""
+    holes, count = ndimage.label(~pixels)
+    sizes = np.bincount(holes.ravel(), minlength=count + 1)
+    rim = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
+    small = sizes < SMALL_HOLE * pixels.sum()
+    small[rim] = False
+    small[0] = False
+    return np.asarray(pixels | small[holes])
 
 
 def _logit(share: Floats) -> Floats:
