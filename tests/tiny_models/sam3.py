@@ -53,7 +53,7 @@ def save_processor(folder: Path) -> None:
     Sam3Processor(images, clip_tokenizer(LONGEST_TEXT)).save_pretrained(folder)
 
 
-def sizes() -> dict[str, Any]:
+def sizes(width: int = WIDTH) -> dict[str, Any]:
     """The settings of Sam3Config that make it tiny."""
     backbone = {
         "model_type": "sam3_vit_model",
@@ -72,19 +72,19 @@ def sizes() -> dict[str, Any]:
         "vocab_size": 514,
         "hidden_size": WIDTH,
         "intermediate_size": 64,
-        "projection_dim": WIDTH,
+        "projection_dim": width,
         "num_hidden_layers": 1,
         "num_attention_heads": 2,
         "max_position_embeddings": LONGEST_TEXT,
         "eos_token_id": 513,
         "bos_token_id": 512,
     }
-    part = {"hidden_size": WIDTH, "num_attention_heads": 2}
+    part = {"hidden_size": width, "num_attention_heads": 2}
     layers = {**part, "intermediate_size": 64, "num_layers": 2}
     return {
         "vision_config": {
             "backbone_config": backbone,
-            "fpn_hidden_size": WIDTH,
+            "fpn_hidden_size": width,
             "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
         },
         "text_config": text,

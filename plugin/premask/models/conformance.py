@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from premask.models.families.sam2_official import sam2_official_segmenter
     from premask.models.families.sam3 import sam3_finder
     from premask.models.families.sam3_tracker import sam3_tracker_segmenter
+    from premask.models.families.sam3_video.tracker import sam3_video_tracker
     from premask.models.families.sam31.adapters import sam31_finder, sam31_tracker_segmenter
     from premask.models.families.sam_hq import sam_hq_segmenter
     from premask.models.families.segformer import SegformerFinder
@@ -91,4 +92,6 @@ if TYPE_CHECKING:
         "sam2": sam2_segmenter,
         "sam3-tracker": sam3_tracker_segmenter,
     }
-    PHRASE_TRACKERS: dict[str, Callable[..., PhraseTracker]] = {}
+    PHRASE_TRACKERS: dict[str, Callable[..., PhraseTracker]] = {
+        "sam3-video": sam3_video_tracker,
+    }

@@ -140,6 +140,26 @@ class Sam3Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sam3VideoOptions:
+    """SAM 3, asked for concepts in clips."""
+
+    threshold: float = setting(0.5, "lowest score of what is looked at", minimum=0, maximum=1)
+    new_threshold: float = setting(
+        0.7, "lowest score of what is followed from then on", minimum=0, maximum=1
+    )
+    hold_back: int = setting(
+        15,
+        "frames to wait before one is judged: who is seen too seldom goes",
+        minimum=8,
+        maximum=60,
+    )
+    most_objects: int = setting(100, "how many objects to follow at once", minimum=1)
+    lost_after: int = setting(
+        150, "frames without a pixel of an object after which it is given up", minimum=60
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VitMatteOptions:
     """ViTMatte from a trimap that is made of the object's mask."""
 

@@ -25,6 +25,7 @@ from premask.models.options import (
     Owlv2Options,
     QuerySegmentationOptions,
     Sam3Options,
+    Sam3VideoOptions,
     SamHqOptions,
     SegformerOptions,
     VitMatteOptions,
@@ -202,6 +203,14 @@ FAMILIES: dict[str, Family] = {
         prompts=("phrases", "exemplars"),
         needs_prompts=_always,
         model_types=("sam3", "sam3_video", "sam3_lite_text"),
+    ),
+    "sam3-video": Family(
+        adapter="premask.models.families.sam3_video.tracker:sam3_video_tracker",
+        stages=("track",),
+        extra="torch",
+        options={"track": Sam3VideoOptions},
+        prompts=("phrases",),
+        needs_prompts=_always,
     ),
     "sam31": Family(
         adapter="premask.models.families.sam31.adapters:sam31_finder",
