@@ -17,7 +17,9 @@ from premask.prompts import Prompts
 from tests.models.detector_checks import photos
 from tests.tiny import TinyModels, hub_families
 
-LISTENERS = [name for name in hub_families() if FAMILIES[name].prompts]
+LISTENERS = [
+    name for name in hub_families() if FAMILIES[name].prompts and "find" in FAMILIES[name].stages
+]
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,18 @@ class Session(Sam3VideoInferenceSession):  # type: ignore[misc] # transformers h
     places: torch.Tensor | None = None
     """Where the tokens of memories are: the same in all frames, so one tensor serves all."""
 
+    # What the library makes, as far as it is touched here.
+    processed_frames: dict[int, torch.Tensor]
+    obj_ids: list[int]
+    obj_id_to_prompt_id: dict[int, int]
+    obj_with_new_inputs: list[int]
+    removed_obj_ids: set[int]
+    hotstart_removed_obj_ids: set[int]
+    unmatched_frame_inds: dict[int, list[int]]
+    overlap_pair_to_frame_inds: dict[tuple[int, int], list[int]]
+    obj_id_to_tracker_score_frame_wise: dict[int, dict[int, float]]
+    suppressed_obj_ids: dict[int, set[int]]
+
     @property
     def num_frames(self) -> int:
         """Its model looks at no more pointers than this."""
@@ -109,7 +121,7 @@ class Session(Sam3VideoInferenceSession):  # type: ignore[misc] # transformers h
     def restore(self, facts: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
         """Go on from a state."""
         device = self.inference_device
-        self.obj_with_new_inputs: list[int] = []
+        self.obj_with_new_inputs = []
         for track in facts["objects"]:
             self.obj_id_to_idx(track)
         self.obj_ids = list(facts["tracks"])
