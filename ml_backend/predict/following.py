@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ml_backend.predict.track_store import TrackFacts, TrackStore
 from premask.annotations import Annotation, Labeled
-from premask.errors import ModelFailed, PremaskError
+from premask.errors import InvalidMask, ModelFailed, PremaskError
 from premask.images import digest_of
 from premask.labels.label_studio.video_regions import Seen
 from premask.prompts import Prompts
@@ -175,7 +175,11 @@ class Following:
         if facts is None:
             return None
         one = Pass(wanted, video, None)
-        one.tracks = tracks_in(self.store.frames(wanted.key, facts.size_hw))
+        try:
+            one.tracks = tracks_in(self.store.frames(wanted.key, facts.size_hw))
+        except InvalidMask as error:
+            log.warning("%s: %s", wanted.what, error)
+            return None
         one.over.set()
         return one
 

@@ -40,6 +40,10 @@ class TrackStore:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._files = BoundedFolder(folder, max_bytes)
 
+    @property
+    def folder(self) -> Path:
+        return self._files.folder
+
     @classmethod
     def from_settings(cls, settings: BackendSettings) -> TrackStore:
         return cls(settings.video_path / "tracks", settings.track_megabytes * MEGABYTE)

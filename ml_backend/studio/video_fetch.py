@@ -73,11 +73,21 @@ class VideoFetcher:
                 with self._kept.writing(key) as file:
                     for chunk in _video_chunks(reply, self._max_bytes, name):
                         file.write(chunk)
+                if not reply.tells_end:
+                    self._require_whole(key, name)
                 about = _About(
                     etag=reply.headers.get("ETag", ""),
                     last_modified=reply.headers.get("Last-Modified", ""),
                 )
         about.write(self._kept, key + _ABOUT)
+
+    def _require_whole(self, key: str, name: str) -> None:
+        """Raise for a file that was cut off, and don't keep it."""
+        try:
+            open_video(self._kept.path(key), name)
+        except UnreadableVideo:
+            self._kept.path(key).unlink(missing_ok=True)
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

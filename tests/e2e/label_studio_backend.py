@@ -51,6 +51,13 @@ def pulled(project: int, folder: Path, environment: dict[str, str]) -> tuple[Lab
     return read_coco(folder / "coco_mattes.json")
 
 
+def pull_into(folder: Path, project: int, environment: dict[str, str], cache_folder: Path) -> None:
+    """Pull what people annotated, where the backend has its masks of videos."""
+    command: list[str | Path] = [*COMMAND, "pull", "--project", str(project), "--out", folder]
+    command += ["--cache-folder", cache_folder]
+    subprocess.run(command, env={**os.environ, **environment}, cwd=CHECKOUT, check=True)
+
+
 def _has_loaded(url: str) -> bool:
     with urllib.request.urlopen(f"{url}/status") as page:
         return re.search(">(waiting|loading)<", page.read().decode()) is None
