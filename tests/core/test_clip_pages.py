@@ -126,7 +126,7 @@ def test_the_timeline_says_when_a_track_is_there_and_how_sure(tmp_path: Path, vi
     keys = [str(key["style"]) for key in page.all("b") if "style" in key]
     assert keys == ["left:0.00%", "left:50.00%"]
     (lane,) = [lane for lane in page.all("div") if lane.get("role") == "img"]
-    assert lane["aria-label"] == "square 1: in 15 frames, score 0.25 to 0.75"
+    assert lane["aria-label"] == "square #1: in 15 frames, score 0.25 to 0.75"
 
 
 def test_long_clips_have_timelines_of_a_bounded_size() -> None:
@@ -158,6 +158,21 @@ def test_a_strip_shows_the_first_the_last_and_the_least_sure_frame(
             assert picture.size == (128, 128)
         # Each is about the square, wherever it is: blue below the mask's color.
         assert np.abs(middle - 128).max() > 30
+
+
+def test_a_short_track_is_shown_in_all_of_its_frames(tmp_path: Path, video: Video) -> None:
+    """Also where the least sure frame is one of those that are shown anyway."""
+    page = page_of(tmp_path, (clip_of(away=range(7, COUNT)), video))
+    assert len(page.all("img")) == 7
+
+
+def test_tracks_of_one_label_are_told_apart(tmp_path: Path) -> None:
+    tracks = [square(0, track) for track in range(1, 7)]
+    frame = Labeled(image=Image(name="a", size_hw=SIZE_HW), annotations=tuple(tracks), frame=0)
+    clip = LabeledClip(name="a", size_hw=SIZE_HW, frames=(frame,))
+    colors = np.array([track.color for track in ClipSummary.of(clip).tracks], float)
+    apart = np.linalg.norm(colors[:, None] - colors[None], axis=2)
+    assert apart[~np.eye(6, dtype=bool)].min() > 60
 
 
 def test_a_page_escapes_every_string_and_needs_no_network(tmp_path: Path, video: Video) -> None:
@@ -211,7 +226,7 @@ def test_preview_shows_the_clips_in_a_folder(
     assert path.exists()
     assert main(["preview", str(tmp_path), "--root", str(folder)]) == 0
     report, sheet = capsys.readouterr().out.split()
-    assert "square 1" in Page(Path(report)).words
+    assert "square #1" in Page(Path(report)).words
     with PIL.Image.open(sheet) as picture:
         assert picture.width > 8 * 128
 
@@ -226,7 +241,7 @@ def test_preview_shows_what_a_run_followed_whatever_it_wrote(
     assert main([*words, "--format", formats]) == 0
     assert main(["preview", str(tmp_path)]) == 0
     page = Page(tmp_path / "report.html")
-    assert "square 1" in page.words
+    assert "square #1" in page.words
     assert "b" in [name for name, _ in page.elements], "where somebody pointed is not marked"
     capsys.readouterr()
 

@@ -350,7 +350,10 @@ AnyFormat = Format | ClipFormat
 
 FORMATS: dict[str, Format] = {form.name: form for form in (*_DATASET_FORMATS, *_IMAGE_FORMATS)}
 
-FORMATS_FOR_CLIPS: dict[str, AnyFormat] = {**FORMATS, **CLIP_FORMATS}
+FORMATS_FOR_CLIPS: dict[str, AnyFormat] = {
+    **CLIP_FORMATS,
+    **{name: form for name, form in FORMATS.items() if name not in CLIP_FORMATS},
+}
 """Where a format of clips has the name of one of images, it takes its place."""
 
 GROUPS: dict[str, tuple[str, ...]] = {

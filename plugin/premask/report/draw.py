@@ -138,11 +138,15 @@ def _rgb(hue: float, lightness: float, saturation: float) -> Color:
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def label_color(label: str, nth: int = 0) -> Color:
-    """Color of the `nth` object of a label: the same in all images and all runs."""
+def label_color(label: str, nth: int = 0, *, spread: float = 0.1) -> Color:
+    """Color of the `nth` object of a label: the same in all images and all runs.
+
+    The hues of a label are one family, a tenth of the circle. In a clip, where it matters who is
+    who, they may be spread farther.
+    """
     hue = zlib.crc32(label.encode("utf-8", "surrogatepass")) / 2**32
-    # Multiples of the golden ratio never meet; a tenth of the circle keeps them one family.
-    hue += 0.1 * (nth * 0.618034 % 1.0)
+    # Multiples of the golden ratio never meet.
+    hue += spread * (nth * 0.618034 % 1.0)
     return _rgb(hue, (0.55, 0.44, 0.66)[nth % 3], 0.85)
 
 

@@ -34,7 +34,7 @@ class Track:
 
     @property
     def name(self) -> str:
-        return self.label if self.track is None else f"{self.label} {self.track}".strip()
+        return self.label if self.track is None else f"{self.label} #{self.track}".strip()
 
     @property
     def least_sure(self) -> int | None:
@@ -45,7 +45,7 @@ class Track:
     def samples(self, count: int) -> list[int]:
         """Some of its own frames, evenly, with the first, the last, and the least sure."""
         chosen = set(np.linspace(0, len(self.places) - 1, count).round().astype(int).tolist())
-        if self.least_sure is not None and len(chosen) > 2:
+        if self.least_sure is not None and self.least_sure not in chosen:
             inner = sorted(chosen)[1:-1]
             chosen.remove(min(inner, key=lambda index: abs(index - (self.least_sure or 0))))
             chosen.add(self.least_sure)
@@ -92,7 +92,8 @@ class ClipSummary:
 
     def _new_row(self, annotation: Annotation) -> Track:
         same = sum(track.label == annotation.label for track in self.tracks)
-        track = Track(annotation.track, annotation.label, label_color(annotation.label, same))
+        color = label_color(annotation.label, same, spread=1.0)
+        track = Track(annotation.track, annotation.label, color)
         self.tracks.append(track)
         return track
 
