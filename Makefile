@@ -26,6 +26,7 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group test
 	$(BIN)/python tests/install_sam2.py
 	$(BIN)/python tests/install_mongod.py
+	$(BIN)/python -m benchmarks.clips $(VENV)/clips
 	@touch $@
 
 $(VENV)/.check: pyproject.toml $(VENV)/.test
@@ -35,13 +36,17 @@ $(VENV)/.check: pyproject.toml $(VENV)/.test
 # The weights of the tests lie in the environment, so that CI and a laptop find them alike.
 WEIGHTS := PREMASK_HOME=$(CURDIR)/$(VENV)/premask
 
-demo: $(VENV)/.demo ## annotate real photos, write labels, show pictures
+demo: $(VENV)/.demo ## annotate real photos and a clip, write labels, show pictures
 	@$(WEIGHTS) $(BIN)/premask models download u2netp
 	@$(WEIGHTS) $(BIN)/python -m benchmarks.photos $(OUT)/photos
 	@$(WEIGHTS) $(BIN)/premask annotate $(OUT)/photos --recipe subject --out $(OUT)/subject \
 		--format coco,label-studio,cutout
 	@$(WEIGHTS) $(BIN)/premask annotate $(OUT)/photos --recipe faces --out $(OUT)/faces --format coco
 	@$(WEIGHTS) $(BIN)/premask preview $(OUT)/subject $(OUT)/faces
+	@$(BIN)/python -m benchmarks.clips $(OUT)/clips
+	@$(WEIGHTS) $(BIN)/premask track $(OUT)/clips/carphone_pristine.mp4 --recipe follow --to 4s --fps 10 \
+		--out $(OUT)/tracks
+	@$(WEIGHTS) $(BIN)/premask preview $(OUT)/tracks
 
 test: $(VENV)/.test ## run the tests
 	@$(WEIGHTS) $(BIN)/premask models download u2netp

@@ -1,4 +1,4 @@
-"""Following by `follow`: how well, against known masks; how much memory; what a correction costs."""
+"""Following by `follow`: how well, against known masks; memory; what a correction costs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 
-from benchmarks.composites import FRAMES, SCENES, SIZE_HW, Scene, backgrounds, composite, cutouts
+from benchmarks.composites import SCENES, SIZE_HW, Scene, backgrounds, composite, cutouts
 from benchmarks.memory import peak_bytes
 from benchmarks.table import Row, ratio_of
 from premask import Hint, Mask, ModelPool, Prompts, track
@@ -21,12 +22,10 @@ from premask.models.options import FlowOptions
 GOAL = 0.85
 SHORT, LONG = 200, 2000
 
-_GROWTH = """
+_TRACK = """
 import sys
-from premask.images import Image
-from benchmarks.tracks import endless
-for _ in endless(int(sys.argv[1])):
-    pass
+from premask.cli import main
+assert main(["track", sys.argv[1], "--out", sys.argv[2], "--boxes", "20,25,60,65"]) == 0
 """
 
 
@@ -38,13 +37,7 @@ def rows() -> Iterator[Row]:
     for scene, region, contour in each:
         note = f"J {region:.3f}, F {contour:.3f}"
         yield Row(what=f"  {scene.name}", ratio=(region + contour) / 2, note=note)
-    short, long = (peak_bytes(_GROWTH, str(frames)) for frames in (SHORT, LONG))
-    yield Row(
-        what=f"follow: memory after {SHORT:,} frames against {LONG:,}",
-        ratio=short / long,
-        goal=0.95,
-        note=f"{short / 2**20:.0f} and {long / 2**20:.0f} MiB at most",
-    )
+    yield _memory()
     yield _correction()
 
 
@@ -66,23 +59,30 @@ def _scores(scene: Scene) -> tuple[float, float]:
     return float(region), float(contour)
 
 
-def endless(frames: int) -> Iterator[Mask]:
-    """A scene to and fro, for as long as it takes."""
-    shown = list(composite(SCENES[0], cutouts()["cup"], backgrounds()["rocket"]))
-    small = [
-        (rgb[::3, ::3].copy(), Mask.from_array(mask.to_array()[::3, ::3])) for rgb, mask in shown
-    ]
-    size_hw = small[0][1].size_hw
-    tracking = FlowTracker(weights=None, device="cpu").begin(size_hw, FlowOptions())
-    for number in range(frames):
-        place = number % (2 * FRAMES - 2)
-        rgb, truth = small[min(place, 2 * FRAMES - 2 - place)]
-        first = {} if number else {1: Hint(label="thing", mask=truth)}
-        yield tracking.step(number, Image.from_rgb(rgb, name=str(number)), first)[1].mask
+def _memory() -> Row:
+    """A scene to and fro, as a folder of so many small frames, by the command."""
+    shown = [rgb for rgb, _ in composite(SCENES[0], cutouts()["cup"], backgrounds()["rocket"])]
+    there_and_back = [*shown, *shown[-2:0:-1]]
+    with tempfile.TemporaryDirectory() as temporary:
+        peaks = []
+        for frames in (SHORT, LONG):
+            folder = Path(temporary) / str(frames)
+            folder.mkdir()
+            for number in range(frames):
+                small = there_and_back[number % len(there_and_back)][::3, ::3]
+                _save(small, folder / f"{number:05}.png")
+            peaks.append(peak_bytes(_TRACK, str(folder), f"{folder}-tracks"))
+    short, long = peaks
+    return Row(
+        what=f"premask track: memory for {SHORT:,} frames against {LONG:,}",
+        ratio=short / long,
+        goal=0.95,
+        note=f"{short / 2**20:.0f} and {long / 2**20:.0f} MiB at most",
+    )
 
 
 def _correction() -> Row:
-    """A mask fixed in the middle, with the next one fixed five frames on, against doing all anew."""
+    """A mask fixed in the middle, the next one three frames on, against following all anew."""
     shown = list(composite(SCENES[0], cutouts()["cup"], backgrounds()["rocket"]))
     with tempfile.TemporaryDirectory() as temporary:
         frames, done, again = (Path(temporary) / name for name in ("frames", "done", "again"))
@@ -115,6 +115,4 @@ def _correction() -> Row:
 
 
 def _save(rgb: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], path: Path) -> None:
-    import PIL.Image
-
     PIL.Image.fromarray(rgb).save(path)
