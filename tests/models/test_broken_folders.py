@@ -7,8 +7,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
+from premask.cli import main
 from premask.errors import MissingWeights
 
 torch = pytest.importorskip("torch", reason="pip install 'premask[torch]'")
@@ -117,6 +119,34 @@ def test_a_broken_folder_is_told_by_its_file(
         build(family, folder, "cpu")
     assert file in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "breakage"),
+    [*((family, "truncated") for family in NAMED), *(("segformer", name) for name in BREAKAGES)],
+)
+def test_the_command_tells_in_one_line(
+    tiny: TinyModels,
+    family: str,
+    breakage: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, photo = copied(tiny, family, tmp_path), tmp_path / "photo.png"
+    file = BREAKAGES[breakage](folder)
+    PIL.Image.new("RGB", (8, 8)).save(photo)
+    stage = FAMILIES[family].stages[0]
+    guided = 'find = { model = "haar-face" }\n' if stage == "matte" else ""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'[mine]\n{guided}{stage} = {{ model = "{family}:{folder.as_posix()}" }}\n')
+    phrase = ["--text", "cat"] if "phrases" in FAMILIES[family].prompts else []
+    command = ["annotate", str(photo), "--recipe", str(recipe), "--out", str(tmp_path / "out")]
+    capsys.readouterr()  # what was said while the model was made
+    assert main([*command, *phrase]) == 2
+    said = capsys.readouterr().err.strip()
+    assert file in said
+    assert "\n" not in said
+    assert not list((tmp_path / "out").glob("*.json"))
 
 
 @pytest.mark.parametrize("family", ["segformer", "detr", "grounding-dino"])
