@@ -14,15 +14,10 @@ from fiftyone.utils.eval.coco import COCODetectionResults, COCOEvaluation, COCOE
 from fiftyone.utils.eval.detection import DetectionResults
 
 from premask.annotations import Annotation
-from premask.evaluation.matching import (
-    RECALLS,
-    ImageObjects,
-    Match,
-    mask_ious,
-    match_objects,
-    precision_curves,
-)
+from premask.evaluation.average_precision import RECALLS
+from premask.evaluation.matching import ImageObjects, Match, match_objects, precision_curves
 from premask.evaluation.metrics import Agreement
+from premask.evaluation.overlaps import mask_ious
 
 from ..dataset.chosen_images import dataset_of
 from ..dataset.reading import SampleLabels, member_path
@@ -60,6 +55,7 @@ class Matched:
             scores=[annotation.score for annotation in annotations],
             true_labels=[truth.label for truth in truths],
             crowds=[truth.crowd for truth in truths],
+            # FiftyOne has the plain IoU for crowds, too, where COCO has a share.
             ious=mask_ious(_masks(annotations), _masks(truths)),
         )
         self.images.append(image)

@@ -7,12 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from premask.evaluation.matching import (
-    ImageObjects,
-    mask_ious,
-    match_objects,
-    precision_curves,
-)
+from premask.evaluation.matching import ImageObjects, match_objects, precision_curves
+from premask.evaluation.overlaps import mask_ious
 from premask.masks import Mask
 
 

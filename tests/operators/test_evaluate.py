@@ -86,7 +86,8 @@ def test_the_numbers_are_fiftyones_own(fo: Any, evaluation: Any, dataset: Any) -
         labels = ("cat", "dog")
         return [disc(8 + 9 * n + shift * n, labels[n % 2], **fields) for n in range(count)]
 
-    truth = [[*scattered(5, 0), disc(50, crowd=True)], scattered(4, 0), []]
+    wide = annotation_of(np.ones(SIZE, np.bool_), "cat", crowd=True)
+    truth = [[*scattered(5, 0), disc(50, crowd=True)], [*scattered(4, 0), wide], []]
     found = [scattered(6, 0.4), scattered(5, -0.8), scattered(2, 0)]
     scored = [[replace(a, score=float(random.uniform(0.1, 1))) for a in image] for image in found]
     put(fo, dataset, "truth", *truth)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from premask.datasets.image_pairs import ImagePair, pair_images, tables_of
 from premask.datasets.label_set import LabeledImage, Source, read_label_set
@@ -16,7 +17,7 @@ from premask.errors import InvalidSetting
 from premask.evaluation.comparison import compare_tables
 from premask.evaluation.mattes import connectivity_error, gradient_error
 from premask.evaluation.metrics import mse, sad
-from premask.evaluation.overlaps import BOX, MASK, overlaps, packed_ious
+from premask.evaluation.overlaps import BOX, MASK, mask_ious, overlaps
 from premask.evaluation.panoptic import PanopticQuality
 from premask.evaluation.phrases import LEAST_SCORE, PhraseCounts
 from premask.evaluation.semantic import PixelConfusion
@@ -206,14 +207,10 @@ def _evaluate_phrases(
     )
 
 
-def _phrase_ious(phrase: str, found: LabeledImage, true: LabeledImage) -> Any:
+def _phrase_ious(phrase: str, found: LabeledImage, true: LabeledImage) -> NDArray[np.float64]:
     rows = [r for r in found.rows if r.label == phrase and (r.score is None or r.score >= 0.5)]
     truths = [row for row in true.rows if row.label == phrase and not row.crowd]
-    return packed_ious(
-        [row.mask for row in rows],
-        [row.mask for row in truths],
-        np.zeros(len(truths), np.bool_),
-    )
+    return mask_ious([row.mask for row in rows], [row.mask for row in truths])
 
 
 def _add_mattes(pairs: Sequence[ImagePair], result: Evaluation) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from premask.datasets.problems import Health
-from premask.evaluation.overlaps import packed_ious
+from premask.evaluation.overlaps import mask_ious
 from premask.masks import Mask
 
 TOO_MUCH = 0.9
@@ -29,7 +29,7 @@ class OverlapCheck:
     def report(self, health: Health) -> None:
         for (image, label), objects in self._masks.items():
             masks = [mask for _, mask in objects]
-            ious = np.triu(packed_ious(masks, masks, np.zeros(len(masks), np.bool_)), 1)
+            ious = np.triu(mask_ious(masks, masks), 1)
             for one, other in np.argwhere(ious > TOO_MUCH).tolist():
                 where = f"annotations {objects[one][0]} and {objects[other][0]} of {image}"
                 what = f"both are '{label}', and their IoU is {ious[one, other]:.2f}"

@@ -27,6 +27,9 @@ SIZES = {
 }
 """Least and largest area in pixels."""
 
+_EXTRA = float(np.spacing(1))
+"""What COCO adds to the number of found objects: its highest precision is a hair below 1."""
+
 _CLOSE_TO_ONE = 1 - 1e-10  # what is computed can be a hair below 1 where all pixels agree
 
 
@@ -111,7 +114,9 @@ def matches_of_size(
     return Matches(true=matched, ignored=np.where(is_matched, ignored[matched], strange))
 
 
-def precision_curve(scores: Floats, hits: Flags, ignored: Flags, true_count: int) -> Curve:
+def precision_curve(
+    scores: Floats, hits: Flags, ignored: Flags, true_count: int, *, extra: float = _EXTRA
+) -> Curve:
     """Precision by recall of n found objects of a class; hits and ignored are (t, n).
 
     The n come image by image: of equal scores, the first one counts first.
@@ -121,8 +126,8 @@ def precision_curve(scores: Floats, hits: Flags, ignored: Flags, true_count: int
     right = np.cumsum(hits[:, order] & counts, axis=1).astype(float)
     wrong = np.cumsum(~hits[:, order] & counts, axis=1).astype(float)
     recall = right / true_count
-    # Where nothing has counted yet COCO divides by the smallest number there is.
-    precise = right / (wrong + right + np.spacing(1))
+    seen = wrong + right + extra
+    precise = right / np.where(seen > 0, seen, 1)
     precise = np.maximum.accumulate(precise[:, ::-1], axis=1)[:, ::-1]
     shape = len(hits), len(RECALLS)
     precision, at = np.zeros(shape), np.zeros(shape)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from premask.masks import Mask
-
-RECALLS = np.linspace(0, 1, 101)
-"""Where COCO samples precision."""
-
-MOST_FOUND = 100
-"""So many objects of a class in an image count for the mean average precision, as with COCO."""
+from premask.evaluation.average_precision import (
+    MOST_FOUND,
+    RECALLS,
+    match_overlaps,
+    precision_curve,
+    ranks_in_groups,
+)
+from premask.evaluation.overlaps import NO_OVERLAPS, Overlaps, joined
 
 
 class Match(NamedTuple):
@@ -54,25 +54,6 @@ class PrecisionCurves:
     recall: NDArray[np.float64]
 
 
-@dataclass(slots=True)
-class _Counted:
-    """The scores of what was found of one class, rightly or not, and how many objects there are."""
-
-    hits: list[float] = field(default_factory=list)
-    misses: list[float] = field(default_factory=list)
-    true: int = 0
-
-
-def mask_ious(masks: Sequence[Mask], truths: Sequence[Mask]) -> NDArray[np.float64]:
-    """IoU (n, m) of each mask with each true one; 0 for two empty masks."""
-    if not masks or not truths:
-        return np.zeros((len(masks), len(truths)))
-    shared = np.array([mask.shared(truths) for mask in masks], np.float64)
-    areas = np.array([mask.area for mask in masks])[:, None]
-    union = areas + np.array([truth.area for truth in truths]) - shared
-    return np.asarray(shared / np.maximum(union, 1))
-
-
 def match_objects(image: ImageObjects, threshold: float) -> list[Match]:
     """Match objects of the same class, the surest first, each with the best that is left.
 
@@ -102,33 +83,43 @@ def precision_curves(
     images: Sequence[ImageObjects], thresholds: Sequence[float]
 ) -> PrecisionCurves:
     """Precision by recall as COCO's mean average precision needs it; all objects need a score."""
-    limited = [_surest(image) for image in images]
-    names = sorted({name for i in limited for name in (*i.found_labels, *i.true_labels)})
+    names = sorted({name for i in images for name in (*i.found_labels, *i.true_labels)})
+    places = {name: place for place, name in enumerate(names)}
+    found = np.array([places[name] for i in images for name in i.found_labels], np.int64)
+    true = np.array([places[name] for i in images for name in i.true_labels], np.int64)
+    crowds = np.array([crowd for i in images for crowd in i.crowds], np.bool_)
+    scores = np.array([score or 0.0 for i in images for score in i.scores], np.float64)
+    owners = np.repeat(np.arange(len(images)), [len(image.found_labels) for image in images])
+    ranks = ranks_in_groups(owners * len(names) + found, scores)
+    pairs = _pairs(images)
+    counted = (found[pairs.found] == true[pairs.true]) & (ranks[pairs.found] < MOST_FOUND)
+    least = np.array(thresholds, np.float64)
+    matched = match_overlaps(
+        pairs.only(counted), ranks, crowds=crowds, ignored=crowds, thresholds=least
+    )
+    ignored = (matched >= 0) & crowds[matched] if len(crowds) else matched >= 0
     shape = len(thresholds), len(names), len(RECALLS)
-    precision, scores, recall = -np.ones(shape), -np.ones(shape), -np.ones(shape[:2])
-    for row, threshold in enumerate(thresholds):
-        counted = _counted(limited, threshold)
-        for column, name in enumerate(names):
-            if counted[name].true:
-                curve = _curve(counted[name])
-                precision[row, column], scores[row, column], recall[row, column] = curve
-    return PrecisionCurves(classes=names, precision=precision, scores=scores, recall=recall)
+    precision, at, recall = -np.ones(shape), -np.ones(shape), -np.ones(shape[:2])
+    totals = np.bincount(true[~crowds], minlength=len(names))
+    for place in np.flatnonzero(totals).tolist():
+        chosen = np.flatnonzero((found == place) & (ranks < MOST_FOUND))
+        hits = matched[:, chosen] >= 0
+        count = int(totals[place])
+        curve = precision_curve(scores[chosen], hits, ignored[:, chosen], count, extra=0)
+        precision[:, place], at[:, place] = curve.precision, curve.scores
+        recall[:, place] = curve.recall
+    return PrecisionCurves(classes=names, precision=precision, scores=at, recall=recall)
 
 
-def _counted(images: Sequence[ImageObjects], threshold: float) -> defaultdict[str, _Counted]:
-    """Sort what was found in all images into hits and misses, by class; crowds are neither."""
-    counted: defaultdict[str, _Counted] = defaultdict(_Counted)
+def _pairs(images: Sequence[ImageObjects]) -> Overlaps:
+    """All pairs with some overlap, by their places among the objects of all images."""
+    parts, found, true = [NO_OVERLAPS], 0, 0
     for image in images:
-        for match in match_objects(image, threshold):
-            if match.true is not None and image.crowds[match.true]:
-                continue
-            if match.true is not None:
-                counted[image.true_labels[match.true]].true += 1
-            if match.found is not None:
-                of_class = counted[image.found_labels[match.found]]
-                scores = of_class.misses if match.true is None else of_class.hits
-                scores.append(image.scores[match.found] or 0.0)
-    return counted
+        rows, columns = np.nonzero(image.ious)
+        parts.append(Overlaps(rows + found, columns + true, image.ious[rows, columns]))
+        found += len(image.found_labels)
+        true += len(image.true_labels)
+    return joined(parts)
 
 
 def _best(image: ImageObjects, found: int, true: Sequence[int], threshold: float) -> int | None:
@@ -140,38 +131,3 @@ def _best(image: ImageObjects, found: int, true: Sequence[int], threshold: float
         if 0 < image.ious[found, place] >= least:
             best, least = place, float(image.ious[found, place])
     return best
-
-
-def _surest(image: ImageObjects) -> ImageObjects:
-    """Leave only the `MOST_FOUND` surest objects of each class."""
-    kept: list[int] = []
-    for label in dict.fromkeys(image.found_labels):
-        found = [place for place, name in enumerate(image.found_labels) if name == label]
-        kept += sorted(found, key=lambda place: image.scores[place] or -1, reverse=True)[
-            :MOST_FOUND
-        ]
-    kept.sort()
-    return replace(
-        image,
-        found_labels=[image.found_labels[place] for place in kept],
-        scores=[image.scores[place] for place in kept],
-        ious=image.ious[kept],
-    )
-
-
-def _curve(
-    counted: _Counted,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Precision and score at each of `RECALLS`, 0 beyond the highest recall, and that recall."""
-    scores = np.array([*counted.hits, *counted.misses], np.float64)
-    order = np.argsort(-scores, kind="stable")
-    is_hit = np.arange(len(scores))[order] < len(counted.hits)
-    found = np.cumsum(is_hit)
-    # COCO takes the highest precision at this recall or a higher one.
-    precise = np.maximum.accumulate((found / np.arange(1, len(scores) + 1))[::-1])[::-1]
-    recall = found / counted.true
-    places = np.searchsorted(recall, RECALLS, side="left")
-    reached = places < len(scores)
-    precision, at = np.zeros(len(RECALLS)), np.zeros(len(RECALLS))
-    precision[reached], at[reached] = precise[places[reached]], scores[order][places[reached]]
-    return precision, at, float(recall[-1]) if len(recall) else 0.0

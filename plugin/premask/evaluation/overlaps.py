@@ -32,6 +32,9 @@ class Overlaps(NamedTuple):
         return kept._replace(found=(np.cumsum(chosen) - 1)[kept.found])
 
 
+NO_OVERLAPS = Overlaps(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float64))
+
+
 def overlaps(
     found: ObjectTable,
     true: ObjectTable,
@@ -46,7 +49,7 @@ def overlaps(
     """
     count = 1 + int(max(found.images.max(initial=-1), true.images.max(initial=-1)))
     found_bounds, true_bounds = found.bounds(count).tolist(), true.bounds(count).tolist()
-    parts: list[Overlaps] = []
+    parts = [NO_OVERLAPS]
     for image in range(count):
         first, last = found_bounds[image], found_bounds[image + 1]
         true_first, true_last = true_bounds[image], true_bounds[image + 1]
@@ -54,45 +57,48 @@ def overlaps(
             on_image()
         if first == last or true_first == true_last:
             continue
-        crowds = true.crowds[true_first:true_last]
+        crowds = true.crowds[true_first:true_last].tolist()
         if by == BOX:
             boxes = found.boxes_xywh[first:last], true.boxes_xywh[true_first:true_last]
-            ious = np.asarray(coco_mask.iou(*boxes, crowds.tolist()))
+            ious = np.asarray(coco_mask.iou(*boxes, crowds))
         else:
-            ious = packed_ious(found.masks[first:last], true.masks[true_first:true_last], crowds)
+            ious = mask_ious(found.masks[first:last], true.masks[true_first:true_last], crowds)
         rows, columns = np.nonzero(ious >= least)
         parts.append(Overlaps(rows + first, columns + true_first, ious[rows, columns]))
-    return _joined(parts)
+    return joined(parts)
 
 
-def packed_ious(
-    masks: Sequence[Mask | None], truths: Sequence[Mask | None], crowds: Flags
+def mask_ious(
+    masks: Sequence[Mask | None], truths: Sequence[Mask | None], crowds: Sequence[bool] = ()
 ) -> NDArray[np.float64]:
-    """IoU (n, m) of n masks with m true ones, in one call; 0 where there is no mask."""
+    """IoU (n, m) of n masks with m true ones, in one call; 0 where there is no mask.
+
+    Where the true one is a crowd, it is the share of the other one that lies in it.
+    """
     ious = np.zeros((len(masks), len(truths)))
     rows = [place for place, mask in enumerate(masks) if mask is not None]
     columns = [place for place, mask in enumerate(truths) if mask is not None]
     if rows and columns:
         packed = [mask.packed for mask in masks if mask is not None]
         true_packed = [mask.packed for mask in truths if mask is not None]
-        ious[np.ix_(rows, columns)] = coco_mask.iou(packed, true_packed, crowds[columns].tolist())
+        are_crowds = [bool(crowds and crowds[place]) for place in columns]
+        ious[np.ix_(rows, columns)] = coco_mask.iou(packed, true_packed, are_crowds)
     return ious
 
 
-def _joined(parts: Sequence[Overlaps]) -> Overlaps:
-    empty = Overlaps(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    return Overlaps(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
+def joined(parts: Sequence[Overlaps]) -> Overlaps:
+    """All pairs of one part or more."""
+    return Overlaps(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def edge_ious(pairs: Overlaps, found: ObjectTable, true: ObjectTable) -> Floats:
     """The boundary IoU (Cheng et al., 2021) of each pair of masks; 1 for a crowd."""
     found_edges, true_edges = _edges(found, pairs.found), _edges(true, pairs.true)
     couples = zip(pairs.found.tolist(), pairs.true.tolist(), strict=True)
-    free = np.zeros(1, np.bool_)
     ious = [
         1.0
         if true.crowds[other]
-        else float(packed_ious([found_edges[one]], [true_edges[other]], free)[0, 0])
+        else float(mask_ious([found_edges[one]], [true_edges[other]])[0, 0])
         for one, other in couples
     ]
     return np.array(ious, np.float64)
