@@ -22,6 +22,7 @@ MODULES = (
     "fiftyone_export",
     "label_studio",
     "evaluation",
+    "conversion",
 )
 
 

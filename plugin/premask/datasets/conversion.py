@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections import Counter
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from premask.annotations import Labeled
 from premask.datasets.image_placing import COPY_MODES, hash_of, place_image
-from premask.datasets.losses import Loss
+from premask.datasets.losses import MOST_IMAGES, Loss
 from premask.datasets.reading import RUN, Dataset
 from premask.datasets.selection import Selection
 from premask.datasets.set_layout import WHOLE, SetLayout, places_below
@@ -22,6 +23,7 @@ from premask.files import write_atomically
 from premask.images import Image
 from premask.labels.formats import DatasetFormat, formats_of
 from premask.labels.numbering import Stems
+from premask.masks import Size
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 MANIFEST = "manifest.json"
@@ -78,8 +80,11 @@ def convert(
     """Write a dataset anew, and say what became of it, and what the format could not keep."""
     work = _Work(dataset, conversion, cancel)
     work.plan()
-    work.place_images(on_progress)
-    work.write_labels()
+    # Each image is one step where it is only labels, and two where it is put beside them.
+    steps = len(work.part_of) * (1 if conversion.copy == "none" else 2)
+    counter = ProgressCounter(total=steps, on_progress=on_progress)
+    work.place_images(counter)
+    work.write_labels(counter)
     work.measure()
     if conversion.is_set:
         work.write_manifest()
@@ -124,58 +129,59 @@ class _Work:
         self._dataset, self._wanted, self._cancel = dataset, conversion, cancel
         self._layout = SetLayout(form=self._form, out=conversion.out, is_split=split is not None)
         self._parts = (WHOLE,) if split is None else split.parts
-        self._part_of: dict[str, str] = {}
+        self.part_of: dict[str, str] = {}
         self._names: dict[str, str] = {}
+        self._sizes: dict[str, Size] = {}
 
     def plan(self) -> None:
         """Go through the labels once: which image goes where, and which classes there are."""
         outcome, split, selection = self.outcome, self._wanted.split, self._wanted.selection
-        labels = {
-            one.image.name: Counter(found.label for found in one.annotations)
-            for one in self._kept(outcome.left_out)
-        }
-        self._part_of = dict.fromkeys(labels, WHOLE) if split is None else split.assigned(labels)
-        if len(self._part_of) < len(labels):
-            outcome.left_out["images that no list names"] = len(labels) - len(self._part_of)
+        labels: dict[str, Counter[str]] = {}
+        for one in self._kept(outcome.left_out):
+            labels[one.image.name] = Counter(found.label for found in one.annotations)
+            self._sizes[one.image.name] = one.image.size_hw
+        self.part_of = dict.fromkeys(labels, WHOLE) if split is None else split.assigned(labels)
+        if len(self.part_of) < len(labels):
+            outcome.left_out["images that no list names"] = len(labels) - len(self.part_of)
         known = (selection.class_name(name) for name in self._dataset.classes)
         found = sorted(set().union(*labels.values()))
         outcome.classes = selection.classes or tuple(dict.fromkeys((*filter(None, known), *found)))
         outcome.parts = {part: PartCounts() for part in self._parts}
-        for name, part in self._part_of.items():
+        for name, part in self.part_of.items():
             counts = outcome.parts[part]
             counts.images += 1
             counts.empty += not labels[name]
             counts.annotations += labels[name]
         if self._wanted.is_set:
-            self._names = dict(places_below(self._part_of))
+            self._names = dict(places_below(self.part_of))
 
-    def place_images(self, on_progress: ProgressWatcher | None) -> None:
+    def place_images(self, counter: ProgressCounter) -> None:
         """Put each image where the format has its images; all have to be there before."""
         mode = self._wanted.copy
         if mode == "none":
             return
-        sources = {name: self._dataset.images.path_of(name) for name in self._part_of}
+        sources = {name: self._dataset.images.path_of(name) for name in self.part_of}
         missing = [name for name, source in sources.items() if source is None]
         if missing:
             self._dataset.images.require(missing[0])
-        counter = ProgressCounter(total=len(sources), on_progress=on_progress)
         for name, source in sources.items():
             self._check()
             assert source is not None
-            place_image(source, self._layout.images(self._part_of[name]) / self._names[name], mode)
+            place_image(source, self._layout.images(self.part_of[name]) / self._names[name], mode)
             self.outcome.turned += mode != "upright" and is_turned(source)
             counter.count()
 
-    def write_labels(self) -> None:
+    def write_labels(self, counter: ProgressCounter) -> None:
         """Write all parts, with the same numbers of classes in each."""
         classes, written = self.outcome.classes, self.outcome.written
         if not isinstance(self._form, DatasetFormat):
             stems = Stems()
-            for one in self._part(WHOLE):
+            for one in self._part(WHOLE, counter):
                 written += self._form.write(one, self._wanted.out, stems.of(one.image.name))
             return
         for part in self._parts:
-            written += self._form.write(self._part(part), self._layout.labels(part), classes)
+            labels = self._part(part, counter)
+            written += self._form.write(labels, self._layout.labels(part), classes)
         if self._wanted.split is not None and self._form.write_parts is not None:
             written.append(self._form.write_parts(self._wanted.out, self._parts, classes))
 
@@ -185,7 +191,10 @@ class _Work:
             return
         loss = Loss()
         for part in self._parts:
-            images = [one.image for one in self._part(part)]
+            images = [
+                Image(name=self._new_name(name), size_hw=self._sizes[name])
+                for name in itertools.islice(self._names_in(part), MOST_IMAGES)
+            ]
             loss.compare(self._part(part), self._form.read(self._layout.labels(part), images))
         self.outcome.loss = loss
 
@@ -225,13 +234,21 @@ class _Work:
             self._check()
             yield one
 
-    def _part(self, part: str) -> Iterator[Labeled]:
+    def _part(self, part: str, counter: ProgressCounter | None = None) -> Iterator[Labeled]:
         """The images of one part, under the names that they have there."""
         for one in self._kept():
-            if self._part_of.get(one.image.name) == part:
-                name = self._names.get(one.image.name, one.image.name)
+            if self.part_of.get(one.image.name) == part:
+                name = self._new_name(one.image.name)
                 image = Image(name=name, size_hw=one.image.size_hw, digest=one.image.digest)
                 yield replace(one, image=image)
+                if counter is not None:
+                    counter.count()
+
+    def _names_in(self, part: str) -> Iterator[str]:
+        return (name for name, own in self.part_of.items() if own == part)
+
+    def _new_name(self, name: str) -> str:
+        return self._names.get(name, name)
 
     def _check(self) -> None:
         if self._cancel is not None and self._cancel.is_set():

@@ -19,6 +19,7 @@ from premask.masks import Mask, Size
 METADATA = "metadata.jsonl"
 MASKS = "masks"
 _LONGEST_LINE = 2**26
+_BROKEN = (InvalidMask, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 def write_image_folder(
@@ -59,7 +60,7 @@ def read_image_folder(folder: Path, images: Iterable[Image] = ()) -> Iterator[La
                 number += 1
                 if line.strip():
                     yield _from_line(json.loads(line), folder, sizes)
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except _BROKEN as error:
         raise InvalidMask(
             f"Line {number} of '{path}' can't be read: {type(error).__name__}: {error}. Each is "
             'JSON with a "file_name", and with "objects" that have lists of "bbox" and "category".'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
@@ -152,15 +152,31 @@ def _masks(path: Path, size_hw: Size) -> dict[int, Mask]:
     return {number: mask for number, mask in masks.items() if number != VOID}
 
 
-def _matched(boxes: Sequence[tuple[str, Box]], masks: dict[int, Mask]) -> Iterator[Mask | None]:
-    """The mask of each box: the one of its number, or, where tools count otherwise, of its box."""
-    rest = dict(masks)
-    for number, (_, box) in enumerate(boxes, start=1):
-        order = sorted(rest, key=lambda other, own=number: other != own)  # type: ignore[misc]
-        same = (other for other in order if other == number or _are_near(rest[other].box_xyxy, box))
-        found = next(same, None)
-        yield None if found is None else rest.pop(found)
+def _matched(boxes: Sequence[tuple[str, Box]], masks: Mapping[int, Mask]) -> list[Mask | None]:
+    """The mask of each box: of its number, if that is the same box, or else of the same box.
+
+    Of what is partly hidden the mask has a smaller box, and only the number tells.
+    """
+    rules: list[Callable[[int, int], bool]] = [
+        lambda number, other: number == other and _are_near(masks[other], boxes[number - 1][1]),
+        lambda number, other: _are_near(masks[other], boxes[number - 1][1]),
+        lambda number, other: number == other and _is_inside(masks[other], boxes[number - 1][1]),
+    ]
+    found: dict[int, int] = {}
+    for is_same in rules:
+        for number in range(1, len(boxes) + 1):
+            if number not in found:
+                free = (other for other in masks if other not in found.values())
+                same = next((other for other in free if is_same(number, other)), None)
+                if same is not None:
+                    found[number] = same
+    return [masks[found[n]] if n in found else None for n in range(1, len(boxes) + 1)]
 
 
-def _are_near(box: Box, other: Box) -> bool:
-    return bool(np.abs(np.subtract(box, other)).max() <= _SAME_BOX)
+def _are_near(mask: Mask, box: Box) -> bool:
+    return bool(np.abs(np.subtract(mask.box_xyxy, box)).max() <= _SAME_BOX)
+
+
+def _is_inside(mask: Mask, box: Box) -> bool:
+    x0, y0, x1, y1 = np.subtract(mask.box_xyxy, box)
+    return bool(min(x0, y0, -x1, -y1) >= -_SAME_BOX)
