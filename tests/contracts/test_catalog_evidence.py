@@ -9,7 +9,7 @@ import pytest
 from premask.models.catalog import catalog
 from premask.models.weights.kinds import HubWeights
 
-UNCONFIRMED = {"revision", "bytes", "license", "safetensors", "strict loading"}
+UNCONFIRMED = {"file name", "revision", "bytes", "license", "safetensors", "strict loading"}
 ON_THE_HUB = [name for name, entry in catalog().items() if isinstance(entry.weights, HubWeights)]
 
 
