@@ -252,6 +252,20 @@ def premask_label(path: Path) -> list[Labeled]:
     return list(label(path, "follow"))
 
 
+def test_frames_come_while_others_are_still_to_be_followed(clip: Path, tmp_path: Path) -> None:
+    pool, whole = CountingPool(), followed(clip, at(0))
+    stream = track(clip, prompts=at(0), pool=pool, folder=tmp_path)
+    first = [next(stream) for _ in range(4)]
+    assert pool.looked_at == ["00", "01", "02", "03"]
+    stream.close()
+    # The next call has them from the folder, and goes on behind them.
+    again = list(track(clip, prompts=at(0), pool=pool, folder=tmp_path))
+    assert pool.looked_at == [f"{number:02}" for number in range(COUNT)]
+    assert found_in(again) == found_in(whole)
+    assert found_in(first) == found_in(whole)[:4]
+    assert found_in(followed(clip, at(0), folder=tmp_path)) == found_in(whole)
+
+
 # --- The command
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,6 +12,23 @@ Result = TypeVar("Result")
 
 AHEAD = 2
 """Unless told otherwise, so many items a worker are begun or done before somebody asks for them."""
+
+
+def read_ahead(items: Iterator[Item], *, count: int, name: str) -> Generator[Item, None, None]:
+    """The same items, none of which is None; a thread of this name makes so many of the next ones.
+
+    What making one raises comes in its place. Closing the generator waits for the one under way.
+    """
+    with ThreadPoolExecutor(1, name) as thread:
+        under_way = deque(thread.submit(next, items, None) for _ in range(count))
+        try:
+            while (item := under_way.popleft().result()) is not None:
+                under_way.append(thread.submit(next, items, None))
+                yield item
+        finally:
+            thread.shutdown(wait=True, cancel_futures=True)
+            if isinstance(items, Generator):
+                items.close()
 
 
 def in_order(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from premask.prompts import Prompts
 from premask.recipes.recipe import Recipe, recipe_of
 from premask.runs.clips.clip_task import ClipTask
 from premask.runs.clips.clip_work import ClipWork
+from premask.runs.clips.final_frames import final_frame
 from premask.video.frames import Span, open_video
 
 
@@ -36,9 +37,10 @@ def track(
     `fps` at most how many frames of a second are looked at.
 
     Frames come in their order, each with its `frame`, its `time`, and annotations that have a
-    `track`. All frames are followed before the first one comes, as objects are followed backwards,
-    too. With a `folder` what is done is kept there, and the next call goes on where this one was
-    stopped. A clip that is broken raises `UnreadableVideo` behind its last readable frame.
+    `track`. What is before the first frame that somebody pointed at is followed first, backwards;
+    then frames come as they are done, except where the recipe mattes. With a `folder` what is done
+    is kept there, and the next call goes on where this one was stopped. A clip that is broken
+    raises `UnreadableVideo` behind its last readable frame.
     """
     recipe = recipe_of(recipe) if isinstance(recipe, str) else recipe
     recipe = recipe.with_settings(settings) if settings else recipe
@@ -57,9 +59,25 @@ def track(
 def _frames(task: ClipTask, pool: ModelPool, folder: Path | None) -> Generator[Labeled, None, None]:
     with tempfile.TemporaryDirectory(prefix="premask-") as temporary:
         work = ClipWork(task, pool, folder or Path(temporary))
+        last = -1
         with closing(work.run()) as steps:
-            for _ in steps:
-                pass
-        yield from work.frames
+            for step in steps:
+                if step.final is None:
+                    continue
+                if last < 0:
+                    # Those that an earlier call has done.
+                    yield from _between(work, last, step.final.frame)
+                last = step.final.frame
+                yield final_frame(step.final, task)
+        yield from _between(work, last, None)
         if work.error is not None:
             raise work.error
+
+
+def _between(work: ClipWork, last: int, end: int | None) -> Iterator[Labeled]:
+    """The frames behind `last`, up to before `end`."""
+    for labeled in work.frames:
+        if end is not None and labeled.frame == end:
+            return
+        if labeled.frame is not None and labeled.frame > last:
+            yield labeled

@@ -18,8 +18,12 @@ from premask.recipes.tracking.pointing import (
     stretches_of,
 )
 from premask.recipes.work_keys import WorkKeys
+from premask.runs.ordered_work import read_ahead
 from premask.shaping.refine import Refine
 from premask.video.frames import Frame, Span, Video
+
+DECODED_AHEAD = 2
+"""Frames that are decoded while the model is at the one before them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +62,9 @@ class ClipTask:
         return frozenset(track for hints in self.pointing.values() for track in hints)
 
     def frames(self, first: int = 0) -> Iterator[Frame]:
-        """The frames of the span from this index on."""
-        return self.video.frames(self.span, first)
+        """The frames of the span from this index on; the next ones are decoded meanwhile."""
+        frames = self.video.frames(self.span, first)
+        return read_ahead(frames, count=DECODED_AHEAD, name="premask-decode")
 
     @cached_property
     def _keys(self) -> WorkKeys:

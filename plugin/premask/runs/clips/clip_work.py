@@ -24,7 +24,7 @@ from premask.runs.clips.phrases import PhrasePass
 SAVE_SECONDS = 15.0
 """So often what the models remember is saved: after a crash, so much is done once more."""
 
-_WORK, _DONE = "work", "done.json"
+_WORK, _DONE, _FORWARD = "work", "done.json", "forward"
 
 
 class _Pass(Protocol):
@@ -42,11 +42,15 @@ class _Pass(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipStep:
-    """One more frame is done: how many now, and how many there are, as far as the file tells."""
+    """One more frame is done: how many now, and how many there are, as far as the file tells.
+
+    `final` is the frame if nothing but the refine stage comes behind it.
+    """
 
     done: int
     total: int | None
     reused: int
+    final: LoggedFrame | None = None
 
 
 class ClipWork:
@@ -103,18 +107,18 @@ class ClipWork:
             def log(folder: Path, name: str) -> FrameLog:
                 return files.enter_context(FrameLog(folder / f"{name}.jsonl", size_hw))
 
-            forward = log(self._now, "forward")
+            forward = log(self._now, _FORWARD)
             if task.stage.looks_itself and task.recipe.find is None:
-                yield from self._counted(PhrasePass(task, pool, forward), "forward")
+                yield from self._counted(PhrasePass(task, pool, forward), _FORWARD)
                 return
             has_earlier = (self._earlier / _DONE).is_file()
             before = log(self._earlier, "backward") if has_earlier else None
             backward = log(self._now, "backward")
             back = BackwardPass(task, pool, backward, earlier=before)
             yield from self._counted(back, "backward")
-            before = log(self._earlier, "forward") if has_earlier else None
+            before = log(self._earlier, _FORWARD) if has_earlier else None
             ahead = ForwardPass(task, pool, forward, backward=backward, earlier=before)
-            yield from self._counted(ahead, "forward")
+            yield from self._counted(ahead, _FORWARD)
 
     def _counted(self, way: _Pass, name: str) -> Iterator[ClipStep]:
         """Run a pass from where it was, and save from time to time what it remembers."""
@@ -124,11 +128,13 @@ class ClipWork:
         reused, total = way.done, self._task.video.expected_frames(self._task.span) or None
         saved = time.monotonic()
         try:
-            for _ in way.run():
+            is_final = name == _FORWARD and self._task.recipe.matte is None
+            for logged in way.run():
                 if time.monotonic() - saved >= SAVE_SECONDS:
                     _save(state, way.state)
                     saved = time.monotonic()
-                yield ClipStep(done=way.done, total=total, reused=reused)
+                final = logged if is_final else None
+                yield ClipStep(done=way.done, total=total, reused=reused, final=final)
             _save(state, way.state)
         except UnreadableVideo as error:
             self.error = error

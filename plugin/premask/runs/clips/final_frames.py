@@ -28,13 +28,19 @@ class FinalFrames:
         path = _mattes_path(self._task, self._folder) if has_mattes else _forward_path(self._folder)
         with FrameLog(path, video.size_hw) as log:
             for logged in log:
-                found = [entry.annotation for entry in logged.entries if entry.annotation]
-                yield Labeled(
-                    image=Image(name=video.frame_name(logged.frame), size_hw=video.size_hw),
-                    annotations=tuple(found) if has_mattes else refined(found, self._task),
-                    frame=logged.frame,
-                    time=logged.time,
-                )
+                yield final_frame(logged, self._task, is_refined=has_mattes)
+
+
+def final_frame(logged: LoggedFrame, task: ClipTask, *, is_refined: bool = False) -> Labeled:
+    """What was found in a frame, as it is written."""
+    found = [entry.annotation for entry in logged.entries if entry.annotation]
+    size_hw = task.video.size_hw
+    return Labeled(
+        image=Image(name=task.video.frame_name(logged.frame), size_hw=size_hw),
+        annotations=tuple(found) if is_refined else refined(found, task),
+        frame=logged.frame,
+        time=logged.time,
+    )
 
 
 def refined(annotations: list[Annotation], task: ClipTask) -> tuple[Annotation, ...]:

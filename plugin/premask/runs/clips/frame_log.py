@@ -100,6 +100,9 @@ class FrameLog:
         frames = list(self._places)
         if count < len(frames):
             self._end.truncate(self._places[frames[count]])
+            # What it has read ahead is there no more.
+            self._lines.close()
+            self._lines = self.path.open("rb")
             self._places.clear()
             self._reach.clear()
             self._ended.clear()
