@@ -24,7 +24,8 @@ from premask.video.frames import Video
 log = logging.getLogger("premask.label_studio")
 
 WORKERS = 2
-"""So many clips are gone through at once; models and decoders share the machine with images."""
+"""So many clips are gone through at once for people who wait, and one more for whole tasks: models
+and decoders share the machine with images."""
 
 KEPT_WORK = 64
 """Of so many objects it is kept how they were followed: a correction then begins where it is."""
@@ -105,6 +106,7 @@ class Pass:
     def result(self, seconds: float | None) -> Sequence[Track]:
         """The tracks as far as they are after this time, or all; raises what went wrong."""
         if not self.over.wait(None if seconds is None else max(0.0, seconds)):
+            self.looked.clear()
             self.is_looked_for = True
             self.looked.wait(LOOK_SECONDS)
         if self.error is not None:
@@ -120,6 +122,13 @@ class Pass:
             self.tracks = tracks_in(self.work.frames)
             self.is_looked_for = False
             self.looked.set()
+
+    def stop(self) -> None:
+        """End at the next frame; those who wait are told at once."""
+        self.is_cancelled = True
+        self.error = self.error or Stopped("The server stops.")
+        self.looked.set()
+        self.over.set()
 
     @property
     def progress(self) -> str:
@@ -141,7 +150,9 @@ class Following:
         self._follow, self._folder = follow, folder
         self._passes: dict[str, Pass] = {}
         self._guard = threading.Lock()
-        self._threads = ThreadPoolExecutor(WORKERS, "premask-video")
+        # Nobody who drew a box waits behind a whole project.
+        self._for_people = ThreadPoolExecutor(WORKERS, "premask-video")
+        self._for_tasks = ThreadPoolExecutor(1, "premask-whole-video")
 
     def ask(self, video: Video, wanted: Wanted) -> Pass:
         """The pass for this: done before, under way, or begun now."""
@@ -155,7 +166,8 @@ class Following:
                 return done
             one = Pass(wanted, video, None)
             self._passes[wanted.owner] = one
-            self._threads.submit(self._run, one, running)
+            threads = self._for_people if wanted.asked else self._for_tasks
+            threads.submit(self._run, one, running)
             return one
 
     def progress(self) -> list[tuple[str, str]]:
@@ -167,8 +179,10 @@ class Following:
         """Stop at the next frames; what is done stays."""
         with self._guard:
             for one in self._passes.values():
-                one.is_cancelled = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+                one.stop()
+            self._passes.clear()
+        for threads in (self._for_people, self._for_tasks):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _done(self, video: Video, wanted: Wanted) -> Pass | None:
         facts = self.store.facts(wanted.key)
@@ -203,6 +217,8 @@ class Following:
 
     def _go_through(self, one: Pass) -> None:
         wanted = one.wanted
+        if one.is_cancelled:
+            raise Stopped("Something else was asked for.")
         folder = self._folder / digest_of(f"{one.video.digest} {wanted.owner}".encode())
         one.work = self._follow(one.video, wanted.prompts, folder)
         for step in one.work.run():

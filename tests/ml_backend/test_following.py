@@ -25,6 +25,8 @@ SIZE = (48, 96)
 FRAMES = 12
 SOON = 10.0
 
+Asked = tuple[tuple[float, ...], ...]
+
 
 def frame(number: int, *tracks: int) -> Labeled:
     mask = Mask.from_crop(painted(1)[:4, :4, 0] >= 0, (number, 2), SIZE)
@@ -78,8 +80,8 @@ class Bench:
         self.works.append(HeldWork())
         return self.works[-1]
 
-    def ask(self, key: str = "a", owner: str = "1 video box") -> Pass:
-        wanted = Wanted(key=key * 32, owner=owner, what="task 1: clip.mp4", prompts={})
+    def ask(self, key: str = "a", owner: str = "1 video box", asked: Asked = ((1.0,),)) -> Pass:
+        wanted = Wanted(key=key * 32, owner=owner, what="task 1: clip.mp4", prompts={}, asked=asked)
         return self.following.ask(self.video, wanted)
 
     def begun(self, count: int) -> HeldWork:
@@ -109,6 +111,11 @@ def test_an_answer_has_what_is_done_and_the_next_one_the_rest(bench: Bench) -> N
     assert len(track.seen) in (5, 6)
     assert "of about 12" in dict(bench.following.progress())["task 1: clip.mp4"]
     assert bench.ask() is asked
+    work.gate.release(3)
+    until(lambda: len(work.done) >= 8)
+    threading.Timer(0.2, work.gate.release).start()
+    (track,) = asked.result(0.1)
+    assert len(track.seen) >= 8
     work.gate.release(FRAMES)
     (track,) = bench.ask().result(SOON)
     assert len(track.seen) == FRAMES
@@ -154,13 +161,23 @@ def test_what_fails_is_said_and_tried_again(bench: Bench, error: Exception) -> N
     assert len(again.result(SOON)) == 1
 
 
-def test_close_ends_what_is_under_way(bench: Bench) -> None:
-    asked = bench.ask()
-    work = bench.begun(1)
+def test_whole_tasks_keep_nobody_waiting(bench: Bench) -> None:
+    whole = [bench.ask(name, owner=name, asked=()) for name in "abc"]
+    bench.begun(1)
+    mine = bench.ask("d", owner="mine")
+    bench.begun(2).gate.release(FRAMES)
+    assert len(mine.result(SOON)) == 1
+    assert not any(one.over.is_set() for one in whole)
+
+
+def test_close_ends_what_is_under_way_and_what_waits(bench: Bench) -> None:
+    asked = [bench.ask(name, owner=name) for name in "abcd"]
+    bench.begun(1)
     bench.following.close()
-    work.gate.release()
-    with pytest.raises(Stopped):
-        asked.result(SOON)
+    for one in asked:
+        with pytest.raises(Stopped):
+            one.result(None)
+    assert bench.following.progress() == []
 
 
 def test_the_store_gives_back_what_was_put(tmp_path: Path) -> None:

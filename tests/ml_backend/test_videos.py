@@ -9,7 +9,7 @@ import pytest
 
 from premask.labels.label_studio.keyframes import drawn_at, keyframes_of
 from tests.ml_backend.conftest import Connect
-from tests.ml_backend.label_studio_calls import results
+from tests.ml_backend.label_studio_calls import results, until
 from tests.ml_backend.label_studio_videos import (
     FRAMES,
     HEIGHT,
@@ -227,3 +227,44 @@ def test_setup_says_how_videos_are_served(client: TestClient) -> None:
     )
     bare = '<View><Video name="v" value="$v"/></View>'
     assert client.post("/setup", json={"project": "1.1", "schema": bare}).status_code == 422
+
+
+def test_an_early_answer_has_what_is_done_and_the_last_one_all(
+    connect: Connect, source: ClipSource, tmp_path: Path
+) -> None:
+    client = connect(recipe="click", cache_folder=str(tmp_path / "images"), deadline_seconds=1.0)
+    drawn = keyframe(1, ball_box(0))
+    lengths: list[int] = []
+
+    def is_whole() -> bool:
+        response = client.post("/predict", json=video_call(moving_box(drawn)))
+        if response.status_code == 504:
+            return False  # the models were loading
+        (region,) = response.json()["results"][0]["result"]
+        assert drawn in region["value"]["sequence"]
+        shown = keyframes_of(region["value"])
+        lengths.append(sum(drawn_at(shown, frame) is not None for frame in range(1, FRAMES + 1)))
+        return lengths[-1] == FRAMES
+
+    until(is_whole)
+    assert lengths == sorted(lengths)
+
+
+@pytest.mark.parametrize(
+    "box_xyxy",
+    [(-50, -50, 500, 500), (500, 500, 600, 600), (40, 40, 40, 40), (80, 60, 20, 10), (1, 1, 2, 2)],
+)
+def test_boxes_of_any_kind_come_back(client: TestClient, box_xyxy: tuple[float, ...]) -> None:
+    drawn = keyframe(4, box_xyxy)
+    response = client.post("/predict", json=video_call(moving_box(drawn)))
+    assert response.status_code in (200, 422), response.text
+    if response.status_code == 200:
+        (region,) = response.json()["results"][0]["result"]
+        assert drawn in region["value"]["sequence"]
+
+
+def test_a_keyframe_behind_the_end_is_about_the_last_picture(client: TestClient) -> None:
+    drawn = keyframe(FRAMES + 5, ball_box(FRAMES - 1))
+    (region,) = answered(client, moving_box(drawn))
+    assert drawn in region["value"]["sequence"]
+    assert overlap(region, FRAMES - 2) > 0.7
