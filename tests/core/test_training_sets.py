@@ -310,3 +310,27 @@ def test_the_split_command_keeps_the_format(tmp_path: Path) -> None:
         6,
         0,
     ]
+
+
+def test_mapped_classes_leave_no_trace_of_the_old_ones(tmp_path: Path) -> None:
+    coco = labels(tmp_path / "coco.json", NAMES)
+    flags = ["--map", "car,truck=vehicle", "--out", str(tmp_path / "v.json")]
+    assert main(["convert", str(coco), "--to", "coco", *flags]) == 0
+    data = json.loads((tmp_path / "v.json").read_text())
+    assert data["categories"] == [{"id": 1, "name": "vehicle"}]
+    assert {record["category_id"] for record in data["annotations"]} == {1}
+
+
+def test_labels_of_any_format_can_be_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    coco = labels(tmp_path / "coco.json", NAMES[:3])
+    images = photos(tmp_path / "photos", NAMES[:2])
+    assert main(["convert", str(coco), "--to", "cvat", "--out", str(tmp_path / "a.xml")]) == 0
+    assert main(["preview", str(tmp_path / "a.xml"), "--images", str(images)]) == 1
+    assert "1 image could not be read, such as a/2.jpg" in capsys.readouterr().err
+    page = (tmp_path / "a-preview/report.html").read_text()
+    assert "a/0.jpg" in page
+    assert "truck" in page
+    with PIL.Image.open(tmp_path / "a-preview/contact-sheet.png") as sheet:
+        assert sheet.width > SIZE[1]

@@ -102,7 +102,7 @@ def convert_from_flags(
     from premask.datasets.splitting import Split
     from premask.labels.class_list import ClassList
 
-    classes = ClassList.of(options.classes).names if options.classes else ()
+    classes = ClassList.of(options.classes) if options.classes else ClassList()
     parts = None
     if split:
         parts = Split.of(split, by=options.by, stratified=options.stratify, seed=options.seed)
@@ -111,13 +111,14 @@ def convert_from_flags(
         out=options.out,
         copy=options.copy,
         selection=Selection(
-            classes=classes,
+            classes=classes.names,
             renamed=class_map(options.map),
             min_area=options.min_area,
             crowds=options.crowds == "keep",
             empty=options.empty == "keep",
         ),
         split=parts,
+        ids=classes.ids,
     )
     line = ProgressLine()
     try:

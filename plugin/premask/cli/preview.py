@@ -12,8 +12,15 @@ from premask.terminal.screen import counted, printable
 
 def add_command(commands: Commands) -> None:
     """Describe the command's flags."""
-    preview = commands.add_parser("preview", help="make a contact sheet and a report of results")
-    preview.add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    preview = commands.add_parser("preview", help="make a contact sheet and a report of labels")
+    preview.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="folders of results, or labels of any format",
+    )
+    preview.add_argument("--images", type=Path, metavar="DIR", help="where the labels' images are")
     preview.add_argument(
         "--root",
         type=Path,
@@ -27,10 +34,14 @@ def _preview(options: argparse.Namespace) -> int:
     # Here, so that the other commands start without what draws.
     from premask.report.clip_preview import has_clips
     from premask.report.preview import preview, require_images
+    from premask.runs.folder_state import has_state
 
-    clips = all(has_clips(folder) for folder in options.folders)
-    missing = [name for folder in options.folders for name in require_images(folder, options.root)]
-    for path in preview(options.folders, root=options.root):
+    labels = [path for path in options.folders if not (has_state(path) or has_clips(path))]
+    folders = [path for path in options.folders if path not in labels]
+    unread = [name for path in labels for name in _preview_labels(path, options.images)]
+    clips = all(has_clips(folder) for folder in folders)
+    missing = [name for folder in folders for name in require_images(folder, options.root)]
+    for path in preview(folders, root=options.root):
         print(path)
     if missing:
         things = counted(len(missing), "video" if clips else "image")
@@ -39,4 +50,21 @@ def _preview(options: argparse.Namespace) -> int:
             "--root DIR says where they are, if they were moved.",
             file=sys.stderr,
         )
-    return 1 if missing else 0
+    return 1 if missing or unread else 0
+
+
+def _preview_labels(path: Path, images: Path | None) -> list[str]:
+    """Draw labels of any format, beside them; the images that could not be read."""
+    from premask.datasets.reading import read
+    from premask.report.labels_preview import preview_labels
+
+    written, unread = preview_labels(read(path, images), path.with_name(f"{path.stem}-preview"))
+    for page in written:
+        print(page)
+    if unread:
+        print(
+            f"premask: {counted(len(unread), 'image')} could not be read, such as "
+            f"{printable(unread[0])}. --images DIR says where they are.",
+            file=sys.stderr,
+        )
+    return unread

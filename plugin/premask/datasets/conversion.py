@@ -21,8 +21,9 @@ from premask.decoding import is_turned
 from premask.errors import Cancelled, InvalidSetting
 from premask.files import write_atomically
 from premask.images import Image
+from premask.labels.coco_ids import CocoIds
 from premask.labels.formats import DatasetFormat, formats_of
-from premask.labels.numbering import Stems
+from premask.labels.numbering import Stems, numbered
 from premask.masks import Size
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
@@ -34,7 +35,8 @@ class Conversion:
     """What is wanted: a format, a place, which of the labels, in which parts, with which images.
 
     Without a `split` the labels go to `out`, a file or a folder as the format is; with one `out` is
-    a folder. `copy` is one of `COPY_MODES`.
+    a folder. `copy` is one of `COPY_MODES`. `ids` are those of a person's COCO file; by default they
+    are the dataset's own, unless its classes change.
     """
 
     format: str
@@ -42,6 +44,7 @@ class Conversion:
     selection: Selection = field(default_factory=Selection)
     split: Split | None = None
     copy: str = "none"
+    ids: CocoIds | None = None
 
     @property
     def is_set(self) -> bool:
@@ -119,7 +122,7 @@ class _Work:
     def __init__(
         self, dataset: Dataset, conversion: Conversion, cancel: threading.Event | None
     ) -> None:
-        (self._form, *others) = formats_of([conversion.format], ids=dataset.ids)
+        (self._form, *others) = formats_of([conversion.format], ids=conversion.ids)
         if others or (conversion.split and not isinstance(self._form, DatasetFormat)):
             raise InvalidSetting(f"'{conversion.format}' is no format of a dataset in parts.")
         if conversion.copy not in COPY_MODES:
@@ -146,6 +149,7 @@ class _Work:
         known = (selection.class_name(name) for name in self._dataset.classes)
         found = sorted(set().union(*labels.values()))
         outcome.classes = selection.classes or tuple(dict.fromkeys((*filter(None, known), *found)))
+        (self._form,) = formats_of([self._wanted.format], ids=self._ids())
         outcome.parts = {part: PartCounts() for part in self._parts}
         for name, part in self.part_of.items():
             counts = outcome.parts[part]
@@ -243,6 +247,15 @@ class _Work:
                 yield replace(one, image=image)
                 if counter is not None:
                     counter.count()
+
+    def _ids(self) -> CocoIds | None:
+        """The ids that a COCO file is written with; changed classes are counted anew."""
+        selection, known = self._wanted.selection, self._dataset.ids
+        if self._wanted.ids is not None or known is None:
+            return self._wanted.ids
+        if selection.classes or selection.renamed:
+            return replace(known.fresh(), categories=numbered(self.outcome.classes))
+        return known
 
     def _names_in(self, part: str) -> Iterator[str]:
         return (name for name, own in self.part_of.items() if own == part)
