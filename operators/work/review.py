@@ -12,7 +12,8 @@ from fiftyone import ViewField
 
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting
-from premask.evaluation.metrics import disagreement, doubt_of_edges, doubt_of_scores
+from premask.evaluation.comparison import disagreement
+from premask.evaluation.metrics import doubt_of_edges, doubt_of_scores
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 from ..dataset.chosen_images import dataset_of

@@ -11,8 +11,9 @@ import PIL.Image
 import pytest
 
 import premask
-from premask import compare
+from premask import Annotation, compare
 from premask.cli import main
+from premask.evaluation.comparison import disagreement
 from tests.core.coco_sample import unpack
 from tests.core.two_sides import FOUND, SIZE, TRUE, photo, square, thing
 
@@ -47,6 +48,18 @@ def test_partners_of_the_same_class_come_before_better_ones_of_another() -> None
     (image,) = compare(one, other).images
     assert [couple.other.label for couple in image.agreed] == ["cat"]
     assert [row.label for row in image.others_alone] == ["dog"]
+
+
+def test_the_doubt_of_the_review_queue_is_the_worst_objects() -> None:
+    one, other = thing("cat", square(0, 0)), thing("cat", square(5, 0))
+    third = disagreement([one], [other])
+    assert third == pytest.approx(1 - 50 / 150)
+    assert disagreement([one, other], [other]) == pytest.approx(third)
+    assert disagreement([one], []) == disagreement([], [one]) == 1
+    assert disagreement([], []) == 0
+    box = Annotation(label="cat", box_xyxy=(0, 0, 10, 10))
+    assert disagreement([one], [box]) == 0
+    assert disagreement([one, other], [box]) == pytest.approx(third)
 
 
 def test_labels_are_equal_to_themselves(tmp_path: Path) -> None:
@@ -119,3 +132,39 @@ def test_errors_are_one_line(files: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["compare", str(files / "few.json"), str(files / "true.json")]) == 2
     assert "--common" in capsys.readouterr().err
     assert main(["compare", str(files / "few.json"), str(files / "true.json"), "--common"]) == 0
+
+
+def test_masks_are_compared_with_masks_and_boxes_with_what_there_is() -> None:
+    mask, beside = thing("cat", square(0, 0)), thing("cat", square(0, 9))
+    box = Annotation(label="cat", box_xyxy=(1, 0, 11, 10))
+    result = compare([photo("a.png", mask, beside)], [photo("a.png", box)])
+    (couple,) = result.images[0].agreed
+    assert couple.iou == pytest.approx(90 / 110)
+    assert result.totals["only one"] == 1
+    assert result.notes == ["1 objects have no mask: of these boxes are compared."]
+
+
+@pytest.mark.parametrize("form", ["yolo", "label-studio", "png-classes", "coco-polygons"])
+def test_any_format_is_compared_with_any_other(form: str, files: Path) -> None:
+    """YOLO and PNG need the images; Label Studio does not tell the size of one without regions."""
+    photos, labels = files / "photos", files / "labels"
+    for name in ("b.png", "c.png"):
+        (photos / name).write_bytes((photos / "a.png").read_bytes())
+    written = TRUE[:2] if form == "png-classes" else TRUE
+    premask.write(
+        written, form, labels if form in ("yolo", "png-classes") else labels / "labels.json"
+    )
+    path = labels if form in ("yolo", "png-classes") else labels / "labels.json"
+    totals = compare(path, files / "true.json", photos, common_only=True).totals
+    assert totals["both"] == 3
+    assert totals["only one"] == totals["only other"] == 0
+    assert totals["mean IoU"] > 0.9
+
+
+def test_where_one_side_has_no_classes_they_play_no_part(files: Path) -> None:
+    premask.write(TRUE[:2], "png-masks", files / "masks")
+    for name in ("b.png", "c.png"):
+        (files / "photos" / name).write_bytes((files / "photos" / "a.png").read_bytes())
+    result = compare(files / "masks", files / "true.json", files / "photos", common_only=True)
+    assert (result.totals["both"], result.totals["of another class"]) == (3, 0)
+    assert [row["class"] for row in result.classes] == ["object"]

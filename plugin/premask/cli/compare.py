@@ -34,6 +34,7 @@ def _compare(options: argparse.Namespace) -> int:
         result = compare(
             options.one,
             options.other,
+            options.images,
             iou=options.iou,
             common_only=options.common,
             on_progress=line,

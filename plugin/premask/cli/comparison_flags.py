@@ -20,7 +20,7 @@ def add_comparison_flags(command: argparse.ArgumentParser) -> None:
     add("--common", action="store_true", help="leave out images that only one side has")
     add("--json", action="store_true", help="print everything as JSON, for programs")
     add("--out", type=Path, metavar="DIR", help="write a report with pictures into this folder")
-    add("--images", type=Path, metavar="DIR", help="where the images are, for the pictures")
+    add("--images", type=Path, metavar="DIR", help="where the images are, for pictures and sizes")
     add("--worst", type=int, default=100, metavar="N", help="so many images (%(default)s)")
 
 

@@ -43,6 +43,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         result = evaluate(
             options.one,
             options.other,
+            options.images,
             kind=options.kind,
             iou=options.iou,
             boundaries=options.boundaries,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from premask.datasets.image_files import Images
 from premask.datasets.image_pairs import pair_images, tables_of
 from premask.datasets.label_set import Source, read_label_set
 from premask.datasets.matched_images import MatchedImage, matched_images
 from premask.errors import InvalidSetting
 from premask.evaluation.comparison import ComparedTables, compare_tables
-from premask.evaluation.overlaps import BOX, MASK, overlaps
+from premask.evaluation.overlaps import EITHER, overlaps
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 Row = dict[str, Any]
@@ -46,6 +47,7 @@ class Differences:
 def compare(
     one: Source,
     other: Source,
+    images: Images | None = None,
     *,
     iou: float = 0.5,
     common_only: bool = False,
@@ -58,28 +60,26 @@ def compare(
     """
     if not 0 < iou <= 1:
         raise InvalidSetting(f"An IoU is more than 0 and at most 1; got {iou}.")
-    others = read_label_set(other)
-    ones = read_label_set(one, truth=others)
+    others = read_label_set(other, images)
+    ones = read_label_set(one, images, truth=others)
     pairs = pair_images(ones, others, common_only=common_only)
     classes = {label: place for place, label in enumerate(others.classes)}
     table, other_table = tables_of(pairs, classes)
-    by_mask = table.all_have_masks and other_table.all_have_masks
     counter = ProgressCounter(total=len(pairs), on_progress=on_progress)
-    met = overlaps(
-        table, other_table, by=MASK if by_mask else BOX, least=iou, on_image=counter.count
-    )
+    met = overlaps(table, other_table, by=EITHER, least=iou, on_image=counter.count)
     compared = compare_tables(table, other_table, met)
     names = list(classes)
-    images = matched_images(pairs, compared, names)
+    matched = matched_images(pairs, compared, names)
+    unmasked = sum(mask is None for mask in (*table.masks, *other_table.masks))
     return Differences(
         one=ones.source,
         other=others.source,
-        totals=_totals(compared, images),
+        totals=_totals(compared, matched),
         classes=_class_rows(compared, names),
         labels=names,
         confusion=compared.confusion(len(names)).tolist(),
-        notes=[] if by_mask else ["Not all objects have a mask: only boxes are compared."],
-        images=images,
+        notes=[f"{unmasked:,} objects have no mask: of these boxes are compared."] * bool(unmasked),
+        images=matched,
     )
 
 

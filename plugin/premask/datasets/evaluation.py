@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from premask.datasets.image_files import Images
 from premask.datasets.image_pairs import ImagePair, pair_images, tables_of
 from premask.datasets.label_set import LabeledImage, Source, read_label_set
 from premask.datasets.matched_images import MatchedImage, matched_images
@@ -17,7 +18,7 @@ from premask.errors import InvalidSetting
 from premask.evaluation.comparison import compare_tables
 from premask.evaluation.mattes import connectivity_error, gradient_error
 from premask.evaluation.metrics import mse, sad
-from premask.evaluation.overlaps import BOX, MASK, mask_ious, overlaps
+from premask.evaluation.overlaps import EITHER, mask_ious, overlaps
 from premask.evaluation.panoptic import PanopticQuality
 from premask.evaluation.phrases import LEAST_SCORE, PhraseCounts
 from premask.evaluation.semantic import PixelConfusion
@@ -69,6 +70,7 @@ class Evaluation:
 def evaluate(
     found: Source,
     truth: Source,
+    images: Images | None = None,
     *,
     kind: str = "objects",
     iou: float = 0.5,
@@ -77,6 +79,8 @@ def evaluate(
     on_progress: ProgressWatcher | None = None,
 ) -> Evaluation:
     """Measure labels with true ones; both are files, folders or `Labeled`s.
+
+    Formats that don't tell how large their images are, such as YOLO, need the `images`.
 
     `kind` says what they are: "objects"; "panoptic", objects that share no pixel; "semantic", maps
     of classes; "phrases", what was looked for and may not be there. Where both sides have mattes,
@@ -87,8 +91,8 @@ def evaluate(
         raise InvalidSetting(f"There is no evaluation of '{kind}'. There are: {', '.join(KINDS)}.")
     if not 0 < iou <= 1:
         raise InvalidSetting(f"An IoU is more than 0 and at most 1; got {iou}.")
-    true_set = read_label_set(truth)
-    found_set = read_label_set(found, truth=true_set)
+    true_set = read_label_set(truth, images)
+    found_set = read_label_set(found, images, truth=true_set)
     pairs = pair_images(found_set, true_set, common_only=common_only)
     result = Evaluation(
         kind=kind, found=found_set.source, truth=true_set.source, image_count=len(pairs)
@@ -128,8 +132,7 @@ def _add_images(
 ) -> None:
     """Which objects of each image have no partner, for kinds whose numbers don't say."""
     found, true = tables_of(pairs, classes)
-    by = MASK if found.all_have_masks and true.all_have_masks else BOX
-    compared = compare_tables(found, true, overlaps(found, true, by=by, least=iou))
+    compared = compare_tables(found, true, overlaps(found, true, by=EITHER, least=iou))
     result.images = matched_images(pairs, compared, list(classes))
 
 

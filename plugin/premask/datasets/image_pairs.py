@@ -9,6 +9,9 @@ from premask.datasets.label_set import LabeledImage, LabelSet
 from premask.errors import InvalidSetting
 from premask.evaluation.objects import ObjectTable, TableBuilder
 
+NO_CLASS = "object"
+"""What all objects are called where one side does not say what they are."""
+
 ImagePair = tuple[LabeledImage, LabeledImage]
 
 
@@ -37,6 +40,7 @@ def pair_images(ones: LabelSet, others: LabelSet, *, common_only: bool = False) 
     ]
     for one, other in pairs:
         _require_same_size(one, other)
+    _level_classes(pairs)
     return pairs
 
 
@@ -88,12 +92,22 @@ def _require_none(missing: list[str], source: str, other: str) -> None:
 
 
 def _require_same_size(one: LabeledImage, other: LabeledImage) -> None:
-    if one.size_hw != other.size_hw:
+    # Some formats, such as Label Studio's tasks without a region, don't tell the size.
+    if one.size_hw != other.size_hw and (0, 0) not in (one.size_hw, other.size_hw):
         (height, width), (other_height, other_width) = one.size_hw, other.size_hw
         raise InvalidSetting(
             f"'{one.name}' has {width} x {height} pixels on one side and {other_width} x "
             f"{other_height} on the other. Was it turned upright, or scaled, on one side only?"
         )
+
+
+def _level_classes(pairs: list[ImagePair]) -> None:
+    """Take all classes away where one side has none, as in folders of masks."""
+    for side in zip(*pairs, strict=True):
+        labels = {row.label for image in side for row in image.rows}
+        if labels == {""}:
+            for image in (image for pair in pairs for image in pair):
+                image.rows = [row._replace(label=NO_CLASS) for row in image.rows]
 
 
 def _some(names: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from premask.annotations import Labeled
+from premask.datasets.image_files import Images
 from premask.datasets.reading import read
 from premask.errors import InvalidMask, InvalidSetting
 from premask.evaluation.objects import TableRow
@@ -49,8 +50,13 @@ class LabelSet:
     """A list of results says nothing of images without any: they were looked at, too."""
 
 
-def read_label_set(source: Source, *, truth: LabelSet | None = None) -> LabelSet:
-    """Read one side; a list of results takes the names of images and classes from the truth."""
+def read_label_set(
+    source: Source, images: Images | None = None, *, truth: LabelSet | None = None
+) -> LabelSet:
+    """Read one side; a list of results takes the names of images and classes from the truth.
+
+    Formats that don't tell how large their images are need the `images`.
+    """
     if not isinstance(source, (str, Path)):
         return _from_labeled(source, "labels")
     path = Path(source)
@@ -59,7 +65,7 @@ def read_label_set(source: Source, *, truth: LabelSet | None = None) -> LabelSet
         return _from_results(data, path, truth)
     if isinstance(data, dict) and {"images", "annotations", "categories"} <= data.keys():
         return _from_coco(data, path)
-    return _from_labeled(read(path), str(path))
+    return _from_labeled(read(path, images), str(path))
 
 
 def _from_labeled(labeled: Iterable[Labeled], source: str) -> LabelSet:

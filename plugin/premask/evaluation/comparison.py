@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from premask.annotations import Annotation
 from premask.evaluation.objects import Flags, Floats, ObjectTable, Places
-from premask.evaluation.overlaps import Overlaps
+from premask.evaluation.overlaps import Overlaps, mask_ious
+from premask.shaping.overlap import best_overlaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,3 +95,19 @@ def compare_tables(ones: ObjectTable, others: ObjectTable, pairs: Overlaps) -> C
         ious=ious,
         ignored=ignored & (partners < 0),
     )
+
+
+def disagreement(annotations: Sequence[Annotation], others: Sequence[Annotation]) -> float:
+    """How far the object that fits worst is from an IoU of 1 with its best match on the other side.
+
+    1 if one side has an object that the other has nothing for; 0 if both have none.
+    """
+    masks = [found.mask for found in annotations]
+    other_masks = [found.mask for found in others]
+    if None in masks or None in other_masks:
+        matches = (*best_overlaps(annotations, others), *best_overlaps(others, annotations))
+        return 1 - float(min(matches, default=1.0))
+    if not masks or not other_masks:
+        return float(bool(masks or other_masks))
+    ious = mask_ious(masks, other_masks)
+    return 1 - float(min(ious.max(axis=0).min(), ious.max(axis=1).min()))

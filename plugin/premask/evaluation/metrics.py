@@ -15,7 +15,6 @@ from premask.errors import InvalidMask
 from premask.geometry import hull
 from premask.masks import Mask, Matte, Size
 from premask.shaping.morphology import grow, shrink
-from premask.shaping.overlap import best_overlaps
 
 BOUNDARY_SHARE = 0.02
 """Of the image's diagonal: how wide the compared edges are (Cheng et al., Boundary IoU, 2021)."""
@@ -133,15 +132,6 @@ def doubt_of_edges(annotations: Sequence[Annotation]) -> float | None:
     """How far the least stable mask is from 1; None where there is no mask."""
     masks = [found.mask for found in annotations if found.mask is not None]
     return 1 - min(map(stability, masks)) if masks else None
-
-
-def disagreement(annotations: Sequence[Annotation], others: Sequence[Annotation]) -> float:
-    """How far the object that fits worst is from an IoU of 1 with its best match on the other side.
-
-    1 if one side has an object that the other has nothing for; 0 if both have none.
-    """
-    matches = (*best_overlaps(annotations, others), *best_overlaps(others, annotations))
-    return 1 - float(min(matches, default=1.0))
 
 
 def _share(part: float, whole: float) -> float:

@@ -13,7 +13,8 @@ from premask.evaluation.metrics import boundary, boundary_width
 from premask.evaluation.objects import Flags, Floats, ObjectTable, Places
 from premask.masks import Mask
 
-BOX, MASK = "box", "mask"
+BOX, MASK, EITHER = "box", "mask", "either"
+"""What is compared; `EITHER` is masks where both objects have one, and boxes otherwise."""
 
 
 class Overlaps(NamedTuple):
@@ -57,15 +58,23 @@ def overlaps(
             on_image()
         if first == last or true_first == true_last:
             continue
-        crowds = true.crowds[true_first:true_last].tolist()
-        if by == BOX:
-            boxes = found.boxes_xywh[first:last], true.boxes_xywh[true_first:true_last]
-            ious = np.asarray(coco_mask.iou(*boxes, crowds))
-        else:
-            ious = mask_ious(found.masks[first:last], true.masks[true_first:true_last], crowds)
+        ious = _ious(found, true, slice(first, last), slice(true_first, true_last), by)
         rows, columns = np.nonzero(ious >= least)
         parts.append(Overlaps(rows + first, columns + true_first, ious[rows, columns]))
     return joined(parts)
+
+
+def _ious(found: ObjectTable, true: ObjectTable, ones: slice, others: slice, by: str) -> Floats:
+    crowds = true.crowds[others].tolist()
+    masks, truths = found.masks[ones], true.masks[others]
+    if by == MASK or (by == EITHER and None not in masks and None not in truths):
+        return mask_ious(masks, truths, crowds)
+    of_boxes = np.asarray(coco_mask.iou(found.boxes_xywh[ones], true.boxes_xywh[others], crowds))
+    if by == BOX:
+        return of_boxes
+    masked = [mask is not None for mask in masks]
+    both = np.outer(masked, [mask is not None for mask in truths])
+    return np.where(both, mask_ious(masks, truths, crowds), of_boxes)
 
 
 def mask_ious(
