@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from itertools import islice
@@ -31,9 +32,15 @@ from premask import (
     track,
 )
 from premask.cli import main
-from premask.errors import PremaskError, UnreadableVideo, UnsupportedPrompt
+from premask.errors import Cancelled, PremaskError, UnreadableVideo, UnsupportedPrompt
 from premask.images import Image
+from premask.labels.formats import clip_formats_of
 from premask.labels.ytvis import read_ytvis
+from premask.recipes.recipe import recipe_of
+from premask.runs.clips.clip_job import ClipJob, track_into_folder
+from premask.runs.clips.clip_task import ClipTask
+from premask.runs.progress import Progress
+from premask.video.frames import open_video
 from tests.clips import Rgb, write_clip
 
 SIZE_HW = (96, 128)
@@ -359,6 +366,29 @@ def test_an_unusable_wish_takes_no_results_away(
     assert run(clip, "--out", tmp_path, "--from", "soon") == 2
     assert run(clip, "--out", tmp_path, "--from", "3s", "--to", "2s") == 2
     assert run(clip, "--out", tmp_path, "--format", "ytviss") == 2
+
+
+def test_a_run_that_was_cancelled_goes_on_inside_the_clip(clip: Path, tmp_path: Path) -> None:
+    cancel, told = threading.Event(), list[Progress]()
+
+    def watch(progress: Progress) -> None:
+        told.append(progress)
+        if len(told) == 5:
+            cancel.set()
+
+    job = ClipJob(
+        tasks=[ClipTask(video=open_video(clip), recipe=recipe_of("follow"), prompts=at(0))],
+        folder=tmp_path,
+        formats=clip_formats_of(["ytvis"]),
+    )
+    with pytest.raises(Cancelled, match="after 5 frames"):
+        track_into_folder(job, ModelPool(device="cpu"), watch, cancel)
+    assert told[-1].total == COUNT
+    assert not (tmp_path / "ytvis.json").exists()
+    pool = CountingPool()
+    outcome = track_into_folder(job, pool)
+    assert pool.looked_at == [f"{number:02}" for number in range(5, COUNT)]
+    assert [(row.frames, row.tracks) for row in outcome.rows] == [(COUNT, 1)]
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -20,8 +20,8 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 OF_A_VIDEO = (
-    "it is a video, and premask annotates images. Take its frames first, such as with: "
-    "ffmpeg -i VIDEO FOLDER/%06d.png"
+    "it is a video. To follow objects through it: premask track VIDEO. To annotate its frames each "
+    "by itself, take them out first: ffmpeg -i VIDEO FOLDER/%06d.png"
 )
 
 

@@ -149,6 +149,13 @@ class Video:
         for start in reversed(range(0, len(indices), count)):
             yield from reversed(list(self.frames_at(indices[start : start + count])))
 
+    def indices(self, span: Span, last: int) -> Sequence[int]:
+        """The frames of the span up to the index `last`; decoded only if they have to be chosen."""
+        if span == Span():
+            count = self.header.frame_count if self.header.is_count_exact else last + 1
+            return range(min(last + 1, count))
+        return [index for index, _ in self.stamps(span, last)]
+
     def stamps(self, span: Span, last: int) -> list[tuple[int, float]]:
         """Index and time of each frame of the span up to the index `last`; no pixels are made."""
         chosen, stamps, is_over = span.chooser(), list[tuple[int, float]](), False

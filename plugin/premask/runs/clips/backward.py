@@ -30,8 +30,8 @@ class BackwardPass:
         if not self._starts or not self._task.stage.both_ways:
             return
         top = max(self._starts) if self._last is None else self._last - 1
-        indices = [index for index, _ in self._task.video.stamps(self._task.span, top)]
-        if not indices or indices == [top]:
+        indices = self._task.video.indices(self._task.span, top)
+        if not indices or indices[0] == top:
             return
         lowest = indices[0]
         for frame in self._task.video.frames_down(indices):

@@ -116,44 +116,50 @@ def _is_done(
     cancel: threading.Event,
 ) -> bool:
     """Whether there is something to show of the clip."""
-    started = time.monotonic()
+    name = task.video.name
     try:
-        with closing(work.run()) as steps:
-            for step in steps:
-                if on_progress is not None:
-                    seconds = time.monotonic() - started
-                    total = None if step.total is None else max(step.total, step.done)
-                    on_progress(
-                        Progress(
-                            done=step.done,
-                            failed=len(outcome.failures),
-                            total=total,
-                            seconds=seconds,
-                            reused=step.reused,
-                            thing="frames",
-                        )
-                    )
-                if cancel.is_set():
-                    raise Cancelled(
-                        f"Stopped in '{task.video.name}' after {step.done} frames, as asked. What "
-                        "is done is kept, and the next run goes on there."
-                    )
+        _run(name, work, len(outcome.failures), on_progress, cancel)
     except Cancelled:
         raise
     except PremaskError as error:
-        outcome.failures[task.video.name] = error
+        outcome.failures[name] = error
         return False
     except Exception as error:
         failed = ModelFailed(
-            f"The recipe '{task.recipe.name}' failed on {task.video.name!r}: "
-            f"{type(error).__name__}: {error}. The other clips are not affected."
+            f"The recipe '{task.recipe.name}' failed on {name!r}: {type(error).__name__}: {error}. "
+            "The other clips are not affected."
         )
         failed.__cause__ = error
-        outcome.failures[task.video.name] = failed
+        outcome.failures[name] = failed
         return False
     if work.error is not None:
-        outcome.failures[task.video.name] = work.error
+        outcome.failures[name] = work.error
     return True
+
+
+def _run(
+    name: str,
+    work: ClipWork,
+    failed: int,
+    on_progress: ProgressWatcher | None,
+    cancel: threading.Event,
+) -> None:
+    """Do the work on a clip, and tell how many of its frames are done."""
+    started = time.monotonic()
+    with closing(work.run()) as steps:
+        for step in steps:
+            if on_progress is not None:
+                progress = Progress(
+                    done=step.done,
+                    failed=failed,
+                    total=None if step.total is None else max(step.total, step.done),
+                    seconds=time.monotonic() - started,
+                    reused=step.reused,
+                    thing="frames",
+                )
+                on_progress(progress)
+            if cancel.is_set():
+                raise Cancelled(f"Stopped in '{name}' after {step.done} frames, as asked.")
 
 
 def _row(task: ClipTask, work: ClipWork, seconds: float) -> ClipRow:

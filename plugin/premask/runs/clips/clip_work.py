@@ -158,12 +158,11 @@ def _require_frames(task: ClipTask) -> None:
     """`UnsupportedPrompt` for frames that the clip does not have, or that are not looked at."""
     if not task.pointing:
         return
-    last = max(task.pointing)
-    there = task.video.stamps(task.span, last)
-    missing = sorted(set(task.pointing) - {index for index, _ in there})
+    there = task.video.indices(task.span, max(task.pointing))
+    missing = sorted(set(task.pointing) - set(there))
     if missing:
-        ends = f"its last one is {there[-1][0]}" if there else "there is none"
+        last = f"the last one up to there is {there[-1]}" if there else "it has none"
         raise UnsupportedPrompt(
-            f"'{task.video.name}' has no frame {missing[0]} among those that are looked at: {ends} "
-            f"up to there. Frames are counted from 0; --from, --to and --fps leave some out."
+            f"'{task.video.name}' has no frame {missing[0]} to point at: {last}. They are counted "
+            "from 0, and a range and a rate (--from, --to, --fps) leave some out."
         )
