@@ -51,7 +51,7 @@ button { font: inherit; color: inherit; background: none; border: 0; padding: 0;
 .bar i { display: block; height: 100%; min-width: 2px; border-radius: .25rem;
   background: var(--bar); }
 .swatch { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; }
-.shown { display: flex; gap: 1rem; margin: 2rem 0 .75rem; min-height: 1.5rem; }
+.shown { display: flex; align-items: baseline; gap: 1rem; margin: 2rem 0 .75rem; min-height: 1.5rem; }
 .pages { display: flex; flex-wrap: wrap; gap: .25rem .8rem; margin: 1.5rem 0; }
 .pages a { color: var(--accent); }
 .pages [aria-current] { color: inherit; font-weight: 700; text-decoration: none; }
@@ -118,7 +118,10 @@ function show() {
     row.classList.toggle("other", !visible(row.dataset.label));
   for (const button of all(".labels button"))
     button.setAttribute("aria-pressed", chosen.has(button.dataset.label));
-  const shown = all(".image:not([hidden])").length;
+  // What failed has no picture. It is shown where nothing narrower is asked for.
+  const failures = document.querySelector("#failures");
+  if (failures) failures.hidden = chosen.size > 0 || only === "empty";
+  const shown = all(only === "failed" ? ".failures li" : ".image:not([hidden])").length;
   document.querySelector("#shown").textContent = shown === 1 ? "1 image" : `${shown} images`;
   reset.hidden = !chosen.size && !only;
 }
@@ -126,11 +129,14 @@ for (const button of all(".labels button"))
   button.addEventListener("click", () => {
     const label = button.dataset.label;
     chosen.delete(label) || chosen.add(label);
+    // Images that have a label are neither empty nor failed.
+    if (only !== "unsure") only = "";
     show();
   });
 for (const button of all("[data-only]"))
   button.addEventListener("click", () => {
     only = only === button.dataset.only ? "" : button.dataset.only;
+    if (only !== "unsure") chosen.clear();
     show();
   });
 reset.addEventListener("click", () => { chosen.clear(); only = ""; show(); });
