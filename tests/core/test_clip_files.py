@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from labelformat.formats import (
     YouTubeVISInstanceSegmentationTrackInput,
     YouTubeVISInstanceSegmentationTrackOutput,
@@ -321,6 +323,30 @@ def test_crowds_are_regions_that_mots_ignores(tmp_path: Path) -> None:
     assert line.startswith("0 10000 10 5 7 ")
     (clip,) = read_mots(tmp_path)
     assert areas(clip) == [{0: 8}]
+
+
+@given(seed=st.integers(0, 2**32))
+def test_mots_has_the_objects_on_top_that_davis_has(
+    seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also where objects hide each other whole, and where two are equally large."""
+    random = np.random.default_rng(seed)
+    annotations = []
+    for track in range(1, 6):
+        pixels = random.random(SIZE_HW) < random.choice([0.05, 0.5, 1.0])
+        mask = Mask.from_array(pixels)
+        annotations.append(
+            Annotation(label="noise", box_xyxy=mask.box_xyxy, mask=mask, track=track)
+        )
+    clip = clip_of(labeled("a.mp4", 0, None, *annotations))
+    folder = tmp_path_factory.mktemp("clips")
+    write_mots([clip], folder / "mots")
+    write_davis([clip], folder / "davis")
+    read = [
+        {found.track: found.mask for frame in one.frames for found in frame.annotations}
+        for one in (*read_mots(folder / "mots"), *read_davis(folder / "davis"))
+    ]
+    assert read[0] == read[1]
 
 
 def test_the_tenth_class_is_not_the_ignored_one(tmp_path: Path) -> None:

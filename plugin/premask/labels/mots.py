@@ -23,7 +23,6 @@ from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import list_in, number_in, read_json
 from premask.labels.numbering import number_new, numbered
 from premask.masks import Mask, Size
-from premask.shaping.maps import masks_from_number_map, number_map
 from premask.video.frames import frame_name
 
 LEGEND_NAME = "clips.json"
@@ -76,10 +75,8 @@ def _lines(
 ) -> Iterator[str]:
     own = [objects.of(annotation) for annotation in labeled.annotations]
     annotations = dict(zip(own, labeled.annotations, strict=True))
-    size_hw = labeled.image.size_hw
-    pixels = number_map(labeled.annotations, own, size_hw, highest=objects.largest)
     ignored = []
-    for number, mask in masks_from_number_map(pixels).items():
+    for number, mask in sorted(_on_top(annotations).items()):
         if annotations[number].crowd:
             ignored.append(mask)
         else:
@@ -87,6 +84,19 @@ def _lines(
             yield _line(labeled, class_id * OBJECTS + number, class_id, mask)
     if ignored:
         yield _line(labeled, IGNORED * OBJECTS, IGNORED, ignored[0].union(*ignored[1:]))
+
+
+def _on_top(annotations: Mapping[int, Annotation]) -> dict[int, Mask]:
+    """What can be seen of each object if the smaller ones lie on the larger ones."""
+    masks = {number: found.mask for number, found in annotations.items() if found.mask is not None}
+    seen: dict[int, Mask] = {}
+    covered: Mask | None = None
+    for number, mask in sorted(masks.items(), key=lambda item: item[1].area):
+        visible = mask if covered is None else mask.difference(covered)
+        covered = mask if covered is None else covered.union(mask)
+        if visible.area:
+            seen[number] = visible
+    return seen
 
 
 def _line(labeled: Labeled, object_id: int, class_id: int, mask: Mask) -> str:
