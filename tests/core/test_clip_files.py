@@ -32,6 +32,7 @@ from premask.labels.clip_frames import Frames
 from premask.labels.coco_clips import read_coco_clips
 from premask.labels.davis import read_davis, write_davis
 from premask.labels.mots import read_mots, write_mots
+from premask.labels.png import png_from_gray
 from premask.labels.ytvis import read_ytvis, write_ytvis
 from premask.masks import Mask
 from tests.golden.clips import GOLDEN_CLIPS, SIZE_HW, found, golden_clips, labeled
@@ -166,6 +167,8 @@ def test_a_test_set_without_annotations_is_clips_in_which_nothing_is(tmp_path: P
     ]
 
 
+AWAY = {"segmentations": [None, None]}
+
 BROKEN_YTVIS = {
     "no json": b"{",
     "a text": b'"clip"',
@@ -206,6 +209,18 @@ BROKEN_YTVIS = {
     ).encode(),
     "keyframes of lists": json.dumps(
         ytvis({"segmentations": [RING, None], "keyframes": [[]]})
+    ).encode(),
+    "frames of texts": json.dumps(
+        ytvis({"segmentations": [None] * 2}, frame_numbers=["a", 1])
+    ).encode(),
+    "frames without end": json.dumps(
+        ytvis({"segmentations": [None] * 2}, frame_numbers=[0, float("inf")])
+    ).encode(),
+    "frames beyond all": json.dumps(
+        ytvis({"segmentations": [None] * 2}, frame_numbers=[0, 2**70])
+    ).encode(),
+    "times that are none": json.dumps(
+        ytvis({"segmentations": [None] * 2}, times=[0, float("nan")])
     ).encode(),
     "results of numbers": b"[1, 2]",
     "results without a shape": b'[{"video_id": 1}]',
@@ -285,6 +300,9 @@ def test_many_objects_are_numbered_beyond_the_void(tmp_path: Path) -> None:
         write_mots([clip_of(*alone * 4)], tmp_path / "mots")
 
 
+PIXEL = png_from_gray(np.ones((1, 1), np.uint8))
+
+
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
@@ -293,6 +311,7 @@ def test_many_objects_are_numbered_beyond_the_void(tmp_path: Path) -> None:
         ({"meta.json": b"[]", "a/0.png": b""}, "meta.json"),
         ({"meta.json": b'{"videos": {"a": {"objects": {"x": {}}}}}'}, "meta.json"),
         ({"meta.json": b'{"videos": {"a": {"fps": "many"}}}'}, "meta.json"),
+        ({"a/99999999999999999999.png": PIXEL}, "no number of a frame"),
     ],
 )
 def test_broken_davis_is_an_error(files: dict[str, bytes], reason: str, tmp_path: Path) -> None:
@@ -380,6 +399,35 @@ def test_broken_mots_is_an_error_that_shows_the_line(line: str, tmp_path: Path) 
     (tmp_path / "a.txt").write_text(line + "\n", encoding="utf-8")
     with pytest.raises(PremaskError, match=r"a\.txt"):
         [list(clip.frames) for clip in read_mots(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    "legend",
+    [
+        "[]",
+        '{"classes": {"one": "cat"}, "clips": {}}',
+        '{"classes": {}, "clips": {"a": {"name": "a", "fps": 1, "width": 7}}}',
+        *(
+            '{"classes": {}, "clips": {"a": {"name": "a", "fps": 1, "width": 7, "height": 5, '
+            f'"frames": {frames}}}}}}}'
+            for frames in ("5", "[5]", '[["x", 0]]', "[[0, NaN]]")
+        ),
+    ],
+)
+def test_a_broken_legend_of_mots_is_an_error(legend: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("")
+    (tmp_path / "clips.json").write_text(legend)
+    with pytest.raises(PremaskError, match=r"clips\.json"):
+        list(read_mots(tmp_path))
+
+
+def test_names_in_a_legend_of_davis_lead_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "00000.png").write_bytes(PIXEL)
+    (tmp_path / "davis").mkdir()
+    (tmp_path / "davis" / "meta.json").write_text('{"videos": {"../elsewhere": {}}}')
+    (clip,) = read_davis(tmp_path / "davis")
+    assert list(clip.frames) == []
 
 
 def test_mots_of_another_clip_is_refused(tmp_path: Path) -> None:

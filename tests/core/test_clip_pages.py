@@ -218,6 +218,23 @@ def test_a_clip_of_nothing_and_one_without_times(tmp_path: Path, video: Video) -
     assert any(words.startswith("frame 19") and ":" not in words for words in page.words)
 
 
+@pytest.mark.parametrize("size_hw", [(0, 0), (2**40, 2**40)])
+def test_a_clip_of_an_impossible_size_has_no_film(
+    size_hw: tuple[int, int], tmp_path: Path, video: Video
+) -> None:
+    page = page_of(tmp_path, (replace(clip_of(), size_hw=size_hw), video), (clip_of(), video))
+    assert len(page.all("video")) == 1
+    assert any("the size must be at least" in words for words in page.words)
+
+
+def test_times_that_go_back_are_not_believed(tmp_path: Path, video: Video) -> None:
+    frames = [replace(one, time=1e300 - (one.frame or 0)) for one in clip_of().frames]
+    page = page_of(tmp_path, (replace(clip_of(), frames=frames), video))
+    (tmp_path / "film.webm").write_bytes(data_of(page.all("video")[0]["src"]))
+    times = [frame.time for frame in open_video(tmp_path / "film.webm").frames()]
+    assert times == pytest.approx([number / 24 for number in range(COUNT)], abs=0.002)
+
+
 @pytest.mark.parametrize("name", CLIP_FORMATS)
 def test_preview_shows_the_clips_in_a_folder(
     name: str, tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]

@@ -83,6 +83,4 @@ def test_spans_hold_the_frames_and_no_others(frames: set[int]) -> None:
     spans = list(spans_of(frames))
     held = [frame for span in spans for frame in range(span["start"], span["end"] + 1)]
     assert held == sorted(frames)
-    assert all(
-        one["end"] + 1 < other["start"] for one, other in itertools.pairwise(spans)
-    )
+    assert all(one["end"] + 1 < other["start"] for one, other in itertools.pairwise(spans))

@@ -13,6 +13,9 @@ from premask.labels.numbering import Stems
 MAX_FRAMES = 2**24
 """The most frames of a clip that are read: three days of video. More is a broken file."""
 
+MAX_NUMBER = 2**31
+"""Frames have smaller numbers than this, also in clips of which only some frames are labeled."""
+
 
 def frame_stem(labeled: Labeled) -> str:
     """The name of a frame in the folder of its clip: `000012` of `street.mp4/000012.png`."""
@@ -99,6 +102,13 @@ class ObjectNumbers:
         number, self._next = self._next, self._next + 1
         self.labels[number] = annotation.label
         return number
+
+
+def frame_number(value: object) -> int:
+    """The number of a frame in a file, or `InvalidMask` for what can't be one."""
+    if not isinstance(value, int) or not 0 <= value < MAX_NUMBER:
+        raise InvalidMask(f"{str(value)[:40]!r} is no number of a frame")
+    return value
 
 
 def require_frames(count: int, where: str) -> int:

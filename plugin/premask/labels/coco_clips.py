@@ -9,10 +9,10 @@ from typing import Any
 
 from premask.annotations import Labeled, LabeledClip
 from premask.errors import InvalidMask, PremaskError
-from premask.labels.clip_frames import looked_at
+from premask.labels.clip_frames import frame_number, looked_at
 from premask.labels.coco import labeled_from_coco, write_coco
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import read_json
+from premask.labels.json_files import number_in, read_json
 
 Json = dict[str, Any]
 
@@ -87,8 +87,8 @@ def _clips(data: Mapping[str, Any]) -> Iterator[LabeledClip]:
     for image, labeled in zip(data["images"], labeled_from_coco(data), strict=True):
         folder = PurePosixPath(labeled.image.name).parent.as_posix()
         of_clip = frames.setdefault(image.get("video_id", folder), [])
-        frame = image.get("frame_id", len(of_clip))
-        of_clip.append(replace(labeled, frame=int(frame), time=image.get("time")))
+        frame = frame_number(image.get("frame_id", len(of_clip)))
+        of_clip.append(replace(labeled, frame=frame, time=number_in(image.get("time"))))
     for key, of_clip in frames.items():
         video = videos.get(key, {})
         size_hw = of_clip[0].image.size_hw if of_clip else (video["height"], video["width"])
@@ -96,6 +96,6 @@ def _clips(data: Mapping[str, Any]) -> Iterator[LabeledClip]:
             name=str(video.get("name", key)),
             size_hw=size_hw,
             frames=tuple(sorted(of_clip, key=lambda one: one.frame or 0)),
-            fps=float(video.get("fps") or 0),
+            fps=number_in(video.get("fps")) or 0.0,
             phrases=tuple(str(phrase) for phrase in video.get("phrases") or ()),
         )

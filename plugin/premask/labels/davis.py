@@ -16,6 +16,7 @@ from premask.labels.clip_frames import (
     ClipStems,
     Frames,
     ObjectNumbers,
+    frame_number,
     frame_stem,
     looked_at,
     places_of_frames,
@@ -77,7 +78,8 @@ def read_davis(folder: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[Labe
         raise InvalidMask(f"'{pictures}' has no folders of PNGs, one for each clip.")
     for stem in named or dict.fromkeys((*legend, *found)):
         if stem in legend or stem in found:
-            yield _clip(pictures / stem, legend.get(stem, {}), named.get(stem))
+            files = sorted(found[stem].glob("*.png")) if stem in found else []
+            yield _clip(files, stem, legend.get(stem, {}), named.get(stem))
 
 
 def is_davis(glimpse: Glimpse) -> bool:
@@ -105,11 +107,12 @@ def _read_legend(path: Path) -> Mapping[str, Any]:
     return legend
 
 
-def _clip(folder: Path, legend: Mapping[str, Any], known: LabeledClip | None) -> LabeledClip:
+def _clip(
+    files: Sequence[Path], stem: str, legend: Mapping[str, Any], known: LabeledClip | None
+) -> LabeledClip:
     objects = legend.get("objects") or {}
     labels = {int(number): str(found["category"]) for number, found in objects.items()}
-    files, places = sorted(folder.glob("*.png")), places_of_frames(known)
-    name = known.name if known else str(legend.get("name", folder.name))
+    places, name = places_of_frames(known), known.name if known else str(legend.get("name", stem))
 
     def frames() -> Iterator[Labeled]:
         for position, file in enumerate(files):
@@ -117,7 +120,7 @@ def _clip(folder: Path, legend: Mapping[str, Any], known: LabeledClip | None) ->
             size_hw = (numbers.shape[0], numbers.shape[1])
             own = Labeled(
                 image=Image(name=f"{name}/{file.name}", size_hw=size_hw),
-                frame=int(file.stem) if file.stem.isdecimal() else position,
+                frame=frame_number(int(file.stem)) if file.stem.isdecimal() else position,
             )
             found = (
                 Annotation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,7 +43,7 @@ def list_in(value: object) -> list[Any]:
 
 
 def number_in(value: object) -> float | None:
-    """A number that a file may have here."""
-    if value is not None and not isinstance(value, (int, float)):
+    """A finite number that a file may have here."""
+    if value is not None and not (isinstance(value, (int, float)) and math.isfinite(value)):
         raise InvalidMask(f"a number is expected in the place of {str(value)[:40]!r}")
     return value

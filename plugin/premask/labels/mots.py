@@ -17,6 +17,7 @@ from premask.labels.clip_frames import (
     ClipStems,
     Frames,
     ObjectNumbers,
+    frame_number,
     looked_at,
 )
 from premask.labels.glimpse import Glimpse
@@ -110,16 +111,16 @@ def read_mots(folder: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[Label
     What the texts don't tell is in clips.json: the labels (or else the class numbers), and frames
     in which nothing is. Of `clips` the names and the frames are taken.
     """
-    legend = _read_legend(folder / LEGEND_NAME) if (folder / LEGEND_NAME).is_file() else {}
-    labels = {int(number): str(name) for number, name in legend.get("classes", {}).items()}
+    path = folder / LEGEND_NAME
+    labels, described = _read_legend(path) if path.is_file() else ({}, {})
     stems = ClipStems()
     known = {stems.of(clip.name): clip for clip in clips}
     texts = [folder / f"{stem}.txt" for stem in known] or sorted(folder.glob("*.txt"))
     if not texts:
         raise InvalidMask(f"'{folder}' has no MOTS texts.")
     for text in texts:
-        clip = known.get(text.stem) or _described(text.stem, legend.get("clips", {}))
-        yield _clip(text, labels, clip)
+        unknown = LabeledClip(name=text.stem, size_hw=(0, 0), frames=())
+        yield _clip(text, labels, known.get(text.stem) or described.get(text.stem, unknown))
 
 
 def is_mots(glimpse: Glimpse) -> bool:
@@ -131,33 +132,25 @@ def is_mots(glimpse: Glimpse) -> bool:
         return len(text.readline(_LONGEST_LINE).split()) == len(_FIELDS) or not text.tell()
 
 
-def _read_legend(path: Path) -> Mapping[str, Any]:
+def _read_legend(path: Path) -> tuple[dict[int, str], dict[str, LabeledClip]]:
+    """The labels by the class's number, and the clips, with nothing in their frames, by stem."""
     legend = read_json(path, _LEGEND)
     try:
-        for number in dict(legend["classes"]):
-            int(number)
-        for clip in dict(legend["clips"]).values():
-            number_in(clip["fps"])
-            list_in(clip["frames"])
-            int(clip["width"]), int(clip["height"])
+        labels = {int(number): str(name) for number, name in legend["classes"].items()}
+        return labels, {stem: _described(clip) for stem, clip in legend["clips"].items()}
     except (InvalidMask, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidMask(f"'{path}' can't be read ({error}). It must be {_LEGEND}.") from error
-    return dict(legend)
 
 
-def _described(stem: str, clips: Mapping[str, Any]) -> LabeledClip:
-    """The clip as clips.json describes it, with frames in which nothing is."""
-    if stem not in clips:
-        return LabeledClip(name=stem, size_hw=(0, 0), frames=())
-    clip = clips[stem]
+def _described(clip: Mapping[str, Any]) -> LabeledClip:
     name, size_hw = str(clip["name"]), (int(clip["height"]), int(clip["width"]))
     frames = tuple(
         Labeled(
-            image=Image(name=frame_name(name, int(frame)), size_hw=size_hw),
-            frame=int(frame),
+            image=Image(name=frame_name(name, frame_number(frame)), size_hw=size_hw),
+            frame=frame,
             time=number_in(time),
         )
-        for frame, time in clip["frames"]
+        for frame, time in list_in(clip["frames"])
     )
     fps = number_in(clip["fps"]) or 0.0
     return LabeledClip(name=name, size_hw=size_hw, frames=frames, fps=fps)

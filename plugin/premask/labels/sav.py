@@ -12,7 +12,13 @@ from premask.annotations import Annotation, Labeled, LabeledClip
 from premask.errors import InvalidMask, PremaskError
 from premask.files import replacing_text
 from premask.images import Image
-from premask.labels.clip_frames import ClipStems, Frames, ObjectNumbers, looked_at
+from premask.labels.clip_frames import (
+    ClipStems,
+    Frames,
+    ObjectNumbers,
+    frame_number,
+    looked_at,
+)
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import list_in, number_in, read_json
@@ -115,19 +121,21 @@ def _clip(data: Json) -> LabeledClip:
     name, size_hw = str(data.get("video_name", f"{stem}.mp4")), _size(data)
     tracks = [int(track) for track in list_in(data["masklet_id"])]
     labels = list_in(data.get("masklet_label")) or [""] * len(tracks)
-    numbers = list_in(data.get("frame_numbers")) or [_EVERY * place for place in range(len(rows))]
-    times = list_in(data.get("times")) or [number / _FPS for number in numbers]
+    numbers = [frame_number(number) for number in list_in(data.get("frame_numbers"))]
+    numbers = numbers or [_EVERY * place for place in range(len(rows))]
+    times = [number_in(time) for time in list_in(data.get("times"))]
+    times = times or [number / _FPS for number in numbers]
     if not len(rows) == len(numbers) == len(times) or len(labels) != len(tracks):
         raise InvalidMask("its lists of frames or of masklets differ in their lengths")
 
     def frames() -> Iterator[Labeled]:
         for row, number, time in zip(rows, numbers, times, strict=True):
-            image = Image(name=frame_name(name, int(number)), size_hw=size_hw)
+            image = Image(name=frame_name(name, number), size_hw=size_hw)
             yield Labeled(
                 image=image,
                 annotations=tuple(_annotations(row, tracks, labels, image)),
-                frame=int(number),
-                time=number_in(time),
+                frame=number,
+                time=time,
             )
 
     fps = number_in(data.get("video_fps", _FPS)) or 0.0

@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 
 from premask.annotations import Annotation, Labeled, LabeledClip
-from premask.errors import PremaskError, UnreadableVideo
+from premask.errors import InvalidMask, PremaskError, UnreadableVideo
 from premask.geometry import IntBox, pixel_box
 from premask.images import Image
 from premask.labels.clip_frames import looked_at
@@ -17,6 +17,7 @@ from premask.masks import Mask
 from premask.report.draw import object_mask, overlay, paint_mask, preview_size_wh
 from premask.report.moving_overlay import MAX_SIDE, film
 from premask.report.tracks import ClipSummary, Track
+from premask.rle import require_size
 from premask.video.frames import Video
 
 STRIP = 8
@@ -49,7 +50,10 @@ class ClipPictures:
 
 def draw_clip(clip: LabeledClip, summary: ClipSummary, video: Video | None) -> ClipPictures:
     """Draw what is shown of a clip; without its video, masks on gray."""
-    width, height = preview_size_wh(clip.size_hw, MAX_SIDE)
+    try:
+        width, height = preview_size_wh(require_size(clip.size_hw), MAX_SIDE)
+    except InvalidMask as error:
+        return ClipPictures(error=error)
     pictures, moving = ClipPictures(), film((height, width))
     in_film = evenly(len(summary.numbers), moving.max_frames)
     in_strips = _places_of_strips(summary)
@@ -62,7 +66,7 @@ def draw_clip(clip: LabeledClip, summary: ClipSummary, video: Video | None) -> C
             if place in in_film:
                 picture = _drawn(summary, labeled)
                 pictures.first = pictures.first or picture
-                moving.add(summary.times[place] - summary.times[0], np.asarray(picture))
+                moving.add(summary.seconds(place), np.asarray(picture))
     except UnreadableVideo as error:
         pictures.error = error
     pictures.film, pictures.media_type = moving.finish(), moving.media_type

@@ -130,6 +130,6 @@ def _strip(
         uri = data_uri(picture, "WEBP", quality=80)
         kind = ' class="low"' if lowest else ""
         name = f"{escape(track.name)} in frame {summary.numbers[place]}"
-        yield f"""<li{kind} data-at="{summary.times[place] - summary.times[0]:.3f}">
+        yield f"""<li{kind} data-at="{summary.seconds(place):.3f}">
 <img src="{uri}" alt="{name}"><p>{", ".join(words)}<br>{sure}{key}</p></li>"""
     yield "</ol></section>"

@@ -10,6 +10,7 @@ from premask.report.tracks import UNKNOWN, ClipSummary, Track
 
 WIDTH = 1000
 HEIGHT = 100
+MAX_LANES = 500
 _COLUMNS = 500
 """Of a longer clip so many columns are drawn, each as high as its least sure frame."""
 
@@ -29,9 +30,12 @@ def timeline(summary: ClipSummary) -> Iterator[str]:
     yield f'<div class="timeline" data-seconds="{end - start if summary.is_timed else 0:.6f}">'
     yield f'<div class="row axis"><span></span><div class="lane">{"".join(_ticks(summary))}</div>'
     yield '<span class="count">frames</span></div>'
-    for track in summary.tracks:
+    for track in summary.tracks[:MAX_LANES]:
         yield _row(summary, track)
     yield "</div>"
+    if len(summary.tracks) > MAX_LANES:
+        more = counted(len(summary.tracks) - MAX_LANES, "more track")
+        yield f'<p class="quiet">Not shown here: {more}.</p>'
 
 
 def time_text(seconds: float, *, digits: int = 0) -> str:

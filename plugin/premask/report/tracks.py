@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -13,9 +14,13 @@ from premask.annotations import Annotation, LabeledClip
 from premask.labels.clip_frames import looked_at
 from premask.report.draw import label_color
 from premask.report.lettering import Color
+from premask.video.decoders import ASSUMED_FPS
 
 UNKNOWN = -1.0
 """In the place of a score that there is none of."""
+
+LONGEST = 1e7
+"""Seconds: more than a hundred days are no time of a clip."""
 
 
 @dataclass(slots=True)
@@ -62,6 +67,7 @@ class ClipSummary:
     is_timed: bool = True
     end: float = 1.0
     """When the last frame ends: it is shown for as long as most are."""
+    _labels: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, clip: LabeledClip) -> ClipSummary:
@@ -69,8 +75,11 @@ class ClipSummary:
         summary, rows = cls(), dict[tuple[int | None, str], Track]()
         for place, labeled in enumerate(looked_at(clip)):
             summary.numbers.append(labeled.frame or 0)
-            summary.is_timed &= labeled.time is not None
-            summary.times.append(place if labeled.time is None else labeled.time)
+            time = labeled.time
+            last = summary.times[-1] if summary.times else 0.0
+            # Others' times may be anything.
+            summary.is_timed &= time is not None and last <= time < LONGEST
+            summary.times.append(place if time is None else time)
             for annotation in labeled.annotations:
                 row = rows.get((annotation.track, annotation.label))
                 if row is None:
@@ -84,6 +93,10 @@ class ClipSummary:
             summary.end = summary.times[-1] + (median(steps) if steps else 1.0)
         return summary
 
+    def seconds(self, place: int) -> float:
+        """When the frame at this place is shown, from the first one on."""
+        return self.times[place] - self.times[0] if self.is_timed else place / ASSUMED_FPS
+
     def share(self, place: int) -> float:
         """How far into the clip the frame at this place begins, from 0 to 1."""
         start = self.times[0] if self.times else 0.0
@@ -91,8 +104,8 @@ class ClipSummary:
         return (at - start) / ((self.end - start) or 1.0)
 
     def _new_row(self, annotation: Annotation) -> Track:
-        same = sum(track.label == annotation.label for track in self.tracks)
-        color = label_color(annotation.label, same, spread=1.0)
+        color = label_color(annotation.label, self._labels[annotation.label], spread=1.0)
+        self._labels[annotation.label] += 1
         track = Track(annotation.track, annotation.label, color)
         self.tracks.append(track)
         return track

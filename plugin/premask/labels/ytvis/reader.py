@@ -11,7 +11,7 @@ from premask.annotations import Annotation, Labeled, LabeledClip
 from premask.errors import InvalidMask, PremaskError
 from premask.geometry import Box
 from premask.images import Image
-from premask.labels.clip_frames import Frames, require_frames
+from premask.labels.clip_frames import Frames, frame_number, require_frames
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import list_in, number_in, read_json
@@ -133,8 +133,9 @@ def _track(record: Json, number: int, labels: Mapping[Any, str]) -> _Track:
 
 def _clip(video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]) -> LabeledClip:
     names = list_in(video.get("file_names")) or list(_made_names(video, tracks))
-    numbers = list_in(video.get("frame_numbers")) or list(range(len(names)))
-    times = list_in(video.get("times")) or [None] * len(names)
+    numbers = [frame_number(number) for number in list_in(video.get("frame_numbers"))]
+    numbers = numbers or list(range(len(names)))
+    times = [number_in(time) for time in list_in(video.get("times"))] or [None] * len(names)
     if not len(names) == len(numbers) == len(times):
         raise InvalidMask(
             f"video {video['id']} has {len(names)} names, {len(numbers)} numbers and "
@@ -150,8 +151,8 @@ def _clip(video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]) -> La
             yield Labeled(
                 image=Image(name=str(name), size_hw=size_hw),
                 annotations=tuple(one for one in found if one is not None),
-                frame=int(number),
-                time=number_in(time),
+                frame=number,
+                time=time,
             )
 
     return LabeledClip(
