@@ -174,10 +174,11 @@ class Pull:
         lines = [f"failed: {printable(name)}: {error}" for name, error in failures.items()]
         if self._shows_videos:
             lines += map(printable, self.clips.sentences())
-        lines.append(
-            f"{sum(counts)} objects in {len(counts)} images ({counts.count(0)} of them looked at "
-            f"and empty; {len(self.failures)} failed)"
-        )
+        if counts or self.failures or not self._shows_videos:
+            lines.append(
+                f"{sum(counts)} objects in {len(counts)} images ({counts.count(0)} of them looked "
+                f"at and empty; {len(self.failures)} failed)"
+            )
         return [*lines, *self._counts.sentences(self.choice)]
 
     def _read_all(self, journal: Journal, show: ProgressWatcher) -> None:

@@ -100,11 +100,12 @@ class ClipPredictor:
 
     def prompts_for(self, tag: VideoTag) -> Prompts:
         """What is looked for in a video; raises where the recipe can't find anything itself."""
-        phrases = tuple(
-            Phrase(text=text, label=label.name)
-            for label in (tag.all_labels if self.recipe.needs_words else ())
-            for text in label.phrases
-        )
+        # Boxes and spans may have labels of their own for the same thing: it is looked for once.
+        names: dict[str, str] = {}
+        for label in tag.all_labels if self.recipe.needs_words else ():
+            for text in label.phrases:
+                names.setdefault(text, label.name)
+        phrases = tuple(Phrase(text=text, label=name) for text, name in names.items())
         prompts = Prompts(phrases=phrases)
         require_trackable(self.recipe, {0: prompts})
         return prompts

@@ -60,6 +60,7 @@ def test_pictures_that_the_editor_leaves_out_lie_between_its_frames() -> None:
     assert timeline.position(0.0, 1 / 24) == 1
     assert timeline.position(1 / 24, 2 / 24) == pytest.approx(1.5)
     assert timeline.position(2 / 24, 3 / 24) == 2
+    assert timeline.position(47 / 24, 2) == timeline.length == 24
 
 
 def test_frames_behind_what_was_looked_at_have_no_box() -> None:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ml_backend.predict.clip_predictor import clips_from_settings
+from ml_backend.project.label_config import parse_label_config
+from ml_backend.settings import BackendSettings
 from premask.labels.label_studio.keyframes import drawn_at, keyframes_of
+from premask.models.pool import ModelPool
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import results, until
 from tests.ml_backend.label_studio_videos import (
@@ -203,6 +207,23 @@ def test_whole_tasks_get_what_the_recipe_finds(client: TestClient) -> None:
     setup = {"project": "1.1", "schema": ONE_LABEL}
     report = client.post("/setup", json=setup).json()
     assert report["model_version"] == item["model_version"]
+
+
+def test_labels_are_looked_for_once_each(source: ClipSource, tmp_path: Path) -> None:
+    settings = BackendSettings(
+        video_recipe="follow-dino-sam2", cache_folder=str(tmp_path / "images")
+    )
+    clips = clips_from_settings(settings, ModelPool(device="cpu"), source)
+    spans = (
+        '<TimelineLabels name="when" toName="video"><Label value="There" model_phrases="Ball"/>'
+        '<Label value="Rain"/></TimelineLabels></View>'
+    )
+    config = parse_label_config(VIDEO_CONFIG.replace("</View>", spans))
+    assert clips.finds_something(config)
+    said = {
+        phrase.text: phrase.label for phrase in clips.prompts_for(config.videos["video"]).phrases
+    }
+    assert said == {"Ball": "Ball", "Car": "Car", "Rain": "Rain"}
 
 
 def test_what_has_no_label_is_said_and_not_remembered_as_nothing(client: TestClient) -> None:

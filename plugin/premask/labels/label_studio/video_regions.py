@@ -55,10 +55,11 @@ class Timeline:
     def position(self, time: float, until: float) -> float:
         """Where the editor shows a picture, which is over at `until`; between two frames if never.
 
-        There it shows others, but moves boxes as if it showed all.
+        There it shows others, but moves boxes as if it showed all. None is behind the last frame.
         """
         frame = self.first_frame(time)
-        return frame if frame < self.first_frame(until) else time * self.rate + 1
+        shown = frame < self.first_frame(until)
+        return min(frame if shown else time * self.rate + 1, self.length)
 
     def boxes(self, sightings: Iterable[Seen], end: float, size_hw: Size) -> dict[int, Json]:
         """The boxes in percent by frame; `end` is when the last picture is over."""
