@@ -12,6 +12,7 @@ MODULES = (
     "refine",
     "coco_writer",
     "annotate",
+    "steps",
     "clicks",
     "phrases",
     "sam2_recipe",

@@ -345,3 +345,54 @@ def test_a_writer_that_never_ends_does_not_stop_others(
 
 def store(folder: Path, limit_bytes: int = 10_000) -> EmbeddingStore:
     return EmbeddingStore(folder, limit_bytes=limit_bytes)
+
+
+@dataclass(frozen=True)
+class OnGpu(Remembered):
+    """What a GPU would hold; `where` says whether it still does."""
+
+    where: str = "gpu"
+
+    @property
+    def is_on_gpu(self) -> bool:
+        return self.where == "gpu"
+
+    def on_host(self) -> OnGpu:
+        return OnGpu(self.name, "host")
+
+    def back(self) -> OnGpu:
+        return OnGpu(self.name)
+
+
+class GpuModel(Model):
+    def embed(self, images: Sequence[Image]) -> list[Remembered]:
+        return [OnGpu(remembered.name) for remembered in super().embed(images)]
+
+
+def test_what_a_gpu_has_no_room_for_waits_on_the_host() -> None:
+    cache, model = EmbeddingCache(memory_bytes=200, host_bytes=200), GpuModel()
+    for name in "abcd":
+        cache.embed("m", model, [image(name)])
+    assert cache.nbytes == 200
+    found = cache.embed("m", model, [image("a"), image("b")])
+    assert found == [OnGpu("a"), OnGpu("b")]
+    assert model.seen == ["a", "b", "c", "d"]
+    assert cache.nbytes == 200
+    cache.embed("m", model, [image("e")])  # the host has room for two: the one used first goes
+    cache.embed("m", model, [image("c")])
+    assert model.seen == ["a", "b", "c", "d", "e", "c"]
+    cache.clear()
+    assert cache.nbytes == 0
+    cache.embed("m", model, [image("a")])
+    assert model.seen[-1] == "a"
+
+
+def test_what_is_larger_than_all_room_is_not_kept() -> None:
+    cache, model = EmbeddingCache(memory_bytes=50, host_bytes=50), GpuModel()
+    cache.embed("m", model, [image("a")])
+    cache.embed("m", model, [image("a")])
+    assert model.seen == ["a", "a"]
+    roomy = EmbeddingCache(memory_bytes=50, host_bytes=100)
+    roomy.embed("m", model, [image("b")])
+    assert roomy.embed("m", model, [image("b")]) == [OnGpu("b")]
+    assert model.seen == ["a", "a", "b"]

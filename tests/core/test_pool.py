@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from premask.errors import InvalidSetting, MissingDependency, UnknownModel
+from premask.images import Image
 from premask.models import pool
 from premask.models.pool import ModelPool
+from premask.prompts import Hint
+from premask.runs.pipeline import label
 
 
 def test_a_model_is_loaded_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,3 +75,68 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("premask.models.registry.importlib.import_module", no_module)
     with pytest.raises(MissingDependency, match=r"'cv2'.*pip install 'premask\[offline\]'"):
         ModelPool().load("grabcut")
+
+
+@pytest.mark.parametrize(("at_once", "expected"), [(1, 4), (12, 12)])
+def test_batches_are_as_large_as_the_model_takes_them(
+    at_once: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+
+    class Roomy:
+        images_at_once = at_once
+
+        def find(self, images: Sequence[Image], prompts: Any, options: Any) -> list[list[Hint]]:
+            batches.append(len(images))
+            return [[] for _ in images]
+
+    class Outliner:
+        def embed(self, images: Sequence[Image]) -> list[object]:
+            return []
+
+        def segment(self, embeddings: Any, hints: Any, options: Any) -> list[object]:
+            return []
+
+    monkeypatch.setattr(
+        pool, "build", lambda family, *_: Roomy() if family == "haar" else Outliner()
+    )
+    images = [np.zeros((8, 8, 3), np.uint8)] * 24
+    shared = ModelPool(device="cpu")
+    assert not any(found.error for found in label(images, "faces", pool=shared))
+    assert batches == [expected] * (24 // expected)
+    batches.clear()
+    assert len(list(label(images[:6], "faces", pool=shared, batch_size=3))) == 6
+    assert batches == [3, 3]
+
+
+def test_models_make_room_for_the_next_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of two that fit together, the one that was used longest ago goes."""
+    loads: list[str] = []
+
+    def noted_build(family: str, weights: Path, device: str) -> object:
+        loads.append(weights.name)
+        return object()
+
+    monkeypatch.setattr(pool, "build", noted_build)
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(bytes(100))
+    a, b, c = (f"u2net:{tmp_path / name}" for name in ("a", "b", "c"))
+    shared = ModelPool(device="cpu", memory_bytes=200)
+    for name in (a, b, a, c, a):
+        shared.load(name)
+    assert loads == ["a", "b", "c"]
+    shared.load(b)
+    shared.load(a)
+    assert loads == ["a", "b", "c", "b"]
+    shared.unload(a)
+    shared.load(a)
+    assert loads[4:] == ["a"]
+
+
+def test_a_model_that_is_too_large_is_loaded_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pool, "build", lambda family, weights, device: weights)
+    (tmp_path / "large").write_bytes(bytes(300))
+    shared = ModelPool(device="cpu", memory_bytes=200)
+    assert shared.load(f"u2net:{tmp_path / 'large'}") == tmp_path / "large"

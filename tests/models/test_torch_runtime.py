@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from premask.errors import InvalidSetting, MissingWeights
+from premask.images import Image
+from premask.masks import Mask
+from premask.models.options import DetrOptions, VitMatteOptions
+from premask.models.registry import build
+from premask.prompts import Prompts
 
 torch = pytest.importorskip("torch", reason="pip install 'premask[torch]'")
 
 from transformers import SegformerForSemanticSegmentation  # noqa: E402
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
+from premask.models.families import detr as detr_family  # noqa: E402
+from premask.models.families import vitmatte as vitmatte_family  # noqa: E402
 from premask.models.parts.torch_runtime import (  # noqa: E402
     FittingSizes,
     TorchEmbedding,
     device_of,
     dtype_on,
     embedding_from_bytes,
+    exact_products,
+    images_that_fit,
     in_alike_batches,
     in_batches,
     load_strictly,
+    quick_products,
 )
 from tests.models.detector_checks import drop_a_weight  # noqa: E402
-from tests.tiny_models import segformer  # noqa: E402
+from tests.tiny_models import detr, segformer, vitmatte  # noqa: E402
 
 
 class SmallMemory:
@@ -106,6 +118,81 @@ def test_an_embedding_is_the_same_behind_its_bytes(dtype: object) -> None:
     assert back.tensors.keys() == tensors.keys()
     assert all(torch.equal(back.tensors[name], tensors[name]) for name in tensors)
     assert back.nbytes == embedding.nbytes
+
+
+GPU = torch.device("cuda")
+
+
+@pytest.mark.parametrize(("free_gigabytes", "expected"), [(1, 1), (8, 4), (40, 20), (140, 32)])
+def test_batches_are_as_large_as_free_memory_allows(
+    free_gigabytes: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        torch.cuda, "mem_get_info", lambda device: (free_gigabytes * 2**30, 141 * 2**30)
+    )
+    assert images_that_fit(GPU, 1024) == expected
+    assert images_that_fit(torch.device("cpu"), 1024) == 1
+
+
+def test_only_what_asks_for_it_multiplies_in_tf32() -> None:
+    usual = torch.get_float32_matmul_precision()
+    with quick_products(GPU):
+        assert torch.get_float32_matmul_precision() == "high"
+        with exact_products(GPU):
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == "high"
+    assert torch.get_float32_matmul_precision() == usual
+    with quick_products(torch.device("cpu")):
+        assert torch.get_float32_matmul_precision() == usual
+
+
+def test_a_click_waits_while_others_multiply_in_tf32() -> None:
+    """The setting is one of the whole process."""
+    seen: list[str] = []
+
+    def click() -> None:
+        with exact_products(GPU):
+            seen.append(torch.get_float32_matmul_precision())
+
+    with quick_products(GPU):
+        thread = threading.Thread(target=click)
+        thread.start()
+        thread.join(0.05)
+        assert seen == []
+    thread.join()
+    assert seen == ["highest"]
+
+
+@pytest.mark.parametrize("family", ["detr", "vitmatte"])
+def test_networks_in_full_floats_use_it(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the CPU were a GPU: what is seen is the setting while the network runs."""
+    module: Any = {"detr": detr_family, "vitmatte": vitmatte_family}[family]
+    {"detr": detr, "vitmatte": vitmatte}[family].build(tmp_path)
+    adapter: Any = build(family, tmp_path, "cpu")
+    monkeypatch.setattr(module, "quick_products", lambda device: quick_products(GPU))
+    seen: list[str] = []
+    adapter._model.register_forward_pre_hook(
+        lambda *_: seen.append(torch.get_float32_matmul_precision())
+    )
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    rgb[20:40, 20:40] = 200
+    image, mask = Image.from_rgb(rgb, name="a"), Mask.from_array(rgb[..., 0])
+    if family == "detr":
+        adapter.find([image], [Prompts()], DetrOptions())
+    else:
+        adapter.matte([image], [mask], VitMatteOptions())
+    assert seen == ["high"]
+
+
+def test_an_embedding_goes_to_the_host_and_back() -> None:
+    embedding = TorchEmbedding(size_hw=(3, 4), tensors={"0": torch.randn(2, 3)})
+    assert not embedding.is_on_gpu
+    away = embedding.on_host()
+    assert away.home == torch.device("cpu")
+    assert torch.equal(away.back().tensors["0"], embedding.tensors["0"])
+    assert away.back().home is None
 
 
 def test_loading_prints_nothing_and_leaves_the_librarys_voice_as_it_was(

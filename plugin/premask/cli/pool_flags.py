@@ -19,9 +19,8 @@ def add_pool_flags(parser: argparse.ArgumentParser, *, store_folder: Path | None
     add(
         "--batch-size",
         type=_batch_size,
-        default=4,
         metavar="N",
-        help="images for the model at a time (default: 4)",
+        help="images for the model at a time (default: 4, or what a GPU has room for)",
     )
     shown = f" (default: {store_folder})" if store_folder else ""
     add(

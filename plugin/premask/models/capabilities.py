@@ -60,6 +60,24 @@ class Reusable(Protocol):
 
 
 @runtime_checkable
+class Movable(Reusable, Protocol):
+    """An embedding on a GPU, which can wait in the machine's own memory for its next use."""
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether it takes the memory of a GPU."""
+        ...
+
+    def on_host(self) -> Movable:
+        """The same in the machine's memory; it knows where it came from."""
+        ...
+
+    def back(self) -> Movable:
+        """The same where it came from."""
+        ...
+
+
+@runtime_checkable
 class Restorer(Embedder, Protocol):
     """An embedder whose embeddings can be kept on disk."""
 
@@ -75,6 +93,16 @@ class Placed(Protocol):
     @property
     def place(self) -> str:
         """The kind of device and of numbers, such as "cuda torch.bfloat16"."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A model that takes several images together: how many depends on the device's memory."""
+
+    @property
+    def images_at_once(self) -> int:
+        """How many it takes together."""
         ...
 
 

@@ -10,31 +10,40 @@ from concurrent.futures import Future
 from typing import Any
 
 from premask.images import Image, digest_of
-from premask.models.capabilities import Embedder, Restorer, Reusable
+from premask.models.capabilities import Embedder, Movable, Restorer, Reusable
 from premask.models.embedding_store import EmbeddingStore
 
 MEMORY_BYTES = 2**30
 """By default: about sixty images of SAM 2."""
+
+HOST_BYTES = 4 * 2**30
+"""By default, for what a GPU has no room for any more."""
 
 
 class EmbeddingCache:
     """Embeddings by model and image. Whoever asks for one that is being made waits for it."""
 
     def __init__(
-        self, *, memory_bytes: int = MEMORY_BYTES, store: EmbeddingStore | None = None
+        self,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+        host_bytes: int = HOST_BYTES,
+        store: EmbeddingStore | None = None,
     ) -> None:
         self._memory_bytes = memory_bytes
+        self._host_bytes = host_bytes
         self._store = store
         self._kept: OrderedDict[str, Reusable] = OrderedDict()
+        self._spilled: OrderedDict[str, Movable] = OrderedDict()
         self._under_way: dict[str, Future[Any]] = {}
         self._guard = threading.Lock()
         self._has_warned = False
 
     @property
     def nbytes(self) -> int:
-        """The memory that is taken now."""
+        """The memory that is taken now, where the models are."""
         with self._guard:
-            return sum(embedding.nbytes for embedding in self._kept.values())
+            return _total(self._kept)
 
     def embed(
         self,
@@ -68,6 +77,7 @@ class EmbeddingCache:
         """Let go of what is in memory."""
         with self._guard:
             self._kept.clear()
+            self._spilled.clear()
 
     def _claimed(
         self, images: dict[str, Image]
@@ -77,10 +87,10 @@ class EmbeddingCache:
         mine: dict[str, tuple[Image, Future[Any]]] = {}
         with self._guard:
             for key, image in images.items():
-                if key in self._kept:
-                    self._kept.move_to_end(key)
+                remembered = self._recalled(key)
+                if remembered is not None:
                     futures[key] = Future()
-                    futures[key].set_result(self._kept[key])
+                    futures[key].set_result(remembered)
                 elif key in self._under_way:
                     futures[key] = self._under_way[key]
                 else:
@@ -133,20 +143,41 @@ class EmbeddingCache:
                     stacklevel=3,
                 )
 
+    def _recalled(self, key: str) -> Reusable | None:
+        """What is in memory, which counts as used now; None where nothing is."""
+        if key in self._spilled:
+            embedding = self._spilled.pop(key).back()
+            self._put(key, embedding)
+            return embedding
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
     def _keep(self, key: str, embedding: Any) -> None:
-        """Keep it in memory; those that were asked for longest ago are let go of."""
+        """Keep it in memory, if it can be kept at all."""
         with self._guard:
             self._under_way.pop(key, None)
-            if not isinstance(embedding, Reusable):
-                return
-            self._kept[key] = embedding
-            while sum(embedding.nbytes for embedding in self._kept.values()) > self._memory_bytes:
-                self._kept.popitem(last=False)
+            if isinstance(embedding, Reusable):
+                self._put(key, embedding)
+
+    def _put(self, key: str, embedding: Reusable) -> None:
+        """Those that were asked for longest ago make room: a GPU's wait on the host, others go."""
+        self._kept[key] = embedding
+        while _total(self._kept) > self._memory_bytes:
+            oldest, leaving = self._kept.popitem(last=False)
+            if isinstance(leaving, Movable) and leaving.is_on_gpu:
+                self._spilled[oldest] = leaving.on_host()
+        while _total(self._spilled) > self._host_bytes:
+            self._spilled.popitem(last=False)
 
     def _forget(self, keys: Iterable[str]) -> None:
         with self._guard:
             for key in keys:
                 self._under_way.pop(key, None)
+
+
+def _total(embeddings: Mapping[str, Reusable]) -> int:
+    return sum(embedding.nbytes for embedding in embeddings.values())
 
 
 def _key(model_key: str, image: Image) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from premask.errors import InvalidSetting, MissingWeights
 from premask.images import Image
 from premask.models.capabilities import (
+    Batching,
     EmbeddedFinder,
     Embedder,
     Finder,
@@ -41,12 +42,24 @@ def make_pool(
 
 
 class ModelPool:
-    """The loaded models of one process or one face. There is no global one."""
+    """The loaded models of one process or one face. There is no global one.
 
-    def __init__(self, *, device: str = "auto", embeddings: EmbeddingCache | None = None) -> None:
+    With `memory_bytes`, models that were used longest ago are let go of when the weights of all
+    would be more. The one that is asked for is loaded in any case.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        embeddings: EmbeddingCache | None = None,
+        memory_bytes: int | None = None,
+    ) -> None:
         self.device = device
+        self._memory_bytes = memory_bytes
         self.embeddings = embeddings or EmbeddingCache()
-        self._models: dict[str, object] = {}
+        self._models: OrderedDict[str, object] = OrderedDict()
+        self._nbytes: dict[str, int] = {}
         self._identities: dict[str, str] = {}
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
@@ -59,19 +72,39 @@ class ModelPool:
         with self._guard:
             loading = self._loading[name]
         with loading:
-            if name not in self._models:
-                checkpoint = checkpoint_of(name)
-                weights = installed_weights(checkpoint)
-                identity = weights_identity(checkpoint)
-                model = build(checkpoint.family, weights, self.device)
-                if weights_identity(checkpoint) != identity:
-                    raise MissingWeights(
-                        f"The weights of '{name}' changed while they were loaded. Load them again "
-                        "when they are complete."
-                    )
-                self._identities[name] = _model_key(checkpoint, identity, model)
+            with self._guard:
+                if name in self._models:
+                    self._models.move_to_end(name)
+                    return self._models[name]
+            model = self._built(name)
+            with self._guard:
                 self._models[name] = model
-            return self._models[name]
+                self._make_room()
+            return model
+
+    def _built(self, name: str) -> object:
+        checkpoint = checkpoint_of(name)
+        weights = installed_weights(checkpoint)
+        identity = weights_identity(checkpoint)
+        model = build(checkpoint.family, weights, self.device)
+        if weights_identity(checkpoint) != identity:
+            raise MissingWeights(
+                f"The weights of '{name}' changed while they were loaded. Load them again "
+                "when they are complete."
+            )
+        self._identities[name] = _model_key(checkpoint, identity, model)
+        self._nbytes[name] = 0 if weights is None else _bytes_of(weights)
+        return model
+
+    def _make_room(self) -> None:
+        """Let go of the models that were used longest ago, but not of the last one."""
+        if self._memory_bytes is None:
+            return
+        while len(self._models) > 1 and self._taken() > self._memory_bytes:
+            self._models.popitem(last=False)
+
+    def _taken(self) -> int:
+        return sum(self._nbytes[name] for name in self._models)
 
     def finder(self, name: str) -> Finder:
         """The model of this name as one that finds; images it has embedded are not embedded again.
@@ -120,10 +153,23 @@ class ModelPool:
             self._identities[name], model, images, must_be_stored=must_be_stored
         )
 
+    def images_at_once(self, names: Iterable[str]) -> int:
+        """How many images the model that takes the most of them takes together."""
+        models = [self.load(name) for name in names]
+        return max([1, *(model.images_at_once for model in models if isinstance(model, Batching))])
+
     def is_stored(self, name: str, image: Image) -> bool:
         """Whether the store on disk has what the model remembers of the image."""
         self.load(name)
         return self.embeddings.is_stored(self._identities[name], image)
+
+    def unload(self, name: str) -> None:
+        """Let go of one model; who has it still may go on with it, and who needs it loads it anew.
+
+        What it remembers of images stays.
+        """
+        with self._guard:
+            self._models.pop(name, None)
 
     def free(self) -> None:
         """Let go of all models and what they remember; whoever needs one loads it anew."""
@@ -154,6 +200,12 @@ def _model_key(checkpoint: Checkpoint, weights: str, model: object) -> str:
     file = (source.file, source.pickled) if isinstance(source, HubWeights) else ()
     place = model.place if isinstance(model, Placed) else ""
     return repr((__version__, checkpoint.family, weights, file, place))
+
+
+def _bytes_of(weights: Path) -> int:
+    """How large a file of weights is, or all files of a folder."""
+    files = weights.rglob("*") if weights.is_dir() else [weights]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _unable(name: str, verb: str) -> InvalidSetting:

@@ -17,7 +17,6 @@ from premask.recipes.recipe import Recipe
 from premask.recipes.work_keys import WorkKeys
 from premask.runs.delivery import Delivery
 from premask.runs.inputs import Input
-from premask.runs.pipeline import BATCH_SIZE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,7 @@ class FolderJob:
     formats: Sequence[Format]
     prompts: Prompts = Prompts()
     classes: tuple[str, ...] = ()
-    batch_size: int = BATCH_SIZE
+    batch_size: int | None = None
     resume: bool = True
     allowed_hosts: tuple[str, ...] = ()
     window: Window | None = None

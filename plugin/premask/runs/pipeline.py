@@ -31,7 +31,10 @@ from premask.runs.ordered_work import in_order
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 BATCH_SIZE = 4
-"""Images that a model gets at once, unless told otherwise."""
+"""Images that a model gets at once, unless told otherwise, or a GPU has room for more."""
+
+MOST_READERS = 16
+"""Threads that decode images, on a machine with as many cores or more."""
 
 WORKERS = 2
 """Batches under way at once: while one is in the network, the other one's masks are encoded."""
@@ -59,7 +62,7 @@ def label(
     prompts: Prompts | None = None,
     window: Window | None = None,
     pool: ModelPool | None = None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     on_progress: ProgressWatcher | None = None,
     cancel: threading.Event | None = None,
 ) -> Generator[Labeled, None, None]:
@@ -90,6 +93,8 @@ def label(
         pool.load(model)
     requests = (_with_prompts(image, prompts) for image in itertools.chain(first, rest))
     read = partial(_read, window=window)
+    if batch_size is None:
+        batch_size = max(BATCH_SIZE, pool.images_at_once(recipe.models))
     labeled = _labeled_in_order(requests, read, recipe, pool, max(1, batch_size))
     return _counted(labeled, total, on_progress, cancel)
 
@@ -152,7 +157,7 @@ def _labeled_in_order(
 ) -> Iterator[Labeled]:
     """Read each batch in threads, and run it in another, while the caller uses the one before."""
     # Reading begins when a batch is put together, so only the batches under way are in memory.
-    readers = min(4, os.cpu_count() or 1)
+    readers = min(MOST_READERS, os.cpu_count() or 1)
     reading = in_order(read, requests, workers=readers, name="premask-read", ahead=0)
     batches = iter(lambda: list(itertools.islice(reading, batch_size)), [])
     run_batch = partial(_run_batch, recipe=recipe, pool=pool)

@@ -13,7 +13,7 @@ from premask.images import Image
 from premask.models.capabilities import Restorer
 from premask.models.pool import ModelPool
 from premask.runs.ordered_work import in_order
-from premask.runs.pipeline import explained
+from premask.runs.pipeline import BATCH_SIZE, explained
 
 READERS = 4
 """Threads that read images while the model looks at others; fetching is slower than decoding."""
@@ -42,7 +42,7 @@ def warm(
     *,
     models: Sequence[str],
     pool: ModelPool,
-    batch_size: int,
+    batch_size: int | None = None,
 ) -> Iterator[Warmed[Item]]:
     """Let the models look at the image of each item, unless the pool's store knows it; in order.
 
@@ -50,6 +50,8 @@ def warm(
     store that can't be written stops it all, for no other image would fare better.
     """
     # Beside the batch that the model looks at, as many images are in memory as the next one needs.
+    if batch_size is None:
+        batch_size = max(BATCH_SIZE, pool.images_at_once(models))
     batch_size = max(1, batch_size)
     reading = in_order(read, items, workers=READERS, name="premask-read", ahead=batch_size)
     with closing(reading):

@@ -24,16 +24,20 @@ from premask.models.parts.off_device import on_host
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     device_of,
+    images_that_fit,
     in_alike_batches,
     load_processor,
     load_strictly,
     network_input,
+    quick_products,
 )
 from premask.models.parts.weights_folder import require_readable_settings
 from premask.prompts import Hint, Prompts
 
-AT_ONCE = 8
-"""Images in the network at a time."""
+MEGABYTES = 500
+"""What an image takes in the network."""
+
+AT_ONCE_ON_CPU = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +71,15 @@ class DetrFinder:
             known=DIFFERENCES,
             dtype=torch.float32,
         )
+        on_cpu = self._device.type != "cuda"
+        self._at_once = AT_ONCE_ON_CPU if on_cpu else images_that_fit(self._device, MEGABYTES)
         self._lock = threading.Lock()
         self._fitting = FittingSizes()
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images it takes together."""
+        return self._at_once
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: DetrOptions
@@ -80,7 +91,7 @@ class DetrFinder:
             for image in images
         ]
         seen = in_alike_batches(
-            self._look, pixels, AT_ONCE, lambda prepared: tuple(prepared.shape), self._fitting
+            self._look, pixels, self._at_once, lambda prepared: tuple(prepared.shape), self._fitting
         )
         return [
             self._hints(seen_in_one, image.size_hw, options.threshold)
@@ -88,7 +99,7 @@ class DetrFinder:
         ]
 
     def _look(self, batch: Sequence[torch.Tensor]) -> list[_Seen]:
-        with self._lock, torch.inference_mode():
+        with self._lock, torch.inference_mode(), quick_products(self._device):
             output = self._model(pixel_values=torch.stack(list(batch)))
         masks = output.get("pred_masks")
         return [

@@ -36,6 +36,7 @@ from premask.models.parts.torch_runtime import (
     device_of,
     images_at_once,
     load_processor,
+    quick_products,
 )
 from premask.models.parts.weights_folder import require_readable_settings
 from premask.prompts import Exemplar, Phrase, Prompts
@@ -141,15 +142,16 @@ class Sam3Network:
     def ask(self, questions: Sequence[Question], options: Sam3Options) -> list[Answer]:
         """All objects that the network thinks of, sure or not."""
         words = self._texts.of([question.words for question in questions])
-        output = self._model(
-            vision_embeds=self._vision(questions),
-            # In spite of its type and its documentation, the library (5.23) wants no tensor here.
-            text_embeds=BaseModelOutputWithPooling(
-                pooler_output=torch.stack([text.features for text in words])
-            ),
-            attention_mask=torch.stack([text.attention_mask for text in words]),
-            **{name: values.to(self.device) for name, values in _boxes(questions).items()},
-        )
+        with quick_products(self.device):
+            output = self._model(
+                vision_embeds=self._vision(questions),
+                # In spite of its type and documentation, the library (5.23) wants no tensor here.
+                text_embeds=BaseModelOutputWithPooling(
+                    pooler_output=torch.stack([text.features for text in words])
+                ),
+                attention_mask=torch.stack([text.attention_mask for text in words]),
+                **{name: values.to(self.device) for name, values in _boxes(questions).items()},
+            )
         scores = output.pred_logits.sigmoid() * output.presence_logits.sigmoid()
         return [
             Answer(scores=of_one, boxes=boxes, masks=masks)

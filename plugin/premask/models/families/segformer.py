@@ -20,7 +20,7 @@ from premask.models.parts.torch_runtime import (
     FittingSizes,
     device_of,
     half_arithmetic,
-    images_at_once,
+    images_that_fit,
     in_alike_batches,
     load_processor,
     load_strictly,
@@ -46,9 +46,14 @@ class SegformerFinder:
         self._model = load_strictly(
             SegformerForSemanticSegmentation, weights, device=self._device, dtype=torch.float32
         )
-        self._at_once = images_at_once(self._device, 8)
+        self._at_once = images_that_fit(self._device, 700)
         self._lock = threading.Lock()
         self._fitting = FittingSizes()
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images it takes together."""
+        return self._at_once
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: SegformerOptions

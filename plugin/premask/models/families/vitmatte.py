@@ -23,10 +23,11 @@ from premask.models.parts.salient_subject import around
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     device_of,
-    images_at_once,
+    images_that_fit,
     in_alike_batches,
     load_processor,
     load_strictly,
+    quick_products,
 )
 from premask.models.parts.trimap import Pixels, band_radius, core, required_mask
 
@@ -58,9 +59,14 @@ class VitMatteMatter:
         self._model = load_strictly(
             VitMatteForImageMatting, weights, device=self._device, dtype=torch.float32
         )
-        self._at_once = images_at_once(self._device, 4)
+        self._at_once = images_that_fit(self._device, 3000)
         self._lock = threading.Lock()
         self._fitting = FittingSizes()
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images it takes together."""
+        return self._at_once
 
     def matte(
         self, images: Sequence[Image], masks: Sequence[Mask | None], options: VitMatteOptions
@@ -104,7 +110,7 @@ class VitMatteMatter:
     def _alphas(self, objects: Sequence[_Object]) -> list[Alpha]:
         """Alpha of each object on its crop; the network's input of all has one size."""
         pixels = torch.cat([matted.pixels for matted in objects]).to(self._device)
-        with self._lock, torch.inference_mode():
+        with self._lock, torch.inference_mode(), quick_products(self._device):
             (alphas,) = on_host(self._model(pixel_values=pixels).alphas[:, 0])
         cropped = [
             alpha[: matted.seen_hw[0], : matted.seen_hw[1]]  # without the processor's padding

@@ -14,6 +14,7 @@ from premask.models.parts.torch_runtime import (
     FittingSizes,
     TorchEmbedding,
     embedding_from_bytes,
+    images_that_fit,
     in_alike_batches,
     in_batches,
     place_of,
@@ -30,7 +31,10 @@ Options_contra = TypeVar("Options_contra", contravariant=True)
 Tensors = dict[str, torch.Tensor]
 Merge = Callable[[Sequence[Finds]], list[Hint]]
 
-IMAGES_AT_ONCE = 8
+MEGABYTES = 2000
+"""What an image takes in the largest encoder, that of SAM 3."""
+
+AT_ONCE_ON_CPU = 8
 
 
 class AskedNetwork(Protocol[Seen_contra, Question, Answer, Options_contra]):
@@ -118,6 +122,8 @@ class EmbeddedPhraseFinder(Generic[Question, Answer, Options]):
     ) -> None:
         self._network = network
         self._finish = finish
+        on_cpu = network.device.type != "cuda"
+        self._at_once = AT_ONCE_ON_CPU if on_cpu else images_that_fit(network.device, MEGABYTES)
         self._lock = threading.Lock()
         self._fitting = FittingSizes()
 
@@ -126,9 +132,14 @@ class EmbeddedPhraseFinder(Generic[Question, Answer, Options]):
         """The kind of device and of numbers in which images are encoded."""
         return place_of(self._network.device)
 
+    @property
+    def images_at_once(self) -> int:
+        """How many images it takes together."""
+        return self._at_once
+
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the network remembers of each image, on its device."""
-        return in_batches(self._embedded, images, IMAGES_AT_ONCE, self._fitting, "images")
+        return in_batches(self._embedded, images, self._at_once, self._fitting, "images")
 
     def restore(self, data: bytes) -> TorchEmbedding:
         """An embedding from its bytes; ValueError for bytes that are none."""

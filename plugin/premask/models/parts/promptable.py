@@ -26,7 +26,8 @@ from premask.models.parts.torch_runtime import (
     TorchEmbedding,
     dtype_on,
     embedding_from_bytes,
-    images_at_once,
+    exact_products,
+    images_that_fit,
     in_batches,
     load_strictly,
     network_input,
@@ -37,7 +38,9 @@ from premask.prompts import Hint, Prompts
 Tensors = dict[str, torch.Tensor]
 Decoded = tuple[torch.Tensor, torch.Tensor]
 
-IMAGES_AT_ONCE = 8
+MEGABYTES = 1500
+"""What an image takes in the largest encoder, SAM's own."""
+
 OBJECTS_AT_ONCE = 64
 OBJECTS_AT_ONCE_ON_CPU = 4
 """On a CPU, more objects at once are no faster, and slower when they outgrow its caches."""
@@ -92,7 +95,7 @@ class PromptableSegmenter:
         self._lock = threading.Lock()
         self._fitting = FittingSizes()
         # On a CPU one by one, so that a click does not wait until images of others are encoded.
-        self._images_at_once = images_at_once(network.device, IMAGES_AT_ONCE)
+        self._images_at_once = images_that_fit(network.device, MEGABYTES)
         on_cpu = network.device.type == "cpu"
         self._objects_at_once = OBJECTS_AT_ONCE_ON_CPU if on_cpu else OBJECTS_AT_ONCE
 
@@ -100,6 +103,11 @@ class PromptableSegmenter:
     def place(self) -> str:
         """The kind of device and of numbers in which images are encoded."""
         return place_of(self._network.device)
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images it takes together."""
+        return self._images_at_once
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the network remembers of each image, on its device."""
@@ -204,7 +212,7 @@ class PromptableSegmenter:
             # `cat` would copy the maps of a single image, too, and a click is waiting.
             features[name] = (maps[0] if len(maps) == 1 else torch.cat(maps)).float()
         tensors = prompt_tensors(prompts, self._network.device, one_image=one_image)
-        with self._lock, torch.inference_mode():
+        with self._lock, torch.inference_mode(), exact_products(self._network.device):
             logits, scores = self._network.decode(features, tensors, multimask, options)
         return logits.flatten(0, 1), scores.flatten(0, 1)
 

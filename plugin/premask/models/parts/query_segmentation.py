@@ -20,7 +20,7 @@ from premask.models.parts.off_device import on_host
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     half_arithmetic,
-    images_at_once,
+    images_that_fit,
     in_alike_batches,
 )
 from premask.prompts import Hint, Prompts
@@ -116,9 +116,14 @@ class QueryFinder:
 
     def __init__(self, network: QueryNetwork) -> None:
         self._network = network
-        self._at_once = images_at_once(network.device, 4)
+        self._at_once = images_that_fit(network.device, 1500)
         self._lock = threading.Lock()
         self._fitting = FittingSizes()
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images it takes together."""
+        return self._at_once
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: QuerySegmentationOptions

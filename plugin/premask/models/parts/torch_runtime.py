@@ -34,6 +34,12 @@ _LOADING = threading.Lock()
 """Held while loading, which changes settings of the whole process: torch's default number type, and
 how much transformers prints."""
 
+_PRODUCTS = threading.RLock()
+"""Held while the process multiplies full floats in a way of its own."""
+
+MOST_AT_ONCE = 32
+"""Images in a network together, however much memory there is: more would be hardly faster."""
+
 
 def device_of(name: str) -> torch.device:
     """The device of this name; `auto` is the GPU where there is one."""
@@ -117,14 +123,24 @@ def _files_of(tokenizer: Any) -> list[str]:
 def network_input(processor: Any, image: Image, device: torch.device, **settings: Any) -> Any:
     """What the processor makes of one image, on the device; `pixel_values` is (n, 3, h, w)."""
     return processor(
-        # A copy in any case, as torch takes no memory that can't be written to: in the order in
-        # which the processor would copy it otherwise.
-        images=[torch.from_numpy(image.rgb.transpose(2, 0, 1).copy())],
+        images=[pixels_on(device, image)],
         input_data_format="channels_first",
         return_tensors="pt",
         device=device,
         **settings,
     )
+
+
+def pixels_on(device: torch.device, image: Image) -> torch.Tensor:
+    """The image (3, height, width) of uint8, on its way to the device."""
+    planes = image.rgb.transpose(2, 0, 1)
+    if device.type != "cuda":
+        # A copy, as torch takes no memory that can't be written to.
+        return torch.from_numpy(planes.copy())
+    # From pinned memory the copy goes on while the host prepares the next image.
+    pinned = torch.empty(planes.shape, dtype=torch.uint8, pin_memory=True)
+    pinned.numpy()[...] = planes
+    return pinned.to(device, non_blocking=True)
 
 
 def load_strictly(
@@ -219,6 +235,51 @@ def images_at_once(device: torch.device, most: int) -> int:
     return most if device.type == "cuda" else 1
 
 
+def images_that_fit(device: torch.device, each_megabytes: int) -> int:
+    """How many images go into a network together, of which each takes about so much memory.
+
+    On a CPU it is one, as above. Of what is free on a GPU, half is taken: other models want some,
+    too, and where it was too much after all, `in_batches` goes on with less.
+    """
+    if device.type != "cuda":
+        return 1
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return max(1, min(MOST_AT_ONCE, free // 2 // (each_megabytes * 2**20)))
+
+
+@contextmanager
+def quick_products(device: torch.device) -> Iterator[None]:
+    """Let a GPU multiply full floats in TF32: several times as fast, with 10 bits of each factor.
+
+    For networks that can't run in half floats, as they add up coordinates in the number type of
+    their input; sums stay full floats. The setting is one of the whole process, so it is held by
+    one at a time.
+    """
+    with _matrix_products(device, "high"):
+        yield
+
+
+@contextmanager
+def exact_products(device: torch.device) -> Iterator[None]:
+    """No TF32, whoever else allows it: a click would move by half a pixel of the network's 1024."""
+    with _matrix_products(device, "highest"):
+        yield
+
+
+@contextmanager
+def _matrix_products(device: torch.device, precision: str) -> Iterator[None]:
+    if device.type != "cuda":
+        yield
+        return
+    with _PRODUCTS:
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(precision)
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
+
+
 class FittingSizes:
     """How many of a kind went into the device's memory together, where it was fewer than wanted.
 
@@ -292,15 +353,35 @@ def in_alike_batches(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TorchEmbedding:
-    """What a torch model remembers of one image: tensors by name, and the image's size."""
+    """What a torch model remembers of one image: tensors by name, and the image's size.
+
+    `home` is the device of its model, while it waits elsewhere.
+    """
 
     size_hw: tuple[int, int]
     tensors: dict[str, torch.Tensor]
+    home: torch.device | None = None
 
     @property
     def nbytes(self) -> int:
         """The memory that the tensors take."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether it takes the memory of a GPU."""
+        return any(tensor.device.type == "cuda" for tensor in self.tensors.values())
+
+    def on_host(self) -> TorchEmbedding:
+        """The same in the machine's memory; it knows where it came from."""
+        home = next(iter(self.tensors.values())).device
+        moved = {name: tensor.to("cpu") for name, tensor in self.tensors.items()}
+        return TorchEmbedding(size_hw=self.size_hw, tensors=moved, home=home)
+
+    def back(self) -> TorchEmbedding:
+        """The same where it came from."""
+        moved = {name: tensor.to(self.home) for name, tensor in self.tensors.items()}
+        return TorchEmbedding(size_hw=self.size_hw, tensors=moved)
 
     def to_bytes(self) -> bytes:
         """In the form of safetensors, which can hold numbers only, and no code."""

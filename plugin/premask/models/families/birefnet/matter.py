@@ -27,7 +27,7 @@ from premask.models.parts.salient_subject import around, subject_hints
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     device_of,
-    images_at_once,
+    images_that_fit,
     in_alike_batches,
 )
 from premask.models.weights.pickles import TENSORS, require_known
@@ -56,9 +56,14 @@ class BirefnetMatter:
         self._device = device_of(device)
         self._dtype = float16_on_gpu(self._device)
         self._network = _loaded(weights).to(self._device, self._dtype).eval()
-        self._at_once = images_at_once(self._device, 4)
+        self._at_once = images_that_fit(self._device, 3500)
         self._lock = threading.Lock()
         self._fitting = FittingSizes()
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images it takes together."""
+        return self._at_once
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: BirefnetOptions
