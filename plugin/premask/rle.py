@@ -196,7 +196,7 @@ def _edges(
     flips = np.zeros((values.shape[0] + 1, values.shape[1]), np.uint8)
     flips[:-1] = values
     flips[1:] ^= values
-    where = np.flatnonzero(flips)
+    where = np.flatnonzero(flips != 0)  # of booleans, numpy finds them twice as fast
     row, column = np.divmod(where, crop_width)
     positions: Counts = (column + xy[0]) * height + row + xy[1]
     return positions, flips.ravel()[where]
@@ -210,7 +210,7 @@ def _edges_of_columns(
     flips = np.zeros((columns.shape[0], columns.shape[1] + 1), np.uint8)
     flips[:, :-1] = columns
     flips[:, 1:] ^= columns
-    column, row = np.divmod(np.flatnonzero(flips), flips.shape[1])
+    column, row = np.divmod(np.flatnonzero(flips != 0), flips.shape[1])
     return np.asarray((column + xy[0]) * height + row + xy[1])
 
 

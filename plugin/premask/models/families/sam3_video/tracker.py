@@ -18,14 +18,14 @@ from premask.masks import Size
 from premask.models.families.sam3_video import kernels
 from premask.models.families.sam3_video.looking import HIDDEN, PhraseLooking
 from premask.models.options import Sam3VideoOptions
-from premask.models.parts.promptable import IMAGES_AT_ONCE, network_pixels
+from premask.models.parts.promptable import MEGABYTES, network_pixels
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     TorchEmbedding,
     device_of,
     dtype_on,
     embedding_from_bytes,
-    images_at_once,
+    images_that_fit,
     in_batches,
     load_processor,
     load_strictly,
@@ -64,7 +64,7 @@ class Sam3VideoTracker:
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the encoder saw of each frame."""
-        at_once = images_at_once(self._model.device, IMAGES_AT_ONCE)
+        at_once = images_that_fit(self._model.device, MEGABYTES)
         return in_batches(self._embedded, images, at_once, self._fitting)
 
     def restore(self, data: bytes) -> TorchEmbedding:
