@@ -51,7 +51,8 @@ button { font: inherit; color: inherit; background: none; border: 0; padding: 0;
 .bar i { display: block; height: 100%; min-width: 2px; border-radius: .25rem;
   background: var(--bar); }
 .swatch { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; }
-.shown { display: flex; align-items: baseline; gap: 1rem; margin: 2rem 0 .75rem; min-height: 1.5rem; }
+.shown { display: flex; align-items: baseline; gap: 1rem; margin: 2rem 0 .75rem;
+  min-height: 1.5rem; }
 .pages { display: flex; flex-wrap: wrap; gap: .25rem .8rem; margin: 1.5rem 0; }
 .pages a { color: var(--accent); }
 .pages [aria-current] { color: inherit; font-weight: 700; text-decoration: none; }

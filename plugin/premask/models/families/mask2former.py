@@ -27,12 +27,12 @@ from premask.models.parts.query_segmentation import (
     confident,
     contested,
     mean_inside,
+    whole_view,
 )
 from premask.models.parts.torch_runtime import (
     device_of,
     load_processor,
     load_strictly,
-    network_input,
 )
 
 SWIN_DIFFERENCES = KnownDifferences(
@@ -78,8 +78,7 @@ class Mask2FormerNetwork:
         self.names: dict[int, str] = model.config.id2label
 
     def look(self, image: Image, options: QuerySegmentationOptions) -> Look:
-        views = network_input(self._processor, image, self.device)["pixel_values"]
-        return Look(views=views, size_hw=image.size_hw)
+        return whole_view(self._processor, image, self.device)
 
     def answer(
         self, views: torch.Tensor, options: QuerySegmentationOptions

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from premask.models.parts.torch_runtime import (
     half_arithmetic,
     images_that_fit,
     in_alike_batches,
+    network_input,
 )
 from premask.prompts import Hint, Prompts
 
@@ -43,6 +44,12 @@ class Look:
     views: torch.Tensor
     size_hw: Size
     places: tuple[slice, ...] = ()
+
+
+def whole_view(processor: Any, image: Image, device: torch.device) -> Look:
+    """The whole image in one view, as most families see it."""
+    views = network_input(processor, image, device)["pixel_values"]
+    return Look(views=views, size_hw=image.size_hw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
