@@ -35,8 +35,8 @@ class Conversion:
     """What is wanted: a format, a place, which of the labels, in which parts, with which images.
 
     Without a `split` the labels go to `out`, a file or a folder as the format is; with one `out` is
-    a folder. `copy` is one of `COPY_MODES`. `ids` are those of a person's COCO file; by default they
-    are the dataset's own, unless its classes change.
+    a folder. `copy` is one of `COPY_MODES`. `ids` are those of a person's COCO file; by default
+    they are the dataset's own, unless its classes change.
     """
 
     format: str

@@ -49,6 +49,7 @@ class OwnedRecords:
                 np.asarray(self._spans, np.int64).reshape(-1, 2)[order],
                 np.append(0, bounds),
             )
+            self._spans, self._owners = array("q"), array("q")
         spans, bounds = self._sorted
         own = spans[bounds[number] : bounds[number + 1]].tolist()
         return [_record_at(file, span) for span in own]
