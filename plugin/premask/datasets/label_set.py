@@ -46,8 +46,6 @@ class LabelSet:
     classes: Sequence[str] = ()
     image_ids: Mapping[object, str] = field(default_factory=dict)
     class_ids: Mapping[object, str] = field(default_factory=dict)
-    is_results: bool = False
-    """A list of results says nothing of images without any: they were looked at, too."""
 
 
 def read_label_set(
@@ -163,7 +161,6 @@ def _from_results(records: Sequence[Json], path: Path, truth: LabelSet | None) -
         classes=truth.classes,
         image_ids=truth.image_ids,
         class_ids=truth.class_ids,
-        is_results=True,
     )
 
 

@@ -20,6 +20,7 @@ from premask.errors import UnreadableImage
 from premask.evaluation.objects import TableRow
 from premask.files import replacing
 from premask.images import Image, read_image
+from premask.report.comparison_tables import confusion_table, rows_table
 from premask.report.draw import overlay
 from premask.report.lettering import Color
 from premask.report.page_parts import (
@@ -31,13 +32,10 @@ from premask.report.page_parts import (
     zoomable,
 )
 from premask.report.page_style import SCRIPT
-from premask.terminal.screen import counted, number_text
+from premask.terminal.screen import counted
 
 MAX_SIDE = 560
 MAX_IMAGES = 100
-_MOST_CLASSES = 25
-"""Of the confusion, which gets too wide to be read."""
-
 # Okabe and Ito's, which people who see few colors can tell apart.
 _AGREED: Color = (0, 158, 115)
 _DIFFERING: Color = (230, 159, 0)
@@ -83,8 +81,8 @@ def write_comparison(
             file, top(page.title, page.facts, script=SCRIPT), definitions("numbers", page.numbers)
         )
         write_parts(file, *(f'<p class="quiet">{escape(note)}</p>' for note in page.notes))
-        write_parts(file, *(part for table in page.tables for part in _table(*table)))
-        write_parts(file, *_confusion(page))
+        write_parts(file, *(part for table in page.tables for part in rows_table(*table)))
+        write_parts(file, *confusion_table(page.confusion, page.labels, page.one, page.other))
         write_parts(file, *_images_top(page, shown, errors))
         pictures.seek(0)
         shutil.copyfileobj(pictures, file)
@@ -223,55 +221,5 @@ def _couples(image: MatchedImage, page: ComparisonPage) -> str:
     ]
     if not rows:
         return ""
-    table = "\n".join(_table("", sorted(rows, key=lambda row: float(row["IoU"]))))
+    table = "\n".join(rows_table("", sorted(rows, key=lambda row: float(row["IoU"]))))
     return f"<details><summary>{counted(len(rows), 'pair')}</summary>{table}</details>"
-
-
-def _table(heading: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    if not rows:
-        return
-    if heading:
-        yield f"<h2>{escape(heading)}</h2>"
-    names = [name for name, value in rows[0].items() if not isinstance(value, dict)]
-    heads = "".join(f'<th scope="col"{_kind(rows, name)}>{escape(name)}</th>' for name in names)
-    yield f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>'
-    for row in rows:
-        cells = (
-            f"<td{_kind(rows, name)}>{escape(number_text(row.get(name, -1.0)))}</td>"
-            for name in names
-        )
-        yield f"<tr>{''.join(cells)}</tr>"
-    yield "</tbody></table></div>"
-
-
-def _kind(rows: Sequence[Mapping[str, Any]], name: str) -> str:
-    is_number = isinstance(rows[0].get(name), (int, float))
-    return ' class="number"' if is_number else ' class="words"'
-
-
-def _confusion(page: ComparisonPage) -> Iterator[str]:
-    """The classes that are confused or alone most often, with shades by the share of the row."""
-    if not page.confusion:
-        return
-    table = np.array(page.confusion, np.int64)
-    wrong = table.sum(axis=0) + table.sum(axis=1) - 2 * np.diagonal(table)
-    order = np.argsort(-wrong[:-1], kind="stable")[:_MOST_CLASSES]
-    order = np.append(order[(table.sum(axis=0) + table.sum(axis=1))[order] > 0], len(table) - 1)
-    names = [*page.labels, "nothing"]
-    yield "<h2>Confusion</h2>"
-    more = f" Of {len(page.labels)} classes, the {len(order) - 1} that differ the most are shown."
-    yield f'<p class="quiet">Rows: {escape(page.other)}. Columns: {escape(page.one)}.'
-    yield f"{more if len(order) <= len(page.labels) else ''}</p>"
-    heads = "".join(f'<th scope="col" class="number">{escape(names[k])}</th>' for k in order)
-    yield f'<div class="scroll"><table class="confusion"><thead><tr><th></th>{heads}</tr></thead>'
-    for row in order.tolist():
-        total = max(1, int(table[row].sum()))
-        cells = (
-            f'<td class="number" style="--share:{table[row, column] / total:.3f}">'
-            f"{table[row, column]:,}</td>"
-            if table[row, column]
-            else '<td class="number"></td>'
-            for column in order.tolist()
-        )
-        yield f'<tr><th scope="row">{escape(names[row])}</th>{"".join(cells)}</tr>'
-    yield "</table></div>"
