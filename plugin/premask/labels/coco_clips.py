@@ -8,11 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from premask.annotations import Labeled, LabeledClip
-from premask.errors import InvalidMask, PremaskError
 from premask.labels.clip_frames import frame_number, looked_at
 from premask.labels.coco import labeled_from_coco, write_coco
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import number_in, read_json
+from premask.labels.json_files import number_in, read_json, reading
 
 Json = dict[str, Any]
 
@@ -67,13 +66,8 @@ def read_coco_clips(path: Path, clips: Iterable[LabeledClip] = ()) -> tuple[Labe
     Unlike other readers it keeps all run lengths in memory, as those of COCO files do.
     """
     data = read_json(path, _EXPECTED)
-    try:
+    with reading(path, _EXPECTED):
         return tuple(_clips(data))
-    except (PremaskError, KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = (
-            str(error) if isinstance(error, PremaskError) else f"{type(error).__name__}: {error}"
-        )
-        raise InvalidMask(f"'{path}' can't be read: {reason} It must be {_EXPECTED}.") from error
 
 
 def are_coco_clips(glimpse: Glimpse) -> bool:

@@ -22,7 +22,7 @@ from premask.labels.clip_frames import (
     places_of_frames,
 )
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import number_in, read_json
+from premask.labels.json_files import number_in, read_json, reading
 from premask.labels.png import pixels_from_png, png_from_numbers
 from premask.shaping.maps import HIGHEST_NUMBER, masks_from_number_map, number_map
 
@@ -96,15 +96,13 @@ def _pictures_below(folder: Path) -> Path:
 
 def _read_legend(path: Path) -> Mapping[str, Any]:
     videos = read_json(path, _LEGEND)
-    try:
+    with reading(path, _LEGEND):
         legend = dict(videos["videos"])
         for video in legend.values():
             for number, found in dict(video.get("objects") or {}).items():
                 int(number), str(found["category"])
             number_in(video.get("fps"))
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidMask) as error:
-        raise InvalidMask(f"'{path}' can't be read ({error}). It must be {_LEGEND}.") from error
-    return legend
+        return legend
 
 
 def _clip(

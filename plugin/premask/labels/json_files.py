@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from premask.errors import InvalidMask, PremaskError, UnreadableImage
 from premask.images import read_file
+
+_MORE = (AttributeError, OverflowError)
+"""What values of the wrong type lead to, besides the obvious."""
 
 
 def write_record(file: BinaryIO, record: Mapping[str, Any], number: int) -> None:
@@ -33,6 +37,18 @@ def read_json(path: Path, expected: str) -> Any:
     except (UnreadableImage, ValueError, RecursionError) as error:
         reason = error.reason if isinstance(error, UnreadableImage) else str(error)
         raise PremaskError(f"'{path}' can't be read: {reason}. It must be {expected}.") from error
+
+
+@contextmanager
+def reading(path: Path, expected: str) -> Iterator[None]:
+    """What goes wrong with the file's values in the block is an error that names the file."""
+    try:
+        yield
+    except (InvalidMask, LookupError, TypeError, ValueError, *_MORE) as error:
+        reason = str(error).rstrip(".")
+        if not isinstance(error, InvalidMask):
+            reason = f"{type(error).__name__}: {reason}"
+        raise InvalidMask(f"'{path}' can't be read: {reason}. It must be {expected}.") from error
 
 
 def list_in(value: object) -> list[Any]:

@@ -21,7 +21,7 @@ from premask.labels.clip_frames import (
     looked_at,
 )
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import list_in, number_in, read_json
+from premask.labels.json_files import list_in, number_in, read_json, reading
 from premask.labels.numbering import number_new, numbered
 from premask.masks import Mask, Size
 from premask.video.frames import frame_name
@@ -135,11 +135,9 @@ def is_mots(glimpse: Glimpse) -> bool:
 def _read_legend(path: Path) -> tuple[dict[int, str], dict[str, LabeledClip]]:
     """The labels by the class's number, and the clips, with nothing in their frames, by stem."""
     legend = read_json(path, _LEGEND)
-    try:
+    with reading(path, _LEGEND):
         labels = {int(number): str(name) for number, name in legend["classes"].items()}
         return labels, {stem: _described(clip) for stem, clip in legend["clips"].items()}
-    except (InvalidMask, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidMask(f"'{path}' can't be read ({error}). It must be {_LEGEND}.") from error
 
 
 def _described(clip: Mapping[str, Any]) -> LabeledClip:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from premask.annotations import Annotation, Labeled, LabeledClip
-from premask.errors import InvalidMask, PremaskError
+from premask.errors import InvalidMask
 from premask.files import replacing_text
 from premask.images import Image
 from premask.labels.clip_frames import (
@@ -21,7 +21,7 @@ from premask.labels.clip_frames import (
 )
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import list_in, number_in, read_json
+from premask.labels.json_files import list_in, number_in, read_json, reading
 from premask.masks import Mask, Size
 from premask.video.frames import frame_name
 
@@ -97,15 +97,9 @@ def read_sav(path: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[LabeledC
     found = (file for file in named or sorted(path.glob("*.json")) if file.is_file())
     for file in found if path.is_dir() else [path]:
         data = read_json(file, _EXPECTED)
-        try:
-            yield _clip(data)
-        except (InvalidMask, KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = (
-                error if isinstance(error, PremaskError) else f"{type(error).__name__}: {error}"
-            )
-            raise InvalidMask(
-                f"'{file}' can't be read: {reason}. It must be {_EXPECTED}."
-            ) from error
+        with reading(file, _EXPECTED):
+            clip = _clip(data)
+        yield clip
 
 
 def is_sav(glimpse: Glimpse) -> bool:

@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from premask.annotations import Annotation, Labeled, LabeledClip
-from premask.errors import InvalidMask, PremaskError
+from premask.errors import InvalidMask
 from premask.geometry import Box
 from premask.images import Image
 from premask.labels.clip_frames import Frames, frame_number, require_frames
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import list_in, number_in, read_json
+from premask.labels.json_files import list_in, number_in, read_json, reading
 from premask.masks import Size
 from premask.video.frames import frame_name
 
@@ -29,13 +29,8 @@ def read_ytvis(path: Path, clips: Iterable[LabeledClip] = ()) -> tuple[LabeledCl
     A list of results has no videos: its clips are called by their ids, and its labels are numbers.
     """
     data = read_json(path, _EXPECTED)
-    try:
+    with reading(path, _EXPECTED):
         return tuple(clips_from_ytvis(_with_videos(data) if isinstance(data, list) else data))
-    except (InvalidMask, KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = (
-            str(error) if isinstance(error, PremaskError) else f"{type(error).__name__}: {error}"
-        )
-        raise InvalidMask(f"'{path}' can't be read: {reason}. It must be {_EXPECTED}.") from error
 
 
 def is_ytvis(glimpse: Glimpse) -> bool:
