@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from sys import maxsize
 
-from ml_backend.predict.following import Following, Track, Wanted
+from ml_backend.predict.clip_pass import Track, Wanted
+from ml_backend.predict.following import Following
 from ml_backend.predict.track_store import TrackStore
 from ml_backend.project.label_config import LabelConfig
 from ml_backend.project.video_regions import DrawnTrack, drawn_tracks, found_regions

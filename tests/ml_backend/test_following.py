@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.predict.following import Following, Pass, Stopped, Wanted
+from ml_backend.predict.clip_pass import Pass, Stopped, Wanted
+from ml_backend.predict.following import Following
 from ml_backend.predict.track_store import TrackFacts, TrackStore
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, PremaskError, UnreadableVideo
@@ -168,6 +170,32 @@ def test_whole_tasks_keep_nobody_waiting(bench: Bench) -> None:
     bench.begun(2).gate.release(FRAMES)
     assert len(mine.result(SOON)) == 1
     assert not any(one.over.is_set() for one in whole)
+
+
+def test_only_the_last_ones_keep_how_they_were_followed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml_backend.predict.following.KEPT_WORK", 2)
+    for number, name in enumerate("abcd", start=1):
+        asked = bench.ask(name, owner=name)
+        bench.begun(number).gate.release(FRAMES)
+        asked.result(SOON)
+        # Clocks of file systems are coarse.
+        for path in bench.folders[0].parent.glob("*.lock"):
+            os.utime(path, (0, path.stat().st_mtime - 10))
+    until(lambda: len([folder for folder in bench.folders if folder.exists()]) == 2)
+    assert bench.folders[-1].exists()
+
+
+def test_two_processes_follow_the_same_one_after_the_other(bench: Bench, tmp_path: Path) -> None:
+    other = Bench(tmp_path)
+    mine, theirs = bench.ask(), other.ask("b")
+    until(lambda: len(bench.works) + len(other.works) == 1)
+    first, second = (bench, other) if bench.works else (other, bench)
+    first.begun(1).gate.release(FRAMES)
+    second.begun(1).gate.release(FRAMES)
+    assert len(mine.result(SOON)) == len(theirs.result(SOON)) == 1
+    other.following.close()
 
 
 def test_close_ends_what_is_under_way_and_what_waits(bench: Bench) -> None:
