@@ -103,7 +103,10 @@ def test_the_page_shows_the_worst_first(
 @pytest.mark.parametrize("command", ["evaluate", "compare"])
 def test_json_for_programs(command: str, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, str(files / "found.json"), str(files / "true.json"), "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert "NaN" not in said
+    assert "-1.0" not in said
+    data = json.loads(said)
     assert data["labels"] == ["cat", "dog"]
     worst = data["worst" if command == "evaluate" else "images"][0]
     assert worst["image"] == "a.png"

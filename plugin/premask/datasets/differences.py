@@ -8,7 +8,7 @@ from typing import Any
 from premask.datasets.image_files import Images
 from premask.datasets.image_pairs import pair_images, tables_of
 from premask.datasets.label_set import Source, read_label_set
-from premask.datasets.matched_images import MatchedImage, matched_images
+from premask.datasets.matched_images import MatchedImage, known_numbers, matched_images
 from premask.errors import InvalidSetting
 from premask.evaluation.comparison import ComparedTables, compare_tables
 from premask.evaluation.overlaps import EITHER, overlaps
@@ -35,8 +35,8 @@ class Differences:
         return {
             "one": self.one,
             "other": self.other,
-            "totals": self.totals,
-            "classes": self.classes,
+            "totals": known_numbers(self.totals),
+            "classes": known_numbers(self.classes),
             "labels": self.labels,
             "confusion": self.confusion,
             "notes": self.notes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from premask.datasets.image_files import Images
 from premask.datasets.image_pairs import ImagePair, pair_images, tables_of
 from premask.datasets.label_set import LabeledImage, Source, read_label_set
-from premask.datasets.matched_images import MatchedImage, matched_images
+from premask.datasets.matched_images import MatchedImage, known_numbers, matched_images
 from premask.datasets.object_scores import score_objects
 from premask.errors import InvalidSetting
 from premask.evaluation.comparison import compare_tables
@@ -58,8 +58,8 @@ class Evaluation:
             "found": self.found,
             "truth": self.truth,
             "images": self.image_count,
-            "numbers": {name: _known(group) for name, group in self.numbers.items()},
-            "classes": [_known(row) for row in self.classes],
+            "numbers": known_numbers(self.numbers),
+            "classes": known_numbers(self.classes),
             "labels": self.labels,
             "confusion": self.confusion,
             "notes": self.notes,
@@ -219,8 +219,9 @@ def _phrase_ious(phrase: str, found: LabeledImage, true: LabeledImage) -> NDArra
 def _add_mattes(pairs: Sequence[ImagePair], result: Evaluation) -> None:
     """The errors of all alpha of an image together, where both sides have some."""
     errors: dict[str, list[float]] = {"SAD": [], "MSE": [], "Grad": [], "Conn": []}
-    for found, true in pairs:
-        if not true.mattes or not any(one.mattes for one, _ in pairs):
+    some_were_found = any(found.mattes for found, _ in pairs)
+    for found, true in pairs if some_were_found else ():
+        if not true.mattes:
             continue
         matte, truth = _whole(found), _whole(true)
         errors["SAD"].append(sad(matte, truth))
@@ -238,13 +239,6 @@ def _whole(image: LabeledImage) -> Matte:
     for matte in image.mattes:
         total += matte.to_array()
     return Matte.from_array(np.minimum(total, 255).astype(np.uint8))
-
-
-def _known(row: Mapping[str, Any]) -> Row:
-    return {
-        name: None if isinstance(value, float) and (value == -1 or np.isnan(value)) else value
-        for name, value in row.items()
-    }
 
 
 _OTHERS: dict[str, Callable[[Sequence[ImagePair], Evaluation, ProgressCounter], None]] = {

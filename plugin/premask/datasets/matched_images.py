@@ -72,6 +72,16 @@ def matched_images(
     ]
 
 
+def known_numbers(value: Any) -> Any:
+    """What JSON gets of numbers in lists and dicts: None for -1, which says that there is none."""
+    if isinstance(value, dict):
+        return {name: known_numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [known_numbers(item) for item in value]
+    missing = isinstance(value, float) and (value == -1 or np.isnan(value))
+    return None if missing else value
+
+
 def _matched(
     pair: ImagePair,
     compared: ComparedTables,
