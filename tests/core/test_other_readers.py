@@ -100,6 +100,9 @@ def test_coco_libraries_see_the_very_pixels(
         for record, annotation in zip(records, one.annotations, strict=True):
             if annotation.mask is not None:
                 np.testing.assert_array_equal(coco.annToMask(record), annotation.mask.to_array())
+            else:
+                with pytest.raises(KeyError, match="segmentation"):
+                    coco.annToMask(record)
 
 
 def test_both_evaluations_find_what_is_perfect(tmp_path: Path, photos: Path) -> None:
@@ -230,6 +233,13 @@ def test_preparation_of_detr_in_transformers(form: str, tmp_path: Path, photos: 
         (wanted,) = (one for one in labels() if one.image.name == image["file_name"])
         # It leaves crowds out.
         assert len(said["labels"][0]["boxes"]) == sum(not one.crowd for one in wanted.annotations)
+        masks = [one.mask for one in wanted.annotations if one.mask and not one.crowd]
+        if form == "coco-polygons" and masks and len(masks) == len(wanted.annotations):
+            said = processor(
+                picture, annotations=target, return_segmentation_masks=True, return_tensors="pt"
+            )
+            drawn = said["labels"][0]["masks"].numpy().astype(bool)
+            np.testing.assert_array_equal(drawn, np.stack([mask.to_array() for mask in masks]))
 
 
 def test_fiftyones_importers(tmp_path: Path, photos: Path) -> None:

@@ -11,7 +11,8 @@ from premask.datasets.image_files import ImageFiles, Images
 from premask.errors import InvalidMask, InvalidSetting
 from premask.labels.coco import coco_ids
 from premask.labels.coco_ids import CocoIds
-from premask.labels.formats import FORMATS, Format, LabelReader, formats_of
+from premask.labels.format_kinds import LabelReader
+from premask.labels.formats import FORMATS, Format, formats_of
 from premask.labels.glimpse import Glimpse
 from premask.runs.folder_state import has_state, read_labels, read_state
 

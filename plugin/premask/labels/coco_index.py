@@ -21,7 +21,7 @@ Json = dict[str, Any]
 class OwnedRecords:
     """Where each record of a list is, by the id of the image that it belongs to.
 
-    A million of them take some 24 MB: that is what is in memory of a file of any length.
+    These are 24 bytes for each: that is what is in memory of a file of any length.
     """
 
     numbers: dict[object, int] = field(default_factory=dict)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from premask.annotations import Labeled
 from premask.errors import UnknownFormat
-from premask.files import LazyFiles, write_atomically
-from premask.images import Image
 from premask.labels import cutout
 from premask.labels.ade20k import ade20k_files, are_ade20k, read_ade20k
 from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
@@ -28,7 +24,8 @@ from premask.labels.coco_results import (
     write_coco_results,
 )
 from premask.labels.cvat import is_cvat, read_cvat, write_cvat
-from premask.labels.glimpse import Glimpse
+from premask.labels.format_kinds import DatasetFormat as DatasetFormat
+from premask.labels.format_kinds import ImageFormat as ImageFormat
 from premask.labels.image_folder import is_image_folder, read_image_folder, write_image_folder
 from premask.labels.label_studio import is_label_studio, read_tasks, write_label_studio
 from premask.labels.labelme import is_labelme, read_labelme, write_labelme
@@ -50,100 +47,6 @@ from premask.labels.yolo_dataset import (
     yolo_ids,
     yolo_images,
 )
-
-
-class DatasetWriter(Protocol):
-    """Writes all images in one pass, with the labels of one in memory at a time."""
-
-    def __call__(
-        self, labeled: Iterable[Labeled], path: Path, categories: Sequence[str] | None = None, /
-    ) -> tuple[Path, ...]:
-        """Write to `path`, and return the paths of what was written.
-
-        Labels are numbered in the order of `categories`, then in the order in which they come.
-        """
-        ...
-
-
-class Reader(Protocol):
-    """Reads what a format's writer wrote, image after image."""
-
-    def __call__(self, path: Path, images: Iterable[Image] = (), /) -> Iterable[Labeled]:
-        """Read from a file or a folder; what can't be read is an `InvalidMask`.
-
-        Some formats don't tell what their images are called (PNG) or how large they are (YOLO).
-        They take it from `images`, which come in the order in which they were written: two images
-        that differ in their suffix only are told apart by that. Without `images` a reader takes
-        what it finds, and calls it by the names of its files.
-        """
-        ...
-
-
-LabelReader = Callable[[Path, Iterable[Image]], Iterable[Labeled]]
-"""A `Reader` that is always given images, if only none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetFormat:
-    """One file, or one folder, for the whole dataset; it is written without the images' pixels."""
-
-    name: str
-    help: str
-    file_name: str
-    write: DatasetWriter
-    read: Reader | None = None
-    recognizes: Callable[[Glimpse], bool] | None = None
-    """Whether a file or a folder is one of these; a few formats are not found by looking."""
-    ids_of: Callable[[Path], CocoIds] | None = None
-    """The numbers of the classes, where the files tell them."""
-    own_images: Callable[[Path], Mapping[str, Path]] | None = None
-    """The images that lie beside the labels, by the names that the reader knows them by."""
-    image_folder: str = "images"
-    """Where trainers look for the images, seen from the labels."""
-    read_with: Callable[[Path], LabelReader] | None = None
-    """A reader that takes names from another file; what its own file lacks."""
-    numbers_classes: bool = True
-    """Whether it writes numbers in the place of labels."""
-    with_ids: Callable[[CocoIds], DatasetWriter] | None = None
-    """A writer with the ids of a person's COCO file, where the format has ids."""
-    write_parts: Callable[[Path, Sequence[str], Sequence[str]], Path] | None = None
-    """Writes what ties together the folders of several parts, with the names of the classes."""
-    require_names: Callable[[Iterable[str]], None] | None = None
-    """Raises, before anything is done, for names of images that the format can't write."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFormat:
-    """Files for one image at a time, in one folder."""
-
-    name: str
-    help: str
-    folder_name: str
-    encode: Callable[[Labeled, str], LazyFiles]
-    needs_pixels: bool = False
-    read: Reader | None = None
-    recognizes: Callable[[Glimpse], bool] | None = None
-    """Whether a file or a folder is one of these; a few formats are not found by looking."""
-    ids_of: Callable[[Path], CocoIds] | None = None
-    """The numbers of the classes, where the files tell them."""
-    own_images: Callable[[Path], Mapping[str, Path]] | None = None
-    """The images that lie beside the labels, by the names that the reader knows them by."""
-    image_folder: str = "images"
-    """Where trainers look for the images, seen from the labels."""
-    read_with: Callable[[Path], LabelReader] | None = None
-    """A reader that takes names from another file; what its own file lacks."""
-
-    def files(self, labeled: Labeled, folder: Path, stem: str) -> tuple[Path, ...]:
-        """The files that `write` would write; the image's pixels are not needed to name them."""
-        return tuple(folder / name for name in self._encoders(labeled, stem))
-
-    def write(self, labeled: Labeled, folder: Path, stem: str) -> tuple[Path, ...]:
-        """Write the files of one image, each whole or not at all; a failed image has none."""
-        encoders = self._encoders(labeled, stem)
-        return tuple(write_atomically(folder / name, make()) for name, make in encoders.items())
-
-    def _encoders(self, labeled: Labeled, stem: str) -> LazyFiles:
-        return {} if labeled.error else self.encode(labeled, stem)
 
 
 def _coco_format(
