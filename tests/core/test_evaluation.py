@@ -253,3 +253,12 @@ def test_results_alone_have_no_names(tmp_path: Path) -> None:
 def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(PremaskError):
         evaluate(FOUND, TRUE, **settings)  # type: ignore[arg-type]
+
+
+def test_panoptic_maps_of_coco_are_read_as_such(tmp_path: Path) -> None:
+    for name, labeled in (("found", FOUND), ("true", TRUE)):
+        premask.write(labeled, "coco-panoptic", tmp_path / name / "labels.json")
+    files = [tmp_path / name / "labels.json" for name in ("found", "true")]
+    assert (
+        evaluate(*files, kind="panoptic").numbers == evaluate(FOUND, TRUE, kind="panoptic").numbers
+    )

@@ -61,7 +61,7 @@ def read_label_set(
     data = _json_of(path)
     if isinstance(data, list) and (_is_result(data[0]) if data else truth is not None):
         return _from_results(data, path, truth)
-    if isinstance(data, dict) and {"images", "annotations", "categories"} <= data.keys():
+    if isinstance(data, dict) and _is_coco(data):
         return _from_coco(data, path)
     return _from_labeled(read(path, images), str(path))
 
@@ -91,6 +91,14 @@ def _json_of(path: Path) -> object:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None  # whoever reads the format says what is wrong
+
+
+def _is_coco(data: Json) -> bool:
+    """Whether it has COCO's lists; those of panoptic maps and of videos have other records."""
+    annotations = data.get("annotations")
+    first = annotations[0] if isinstance(annotations, list) and annotations else {}
+    is_other = isinstance(first, dict) and "segments_info" in first
+    return {"images", "annotations", "categories"} <= data.keys() and not is_other
 
 
 def _is_result(record: object) -> bool:
