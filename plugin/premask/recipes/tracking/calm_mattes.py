@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from premask.annotations import Annotation
 from premask.geometry import hull
 from premask.images import Image
-from premask.masks import Alpha, Mask, Matte
+from premask.masks import HALF, Alpha, Matte
 from premask.models.pool import ModelPool
 from premask.recipes.matting import matte_objects
 from premask.recipes.stage_settings import MatteStage
-
-HALF = 128
 
 
 def matted(
@@ -52,7 +51,7 @@ def _calm(found: Annotation, before: Mapping[int, Matte], matte: MatteStage) -> 
     return replace(found, matte=alpha, mask=mask, box_xyxy=mask.box_xyxy)
 
 
-def _is_soft(alpha: Alpha) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _is_soft(alpha: Alpha) -> NDArray[np.bool_]:
     return np.asarray((alpha > 0) & (alpha < 255))
 
 
@@ -62,7 +61,5 @@ def _fixed(plain: Annotation, found: Annotation) -> Annotation:
         return plain
     alpha, inside = found.matte.to_array(), plain.mask.to_array()
     bounded = np.where(inside, np.maximum(alpha, HALF), np.minimum(alpha, HALF - 1))
-    mask: Mask = plain.mask
-    return replace(
-        found, matte=Matte.from_array(bounded.astype(np.uint8)), mask=mask, box_xyxy=mask.box_xyxy
-    )
+    matte = Matte.from_array(bounded.astype(np.uint8))
+    return replace(found, matte=matte, mask=plain.mask, box_xyxy=plain.mask.box_xyxy)

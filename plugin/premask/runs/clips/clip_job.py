@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from premask.annotations import LabeledClip
 from premask.errors import Cancelled, ModelFailed, PremaskError, UnreadableVideo
@@ -193,27 +195,28 @@ def _write(job: ClipJob, shown: Sequence[tuple[ClipTask, ClipWork]], outcome: Cl
         if all(form.name not in CLIP_FORMATS for form in job.formats):
             kept = kept_clips(job.folder)
             CLIP_FORMATS["ytvis"].write((clip.labeled for clip in read_clips()), kept, ())
-    write_state(
-        job.folder,
-        {
-            "recipe": str(job.tasks[0].recipe) if job.tasks else "",
-            "work": shows,
-            "images": [],
-            "clips": [
-                {
-                    "name": task.video.name,
-                    "path": str(task.video.path.absolute()),
-                    "recipe": str(task.recipe),
-                    "start": task.span.start,
-                    "end": None if task.span.end == float("inf") else task.span.end,
-                    "fps": task.span.fps,
-                }
-                for task, _ in shown
-            ],
-            "failures": {name: str(error) for name, error in outcome.failures.items()},
-        },
-    )
+    write_state(job.folder, _state([task for task, _ in shown], shows, outcome))
     _, outcome.edited = files.remove_all_but({shows, PREVIEW})
+
+
+def _state(tasks: Sequence[ClipTask], work: str, outcome: ClipOutcome) -> dict[str, Any]:
+    return {
+        "recipe": str(tasks[0].recipe),
+        "work": work,
+        "images": [],
+        "clips": [
+            {
+                "name": task.video.name,
+                "path": str(task.video.path.absolute()),
+                "recipe": str(task.recipe),
+                "start": task.span.start,
+                "end": None if math.isinf(task.span.end) else task.span.end,
+                "fps": task.span.fps,
+            }
+            for task in tasks
+        ],
+        "failures": {name: str(error) for name, error in outcome.failures.items()},
+    }
 
 
 def labeled_clip(task: ClipTask, work: ClipWork) -> LabeledClip:

@@ -135,7 +135,9 @@ class ClipWork:
                     saved = time.monotonic()
                 final = logged if is_final else None
                 yield ClipStep(done=way.done, total=total, reused=reused, final=final)
-            _save(state, way.state)
+            if name != _FORWARD:
+                # Behind the last pass there is no other one that could be interrupted.
+                _save(state, way.state)
         except UnreadableVideo as error:
             self.error = error
         except GeneratorExit:

@@ -155,7 +155,8 @@ class Followers:
         )
 
     def _known_entries(self, frame: int) -> dict[str, Entry]:
-        if self._earlier is None or frame not in self._earlier:
+        is_wanted = any(follower.known for follower in self.live.values())
+        if self._earlier is None or not is_wanted or frame not in self._earlier:
             return {}
         return {entry.stretch: entry for entry in self._earlier.get(frame).entries}
 

@@ -165,13 +165,12 @@ class ForwardPass:
         return kept
 
     def _holds_back(self, time: float) -> bool:
+        """Whether find may still see something that came in this frame or in those held before."""
         stage = self._task.stage
-        return bool(
-            stage.every and stage.both_ways and self._task.recipe.find and len(self._held) > 0
-        ) and not self._just_looked(time)
-
-    def _just_looked(self, time: float) -> bool:
-        return abs(self._counters.next_look - time - self._task.stage.every) < EPSILON
+        if self._task.recipe.find is None or not (stage.every and stage.both_ways):
+            return False
+        has_just_looked = abs(self._counters.next_look - time - stage.every) < EPSILON
+        return not has_just_looked
 
     def _go_back(self, newcomers: dict[int, Hint], frame: Frame) -> None:
         """Follow newcomers back through the frames that are held."""

@@ -24,6 +24,7 @@ class PhrasePass:
         self._tracking: PhraseTracking | None = None
         self._times: dict[int, float] = {}
         self._last = -1
+        self._is_over = False
         self.done = 0
 
     def run(self) -> Iterator[LoggedFrame]:
@@ -40,13 +41,14 @@ class PhrasePass:
                 yield from self._note(certain)
         except UnreadableVideo as error:
             broken = error
+        self._is_over = True
         yield from self._note(tracking.finish())
         if broken is not None:
             raise broken
 
     def state(self) -> bytes | None:
-        """All that `restore` needs."""
-        if self._tracking is None:
+        """All that `restore` needs; None when there is nothing to go on with."""
+        if self._tracking is None or self._is_over:
             return None
         head = json.dumps([self.done, self._last, list(self._times.items())])
         return head.encode() + b"\n" + self._tracking.state()
@@ -70,15 +72,17 @@ class PhrasePass:
         return tracker
 
     def _note(self, certain: Sequence[Sighting]) -> Iterator[LoggedFrame]:
+        frames = []
         for frame, hints in certain:
             entries = tuple(
                 Entry(track=track, stretch="", annotation=self._annotation(track, hint))
                 for track, hint in sorted(hints.items())
             )
-            logged = LoggedFrame(frame=frame, time=self._times.pop(frame), entries=entries)
-            self._log.add(logged)
+            frames.append(LoggedFrame(frame=frame, time=self._times.pop(frame), entries=entries))
+            self._log.add(frames[-1])
             self.done += 1
-            yield logged
+        # Only now: whoever saves the state between two of them finds all of them in the log.
+        yield from frames
 
     def _annotation(self, track: int, hint: Hint) -> Annotation | None:
         unsure = hint.score is not None and hint.score < self._task.stage.present
