@@ -17,8 +17,9 @@ import premask
 from benchmarks.memory import peak_bytes
 from benchmarks.table import Row
 from premask import Annotation, Image, Labeled, Mask
-from premask.datasets.conversion import Conversion, convert
+from premask.datasets.conversion import convert
 from premask.datasets.losses import Loss
+from premask.datasets.training_set import Conversion
 from premask.labels import brush_rle
 
 SIZE_HW = (480, 640)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 import premask
 from premask import Annotation, Image, Labeled, Mask
-from premask.datasets.conversion import Conversion, convert
+from premask.datasets.conversion import convert
+from premask.datasets.training_set import Conversion
 
 SIZE = (40, 60)
 NAMES = ("full.jpg", "empty.jpg", "turned.jpg", "box.jpg", "crowd.jpg")

@@ -13,11 +13,12 @@ import pytest
 import premask
 from premask import Annotation, Image, Labeled, Mask
 from premask.cli import main
-from premask.datasets.conversion import Conversion, convert
+from premask.datasets.conversion import convert
 from premask.datasets.merging import merge
 from premask.datasets.selection import Selection, class_map
 from premask.datasets.splitting import Split
-from premask.errors import Cancelled, InvalidSetting, PremaskError
+from premask.datasets.training_set import Conversion
+from premask.errors import Cancelled, InvalidSetting, PremaskError, UnwritableOutput
 from premask.images import read_image
 from tests.golden.dataset import adversarial_images, files_below
 
@@ -334,3 +335,31 @@ def test_labels_of_any_format_can_be_looked_at(
     assert "truck" in page
     with PIL.Image.open(tmp_path / "a-preview/contact-sheet.png") as sheet:
         assert sheet.width > SIZE[1]
+
+
+def test_nothing_stale_stays_in_a_set_and_nothing_of_others_is_taken(tmp_path: Path) -> None:
+    dataset = premask.read(labels(tmp_path / "coco.json", NAMES), photos(tmp_path / "p", NAMES))
+    for seed in (1, 2):
+        premask.split(dataset, tmp_path / "set", format="yolo", seed=seed, copy="link")
+    assert len(list((tmp_path / "set").rglob("*.jpg"))) == 30
+    assert len(list((tmp_path / "set").rglob("labels/*/*.txt"))) == 30
+    assert (tmp_path / "p/a/0.jpg").is_file()
+    with pytest.raises(InvalidSetting, match="is in the folder of the set"):
+        premask.split(premask.read(tmp_path / "set"), tmp_path / "set", seed=3, copy="link")
+    assert len(list((tmp_path / "set").rglob("*.jpg"))) == 30
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("mine")
+    with pytest.raises(UnwritableOutput, match="is not empty, and has no manifest"):
+        premask.split(dataset, tmp_path / "mine")
+    (tmp_path / "mine/manifest.json").write_text('{"sha256": {"../coco.json": "", "/etc/x": ""}}')
+    premask.split(dataset, tmp_path / "mine")
+    assert (tmp_path / "coco.json").is_file()
+
+
+def test_pictures_are_made_of_the_images(tmp_path: Path) -> None:
+    coco = labels(tmp_path / "coco.json", NAMES[:1])
+    images = photos(tmp_path / "p", NAMES[:1])
+    command = ["convert", str(coco), "--to", "cutout", "--out", str(tmp_path / "cut")]
+    assert main(command) == 2
+    assert main([*command, "--images", str(images)]) == 0
+    assert len(list((tmp_path / "cut").rglob("*.png"))) == 3

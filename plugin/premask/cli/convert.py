@@ -13,7 +13,7 @@ from premask.terminal.interrupt import stopping_on_ctrl_c
 from premask.terminal.screen import ProgressLine, counted, printable, table
 
 if TYPE_CHECKING:
-    from premask.datasets.conversion import Converted
+    from premask.datasets.training_set import Converted
     from premask.datasets.reading import Dataset
 
 TRUTH_HELP = "the COCO file that a list of results is of"
@@ -97,7 +97,8 @@ def convert_from_flags(
     dataset: Dataset, options: argparse.Namespace, form: str, *, split: str | None
 ) -> str:
     """Convert as the flags say, and what there is to tell."""
-    from premask.datasets.conversion import Conversion, convert
+    from premask.datasets.conversion import convert
+from premask.datasets.training_set import Conversion
     from premask.datasets.selection import Selection, class_map
     from premask.datasets.splitting import Split
     from premask.labels.class_list import ClassList

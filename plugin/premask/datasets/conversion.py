@@ -3,74 +3,28 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from premask.annotations import Labeled
-from premask.datasets.image_placing import COPY_MODES, hash_of, place_image
+from premask.datasets.image_placing import COPY_MODES, place_image
 from premask.datasets.losses import MOST_IMAGES, Loss
+from premask.datasets.manifest import make_room, write_manifest
 from premask.datasets.reading import RUN, Dataset
-from premask.datasets.selection import Selection
 from premask.datasets.set_layout import WHOLE, SetLayout, places_below
 from premask.datasets.splitting import Split
+from premask.datasets.training_set import Conversion, Converted, PartCounts
 from premask.decoding import is_turned
 from premask.errors import Cancelled, InvalidSetting
-from premask.files import write_atomically
-from premask.images import Image
+from premask.images import Image, read_image
 from premask.labels.coco_ids import CocoIds
-from premask.labels.formats import DatasetFormat, formats_of
+from premask.labels.formats import DatasetFormat, ImageFormat, formats_of
 from premask.labels.numbering import Stems, numbered
 from premask.masks import Size
 from premask.runs.progress import ProgressCounter, ProgressWatcher
-
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversion:
-    """What is wanted: a format, a place, which of the labels, in which parts, with which images.
-
-    Without a `split` the labels go to `out`, a file or a folder as the format is; with one `out` is
-    a folder. `copy` is one of `COPY_MODES`. `ids` are those of a person's COCO file; by default
-    they are the dataset's own, unless its classes change.
-    """
-
-    format: str
-    out: Path
-    selection: Selection = field(default_factory=Selection)
-    split: Split | None = None
-    copy: str = "none"
-    ids: CocoIds | None = None
-
-    @property
-    def is_set(self) -> bool:
-        """Whether images and labels are arranged anew; else the images keep their names."""
-        return self.split is not None or self.copy != "none"
-
-
-@dataclass(slots=True, kw_only=True)
-class PartCounts:
-    """How much is in a part of a set."""
-
-    images: int = 0
-    empty: int = 0
-    annotations: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(slots=True, kw_only=True)
-class Converted:
-    """What became of a dataset; `turned` images are not upright, and no trainer may notice."""
-
-    written: list[Path] = field(default_factory=list)
-    classes: tuple[str, ...] = ()
-    parts: dict[str, PartCounts] = field(default_factory=dict)
-    left_out: Counter[str] = field(default_factory=Counter)
-    turned: int = 0
-    loss: Loss | None = None
 
 
 def convert(
@@ -86,6 +40,9 @@ def convert(
     # Each image is one step where it is only labels, and two where it is put beside them.
     steps = len(work.part_of) * (1 if conversion.copy == "none" else 2)
     counter = ProgressCounter(total=steps, on_progress=on_progress)
+    if conversion.is_set and work.is_folder:
+        work.require_apart()
+        make_room(conversion.out)
     work.place_images(counter)
     work.write_labels(counter)
     work.measure()
@@ -143,6 +100,8 @@ class _Work:
         for one in self._kept(outcome.left_out):
             labels[one.image.name] = Counter(found.label for found in one.annotations)
             self._sizes[one.image.name] = one.image.size_hw
+            if self._wanted.copy != "none" or self._needs_pixels:
+                self._dataset.images.require(one.image.name)  # before anything is written
         self.part_of = dict.fromkeys(labels, WHOLE) if split is None else split.assigned(labels)
         if len(self.part_of) < len(labels):
             outcome.left_out["images that no list names"] = len(labels) - len(self.part_of)
@@ -159,18 +118,25 @@ class _Work:
         if self._wanted.is_set:
             self._names = dict(places_below(self.part_of))
 
+    def require_apart(self) -> None:
+        """`InvalidSetting` if what is read lies where an earlier set would be removed."""
+        out, images = self._wanted.out.resolve(), self._dataset.images
+        found = (images.path_of(name) for name in self.part_of)
+        for path in (self._dataset.path, *filter(None, found)):
+            if out in (path.resolve(), *path.absolute().parents, *path.resolve().parents):
+                raise InvalidSetting(
+                    f"'{path}' is in the folder of the set, '{self._wanted.out}', which is made "
+                    "anew. Choose another folder for the set."
+                )
+
     def place_images(self, counter: ProgressCounter) -> None:
-        """Put each image where the format has its images; all have to be there before."""
+        """Put each image where the format has its images."""
         mode = self._wanted.copy
         if mode == "none":
             return
-        sources = {name: self._dataset.images.path_of(name) for name in self.part_of}
-        missing = [name for name, source in sources.items() if source is None]
-        if missing:
-            self._dataset.images.require(missing[0])
-        for name, source in sources.items():
+        for name in self.part_of:
             self._check()
-            assert source is not None
+            source = self._dataset.images.require(name)
             place_image(source, self._layout.images(self.part_of[name]) / self._names[name], mode)
             self.outcome.turned += mode != "upright" and is_turned(source)
             counter.count()
@@ -180,7 +146,7 @@ class _Work:
         classes, written = self.outcome.classes, self.outcome.written
         if not isinstance(self._form, DatasetFormat):
             stems = Stems()
-            for one in self._part(WHOLE, counter):
+            for one in map(self._with_pixels, self._part(WHOLE, counter)):
                 written += self._form.write(one, self._wanted.out, stems.of(one.image.name))
             return
         for part in self._parts:
@@ -204,7 +170,7 @@ class _Work:
 
     def write_manifest(self) -> None:
         """Counts and hashes, so that anybody can tell whether a set is the same."""
-        split, folder = self._wanted.split, self._layout.folder
+        split = self._wanted.split
         told = {
             "format": self._form.name,
             "classes": list(self.outcome.classes),
@@ -218,20 +184,30 @@ class _Work:
                 for part, counts in self.outcome.parts.items()
             },
             "left out": dict(sorted(self.outcome.left_out.items())),
-            "sha256": {
-                file.relative_to(folder).as_posix(): hash_of(file) for file in self._files()
-            },
         }
-        text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-        self.outcome.written.append(write_atomically(folder / MANIFEST, text.encode()))
+        written = write_manifest(self._layout.folder, told, self._files())
+        self.outcome.written.append(written)
 
-    def _files(self) -> list[Path]:
+    def _files(self) -> Iterator[Path]:
         """The files of the set: labels and images."""
-        places = {*self.outcome.written, *(self._layout.images(part) for part in self._parts)}
-        below = (
-            file for place in places for file in (place.rglob("*") if place.is_dir() else [place])
-        )
-        return sorted({file for file in below if file.is_file() and file.name != MANIFEST})
+        for place in (*self.outcome.written, *map(self._layout.images, self._parts)):
+            below = place.rglob("*") if place.is_dir() else [place]
+            yield from (file for file in below if file.is_file())
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the set has a folder of its own, in which nothing else may be."""
+        return self._layout.folder == self._wanted.out
+
+    @property
+    def _needs_pixels(self) -> bool:
+        return isinstance(self._form, ImageFormat) and self._form.needs_pixels
+
+    def _with_pixels(self, one: Labeled) -> Labeled:
+        if not self._needs_pixels:
+            return one
+        image = read_image(self._dataset.images.require(one.image.name), one.image.name)
+        return replace(one, image=image)
 
     def _kept(self, left_out: Counter[str] | None = None) -> Iterator[Labeled]:
         for one in self._wanted.selection.applied(self._dataset, left_out):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import shutil
@@ -39,15 +38,6 @@ def place_image(source: Path, target: Path, mode: str) -> None:
             shutil.copyfile(source, target)
     except OSError as error:
         raise unwritable(target, error) from error
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file, which `sha256sum` prints, too."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _upright(source: Path) -> bytes:

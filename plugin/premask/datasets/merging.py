@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from premask.annotations import Annotation, Labeled
 from premask.datasets.image_files import ImageFiles
-from premask.datasets.image_placing import hash_of
+from premask.datasets.manifest import hash_of
 from premask.datasets.reading import Dataset
 from premask.errors import InvalidMask
 from premask.images import Image
@@ -53,7 +53,9 @@ class _Merging:
         self._places: dict[str, list[int]] = {}
         self._names: dict[object, str] = {}
         self._paths: dict[str, Path] = {}
-        self._result = Merged(dataset=Dataset(path=Path(), format="merged", _read=self._read))
+        self._result = Merged(
+            dataset=Dataset(path=datasets[0].path, format="merged", _read=self._read)
+        )
 
     def merged(self) -> Merged:
         for number, dataset in enumerate(self._datasets, start=1):
