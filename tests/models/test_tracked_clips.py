@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,32 @@ def test_what_dino_finds_sam2_follows(tiny: TinyModels, pool: ModelPool, frames:
     assert all(
         found.label == "a face" and found.mask for frame in labeled for found in frame.annotations
     )
+
+
+@pytest.mark.parametrize("done", [2, 5])
+def test_phrases_are_gone_on_with_where_a_run_was_stopped(
+    tiny: TinyModels, pool: ModelPool, frames: Path, tmp_path: Path, done: int
+) -> None:
+    """Frames that the model held back come several at once; stopping between two loses none."""
+    settings = {
+        "track.model": tiny["sam3-video"],
+        "track.threshold": OPTIONS.threshold,
+        "track.new_threshold": OPTIONS.new_threshold,
+        "track.most_objects": OPTIONS.most_objects,
+    }
+    prompts = Prompts(phrases=tuple(PHRASES))
+
+    def run(folder: Path | None) -> Generator[Labeled, None, None]:
+        return track(
+            frames, "sam3-video", settings=settings, prompts=prompts, pool=pool, folder=folder
+        )
+
+    stopped = run(tmp_path)
+    assert len(list(islice(stopped, done))) == done
+    stopped.close()
+    again, whole = list(run(tmp_path)), list(run(None))
+    assert [frame.frame for frame in again] == list(range(FRAMES))
+    assert [frame.annotations for frame in again] == [frame.annotations for frame in whole]
 
 
 def test_sam3_looks_for_phrases_in_every_frame(
