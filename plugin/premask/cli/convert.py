@@ -13,8 +13,8 @@ from premask.terminal.interrupt import stopping_on_ctrl_c
 from premask.terminal.screen import ProgressLine, counted, printable, table
 
 if TYPE_CHECKING:
-    from premask.datasets.training_set import Converted
     from premask.datasets.reading import Dataset
+    from premask.datasets.training_set import Converted
 
 TRUTH_HELP = "the COCO file that a list of results is of"
 
@@ -98,9 +98,9 @@ def convert_from_flags(
 ) -> str:
     """Convert as the flags say, and what there is to tell."""
     from premask.datasets.conversion import convert
-from premask.datasets.training_set import Conversion
     from premask.datasets.selection import Selection, class_map
     from premask.datasets.splitting import Split
+    from premask.datasets.training_set import Conversion
     from premask.labels.class_list import ClassList
 
     classes = ClassList.of(options.classes) if options.classes else ClassList()
