@@ -67,10 +67,8 @@ class ClipPredictor:
             video = self._source.video(tag.url(task.data), task_id=task.id)
             wanted = self._wanted(task, tag, video, "everything", {0: prompts}, ())
             tracks = self.following.ask(video, wanted).result(None)
-            # Not every file tells how long it is.
-            ends = [_end(track, video) for track in tracks]
-            duration = max(_seconds(video), *ends, 0.0)
-            timeline = Timeline(rate=tag.frame_rate(task.data), duration=duration)
+            known = max(_seconds(video), *(_end(track, video) for track in tracks), 0.0)
+            timeline = Timeline(rate=tag.frame_rate(task.data), duration=known)
             for track in tracks:
                 boxes = _boxes(track, timeline, video)
                 own = (wanted.key, track.number)
@@ -128,8 +126,9 @@ class ClipPredictor:
                 # Nobody has set any of its keyframes: it is what premask made of it.
                 regions.append(one.region)
                 continue
-            timeline = Timeline(rate=rate, duration=one.duration(_seconds(video)))
             tracks = under_way.result(ends - time.monotonic())
+            known = max(_seconds(video), *(_end(track, video) for track in tracks), 0.0)
+            timeline = Timeline(rate=rate, duration=one.duration(known))
             boxes = _boxes(tracks[0], timeline, video) if tracks else {}
             regions.append(one.answered(boxes, timeline, (wanted.key, ONLY), tag))
         return regions
@@ -183,7 +182,7 @@ def _unnamed(prompts: Prompts) -> Prompts:
 
 
 def _seconds(video: Video) -> float:
-    """How long the clip is, as far as its file says."""
+    """How long the clip is, if its file says so; not every file does."""
     return video.header.frame_count / (video.fps or ASSUMED_FPS)
 
 

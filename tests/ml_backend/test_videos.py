@@ -284,6 +284,13 @@ def test_boxes_of_any_kind_come_back(client: TestClient, box_xyxy: tuple[float, 
         assert drawn in region["value"]["sequence"]
 
 
+def test_what_no_browser_has_measured_is_measured_here(client: TestClient) -> None:
+    drawn = moving_box(keyframe(1, ball_box(0)))
+    drawn["value"] |= {"framesCount": 1, "duration": 0}
+    (region,) = answered(client, drawn)
+    assert (region["value"]["framesCount"], region["value"]["duration"]) == (FRAMES, 2.0)
+
+
 def test_a_keyframe_behind_the_end_is_about_the_last_picture(client: TestClient) -> None:
     drawn = keyframe(FRAMES + 5, ball_box(FRAMES - 1))
     (region,) = answered(client, moving_box(drawn))
