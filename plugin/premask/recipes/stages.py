@@ -1,4 +1,4 @@
-"""One batch of images through a recipe's five stages."""
+"""One batch of images through a recipe's stages; clips go through them in runs/clips/."""
 
 from __future__ import annotations
 
