@@ -171,3 +171,16 @@ def test_where_one_side_has_no_classes_they_play_no_part(files: Path) -> None:
     result = compare(files / "masks", files / "true.json", files / "photos", common_only=True)
     assert (result.totals["both"], result.totals["of another class"]) == (3, 0)
     assert [row["class"] for row in result.classes] == ["object"]
+
+
+def test_a_folder_that_knows_its_images_needs_no_other(files: Path) -> None:
+    yolo = files / "yolo"
+    premask.write(TRUE, "yolo", yolo)
+    (yolo / "images").mkdir(exist_ok=True)
+    for name in ("a.png", "b.png", "c.png"):
+        (yolo / "images" / name).write_bytes((files / "photos" / "a.png").read_bytes())
+    out = files / "report"
+    assert main(["compare", str(files / "found.json"), str(yolo), "--out", str(out)]) == 0
+    page = (out / "comparison.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == 4
+    assert "the image itself was not found" not in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -16,7 +16,8 @@ import numpy as np
 from premask.annotations import Labeled
 from premask.datasets.image_files import ImageFiles
 from premask.datasets.matched_images import MatchedImage
-from premask.errors import UnreadableImage
+from premask.datasets.reading import read
+from premask.errors import PremaskError, UnreadableImage
 from premask.evaluation.objects import TableRow
 from premask.files import replacing
 from premask.images import Image, read_image
@@ -93,8 +94,8 @@ def write_comparison(
 
 
 def image_finder(images: Path | None, *labels: Path) -> FindImage:
-    """What finds the image that labels are of: below a folder, or beside the labels."""
-    files = ImageFiles() if images is None else ImageFiles.of(images)
+    """What finds the image that labels are of: below a folder, where a run had it, or beside."""
+    files = _own_files(labels) if images is None else ImageFiles.of(images)
     beside = [path if path.is_dir() else path.parent for path in labels]
 
     def find(image: MatchedImage) -> Image | None:
@@ -109,6 +110,18 @@ def image_finder(images: Path | None, *labels: Path) -> FindImage:
         return None
 
     return find
+
+
+def _own_files(labels: Iterable[Path]) -> ImageFiles:
+    """The images of the first run or folder of labels that knows its own."""
+    for path in labels:
+        try:
+            files = read(path).images if path.is_dir() else None
+        except PremaskError:
+            continue
+        if files:
+            return files
+    return ImageFiles()
 
 
 def _images_top(
