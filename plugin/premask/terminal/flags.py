@@ -66,10 +66,10 @@ def seconds_from_text(text: str) -> float:
 
 _UNITS = {"hours": 3600.0, "minutes": 60.0, "seconds": 1.0, "thousandths": 0.001}
 _TIME = re.compile(
-    r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m(?!s))?(?:(?P<seconds>\d+(?:\.\d*)?)s?)?"
+    r"(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m(?!s))?(?:(?P<seconds>\d+(?:\.\d*)?)s)?"
     r"(?:(?P<thousandths>\d+)ms)?"
 )
-_CLOCK = re.compile(r"(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+(?:\.\d*)?)")
+_CLOCK = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d*)?)")
 
 
 def format_names(texts: Iterable[str], usual: str = "coco") -> list[str]:
