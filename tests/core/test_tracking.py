@@ -32,7 +32,13 @@ from premask import (
     track,
 )
 from premask.cli import main
-from premask.errors import Cancelled, PremaskError, UnreadableVideo, UnsupportedPrompt
+from premask.errors import (
+    Cancelled,
+    MissingWeights,
+    PremaskError,
+    UnreadableVideo,
+    UnsupportedPrompt,
+)
 from premask.images import Image
 from premask.labels.formats import clip_formats_of
 from premask.labels.ytvis import read_ytvis
@@ -207,6 +213,15 @@ def test_mattes_are_soft_at_the_edge_only(clip: Path, u2netp_weights: object) ->
         assert inner.any()
         assert found.matte.mask() == found.mask
     assert frames[0].annotations[0].mask == scene(0)[1]
+
+
+def test_pointing_needs_no_weights_of_the_finder(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREMASK_HOME", str(tmp_path))
+    assert len(followed(clip, at(0), span=(0.0, 0.3))) == 3
+    with pytest.raises(MissingWeights, match="u2netp"):
+        followed(clip, {}, span=(0.0, 0.3))
 
 
 def test_a_range_at_a_lower_rate(clip: Path) -> None:

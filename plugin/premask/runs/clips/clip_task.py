@@ -57,6 +57,13 @@ class ClipTask:
         return stretches_of(self.pointing)
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The models that are needed: the finder is not, where it has nothing to look for."""
+        words = any(asked.phrases or asked.exemplars for asked in self.prompts.values())
+        looks = words or not self.pointing or self.stage.every > 0
+        return (self.recipe if looks else replace(self.recipe, find=None)).models
+
+    @property
     def tracks(self) -> frozenset[int]:
         """The numbers of the objects that a person points at."""
         return frozenset(track for hints in self.pointing.values() for track in hints)

@@ -74,7 +74,7 @@ class ClipWork:
         """Do what is not done; a step for each frame. Closing it keeps what is done."""
         self._task.require_usable()
         _require_frames(self._task)
-        for model in self._task.recipe.models:
+        for model in self._task.models:
             self._pool.load(model)
         self._make_room()
         done = self._now / _DONE
