@@ -61,8 +61,8 @@ class Accept(DeclaredOperator):
         else:
             count, noun = review_samples(_samples_of(ctx), self.verdict), "sample"
         summary = f"{counted(count, noun)} {self.verdict}."
-        # Of the samples in the grid. The one that is open FiftyOne 1.22 remembers by its dataset, view
-        # and id, and nothing makes it ask again: hence a notice, and the next sample.
+        # Of the samples in the grid. The one that is open FiftyOne 1.22 remembers by its dataset,
+        # view and id, and nothing makes it ask again: hence a notice, and the next sample.
         ctx.ops.reload_samples()
         ctx.ops.notify(summary, variant=self.variant)
         if following is not None:
