@@ -14,10 +14,11 @@ from safetensors.torch import load, save
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoSegmentationOutput
 
 from premask.errors import UnsupportedPrompt
-from premask.masks import Mask, Size
+from premask.masks import Size
 from premask.models.capabilities import Sighting
 from premask.models.families.sam3_video.session import Session
 from premask.models.options import Sam3VideoOptions
+from premask.models.parts.off_device import crops_of, masks_on_host
 from premask.models.parts.phrases import label_of, require_readable, required_phrases
 from premask.models.parts.torch_runtime import TorchEmbedding
 from premask.prompts import Hint, Phrase, Prompts
@@ -185,11 +186,12 @@ class PhraseLooking:
         }
         found = {}
         tracks, scores = read["object_ids"].tolist(), read["scores"].tolist()
-        for track, score, pixels in zip(tracks, scores, read["masks"], strict=True):
+        masks = masks_on_host(crops_of(read["masks"].bool()))
+        for track, score, mask in zip(tracks, scores, masks, strict=True):
             presence = output.obj_id_to_tracker_score.get(track, 0.0)
             found[track] = Hint(
                 label=self._labels[texts[track]],
-                mask=Mask.from_array(pixels.cpu().numpy()),
+                mask=mask,
                 score=score if track in held.new else score * presence,
                 track=track,
             )
