@@ -19,6 +19,7 @@ MODULES = (
     "parsers",
     "mattes",
     "tracks",
+    "video",
     "fiftyone_write",
     "fiftyone_export",
     "label_studio",

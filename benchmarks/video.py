@@ -1,0 +1,173 @@
+"""Objects through clips by SAM 2.1 tiny: against transformers' own loop, and what a pass keeps.
+
+The network has its real size and random weights, which cost the same; its masks are ragged, which
+makes the run lengths that only we compute cost more than those of real objects.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import skimage.data
+import torch
+from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model, Sam2VideoConfig, Sam2VideoModel
+from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
+
+from benchmarks.memory import peak_bytes
+from benchmarks.table import Row, ratio_of
+from premask.images import Image, read_image
+from premask.models.families.sam2 import Sam2Network
+from premask.models.options import NoOptions
+from premask.models.parts.memory_network import MemoryNetwork
+from premask.models.parts.promptable_tracker import PromptableTracker
+from premask.models.pool import ModelPool
+from premask.prompts import Hint, Prompts
+from premask.runs.tracking import track
+from tests.tiny_models import sam2 as tiny_sam2
+
+FRAMES = 3
+OBJECTS = (1, 4, 16)
+SIZE_WH = (854, 480)
+
+LONG_PASS = """
+from tests.models.tracker_library import clip, followed
+from premask.models.registry import build
+from premask.prompts import Hint
+import pathlib, torch
+torch.set_num_threads(1)
+tracker = build("sam2", pathlib.Path(sys.argv[1]), "cpu")
+images = clip(20)
+tracking = tracker.begin(images[0].size_hw, None)
+box = Hint(label="", box_xyxy=(20, 30, 60, 80))
+for start in range(0, int(sys.argv[2]), 20):
+    followed(tracker, images, {0: {1: box}} if start == 0 else {}, tracking, start)
+"""
+
+
+def rows() -> Iterator[Row]:
+    """Speed with few and with many objects, memory of a long pass, and corrections."""
+    torch.manual_seed(0)
+    video = Sam2VideoModel(Sam2VideoConfig()).eval()
+    with torch.no_grad():  # objects are there: an absent one has no mask to be written
+        video.mask_decoder.pred_obj_score_head.proj_out.bias += 20
+    tracker = tracker_of(video)
+    images = frames(FRAMES)
+    for count in OBJECTS:
+        hints = boxes(count)
+        yield Row(
+            what=f"{count} objects, {FRAMES} frames, with run lengths / transformers' bare loop",
+            ratio=ratio_of(
+                partial(follow, tracker, images, hints),
+                bare_loop(video, images, hints),
+                3 if count == 1 else 1,
+            ),
+            goal=0.95,
+            note="SAM 2.1 tiny, 854x480, encoding included",
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        tiny_sam2.build_video(Path(folder))
+        few, many = (peak_bytes(f"import sys\n{LONG_PASS}", folder, n) for n in ("200", "2000"))
+        yield Row(
+            what="most memory of a pass over 200 frames / over 2,000",
+            ratio=few / many,
+            goal=0.95,
+            note=f"{few / 2**20:.0f} MiB and {many / 2**20:.0f} MiB, a tiny network",
+        )
+        yield correction(Path(folder))
+
+
+def correction(weights: Path) -> Row:
+    """A person corrects the object in the third frame before the last one of 40."""
+    pool = ModelPool(device="cpu")
+    recipe = {"track.model": f"sam2:{weights}"}
+    first = Hint(label="cat", box_xyxy=(200, 100, 500, 400))
+    with tempfile.TemporaryDirectory() as folder:
+        clip, done = Path(folder) / "clip", Path(folder) / "done"
+        clip.mkdir()
+        for index, image in enumerate(frames(40)):
+            PIL.Image.fromarray(image.rgb).save(clip / f"{index:03}.png")
+        run = partial(track, clip, "follow-sam2", settings=recipe, pool=pool)
+        (number,) = {
+            found.track
+            for labeled in run(prompts={0: Prompts(objects=(first,))}, folder=done)
+            for found in labeled.annotations
+        }
+        fixed = Hint(label="cat", box_xyxy=(210, 110, 490, 390), track=number)
+        prompts = {0: Prompts(objects=(first,)), 37: Prompts(objects=(fixed,))}
+        return Row(
+            what="a correction in frame 37 of 40 / following all frames again",
+            ratio=ratio_of(
+                lambda: list(run(prompts=prompts, folder=done)),
+                lambda: list(run(prompts=prompts, folder=None)),
+                1,
+            ),
+            goal=3,
+            note="a tiny network; decoding and the other frames' results included",
+        )
+
+
+def tracker_of(video: Any) -> PromptableTracker:
+    """An adapter of these weights, without a folder."""
+    image_model = Sam2Model(Sam2Config()).eval()
+    for part in ("vision_encoder", "mask_decoder", "prompt_encoder", "shared_image_embedding"):
+        setattr(image_model, part, getattr(video, part))
+    network = Sam2Network(image_model, Sam2ImageProcessor())
+    return PromptableTracker(network, lambda: MemoryNetwork(video))
+
+
+def frames(count: int) -> list[Image]:
+    """A photo that moves to the left."""
+    photo = PIL.Image.fromarray(skimage.data.rocket())
+    wide = np.asarray(photo.resize((SIZE_WH[0] + 4 * count, SIZE_WH[1])))
+    return [
+        read_image(np.ascontiguousarray(wide[:, 4 * index : 4 * index + SIZE_WH[0]]))
+        for index in range(count)
+    ]
+
+
+def boxes(count: int) -> dict[int, Hint]:
+    """Objects side by side, by their track."""
+    return {
+        number: Hint(label="", box_xyxy=(40 * number, 60, 40 * number + 90, 260))
+        for number in range(1, count + 1)
+    }
+
+
+def follow(tracker: PromptableTracker, images: Sequence[Image], hints: dict[int, Hint]) -> None:
+    tracking = tracker.begin(images[0].size_hw, NoOptions())
+    for index, image in enumerate(images):
+        (seen,) = tracker.embed([image])
+        tracking.step(index, seen, {} if index else hints)
+
+
+def bare_loop(model: Any, images: Sequence[Image], hints: dict[int, Hint]) -> Callable[[], None]:
+    """What transformers documents for a stream of frames, up to masks of the frames' size."""
+    processor = Sam2ImageProcessor()
+    height, width = images[0].size_hw
+    across, down = 1024 / width, 1024 / height
+
+    def loop() -> None:
+        session = Sam2VideoInferenceSession(
+            video_height=height, video_width=width, dtype=torch.float32
+        )
+        for number, hint in hints.items():
+            x0, y0, x1, y1 = hint.box_xyxy or (0, 0, 0, 0)
+            corners = [[[x0 * across, y0 * down], [x1 * across, y1 * down]]]
+            points = {
+                "point_coords": torch.tensor([corners]),
+                "point_labels": torch.tensor([[[2, 3]]], dtype=torch.int32),
+            }
+            session.add_point_inputs(session.obj_id_to_idx(number), 0, points)
+        session.obj_with_new_inputs = list(hints)
+        for index, image in enumerate(images):
+            pixels = processor(images=np.array(image.rgb), return_tensors="pt")["pixel_values"]
+            output = model(inference_session=session, frame=pixels[0], frame_idx=index)
+            processor.post_process_masks([output.pred_masks], [[height, width]])
+
+    return loop
