@@ -107,7 +107,7 @@ def correction(weights: Path) -> Row:
                 lambda: list(run(prompts=prompts, folder=None)),
                 1,
             ),
-            note="a tiny network, frames looked at before; decoding and the other frames' results included",
+            note="a tiny network, frames looked at before; decoding and results included",
         )
 
 
