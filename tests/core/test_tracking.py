@@ -147,6 +147,13 @@ def test_what_a_person_drew_is_kept_bit_by_bit(clip: Path) -> None:
     ]
 
 
+def test_where_somebody_points_at_nothing_nothing_is_followed(clip: Path) -> None:
+    nothing = Hint(label="right", mask=Mask.empty(SIZE_HW), track=1)
+    assert not any(found_in(followed(clip, {0: Prompts(objects=(nothing,))})))
+    left = {**at(0), 2: Prompts(objects=(nothing,))}
+    assert [bool(found) for found in found_in(followed(clip, left))][:3] == [True, True, False]
+
+
 def test_objects_are_followed_backwards_too(clip: Path) -> None:
     frames = followed(clip, at(6))
     masks = masks_of(frames, 1)

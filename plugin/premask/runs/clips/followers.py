@@ -130,14 +130,16 @@ class Followers:
         if self._tracking is None:
             self._tracking = self._tracker.begin(self._size_hw, self._stage.options)
         (embedding,) = self._pool.embed(self._stage.model, [frame.image])
-        outlines = self._tracking.step(frame.index, embedding, self._pointed)
+        # Of an object that was not there when somebody pointed at it, a tracker knows nothing.
+        unseen = dict.fromkeys(self.live, Outline(mask=Mask.empty(self._size_hw)))
+        outlines = unseen | dict(self._tracking.step(frame.index, embedding, self._pointed))
         # What a person drew is what they get, bit by bit.
         drawn = {
             track: replace(outlines[track], mask=hint.mask)
             for track, hint in self._pointed.items()
             if hint.mask is not None and track in self._by_person
         }
-        return {**outlines, **drawn}
+        return outlines | drawn
 
     def _annotation(self, track: int, follower: Follower, outline: Outline) -> Annotation | None:
         by_person = track in self._by_person
