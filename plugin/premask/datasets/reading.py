@@ -9,6 +9,7 @@ from pathlib import Path
 from premask.annotations import Labeled
 from premask.datasets.image_files import ImageFiles, Images
 from premask.errors import InvalidMask, InvalidSetting
+from premask.labels.clip_formats import CLIP_FORMATS
 from premask.labels.coco import coco_ids
 from premask.labels.coco_ids import CocoIds
 from premask.labels.format_kinds import LabelReader
@@ -88,6 +89,13 @@ def recognized(glimpse: Glimpse) -> Format:
     for form in FORMATS.values():
         if form.recognizes is not None and form.recognizes(glimpse):
             return form
+    for name, clips in CLIP_FORMATS.items():
+        if clips.recognizes(glimpse):
+            raise InvalidMask(
+                f"'{glimpse.path}' has the labels of clips ({name}), and images are wanted here. "
+                f"An image of each frame is made by: premask convert {glimpse.path} --to coco "
+                "--out frames.json"
+            )
     names = ", ".join(name for name, form in FORMATS.items() if form.recognizes is not None)
     raise InvalidMask(
         f"'{glimpse.path}' has labels in no format that premask knows ({names}). It is {glimpse}."

@@ -247,6 +247,11 @@ def test_a_folder_of_results_is_read_from_its_journal(tmp_path: Path) -> None:
     assert dataset.images.require("a.png") == (tmp_path / "a.png").absolute()
 
 
+def test_labels_of_clips_are_told_from_those_of_images() -> None:
+    with pytest.raises(InvalidMask, match=r"clips \(ytvis\).* premask convert .* --to coco"):
+        premask.read(GOLDEN / "clips/ytvis.json")
+
+
 def test_golden_results_are_read_by_name() -> None:
     dataset = premask.read(GOLDEN / "coco_results.json", truth=GOLDEN / "coco.json")
     wanted = premask.read(GOLDEN / "coco.json")
