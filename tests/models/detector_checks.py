@@ -33,6 +33,25 @@ def photos() -> list[Image]:
     return [read_image(view, str(index)) for index, view in enumerate(views)]
 
 
+def photos_of_three_sizes() -> list[Image]:
+    """Photos of one shape, as of several cameras: what is resized to one size shares a batch."""
+    coffee = skimage.data.coffee()
+    views = [coffee, coffee[::2, ::2], coffee[50:350, 75:525]]
+    return [
+        Image.from_rgb(np.ascontiguousarray(view), name=str(index))
+        for index, view in enumerate(views)
+    ]
+
+
+def pixels_seen_by(network: torch.nn.Module) -> list[torch.Tensor]:
+    """A list that takes the pixels of each call of a network of transformers from now on."""
+    seen: list[torch.Tensor] = []
+    network.register_forward_pre_hook(
+        lambda _, arguments, named: seen.append(named["pixel_values"].clone()), with_kwargs=True
+    )
+    return seen
+
+
 def asking(*texts: str) -> Prompts:
     return Prompts(phrases=tuple(Phrase(text=text) for text in texts))
 

@@ -33,6 +33,8 @@ from tests.models.detector_checks import (
     drop_a_weight,
     finest_step,
     photos,
+    photos_of_three_sizes,
+    pixels_seen_by,
 )
 from tests.tiny_models import grounding_dino
 
@@ -109,6 +111,26 @@ def test_images_of_all_sizes_with_all_phrases_whatever_the_batch(
     for image, asked, found in zip(images, prompts, together, strict=True):
         assert_same_but_for_rounding(found, finder.find([image], [asked], ALL)[0])
         assert_on_image(found, image)
+
+
+def test_photos_of_several_sizes_share_a_batch_if_they_are_resized_to_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: each is seen as it is alone, bit by bit. On a CPU, what is found is equal."""
+    finder = grounding_dino_finder(weights=folder, device="cpu")
+    network: Any = finder._network
+    seen = pixels_seen_by(network._model)
+    images, prompts = photos_of_three_sizes(), [asking(*PHRASES)] * 3
+    alone = [finder.find([image], prompts[:1], ALL)[0] for image in images]
+    assert finder.find(images, prompts, ALL) == alone
+    expected = torch.cat(seen[:3])
+    seen.clear()
+    monkeypatch.setattr(network, "questions_at_once", 8)
+    together = finder.find(images, prompts, ALL)
+    assert len(seen) == 1
+    assert torch.equal(seen[0], expected)
+    for found, found_alone in zip(together, alone, strict=True):
+        assert_same_but_for_rounding(found, found_alone)
 
 
 def test_another_image_or_phrase_gives_another_result(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from tests.models.detector_checks import (
     assert_threads_do_not_mix,
     drop_a_weight,
     photos,
+    photos_of_three_sizes,
+    pixels_seen_by,
 )
 from tests.models.query_segmentation_checks import (
     FAMILIES,
@@ -121,6 +124,25 @@ def test_a_batch_as_a_gpu_has_it_changes_no_more_than_rounding(
     monkeypatch.setattr(finder, "_at_once", 3)
     for hints, expected in zip(finder.find(images, [Prompts()] * 5, options), alone, strict=True):
         assert_same_but_for_rounding(hints, expected)
+
+
+@pytest.mark.parametrize("name", ["mask2former", "oneformer"])
+def test_photos_of_several_sizes_share_a_batch_if_they_are_resized_to_one(
+    folders: dict[str, Path], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: each is seen as it is alone, bit by bit."""
+    finder: Any = FAMILIES[name].finder(weights=folders[name], device="cpu")
+    seen = pixels_seen_by(finder._network._model)
+    images, options = photos_of_three_sizes(), loose(name, "semantic")
+    alone = [found(finder, image, options) for image in images]
+    expected = torch.cat(seen)
+    seen.clear()
+    monkeypatch.setattr(finder, "_at_once", 3)
+    together = finder.find(images, [Prompts()] * 3, options)
+    assert len(seen) == 1
+    assert torch.equal(seen[0], expected)
+    for hints, expected_hints in zip(together, alone, strict=True):
+        assert_same_but_for_rounding(hints, expected_hints)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -32,11 +32,13 @@ from tests.models.detector_checks import (
     assert_same,
     assert_threads_do_not_mix,
     photos,
+    photos_of_three_sizes,
 )
 from tests.tiny_models import yolo as tiny
 
 # After premask's own modules, so that they are the ones that import it first.
 from ultralytics import YOLO, YOLOE  # isort: skip
+from ultralytics.nn.autobackend import AutoBackend  # isort: skip
 from ultralytics.nn.tasks import ClassificationModel, DetectionModel  # isort: skip
 from ultralytics.utils import IterableSimpleNamespace  # isort: skip
 from ultralytics.utils.loss import v8DetectionLoss  # isort: skip
@@ -197,11 +199,85 @@ def test_what_was_asked_is_forgotten(finders: dict[str, YoloFinder], images: lis
 def test_results_do_not_depend_on_the_batch(
     finders: dict[str, YoloFinder], images: list[Image], kind: str
 ) -> None:
-    """Boxes are equal to 0.02 pixels, scores to 0.00001, masks but for 20 pixels."""
+    """Not even in the last digit, on a CPU."""
     together = finders[kind].find(images, [NOTHING_SAID] * len(images), OPTIONS)
     for image, found in zip(images, together, strict=True):
-        assert_same(found, find(finders[kind], image), pixels=0.02, score=1e-5, mask_pixels=20)
+        assert found == find(finders[kind], image)
     assert finders[kind].find([], [], OPTIONS) == []
+
+
+def inputs_of(finder: YoloFinder, *, half: bool = False) -> list[torch.Tensor]:
+    """A list that takes what the network gets from now on."""
+    seen: list[torch.Tensor] = []
+    vocabulary: Any = finder._vocabulary(half=half)
+    network = vocabulary._predictor.model.backend.model
+    network.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["yolo26-seg", "yolov8"])
+def test_photos_of_several_sizes_share_a_batch_if_the_network_sees_one(
+    folder: Path, images: list[Image], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: each is seen as it is alone, bit by bit, and what is found differs by rounding.
+
+    The square photo is seen in another shape, and changes nothing for the others.
+    """
+    finder = finder_of(folder, kind)
+    seen = inputs_of(finder)
+    mixed = photos_of_three_sizes()
+    mixed.insert(1, images[0])
+    alone = [find(finder, image) for image in mixed]
+    alone_seen = torch.cat([seen[index] for index in (0, 2, 3)])
+    seen.clear()
+    monkeypatch.setattr(finder, "_at_once", 4)
+    together = finder.find(mixed, [NOTHING_SAID] * 4, OPTIONS)
+    assert [tuple(pixels.shape) for pixels in seen] == [(3, 3, 64, 96), (1, 3, 96, 96)]
+    assert torch.equal(seen[0], alone_seen)
+    for found, expected in zip(together, alone, strict=True):
+        assert_same(found, expected, pixels=0.02, score=1e-5, mask_pixels=20)
+
+
+def test_exemplars_are_of_one_size(
+    finders: dict[str, YoloFinder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What of a box is on the image depends on its size, even if the network sees both alike."""
+    finder = finders["yoloe-26-seg"]
+    monkeypatch.setattr(finder, "_at_once", 4)
+    mixed = photos_of_three_sizes()[1::-1]
+    prompts = Prompts(exemplars=(Exemplar(box_xyxy=(100, 100, 500, 390), label="this"),))
+    for image, found in zip(mixed, finder.find(mixed, [prompts] * 2, OPTIONS), strict=True):
+        assert found == find(finder, image, prompts)
+
+
+@pytest.mark.parametrize("kind", ["yolo26-seg", "yolov8-worldv2", "yoloe-26-seg"])
+def test_halves_are_for_gpus_and_for_who_asks(
+    folder: Path, images: list[Image], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network in halves on the CPU stands for one on a GPU."""
+    wanted = YoloOptions(threshold=0.55, iou=0.5, half=True)
+    finder = finder_of(folder, kind)
+    full = find(finder, images[0])
+    assert find(finder, images[0], options=wanted) == full
+    monkeypatch.setattr(finder, "_device", torch.device("cuda"))
+    asked: list[bool] = []
+
+    def as_on_a_gpu(*, fp16: bool, **settings: Any) -> AutoBackend:
+        asked.append(fp16)
+        made = AutoBackend(fp16=False, **settings)
+        made.backend.fp16 = fp16
+        made.backend.model.half()
+        return made
+
+    monkeypatch.setattr("ultralytics.engine.predictor.AutoBackend", as_on_a_gpu)
+    seen = inputs_of(finder, half=True)
+    halves = find(finder, images[0], options=wanted)
+    assert asked == [True]
+    assert [pixels.dtype for pixels in seen] == [torch.float16]
+    assert halves[0].score == pytest.approx(full[0].score, abs=0.04)
+    assert all((hint.mask is None) == ("seg" not in kind) for hint in halves)
+    assert find(finder, images[0]) == full, "full floats are still there"
+    assert asked == [True]
 
 
 def test_questions_share_no_batch(finders: dict[str, YoloFinder], images: list[Image]) -> None:

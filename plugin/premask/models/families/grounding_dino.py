@@ -28,11 +28,14 @@ from premask.models.parts.phrases import (
 from premask.models.parts.torch_runtime import (
     device_of,
     half_arithmetic,
+    images_at_once,
     load_processor,
     load_strictly,
     network_input,
 )
 from premask.prompts import Phrase, Prompts
+
+QUESTIONS_AT_ONCE = 8
 
 AROUND = 2
 """Tokens that are no phrase's: the first and the last."""
@@ -92,12 +95,11 @@ class GroundingDinoNetwork:
     The image meets the words in the encoder already, so that one look can't serve another's words.
     """
 
-    questions_at_once = 8
-
     def __init__(self, model: Any, processor: Any) -> None:
         self._model = model
         self._processor = processor
         self._device: torch.device = model.device
+        self.questions_at_once = images_at_once(self._device, QUESTIONS_AT_ONCE)
 
     def questions(
         self, seen: Image, prompts: Prompts, options: GroundingDinoOptions
@@ -112,7 +114,10 @@ class GroundingDinoNetwork:
         ]
 
     def kind(self, question: Question) -> Hashable:
-        """The network's input is padded to one size and one length otherwise."""
+        """Images of any size that are resized to one shape, and one text.
+
+        To share a batch, others would have to be padded, which changes results.
+        """
         return question.pixels.shape, question.text
 
     def ask(self, questions: Sequence[Question], options: GroundingDinoOptions) -> list[Answer]:

@@ -139,6 +139,8 @@ class QueryFinder:
         wanted = wanted_classes(options.categories, self._network.names)
         looks = [self._network.look(image, options) for image in images]
         run = partial(self._hints, wanted=wanted, options=options)
+        # Images of any size that are resized to one shape go together. No others: padding them to
+        # one shape would change results, as the network sees what is around an image, too.
         return in_alike_batches(
             run, looks, self._at_once, lambda look: look.views.shape, self._fitting
         )

@@ -50,21 +50,25 @@ def _undisturbed() -> Iterator[None]:
 
 
 with _undisturbed():
+    from ultralytics.data.augment import LetterBox
     from ultralytics.models.yolo.detect import DetectionPredictor
     from ultralytics.models.yolo.segment import SegmentationPredictor
     from ultralytics.models.yolo.yoloe import YOLOEVPDetectPredictor, YOLOEVPSegPredictor
     from ultralytics.nn import tasks
     from ultralytics.nn.modules import activation, block, conv, head, transformer, utils
     from ultralytics.utils import DEFAULT_CFG_DICT, loss, tal
+    from ultralytics.utils.checks import check_imgsz
 
 __all__ = [
     "DEFAULT_CFG_DICT",
     "DetectionPredictor",
+    "LetterBox",
     "SegmentationPredictor",
     "YOLOEVPDetectPredictor",
     "YOLOEVPSegPredictor",
     "activation",
     "block",
+    "check_imgsz",
     "conv",
     "head",
     "loss",

@@ -46,14 +46,19 @@ class Vocabulary(Protocol):
         ...
 
 
-def vocabulary_of(model: Any, device: torch.device, weights: Path) -> Vocabulary:
-    """What this model can be asked for; `weights` is where it was read from."""
+def vocabulary_of(
+    model: Any, device: torch.device, weights: Path, *, half: bool = False
+) -> Vocabulary:
+    """What this model can be asked for; `weights` is where it was read from.
+
+    With `half`, a copy of it runs in half floats, if not on a CPU.
+    """
     segments = isinstance(model, tasks.SegmentationModel)
     shows = isinstance(model, tasks.YOLOEModel)
     kind = SegmentationPredictor if segments else DetectionPredictor
     # A YOLOE finds an object under several of its names, so duplicates are dropped across classes,
     # as its authors do.
-    predictor = _predictor(kind, device, agnostic_nms=shows)
+    predictor = _predictor(kind, device, agnostic_nms=shows, quantize=16 if half else None)
     _set_up(predictor, model)
     if isinstance(model, tasks.WorldModel):
         return Worded(predictor, weights.with_name(CLIP.rpartition("/")[2]))
