@@ -53,6 +53,8 @@ class TinyModels:
 
     def tracking(self, family: str) -> str:
         """One that can also follow objects: its weights are those of the video model."""
+        if not hasattr(_builder(family), "build_video"):
+            return self[family]  # it is for nothing but clips
         folder = self._folder / f"{family}-tracking"
         if not folder.exists():
             folder.mkdir(parents=True)

@@ -50,6 +50,8 @@ def made_tiny(recipe: Recipe, tiny: TinyModels) -> Recipe:
         if path.startswith("find.") and path.partition(".")[2] in LOOSE
     }
     few = {"select.top": 2, "track.every": 0.2} if models and recipe.find else {}
+    if "track.new_threshold" in small.settings():  # it looks for phrases itself
+        few |= {"track.threshold": 0.0, "track.new_threshold": 0.0, "track.most_objects": 3}
     return small.with_settings({**loose, **few} if models else {})
 
 

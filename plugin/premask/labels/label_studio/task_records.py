@@ -46,12 +46,13 @@ def read_records(path: Path) -> Iterator[tuple[str, Sequence[Json]]]:
                 if regions is not None:
                     yield _address(task["data"]), regions
                 continue
+            if "annotation_id" not in task:
+                raise KeyError("data")
             # JSON_MIN has a record for each annotation, and those of a task follow each other.
             if last is not None and last[0] != task.get("id"):
                 yield last[1:]
-            last = None
-            if task.get("annotation_id") is not None:  # nobody annotated it
-                last = (task.get("id"), _address(task), list(_regions_of_short_form(task)))
+            is_annotated = task["annotation_id"] is not None
+            last = (task.get("id"), _address(task), _short_regions(task)) if is_annotated else None
         if last is not None:
             yield last[1:]
 
@@ -119,11 +120,13 @@ def _address(data: Mapping[str, Any]) -> str:
     raise KeyError("image")
 
 
-def _regions_of_short_form(record: Mapping[str, Any]) -> Iterator[Json]:
-    """The lists of a record, whose items have the value and the size in one object."""
+def _short_regions(record: Mapping[str, Any]) -> list[Json]:
+    """The lists of a record of JSON_MIN, whose items have the value and the size in one object."""
+    regions: list[Json] = []
     for name, values in record.items():
         for value in values if isinstance(values, list) else ():
             if isinstance(value, dict):
                 region_type = next((key for key in value if key in READABLE_TYPES), "")
                 told = {key: value[key] for key in _SIZE_KEYS if key in value}
-                yield {"id": name, "type": region_type, "value": value, **told}
+                regions.append({"id": name, "type": region_type, "value": value, **told})
+    return regions
