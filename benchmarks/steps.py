@@ -41,6 +41,7 @@ class NoNetwork:
 
     device = torch.device("cpu")
     low_side = LOW
+    encoder = torch.nn.Identity()
 
     def __init__(self) -> None:
         self.dtype = torch.float32

@@ -92,7 +92,7 @@ def test_a_batch_has_at_least_one_image(text: str, capsys: pytest.CaptureFixture
 def test_devices_that_there_are_pass(device: str, tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     add_pool_flags(parser, store_folder=None)
-    pool_from_flags(parser.parse_args(["--device", device]))
+    pool_from_flags(parser.parse_args(["--device", device, "--compile"]))
     with pytest.raises(InvalidSetting):
         pool_from_flags(parser.parse_args(["--device", f"{device}x"]))
 

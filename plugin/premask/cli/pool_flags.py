@@ -37,6 +37,11 @@ def add_pool_flags(parser: argparse.ArgumentParser, *, store_folder: Path | None
         metavar="GB",
         help="how much that folder may hold; what was used longest ago is removed (default: 20)",
     )
+    add(
+        "--compile",
+        action="store_true",
+        help="let torch compile networks on a GPU: a long start, for many images",
+    )
 
 
 def pool_from_flags(options: argparse.Namespace) -> ModelPool:
@@ -51,6 +56,7 @@ def pool_from_flags(options: argparse.Namespace) -> ModelPool:
         store_folder=options.embeddings,
         # Gigabytes as disks are sold, not GiB.
         store_bytes=int(options.embeddings_limit * 1e9),
+        compiled=options.compile,
     )
 
 

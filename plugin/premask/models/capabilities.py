@@ -107,6 +107,15 @@ class Batching(Protocol):
 
 
 @runtime_checkable
+class Compilable(Protocol):
+    """A model whose network, or what it sees images with, torch can compile."""
+
+    def compile(self) -> bool:
+        """Compile it at its first use; False where that has no effect."""
+        ...
+
+
+@runtime_checkable
 class EmbeddedFinder(Embedder, Protocol):
     """A finder that is asked about embeddings, so that many questions cost one look at an image."""
 

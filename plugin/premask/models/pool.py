@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from premask.errors import InvalidSetting, MissingWeights
 from premask.images import Image
 from premask.models.capabilities import (
     Batching,
+    Compilable,
     EmbeddedFinder,
     Embedder,
     Finder,
@@ -32,13 +34,17 @@ from premask.version import __version__
 
 
 def make_pool(
-    *, device: str = "auto", store_folder: Path | None = None, store_bytes: int = 0
+    *,
+    device: str = "auto",
+    store_folder: Path | None = None,
+    store_bytes: int = 0,
+    compiled: bool = False,
 ) -> ModelPool:
     """A pool on this device; if a folder is given, it keeps so many bytes of embeddings there."""
     store = None
     if store_folder is not None:
         store = EmbeddingStore(store_folder, limit_bytes=store_bytes)
-    return ModelPool(device=device, embeddings=EmbeddingCache(store=store))
+    return ModelPool(device=device, embeddings=EmbeddingCache(store=store), compiled=compiled)
 
 
 class ModelPool:
@@ -46,6 +52,9 @@ class ModelPool:
 
     With `memory_bytes`, models that were used longest ago are let go of when the weights of all
     would be more. The one that is asked for is loaded in any case.
+
+    With `compiled`, torch compiles what sees the image at its first use on a GPU. That takes a
+    while, so it is for many images.
     """
 
     def __init__(
@@ -54,8 +63,10 @@ class ModelPool:
         device: str = "auto",
         embeddings: EmbeddingCache | None = None,
         memory_bytes: int | None = None,
+        compiled: bool = False,
     ) -> None:
         self.device = device
+        self._compiled = compiled
         self._memory_bytes = memory_bytes
         self.embeddings = embeddings or EmbeddingCache()
         self._models: OrderedDict[str, object] = OrderedDict()
@@ -94,6 +105,13 @@ class ModelPool:
             )
         self._identities[name] = _model_key(checkpoint, identity, model)
         self._nbytes[name] = 0 if weights is None else _bytes_of(weights)
+        if self._compiled and not (isinstance(model, Compilable) and model.compile()):
+            warnings.warn(
+                f"Compiling has no effect on '{name}' here: only networks on a GPU are compiled, "
+                "those of the SAMs, DETRs, BiRefNet, OWLv2 and Florence-2.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return model
 
     def _make_room(self) -> None:

@@ -23,6 +23,7 @@ from premask.models.parts.mask_logits import Canvas, masks_from_logits
 from premask.models.parts.off_device import on_host
 from premask.models.parts.torch_runtime import (
     FittingSizes,
+    compile_on_gpu,
     device_of,
     images_that_fit,
     in_alike_batches,
@@ -80,6 +81,13 @@ class DetrFinder:
     def images_at_once(self) -> int:
         """How many images it takes together."""
         return self._at_once
+
+    def compile(self) -> bool:
+        """Let torch compile what sees the image, if it is on a GPU."""
+        # Not the decoder: it checks values as it goes, of which torch warns page by page.
+        modules = self._model.named_modules()
+        backbone = next(part for name, part in modules if name.endswith(".backbone"))
+        return compile_on_gpu(backbone, self._device)
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: DetrOptions

@@ -78,6 +78,7 @@ class Owlv2Network:
         self._model = model
         self._processor = processor
         self.device: torch.device = model.device
+        self.encoder: torch.nn.Module = model.owlv2.vision_model
         at_once = images_at_once(self.device, PHRASES_AT_ONCE)
         self._texts = TextFeatures(self._encoded_texts, at_once=at_once)
 

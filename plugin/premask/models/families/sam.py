@@ -35,6 +35,7 @@ class SamNetwork:
         self._model = model
         self._processor = processor
         self.device: torch.device = model.device
+        self.encoder: torch.nn.Module = model.vision_encoder
         self.low_side: int = 4 * model.prompt_encoder.image_embedding_size[0]
 
     def canvas(self, size_hw: Size) -> Canvas:

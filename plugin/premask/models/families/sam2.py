@@ -56,6 +56,7 @@ class Sam2Network:
         self._model = model
         self._processor = processor
         self.device: torch.device = model.device
+        self.encoder: torch.nn.Module = model.vision_encoder
         self.low_side: int = model.prompt_encoder.mask_input_size[0]
         self._sizes = model.backbone_feature_sizes
         # SAM 3's encoder makes a fourth, coarse map, which is not used. It is this one, and not

@@ -75,6 +75,7 @@ class Sam2OfficialNetwork:
     def __init__(self, model: Any, device: torch.device) -> None:
         self.device = device
         self._model = model.to(device)
+        self.encoder: torch.nn.Module = model.image_encoder
         self._dtype = dtype_on(device)
         self.low_side: int = model.sam_prompt_encoder.mask_input_size[0]
         # What runs once an image is in half floats; the prompt encoder is not (`load_promptable`).

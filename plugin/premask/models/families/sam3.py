@@ -95,6 +95,7 @@ class Sam3Network:
         self._model = model
         self._processor = processor
         self.device: torch.device = model.device
+        self.encoder: torch.nn.Module = model.vision_encoder
         at_once = images_at_once(self.device, TEXTS_AT_ONCE)
         self._texts = TextFeatures(self._encoded_texts, at_once=at_once)
 

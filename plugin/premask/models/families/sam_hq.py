@@ -26,7 +26,7 @@ class SamHqNetwork:
     def __init__(self, model: Any, processor: Any) -> None:
         self._model = model
         sam = SamNetwork(model, processor)
-        self.device, self.low_side = sam.device, sam.low_side
+        self.device, self.low_side, self.encoder = sam.device, sam.low_side, sam.encoder
         self.canvas, self.pixels = sam.canvas, sam.pixels
 
     def encode(self, pixels: torch.Tensor) -> Tensors:

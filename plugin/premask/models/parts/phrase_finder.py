@@ -13,6 +13,7 @@ from premask.models.parts.phrases import Finds, best_first
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     TorchEmbedding,
+    compile_on_gpu,
     embedding_from_bytes,
     images_that_fit,
     in_alike_batches,
@@ -78,6 +79,11 @@ class PhraseNetwork(AskedNetwork[TorchEmbedding, Question, Answer, Options_contr
         """Where it runs."""
         ...
 
+    @property
+    def encoder(self) -> torch.nn.Module:
+        """The part that sees the image, and takes most of the time."""
+        ...
+
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
         """What it looks at (n, 3, h, w): resized, normalized, in its number type."""
         ...
@@ -136,6 +142,10 @@ class EmbeddedPhraseFinder(Generic[Question, Answer, Options]):
     def images_at_once(self) -> int:
         """How many images it takes together."""
         return self._at_once
+
+    def compile(self) -> bool:
+        """Let torch compile the image encoder, if it is on a GPU."""
+        return compile_on_gpu(self._network.encoder, self._network.device)
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the network remembers of each image, on its device."""

@@ -24,6 +24,7 @@ from premask.models.parts.sam_prompts import Kind, ObjectPrompt, prompt_of, prom
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     TorchEmbedding,
+    compile_on_gpu,
     dtype_on,
     embedding_from_bytes,
     exact_products,
@@ -52,6 +53,11 @@ class PromptNetwork(Protocol):
     @property
     def device(self) -> torch.device:
         """Where it runs."""
+        ...
+
+    @property
+    def encoder(self) -> torch.nn.Module:
+        """The part that sees the image, and takes most of the time."""
         ...
 
     @property
@@ -108,6 +114,10 @@ class PromptableSegmenter:
     def images_at_once(self) -> int:
         """How many images it takes together."""
         return self._images_at_once
+
+    def compile(self) -> bool:
+        """Let torch compile the image encoder, if it is on a GPU."""
+        return compile_on_gpu(self._network.encoder, self._network.device)
 
     def embed(self, images: Sequence[Image]) -> list[TorchEmbedding]:
         """What the network remembers of each image, on its device."""

@@ -26,6 +26,7 @@ from premask.models.parts.off_device import on_host
 from premask.models.parts.salient_subject import around, subject_hints
 from premask.models.parts.torch_runtime import (
     FittingSizes,
+    compile_on_gpu,
     device_of,
     images_that_fit,
     in_alike_batches,
@@ -64,6 +65,10 @@ class BirefnetMatter:
     def images_at_once(self) -> int:
         """How many images it takes together."""
         return self._at_once
+
+    def compile(self) -> bool:
+        """Let torch compile the network, if it is on a GPU."""
+        return compile_on_gpu(self._network, self._device)
 
     def find(
         self, images: Sequence[Image], prompts: Sequence[Prompts], options: BirefnetOptions

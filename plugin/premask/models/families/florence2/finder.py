@@ -96,6 +96,7 @@ class Florence2Network:
         self._processor = processor
         self._longest: int = model.config.text_config.max_position_embeddings
         self.device: torch.device = model.device
+        self.encoder: torch.nn.Module = model.model.vision_tower
 
     def pixels(self, images: Sequence[Image]) -> torch.Tensor:
         processor = self._processor.image_processor
