@@ -2,6 +2,6 @@
 
 import sys
 
-from premask.cli import main
+from premask.cli import command
 
-sys.exit(main())
+sys.exit(command())

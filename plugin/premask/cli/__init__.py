@@ -14,6 +14,16 @@ INTERRUPTED = 130
 """The exit status of a command that was interrupted, as shells have it: 128 and SIGINT's number."""
 
 
+def command() -> int:
+    """The command `premask`: `main`, at whose end a process ends."""
+    import signal
+
+    status = main()
+    # Nothing is left to interrupt, and Python's own end would answer Ctrl-C with a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors that premask knows are one line, without a traceback."""
     try:
