@@ -45,9 +45,6 @@ CLEAR = 0.7
 SEEN_AGAIN = 0.5
 """The score from which on a place that looks like a lost object is the object."""
 
-LIMIT_BYTES = 2**26
-"""A state that says it has more pixels than fit in here was not written by this tracker."""
-
 
 class FlowTracker:
     """An algorithm, so its embeddings are the frames themselves."""
