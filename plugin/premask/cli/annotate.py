@@ -27,6 +27,7 @@ from premask.runs.sources import sources
 from premask.terminal.flags import (
     EXIT_CODES,
     Commands,
+    add_recipe_flags,
     format_names,
     prompts_from_flags,
     settings_from_flags,
@@ -58,22 +59,7 @@ def add_command(commands: Commands) -> None:
     add("paths", nargs="*", metavar="PATH", help=SOURCES)
     add("--recipe", required=True, metavar="R", help="the name of a recipe, or your own FILE.toml")
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go")
-    add(
-        "--format",
-        action="append",
-        default=[],
-        metavar="F,...",
-        dest="formats",
-        help="what to write (default: coco); the formats are below",
-    )
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="STAGE.NAME=VALUE",
-        dest="settings",
-        help="change a setting of the recipe; `premask recipes show R` lists them",
-    )
+    add_recipe_flags(annotate, usual_format="coco")
     add(
         "--classes",
         metavar="C,...",

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from premask.terminal.screen import number_text, table
 
 if TYPE_CHECKING:
     from premask.report.comparison_report import ComparisonPage
+
+
+class Result(Protocol):
+    """What two sets of labels held side by side gave."""
+
+    def as_json(self) -> dict[str, Any]: ...
 
 
 def add_comparison_flags(command: argparse.ArgumentParser) -> None:
@@ -24,7 +31,22 @@ def add_comparison_flags(command: argparse.ArgumentParser) -> None:
     add("--worst", type=int, default=100, metavar="N", help="so many images (%(default)s)")
 
 
-def write_page(page: ComparisonPage, name: str, options: argparse.Namespace) -> Path:
+def tell(
+    result: Result,
+    text: Callable[[], str],
+    page: Callable[[], ComparisonPage],
+    name: str,
+    options: argparse.Namespace,
+) -> None:
+    """Print the result, as text or for programs, and write its page if one is asked for."""
+    print(json.dumps(result.as_json()) if options.json else text())
+    if options.out is not None:
+        path = _write_page(page(), name, options)
+        if not options.json:
+            print(f"\n{path}")
+
+
+def _write_page(page: ComparisonPage, name: str, options: argparse.Namespace) -> Path:
     """Write the report, looking for images beside both labels where no folder is given."""
     # Here, so that numbers alone don't wait for what draws.
     from premask.report.comparison_report import image_finder, write_comparison

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from premask.cli.comparison_flags import add_comparison_flags, rows_table, write_page
+from premask.cli.comparison_flags import add_comparison_flags, rows_table, tell
 from premask.datasets.evaluation import KINDS, Evaluation, evaluate
 from premask.terminal.flags import Commands
 from premask.terminal.screen import ProgressLine, number_text, table
@@ -52,11 +51,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         )
     finally:
         line.end()
-    print(json.dumps(result.as_json()) if options.json else _text(result))
-    if options.out is not None:
-        path = write_page(_page(result), "evaluation.html", options)
-        if not options.json:
-            print(f"\n{path}")
+    tell(result, lambda: _text(result), lambda: _page(result), "evaluation.html", options)
     return 0
 
 

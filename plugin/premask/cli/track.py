@@ -21,6 +21,7 @@ from premask.runs.inputs import VIDEO_SUFFIXES, common_folder
 from premask.terminal.flags import (
     EXIT_CODES,
     Commands,
+    add_recipe_flags,
     format_names,
     prompts_from_flags,
     seconds_from_text,
@@ -47,22 +48,7 @@ def add_command(commands: Commands) -> None:
     )
     add("--recipe", default="follow", metavar="R", help="a recipe for clips (default: follow)")
     add("--out", required=True, type=Path, metavar="DIR", help="where the results go")
-    add(
-        "--format",
-        action="append",
-        default=[],
-        metavar="F,...",
-        dest="formats",
-        help="what to write (default: ytvis); the formats are below",
-    )
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="STAGE.NAME=VALUE",
-        dest="settings",
-        help="change a setting of the recipe; `premask recipes show R` lists them",
-    )
+    add_recipe_flags(track, usual_format="ytvis")
     add("--from", default="0", metavar="T", dest="start", help="begin here: 10s, 1m30s, 1:30")
     add("--to", metavar="T", dest="end", help="end before this")
     add("--fps", type=float, default=0.0, metavar="N", help="look at most at N frames a second")

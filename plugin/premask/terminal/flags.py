@@ -34,6 +34,26 @@ EXIT_CODES = """exit codes:
 """
 
 
+def add_recipe_flags(command: argparse.ArgumentParser, *, usual_format: str) -> None:
+    """`--format` and `--set`, for commands that run a recipe and write what it finds."""
+    command.add_argument(
+        "--format",
+        action="append",
+        default=[],
+        metavar="F,...",
+        dest="formats",
+        help=f"what to write (default: {usual_format}); the formats are below",
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STAGE.NAME=VALUE",
+        dest="settings",
+        help="change a setting of the recipe; `premask recipes show R` lists them",
+    )
+
+
 def settings_from_flags(assignments: Iterable[str]) -> dict[str, str]:
     """Texts like `refine.grow=3`.
 
