@@ -274,7 +274,8 @@ def _write_lists(
                 annotation_id=annotation_ids.take(annotation.extra.get("id")),
                 category_id=ids.category(annotation.label),
             )
-            record |= _others(annotation.extra, frozenset({"id"}))
+            if annotation.extra:  # only what was read has any, and this is done for each object
+                record |= _others(annotation.extra, frozenset({"id"}))
             if "video_id" in more:
                 record["video_id"] = more["video_id"]
             write_record(spool, record, written)
