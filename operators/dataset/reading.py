@@ -26,6 +26,8 @@ from premask.labels.fiftyone import (
 from premask.masks import Matte, Size
 from premask.prompts import Point
 
+from .schema import FRAMES
+
 Document = Mapping[str, Any]
 
 _CHUNK = 50
@@ -75,9 +77,21 @@ def readable_fields(samples: Any) -> dict[str, str]:
     return {name: _kind(fields[name]) for name in fields if _kind(fields[name]) in READABLE}
 
 
+def readable_frame_fields(samples: Any) -> dict[str, str]:
+    """The same of the frames of videos; their paths begin with `frames.`."""
+    fields = samples.get_frame_field_schema() or {}
+    return {
+        f"{FRAMES}{name}": _kind(field)
+        for name, field in fields.items()
+        if _kind(field) in READABLE
+    }
+
+
 def label_kind(samples: Any, name: str) -> str:
     """Name the type of a field's labels; raise if they can't be read."""
     kinds = readable_fields(samples)
+    if name.startswith(FRAMES):
+        kinds = readable_frame_fields(samples)
     if name not in kinds:
         raise InvalidSetting(
             f"The field '{name}' holds no labels with a place in the image "

@@ -7,24 +7,22 @@ from typing import Any
 
 import fiftyone as fo
 
-from .chosen_images import all_images
-from .provenance import RUN
-from .reading import MEMBERS, readable_fields
+from .holders import holders_in
+from .reading import MEMBERS, readable_fields, readable_frame_fields
 from .writing import OUTPUTS, Output
 
 _BY_KIND = {output.label_type.__name__: output for output in reversed(OUTPUTS.values())}
 
 
 def signed_fields(dataset: Any, run: str) -> dict[str, Output]:
-    """The fields in which samples have labels of this run, and how these fields hold labels.
+    """The fields with labels of this run, and how these fields hold labels.
 
-    Where the run has looked and found nothing, the field counts too.
+    Where the run has looked and found nothing, the field counts too. Those of a video's frames have
+    paths such as `frames.tracks`.
     """
-    images, found = all_images(dataset), {}
-    for field, kind in readable_fields(dataset).items():
-        paths = (f"{field}.{RUN}", f"{field}.{MEMBERS.get(kind)}.{RUN}")
-        signed = {"$match": {"$or": [{path: run} for path in paths]}}
-        if len(images.mongo([signed, {"$limit": 1}])):
+    found = {}
+    for field, kind in (readable_fields(dataset) | readable_frame_fields(dataset)).items():
+        if holders_in(dataset, field, MEMBERS.get(kind)).has_signed(run):
             found[field] = _BY_KIND.get(kind) or _holding(kind)
     return found
 

@@ -21,10 +21,10 @@ from premask.shaping.maps import alpha_map
 from ..dataset.bulk_store import Document, store
 from ..dataset.chosen_images import dataset_of
 from ..dataset.history import Run, recorded
+from ..dataset.holders import holders_of
 from ..dataset.provenance import Stamp
 from ..dataset.reading import read_labels
 from ..dataset.writing import OUTPUTS, MapTargets, Place, prepare_fields, require_fitting
-from .existing import holders_of
 from .image_matching import sorted_out
 
 Identity = tuple[str, Mask | Box]

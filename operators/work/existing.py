@@ -10,6 +10,7 @@ from premask.annotations import Annotation, Labeled
 from premask.shaping.overlap import apart_from
 
 from ..dataset.bulk_store import Document
+from ..dataset.holders import holders_of
 from ..dataset.provenance import (
     IMAGE,
     KEY,
@@ -166,8 +167,3 @@ class Existing:
         wanted = {label.id for label in labels}
         pairs = zip(read.label_ids, read.labeled.annotations, strict=True)
         return [annotation for label_id, annotation in pairs if label_id in wanted]
-
-
-def holders_of(samples: Any, field: str) -> dict[str, Any]:
-    """What each sample has in the field, by its id."""
-    return dict(zip(*samples.values(["id", field]), strict=True))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..dataset.bulk_store import Document
-from ..dataset.chosen_images import all_images
 from ..dataset.history import Run, all_runs, load, save
+from ..dataset.holders import holders_in
 from ..dataset.label_files import remove_unused
 from ..dataset.provenance import computed_attributes, forgotten, is_made, is_untouched, run_of
+from ..dataset.schema import FRAMES, delete_field
 from ..dataset.signed_fields import signed_fields
 from ..dataset.writing import Output
-from .existing import holders_of
-
-_AT_ONCE = 100
-"""Samples read and written at once."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,31 +43,22 @@ def undo(dataset: Any, name: str) -> Undone:
 
 def _undo_field(dataset: Any, field: str, output: Output, name: str, undone: Undone) -> None:
     """Take the run's labels out of a field."""
-    computed = computed_attributes(dataset)
-    for samples in _samples_of(dataset, field, output, name):
+    computed, place = computed_attributes(dataset), holders_in(dataset, field, output.member)
+    for holders in place.signed(name):
         remaining: dict[str, Document | None] = {}
-        for sample_id, holder in holders_of(samples, field).items():
+        for holder_id, holder in holders.items():
             labels = output.labels_of(holder)
             ours = [label for label in labels if run_of(label) == name]
             removed = {label.id for label in ours if is_untouched(label, computed)}
             undone.kept += len(ours) - len(removed)
             undone.removed += len(removed)
             kept = [label for label in labels if label.id not in removed]
-            remaining[sample_id] = _with_labels(kept, holder, output, name)
-        dataset.set_values(field, remaining, key_field="id", validate=False)
-
-
-def _samples_of(dataset: Any, field: str, output: Output, name: str) -> Iterator[Any]:
-    paths = [field, f"{field}.{output.member}"] if output.member else [field]
-    touched = {"$or": [{f"{path}.premask_run": name} for path in paths]}
-    samples = all_images(dataset)
-    ids = samples.mongo([{"$match": touched}]).values("id")
-    for first in range(0, len(ids), _AT_ONCE):
-        yield samples.select(ids[first : first + _AT_ONCE])
+            remaining[holder_id] = _with_labels(kept, holder, output, name)
+        place.write(remaining)
 
 
 def _with_labels(kept: list[Any], holder: Any, output: Output, name: str) -> Document | None:
-    """Put what is left into the sample's holder; None if there was nothing before the run."""
+    """Put what is left into the holder; None if there was nothing before the run."""
     if not kept and (output.member is None or is_made(holder)):
         return None
     looked_last = run_of(holder) == name
@@ -85,21 +72,26 @@ def _drop_unused(dataset: Any, fields: list[str]) -> None:
     These are fields, mask targets, and attributes of labels in fields that were there before.
     """
     gone = [run for run in all_runs(dataset) if run.state == "undone"]
-    images = all_images(dataset)
     for field in fields:
-        if dataset.has_field(field) and not images.exists(field).count():
+        if dataset.has_field(field) and holders_in(dataset, field, None).is_empty():
             _drop_targets(
                 dataset, field, {n for run in gone for n in run.new_targets.get(field, ())}
             )
     for path in _paths_of(gone, fields):
-        if dataset.has_field(path) and not images.count(path):
-            dataset.delete_sample_field(path)
+        if dataset.has_field(path) and holders_in(dataset, path, None).is_empty():
+            delete_field(dataset, path)
 
 
 def _paths_of(runs: list[Run], fields: list[str]) -> list[str]:
     """Return the fields among these that the runs have made, and the attributes within them."""
     made = {path for run in runs for path in (*run.new_fields, *run.new_attributes)}
-    return sorted(path for path in made if path.partition(".")[0] in fields)
+    return sorted(path for path in made if _field_of(path) in fields)
+
+
+def _field_of(path: str) -> str:
+    """The field that an attribute is in; those of frames have a dot themselves."""
+    prefix = FRAMES if path.startswith(FRAMES) else ""
+    return prefix + path.removeprefix(prefix).partition(".")[0]
 
 
 def _drop_targets(dataset: Any, field: str, numbers: set[str]) -> None:
