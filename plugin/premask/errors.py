@@ -15,12 +15,15 @@ PremaskError
 ├── DownloadFailed         weights were asked for and did not arrive intact
 ├── UnsupportedPrompt      the model can't use these points, boxes, phrases or masks
 ├── UnreadableImage        the file is no image, is broken, or is too large
-│   └── UnreadableVideo    the clip is no video, or is broken, maybe only from some frame on
+│   ├── UnreadableVideo    the clip is no video, or is broken, maybe only from some frame on
+│   └── SourceChanged      the file is not the one any more that was planned
+├── InvalidPlan            a folder that is no plan, or one of other settings, weights or code
 ├── InvalidMask            run lengths, bit streams or polygons that are broken, or another image's
 ├── InvalidRequest         a host sent something that is not in its protocol
 ├── UnusableLabelConfig    a Label Studio project for which nothing can be predicted
 ├── UnwritableOutput       the disk is full, the folder is read-only, ...
-│   └── UnwritableFile     one file can't be written, which says nothing of the others
+│   ├── UnwritableFile     one file can't be written, which says nothing of the others
+│   └── FolderInUse        another process is writing there
 ├── ModelFailed            a model raised on this image
 ├── LabelStudioFailed      Label Studio can't be reached, or does not do what it was asked
 └── Cancelled              the caller asked to stop
@@ -125,6 +128,19 @@ class UnreadableVideo(UnreadableImage):
         self.frame = frame
 
 
+class SourceChanged(UnreadableImage):
+    """The file is not the one any more that was planned."""
+
+    def __init__(self, name: str, difference: str) -> None:
+        super().__init__(
+            name, f"it was changed since it was planned: {difference}. Run `premask plan` again"
+        )
+
+
+class InvalidPlan(PremaskError):
+    """A folder that is no plan, or one of other settings, weights or code."""
+
+
 class InvalidMask(PremaskError):
     """Run lengths, bit streams or polygons that are broken, or another image's."""
 
@@ -143,6 +159,10 @@ class UnwritableOutput(PremaskError):
 
 class UnwritableFile(UnwritableOutput):
     """One file can't be written, which says nothing of the others: its name is too long, ..."""
+
+
+class FolderInUse(UnwritableOutput):
+    """Another process is writing there."""
 
 
 class ModelFailed(PremaskError):

@@ -109,6 +109,21 @@ def replacing_text(path: Path) -> Iterator[TextIO]:
         text.detach()
 
 
+def take_place(part: Path, path: Path) -> None:
+    """Give a file that is written whole another's place, for good even if the machine fails."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(path)
+        if os.name != "nt":  # where folders can't be opened
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
 def unwritable(path: Path, error: OSError) -> UnwritableOutput:
     """What to tell a person whose file can't be written."""
     reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}".lower())

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from premask.cli import INTERRUPTED
+from premask.cli.annotate_plan import add_plan_flags, annotate_plan
 from premask.cli.models import fetch
 from premask.cli.pool_flags import add_pool_flags, pool_from_flags
 from premask.errors import InvalidSetting
 from premask.labels.class_list import ClassList
 from premask.labels.formats import FORMATS, GROUPS, formats_of
+from premask.prompts import Prompts
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe, recipe_of
 from premask.runs.folder_job import FolderJob, FolderOutcome
@@ -57,8 +59,8 @@ def add_command(commands: Commands) -> None:
     )
     add = annotate.add_argument
     add("paths", nargs="*", metavar="PATH", help=SOURCES)
-    add("--recipe", required=True, metavar="R", help="the name of a recipe, or your own FILE.toml")
-    add("--out", required=True, type=Path, metavar="DIR", help="where the results go")
+    add("--recipe", metavar="R", help="the name of a recipe, or your own FILE.toml")
+    add("--out", type=Path, metavar="DIR", help="where the results go")
     add_recipe_flags(annotate, usual_format="coco")
     add(
         "--classes",
@@ -88,7 +90,8 @@ def add_command(commands: Commands) -> None:
     )
     add("--download", action="store_true", help="download missing weights first")
     add_pool_flags(annotate, store_folder=None)
-    _add_prompt_flags(annotate)
+    add_prompt_flags(annotate)
+    add_plan_flags(annotate)
     annotate.set_defaults(command=_annotate)
 
 
@@ -100,8 +103,9 @@ def _formats() -> str:
     return f"{table(rows, ('formats:', ''), width=width)}\n"
 
 
-def _add_prompt_flags(annotate: argparse.ArgumentParser) -> None:
-    add = annotate.add_argument_group("what to look for, the same in all images").add_argument
+def add_prompt_flags(command: argparse.ArgumentParser) -> None:
+    """What to look for, which is the same in all images."""
+    add = command.add_argument_group("what to look for, the same in all images").add_argument
     add("--text", nargs="+", default=[], metavar="PHRASE", help="what to look for, in words")
     add("--points", nargs="+", default=[], metavar="X,Y", help="points on the object, in pixels")
     add("--negative-points", nargs="+", default=[], metavar="X,Y", help="points beside the object")
@@ -112,7 +116,11 @@ def _add_prompt_flags(annotate: argparse.ArgumentParser) -> None:
 
 def _annotate(options: argparse.Namespace) -> int:
     share_arenas()
-    _require_paths(options)
+    return _annotate_folder(options) if options.plan is None else annotate_plan(options)
+
+
+def _annotate_folder(options: argparse.Namespace) -> int:
+    _require_inputs(options)
     recipe, skipped = recipe_from_flags(options), Skipped()
     classes = ClassList.of(options.classes) if options.classes else ClassList()
     job = FolderJob(
@@ -122,14 +130,7 @@ def _annotate(options: argparse.Namespace) -> int:
         recipe=recipe,
         folder=options.out,
         formats=formats_of(format_names(options.formats), ids=classes.ids),
-        prompts=prompts_from_flags(
-            text=options.text,
-            points=options.points,
-            negative_points=options.negative_points,
-            boxes=options.boxes,
-            mask=options.mask,
-            label=options.label,
-        ),
+        prompts=prompts_from_options(options),
         classes=classes.names,
         batch_size=options.batch_size,
         resume=options.resume,
@@ -167,8 +168,11 @@ def _annotate(options: argparse.Namespace) -> int:
     return 1 if outcome.failures else 0
 
 
-def _require_paths(options: argparse.Namespace) -> None:
+def _require_inputs(options: argparse.Namespace) -> None:
     """There is an image or a folder; flags that take several texts may have swallowed it."""
+    for flag in ("recipe", "out"):
+        if getattr(options, flag) is None:
+            raise InvalidSetting(f"--{flag} is missing. See: premask annotate --help")
     if options.paths:
         return
     for flag in ("text", "points", "negative_points", "boxes"):
@@ -185,6 +189,18 @@ def _require_paths(options: argparse.Namespace) -> None:
 def recipe_from_flags(options: argparse.Namespace) -> Recipe:
     """The recipe that was named, with the settings that were changed."""
     return recipe_of(options.recipe).with_settings(settings_from_flags(options.settings))
+
+
+def prompts_from_options(options: argparse.Namespace) -> Prompts:
+    """What was asked for behind the flags of `add_prompt_flags`."""
+    return prompts_from_flags(
+        text=options.text,
+        points=options.points,
+        negative_points=options.negative_points,
+        boxes=options.boxes,
+        mask=options.mask,
+        label=options.label,
+    )
 
 
 def _summary(outcome: FolderOutcome, folder: Path) -> str:

@@ -19,6 +19,7 @@ from premask.cli import (
     fiftyone,
     merge,
     models,
+    plan,
     preview,
     recipes,
     split,
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in (
         annotate,
+        plan,
         track,
         recipes,
         models,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from premask.annotations import Labeled
-from premask.errors import UnwritableOutput
+from premask.errors import FolderInUse, UnwritableOutput
 from premask.files import unwritable
 from premask.images import Image, digest_of
 from premask.labels.annotation_json import annotation_from_json, annotation_to_json
@@ -162,7 +162,7 @@ def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise UnwritableOutput(
+        raise FolderInUse(
             f"Another premask is writing into {path.parent.parent}. Wait for it, or use another "
             "folder."
         ) from error

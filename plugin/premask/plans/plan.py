@@ -1,0 +1,237 @@
+"""A plan: images cut into shards, and all that decides what is found in them; folders and files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from premask.errors import InvalidPlan
+from premask.files import replacing_text, unwritable, write_atomically
+from premask.labels.shard_table import shard_fingerprint
+from premask.plans.growth import Growth, SpooledList
+from premask.plans.job import PlanJob, job_from_json, job_to_json
+from premask.plans.manifests import digest_of_images, read_manifest, write_manifest
+from premask.recipes.recipe import recipes_from_file
+from premask.sources.listing import list_images
+from premask.sources.places import Places
+from premask.sources.source_image import SourceImage as PlannedImage
+
+SHARD_SIZE = 512
+PLAN_FILE = "plan.json"
+_RECIPE_FILE = "recipe.toml"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedShard:
+    """How many images a shard has, and a digest of which these are."""
+
+    images: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A folder with a plan, and below it the labels of the shards that are done."""
+
+    folder: Path
+    job: PlanJob
+    fingerprint: str
+    sources: tuple[str, ...]
+    contents: tuple[PlannedShard, ...]
+
+    @classmethod
+    def open(cls, folder: Path) -> Plan:
+        """Read it; `InvalidPlan` if there is none."""
+        record = _plan_record(folder)
+        recipe = recipes_from_file(folder / _RECIPE_FILE)[record["recipe"]]
+        return cls(
+            folder=folder,
+            job=job_from_json(record, recipe),
+            fingerprint=record["fingerprint"],
+            sources=tuple(record["sources"]),
+            contents=tuple(
+                PlannedShard(images=images, digest=digest) for images, digest in record["shards"]
+            ),
+        )
+
+    @property
+    def shards(self) -> Sequence[int]:
+        """The numbers of all shards."""
+        return range(len(self.contents))
+
+    @property
+    def image_count(self) -> int:
+        """How many images are planned."""
+        return sum(shard.images for shard in self.contents)
+
+    def planned(self, index: int) -> int:
+        """How many images a shard has."""
+        return self._shard(index).images
+
+    def images(self, index: int) -> Iterator[PlannedImage]:
+        """The images of a shard, in order."""
+        return read_manifest(manifest_path(self.folder, index), self._shard(index).digest)
+
+    def shard_fingerprint(self, index: int) -> str:
+        """What the file of labels of this shard was written for, if it is this plan's."""
+        return f"{self.fingerprint}-{self._shard(index).digest}"
+
+    def is_done(self, index: int) -> bool:
+        """Whether the shard's labels are there, and of this plan."""
+        return shard_fingerprint(self.labels_path(index)) == self.shard_fingerprint(index)
+
+    def has_labels(self, index: int) -> bool:
+        """Whether labels are there that were found in the same way, of these images or others."""
+        found = shard_fingerprint(self.labels_path(index)) or ""
+        return found.startswith(f"{self.fingerprint}-")
+
+    def todo(self) -> list[int]:
+        """The shards that are not done, in order."""
+        return [index for index in self.shards if not self.is_done(index)]
+
+    def labels_path(self, index: int) -> Path:
+        """The file of labels of a shard; it is there once the shard is done."""
+        return self.folder / "labels" / f"shard-{index:05}.parquet"
+
+    def work_folder(self, index: int) -> Path:
+        """Where the shard's work is kept while it is under way."""
+        return self.folder / "work" / f"shard-{index:05}"
+
+    def require_same_work(self) -> None:
+        """`InvalidPlan` where other weights, or another version of premask, would do the work."""
+        if self.job.fingerprint != self.fingerprint:
+            raise InvalidPlan(
+                f"The plan in {self.folder} was made with other weights, or by another version of "
+                "premask, than are here: its labels would be of two kinds. Use those, or plan it "
+                "anew, and everything is labeled again: premask plan ... --replace"
+            )
+
+    def _shard(self, index: int) -> PlannedShard:
+        if not 0 <= index < len(self.contents):
+            raise InvalidPlan(
+                f"The plan in {self.folder} has no shard {index}; it has 0 to "
+                f"{len(self.contents) - 1}."
+            )
+        return self.contents[index]
+
+
+def is_plan(folder: Path) -> bool:
+    """Whether a folder holds a plan."""
+    return (folder / PLAN_FILE).is_file() and (folder / "manifests").is_dir()
+
+
+def manifest_path(folder: Path, index: int) -> Path:
+    """The file that says which images a shard has."""
+    return folder / "manifests" / f"shard-{index:05}.parquet"
+
+
+def make_plan(
+    sources: Sequence[str],
+    job: PlanJob,
+    folder: Path,
+    shard_size: int = SHARD_SIZE,
+    *,
+    replace: bool = False,
+) -> Plan:
+    """Plan all images of the sources, or what they have more now than when they were planned.
+
+    New images become new shards. A shard in which an image has changed is not done any more, but
+    only that image is labeled again. `replace` forgets a plan of other settings that the folder
+    has.
+    """
+    earlier = _earlier(folder, job, replace)
+    try:
+        (folder / "manifests").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    places = Places(allowed_hosts=job.allowed_hosts)
+    contents = list(earlier.contents) if earlier else []
+    with SpooledList(list_images(sources, places), folder) as spooled:
+        growth = spooled.growth_of(_manifests(folder, contents))
+        for index, changed in _changes(spooled, growth):
+            planned = read_manifest(manifest_path(folder, index))
+            newest = [changed.get(image.id, image) for image in planned]
+            contents[index] = _write_shard(folder, index, newest)
+        fresh = spooled.fresh_images(growth)
+        while images := list(islice(fresh, shard_size)):
+            contents.append(_write_shard(folder, len(contents), images))
+    plan = Plan(
+        folder=folder,
+        job=job,
+        fingerprint=job.fingerprint,
+        sources=tuple(dict.fromkeys((*(earlier.sources if earlier else ()), *sources))),
+        contents=tuple(contents),
+    )
+    _write(plan)
+    return plan
+
+
+def _earlier(folder: Path, job: PlanJob, replace: bool) -> Plan | None:
+    """The plan that the folder has, if it is for the same work."""
+    if replace or not is_plan(folder):
+        return None
+    earlier = Plan.open(folder)
+    if earlier.fingerprint != job.fingerprint:
+        raise InvalidPlan(
+            f"{folder} holds a plan of other settings, other weights or another version of "
+            "premask. Choose another folder, or, to label everything anew, add --replace."
+        )
+    return earlier
+
+
+def _manifests(
+    folder: Path, contents: list[PlannedShard]
+) -> Iterator[tuple[int, Sequence[PlannedImage]]]:
+    """What the manifests have, of which a killed `premask plan` may have written some anew."""
+    for index in range(len(contents)):
+        images = list(read_manifest(manifest_path(folder, index)))
+        contents[index] = PlannedShard(images=len(images), digest=digest_of_images(images))
+        yield index, images
+
+
+def _changes(
+    spooled: SpooledList, growth: Growth
+) -> Iterator[tuple[int, Mapping[str, PlannedImage]]]:
+    """The shards that have images in other versions now, with these."""
+    for index, pairs in groupby(growth.changed.tolist(), key=itemgetter(0)):
+        images = spooled.images_at([place for _, place in pairs])
+        yield index, {image.id: image for image in images}
+
+
+def _write_shard(folder: Path, index: int, images: Sequence[PlannedImage]) -> PlannedShard:
+    digest = write_manifest(manifest_path(folder, index), images)
+    return PlannedShard(images=len(images), digest=digest)
+
+
+def _write(plan: Plan) -> None:
+    """Write what names the manifests, once they are on the disk for good."""
+    with replacing_text(plan.folder / _RECIPE_FILE) as text:
+        text.write(f"{plan.job.recipe}\n")
+    record = {
+        "version": _VERSION,
+        "fingerprint": plan.fingerprint,
+        "sources": plan.sources,
+        **job_to_json(plan.job),
+        "shards": [[shard.images, shard.digest] for shard in plan.contents],
+    }
+    write_atomically(plan.folder / PLAN_FILE, json.dumps(record).encode() + b"\n")
+
+
+def _plan_record(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
+        if record["version"] != _VERSION:
+            raise ValueError(f"it is of version {record['version']}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidPlan(
+            f"{folder} holds no plan that can be read ({error}). Make one with: premask plan "
+            f"SOURCE --recipe R --out {folder}"
+        ) from error
+    assert isinstance(record, dict)
+    return record

@@ -1,0 +1,56 @@
+"""Which store an address belongs to, asked again when it fails for a moment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from premask.sources.local_store import LocalStore
+from premask.sources.patience import Patience
+from premask.sources.stores import Store, StoredFile
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+def scheme_of(uri: str) -> str:
+    """What an address begins with; empty for a path.
+
+    >>> scheme_of("s3://bucket/a.jpg"), scheme_of("C:/photos/a.jpg"), scheme_of("/photos/a.jpg")
+    ('s3', '', '')
+    """
+    found = _SCHEME.match(uri)
+    return found[1].lower() if found else ""
+
+
+def is_local(uri: str) -> bool:
+    """Whether it is a file of this machine."""
+    return scheme_of(uri) in ("", "file")
+
+
+@dataclass(slots=True, kw_only=True)
+class Places:
+    """All stores behind one door. `allowed_hosts` may lie outside of the public internet."""
+
+    allowed_hosts: Sequence[str] = ()
+    patience: Patience = Patience()
+    _stores: dict[str, Store] = field(default_factory=dict)
+
+    def stat(self, uri: str) -> StoredFile:
+        """The file that is there now, or `UnreadableImage`."""
+        return self.patience.ask(uri, lambda: self._store(uri).stat(uri))
+
+    def is_folder(self, uri: str) -> bool:
+        return self.patience.ask(uri, lambda: self._store(uri).is_folder(uri))
+
+    def walk(self, uri: str) -> Iterator[StoredFile]:
+        return self._store(uri).walk(uri)
+
+    def read(self, uri: str, start: int = 0, length: int | None = None) -> bytes:
+        return self.patience.ask(uri, lambda: self._store(uri).read(uri, start, length))
+
+    def _store(self, uri: str) -> Store:
+        scheme = scheme_of(uri)
+        if scheme not in self._stores:
+            self._stores[scheme] = LocalStore()
+        return self._stores[scheme]
