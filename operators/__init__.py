@@ -27,6 +27,7 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         from .menu.runs_panel import RunsPanel
         from .menu.select_labels import SelectLabels
         from .menu.semantic_map import SemanticMap
+        from .menu.track_objects import TrackObjects
         from .menu.undo_run import UndoRun
         from .menu.verdicts import Accept, Reject
     except ModuleNotFoundError as error:
@@ -42,6 +43,7 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         OutlineLabels,
         RefineLabels,
         SelectLabels,
+        TrackObjects,
         Models,
         CancelRun,
         ExportMasks,

@@ -66,6 +66,7 @@ class Run:
     new_attributes: list[str] = field(default_factory=list)
     new_targets: dict[str, dict[str, str]] = field(default_factory=dict)
     new_samples: int = 0
+    thing: str = "image"
     worker: Worker | None = None
     noted: float = 0.0
 
@@ -93,7 +94,9 @@ class Run:
     @property
     def summary(self) -> str:
         """One sentence for a person."""
-        parts = [f"{counted(self.annotations, 'annotation')} in {counted(self.labeled, 'image')}"]
+        parts = [
+            f"{counted(self.annotations, 'annotation')} in {counted(self.labeled, self.thing)}"
+        ]
         if self.reused:
             parts.append(f"{self.reused:,} done before")
         if self.left_alone:

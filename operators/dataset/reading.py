@@ -61,7 +61,7 @@ def read_labels(samples: Any, fields: Sequence[str]) -> Iterator[SampleLabels]:
     A heatmap is the matte of the masks that agree with it, else an annotation of its own, named by
     its field. A sample with a label that can't be read carries the error.
     """
-    readers = [_reader(samples, name) for name in fields]
+    readers = [holder_reader(samples, name) for name in fields]
     ids = samples.values("id")
     for first in range(0, len(ids), _CHUNK):
         chunk = samples.select(ids[first : first + _CHUNK], ordered=True)
@@ -123,8 +123,8 @@ def image_size(filepath: str, metadata: Document | None) -> Size:
 
 
 @dataclass(slots=True)
-class _Found:
-    """What was read of one sample so far."""
+class Found:
+    """What was read of one sample, or of one frame, so far."""
 
     annotations: list[Annotation] = field(default_factory=list)
     label_ids: list[str] = field(default_factory=list)
@@ -136,7 +136,7 @@ class _Found:
         self.label_ids += [str(document["_id"])] * len(annotations)
 
 
-Reader = Callable[[_Found, Any, Size], None]
+Reader = Callable[[Found, Any, Size], None]
 
 
 def _read(
@@ -146,7 +146,7 @@ def _read(
     metadata: Document | None,
     *labels: Document | None,
 ) -> SampleLabels:
-    found, image, error = _Found(), Image.unread(filepath), None
+    found, image, error = Found(), Image.unread(filepath), None
     try:
         image = Image(name=filepath, size_hw=image_size(filepath, metadata))
         for reader, label in zip(readers, labels, strict=True):
@@ -154,7 +154,7 @@ def _read(
                 reader(found, label, image.size_hw)
         _place_heatmaps(found)
     except PremaskError as raised:
-        found, error = _Found(), raised
+        found, error = Found(), raised
     labeled = Labeled(image=image, annotations=tuple(found.annotations), error=error)
     return SampleLabels(
         sample_id=sample_id,
@@ -165,7 +165,8 @@ def _read(
     )
 
 
-def _reader(samples: Any, name: str) -> Reader:
+def holder_reader(samples: Any, name: str) -> Reader:
+    """Make what reads the labels of a field, given as the database has what holds them."""
     kind = label_kind(samples, name)
     readers: dict[str, Reader] = {
         "Detection": _add_detection,
@@ -178,7 +179,7 @@ def _reader(samples: Any, name: str) -> Reader:
 
 
 def _read_field(
-    name: str, member: str | None, read: Reader, found: _Found, label: Document, size_hw: Size
+    name: str, member: str | None, read: Reader, found: Found, label: Document, size_hw: Size
 ) -> None:
     documents = (label,) if member is None else label.get(member) or ()
     for document in documents:
@@ -192,35 +193,35 @@ def _read_field(
             ) from error
 
 
-def _add_detection(found: _Found, document: Document, size_hw: Size) -> None:
+def _add_detection(found: Found, document: Document, size_hw: Size) -> None:
     mask = _pixels(document, "mask", fo.Detection)
     found.add(document, annotation_from_detection({**document, "mask": mask}, size_hw))
 
 
-def _add_polyline(found: _Found, document: Document, size_hw: Size) -> None:
+def _add_polyline(found: Found, document: Document, size_hw: Size) -> None:
     found.add(document, annotation_from_polyline(document, size_hw))
 
 
-def _add_keypoint(found: _Found, document: Document, size_hw: Size) -> None:
+def _add_keypoint(found: Found, document: Document, size_hw: Size) -> None:
     found.clicks.append(points_from_keypoint(document, size_hw))
 
 
 def _add_segmentation(
-    found: _Found, document: Document, size_hw: Size, *, targets: Mapping[Any, str]
+    found: Found, document: Document, size_hw: Size, *, targets: Mapping[Any, str]
 ) -> None:
     index, source = _pixels(document, "mask", fo.Segmentation), document.get("source") or ()
     if index is not None:
         found.add(document, *annotations_from_class_map(index, targets, size_hw, source))
 
 
-def _add_heatmap(found: _Found, document: Document, size_hw: Size, *, name: str) -> None:
+def _add_heatmap(found: Found, document: Document, size_hw: Size, *, name: str) -> None:
     values = _pixels(document, "map", fo.Heatmap)
     if values is not None:
         matte = matte_from_heatmap(values, document.get("range"), size_hw)
         found.heatmaps.append((document, name, matte))
 
 
-def _place_heatmaps(found: _Found) -> None:
+def _place_heatmaps(found: Found) -> None:
     """Give each matte to the mask it agrees with, or else make an annotation of its own of it."""
     for document, name, matte in found.heatmaps:
         before, after = tuple(found.annotations), with_mattes(found.annotations, matte)

@@ -21,6 +21,7 @@ from premask.labels.fiftyone import (
 
 from .bulk_store import Document
 from .provenance import Stamp
+from .schema import FRAMES, add_field, schema_of
 from .source_labels import Original
 
 
@@ -94,7 +95,8 @@ class Output:
     """One way to write annotations, or a part of them.
 
     What a sample has in a field is called its holder: `fo.Detections`, which holds a list of labels
-    in its `member`, or a single `fo.Segmentation`, which is its own holder (`member` is None).
+    in its `member`, or a single `fo.Segmentation`, which is its own holder (`member` is None). Its
+    labels have `flags`, true or false, beside what all labels of premask have.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Output:
     label_type: Any
     member: str | None
     labels: Maker
+    flags: tuple[str, ...] = ()
     part: Callable[[Labeled, Place], Labeled] | None = None
 
     def labels_of(self, holder: Any) -> list[Any]:
@@ -213,6 +216,8 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
 }
 """What premask's labels have beside FiftyOne's own: the App filters by what the schema knows."""
 
+_FLAG: dict[str, Any] = {"ftype": fo.BooleanField}
+
 
 def outputs_of(names: Sequence[str], field: str) -> dict[str, Output]:
     """Name the field of each output: the first gets `field`, others a suffix (`field_boxes`).
@@ -238,33 +243,31 @@ def prepare_fields(dataset: Any, outputs: dict[str, Output]) -> tuple[list[str],
     require_fitting(dataset, outputs)
     fields = [field for field in outputs if not dataset.has_field(field)]
     for field in fields:
-        dataset.add_sample_field(
-            field, fo.EmbeddedDocumentField, embedded_doc_type=outputs[field].label_type
-        )
+        kind = outputs[field].label_type
+        add_field(dataset, field, fo.EmbeddedDocumentField, embedded_doc_type=kind)
     attributes = []
     for field, output in outputs.items():
         path = f"{field}.{output.member}" if output.member else field
-        for name, kind in _ATTRIBUTES.items():
+        for name, kind in {**_ATTRIBUTES, **dict.fromkeys(output.flags, _FLAG)}.items():
             is_new = field not in fields and not dataset.has_field(f"{path}.{name}")
             attributes += [f"{path}.{name}"] if is_new else []
-            # What is declared already is left alone.
-            dataset.add_sample_field(f"{path}.{name}", **kind)
+            add_field(dataset, f"{path}.{name}", **kind)
     return fields, attributes
 
 
 def require_fitting(dataset: Any, outputs: dict[str, Output]) -> None:
     """Refuse fields that hold something else, or that can't be."""
-    schema = dataset.get_field_schema()
     for field, output in outputs.items():
-        if field not in schema:
+        name, schema = field.removeprefix(FRAMES), schema_of(dataset, field)
+        if name not in schema:
             # FiftyOne keeps names that begin with an underscore for itself.
-            if not field.isidentifier() or field.startswith("_"):
+            if not name.isidentifier() or name.startswith("_"):
                 raise InvalidSetting(
-                    f"'{field}' can't name a field. Begin with a letter, and use letters, digits "
+                    f"'{name}' can't name a field. Begin with a letter, and use letters, digits "
                     "and underscores, as in 'subject'."
                 )
             continue
-        kind = getattr(schema[field], "document_type", type(schema[field]))
+        kind = getattr(schema[name], "document_type", type(schema[name]))
         if kind is not output.label_type:
             raise InvalidSetting(
                 f"The field '{field}' holds {kind.__name__}, but {output.name} are "

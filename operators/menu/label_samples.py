@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from fiftyone.operators import types
 
 from ..dataset.chosen_images import all_images
+from ..dataset.history import Run
 from ..forms.label_form import Defaults, LabelParameters, add_inputs, job_from_params
 from ..work.export import export_masks
 from ..work.planning import Job
@@ -46,9 +47,9 @@ class LabelSamples(Runner):
         defaults = {"recipe": self.defaults.recipe, "write": list(self.defaults.write)}
         return super().call(samples, {**defaults, **params}, delegate=delegate)
 
-    def finish(self, ctx: Any, job: Job, ids: Sequence[str]) -> None:
+    def finish(self, ctx: Any, run: Run, ids: Sequence[str]) -> None:
         """Write files of what all samples have now, those that were done before included."""
         if folder := ctx.params.get("export_folder"):
-            samples = all_images(job.dataset).select(ids, ordered=True)
-            fields, formats = list(job.outputs), [self.defaults.files]
+            samples = all_images(ctx.dataset).select(ids, ordered=True)
+            fields, formats = list(run.fields), [self.defaults.files]
             export_masks(samples, folder, label_fields=fields, formats=formats)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -19,6 +19,8 @@ from ..forms.outcomes import execution_options
 from ..forms.storage_form import folder_from_params
 from ..work.labeling import Work
 from ..work.planning import Job
+from ..work.track_job import TrackJob
+from ..work.tracking import TrackWork
 from .declared_operator import DeclaredOperator
 
 
@@ -32,10 +34,10 @@ class Runner(DeclaredOperator):
     is_generator: ClassVar[bool] = True
 
     @abstractmethod
-    def job(self, ctx: Any) -> Job:
+    def job(self, ctx: Any) -> Job | TrackJob:
         """Describe the work that the form, or the call, asks for."""
 
-    def finish(self, ctx: Any, job: Job, ids: Sequence[str]) -> None:
+    def finish(self, ctx: Any, run: history.Run, ids: Sequence[str]) -> None:
         """Do what is left once all these samples are labeled; by default, nothing."""
 
     def resolve_execution_options(self, ctx: Any) -> foo.ExecutionOptions:
@@ -46,7 +48,7 @@ class Runner(DeclaredOperator):
         fields = {field: output.name for field, output in job.outputs.items()}
         run = new_run(ctx, self.uri, fields, recipe=job.recipe.name, settings=str(job.recipe))
         store = ctx.store(history.METHOD)
-        work = Work(job, run, lambda: history.is_cancelled(store, run.name))
+        work = _begun(job, run, lambda: history.is_cancelled(store, run.name))
         try:
             for progress in work.steps():
                 share, words = progress.share, progress_words(progress)
@@ -55,7 +57,7 @@ class Runner(DeclaredOperator):
                 else:
                     yield ctx.ops.set_progress(progress=share, label=words)
             if run.state == "finished":
-                self.finish(ctx, job, work.ids)
+                self.finish(ctx, run, work.ids)
         except Exception as error:
             # Of what a generator raises, FiftyOne 1.22's App shows nothing: its bar just stops.
             yield from _told(ctx, f"Failed: {error}", "error")
@@ -71,6 +73,14 @@ class Runner(DeclaredOperator):
         if isinstance(executed, ExecutionResult) and not executed.delegated:
             executed.result = asdict(history.load(dataset_of(samples), name))
         return executed
+
+
+def _begun(
+    job: Job | TrackJob, run: history.Run, is_cancelled: Callable[[], bool]
+) -> Work | TrackWork:
+    if isinstance(job, TrackJob):
+        return TrackWork(job, run, is_cancelled)
+    return Work(job, run, is_cancelled)
 
 
 def new_run(

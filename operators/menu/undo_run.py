@@ -67,7 +67,7 @@ def _consequence(run: history.Run) -> types.View:
     )
     return types.Notice(
         label=f"Removes {counted(run.annotations, 'annotation')} "
-        f"from {counted(run.labeled, 'image')}",
+        f"from {counted(run.labeled, run.thing)}",
         description="Labels that somebody has changed or tagged since then stay. What the run "
         f"replaced does not come back.{staying}",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ..dataset.label_files import remove_unused
 from ..dataset.provenance import computed_attributes, forgotten, is_made, is_untouched, run_of
 from ..dataset.schema import FRAMES, delete_field
 from ..dataset.signed_fields import signed_fields
+from ..dataset.tracks import work_folder
 from ..dataset.writing import Output
 
 
@@ -35,6 +37,8 @@ def undo(dataset: Any, name: str) -> Undone:
     for field, output in fields.items():
         _undo_field(dataset, field, output, name, undone)
     remove_unused(Path(run.folder))
+    for field in run.fields:
+        shutil.rmtree(work_folder(run, field), ignore_errors=True)
     run.state = "undone"
     save(dataset, run)
     _drop_unused(dataset, list(dict.fromkeys([*run.fields, *fields])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from premask.prompts import Prompts
 from premask.recipes.recipe import Recipe, recipe_of
 from premask.runs.clips.clip_task import ClipTask
 from premask.runs.clips.clip_work import ClipWork
-from premask.runs.clips.final_frames import final_frame
 from premask.video.frames import Span, open_video
 
 
@@ -59,25 +58,7 @@ def track(
 def _frames(task: ClipTask, pool: ModelPool, folder: Path | None) -> Generator[Labeled, None, None]:
     with tempfile.TemporaryDirectory(prefix="premask-") as temporary:
         work = ClipWork(task, pool, folder or Path(temporary))
-        last = -1
-        with closing(work.run()) as steps:
-            for step in steps:
-                if step.final is None:
-                    continue
-                if last < 0:
-                    # Those that an earlier call has done.
-                    yield from _between(work, last, step.final.frame)
-                last = step.final.frame
-                yield final_frame(step.final, task)
-        yield from _between(work, last, None)
+        with closing(work.stream()) as done:
+            yield from (labeled for labeled in done if isinstance(labeled, Labeled))
         if work.error is not None:
             raise work.error
-
-
-def _between(work: ClipWork, last: int, end: int | None) -> Iterator[Labeled]:
-    """The frames behind `last`, up to before `end`."""
-    for labeled in work.frames:
-        if end is not None and labeled.frame == end:
-            return
-        if labeled.frame is not None and labeled.frame > last:
-            yield labeled

@@ -221,6 +221,14 @@ def open_video(path: str | Path, name: str | None = None) -> Video:
     return Video(path, name, decoder, _digest_of_file(path))
 
 
+def open_frames(files: Sequence[Path], name: str, names: Sequence[str]) -> Video:
+    """Image files that are a clip's frames in this order, and what each of them is called."""
+    about = "\n".join(f"{file.name} {_digest_of_file(file)}" for file in files)
+    video = Video(files[0].parent, name, _folder_decoder(files, name), digest_of(about.encode()))
+    video.names = names
+    return video
+
+
 def natural_order(path: Path) -> list[str | int]:
     """Sorts `frame2.png` before `frame10.png`."""
     parts = re.split(r"(\d+)", path.name)
@@ -236,10 +244,7 @@ def _open_folder(folder: Path, name: str) -> Video:
     if not files:
         raise UnreadableVideo(str(folder), "the folder holds no images to take for frames")
     files.sort(key=natural_order)
-    about = "\n".join(f"{file.name} {_digest_of_file(file)}" for file in files)
-    video = Video(folder, name, _folder_decoder(files, name), digest_of(about.encode()))
-    video.names = [f"{name}/{file.name}" for file in files]
-    return video
+    return open_frames(files, name, [f"{name}/{file.name}" for file in files])
 
 
 def _folder_decoder(files: Sequence[Path], name: str) -> Decoder:

@@ -6,17 +6,18 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from premask.annotations import Labeled
 from premask.errors import UnreadableVideo, UnsupportedPrompt
 from premask.files import write_atomically
 from premask.models.pool import ModelPool
 from premask.runs.clips.backward import BackwardPass
 from premask.runs.clips.clip_task import ClipTask
-from premask.runs.clips.final_frames import FinalFrames, matte_frames
+from premask.runs.clips.final_frames import FinalFrames, final_frame, matte_frames
 from premask.runs.clips.forward import ForwardPass
 from premask.runs.clips.frame_log import FrameLog, LoggedFrame
 from premask.runs.clips.phrases import PhrasePass
@@ -70,6 +71,39 @@ class ClipWork:
         """What was found, frame by frame, once the work is done."""
         return FinalFrames(self._task, self._now)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all frames are followed, so that nothing has to be loaded; mattes aside."""
+        return self._is_same_work and (self._now / _DONE).is_file()
+
+    @property
+    def _is_same_work(self) -> bool:
+        work = self._now / _WORK
+        return work.is_file() and work.read_text() == self._task.work
+
+    def stream(self) -> Generator[ClipStep | Labeled, None, None]:
+        """Do the same, and hand out each frame as soon as nothing changes it any more."""
+        last = -1
+        with closing(self.run()) as steps:
+            for step in steps:
+                yield step
+                if step.final is None:
+                    continue
+                if last < 0:
+                    # Those that were done before.
+                    yield from self._between(last, step.final.frame)
+                last = step.final.frame
+                yield final_frame(step.final, self._task)
+        yield from self._between(last, None)
+
+    def _between(self, last: int, end: int | None) -> Iterator[Labeled]:
+        """The frames behind `last`, up to before `end`."""
+        for labeled in self.frames:
+            if end is not None and labeled.frame == end:
+                return
+            if labeled.frame is not None and labeled.frame > last:
+                yield labeled
+
     def run(self) -> Generator[ClipStep, None, None]:
         """Do what is not done; a step for each frame. Closing it keeps what is done."""
         self._task.require_usable()
@@ -91,14 +125,13 @@ class ClipWork:
 
     def _make_room(self) -> None:
         """Put what was done with other prompts aside, to be reused."""
-        work = self._now / _WORK
-        if work.is_file() and work.read_text() == self._task.work:
+        if self._is_same_work:
             return
         if (self._now / _DONE).is_file():
             shutil.rmtree(self._earlier, ignore_errors=True)
             self._now.rename(self._earlier)
         shutil.rmtree(self._now, ignore_errors=True)
-        write_atomically(work, self._task.work.encode())
+        write_atomically(self._now / _WORK, self._task.work.encode())
 
     def _passes(self) -> Iterator[ClipStep]:
         task, pool, size_hw = self._task, self._pool, self._task.video.size_hw

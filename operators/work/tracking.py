@@ -1,0 +1,122 @@
+"""Track objects: follow them through each clip, and write what its frames show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+
+from premask import Labeled, Progress
+from premask.errors import ModelFailed, PremaskError
+from premask.images import digest_of
+from premask.prompts import Prompts
+from premask.recipes.work_keys import WorkKeys
+from premask.runs.clips.clip_task import ClipTask
+from premask.runs.clips.clip_work import ClipStep, ClipWork
+
+from ..dataset.clips import Clip
+from ..dataset.history import Run, note, recorded
+from ..dataset.provenance import Look
+from ..dataset.tracks import TRACKS, work_folder
+from ..dataset.writing import prepare_fields
+from .pool import model_pool
+from .track_job import TrackJob
+from .track_prompts import prompts_of, with_phrases
+from .track_writing import TrackWriter
+
+_WRITTEN_AT_ONCE = 32
+_WRITE_SECONDS = 2.0
+
+
+class TrackWork:
+    """One run under way."""
+
+    def __init__(self, job: TrackJob, run: Run, is_cancelled: Callable[[], bool]) -> None:
+        self.job, self.run, self._is_cancelled = job, run, is_cancelled
+        self.ids: Sequence[str] = ()
+        run.thing = "frame"
+        self._writer = TrackWriter(job, run)
+        self._started = time.monotonic()
+        self._frames = 0
+        """In the clips that are done."""
+
+    def steps(self) -> Generator[Progress, None, None]:
+        """Do the work, and say every few frames how far it got."""
+        job, run = self.job, self.run
+        with recorded(job.dataset, run):
+            run.new_fields, run.new_attributes = prepare_fields(job.dataset, job.outputs)
+            clips = job.clips.clips()
+            for number, clip in enumerate(clips):
+                yield from self._clip(clip, len(clips) - number)
+                note(job.dataset, run)
+                if self._is_cancelled():
+                    run.state = "cancelled"
+                    return
+
+    def _clip(self, clip: Clip, left: int) -> Iterator[Progress]:
+        """Go through a clip; one that fails stops no other."""
+        last = None
+        try:
+            for step in self._steps_in(clip):
+                last = step
+                yield self._progress(step, left)
+        except PremaskError as error:
+            self.run.fail(clip.name, str(error))
+        except Exception as error:
+            self.run.fail(
+                clip.name,
+                str(
+                    ModelFailed(
+                        f"The recipe '{self.job.recipe.name}' failed: {type(error).__name__}: "
+                        f"{error}. The other clips are not affected."
+                    )
+                ),
+            )
+        self._frames += last.done if last else 0
+
+    def _steps_in(self, clip: Clip) -> Iterator[ClipStep]:
+        """Follow objects through a clip, and write its frames every few frames or seconds."""
+        job, run = self.job, self.run
+        video, span = clip.open()
+        asked = prompts_of(clip, job.dataset, job.path, job.prompt_path, video.size_hw)
+        if asked.is_empty and job.needs_pointing:
+            run.left_alone += 1
+            return
+        prompts = with_phrases(asked.prompts, job.phrases)
+        task = ClipTask(video=video, recipe=job.recipe, prompts=prompts, span=span)
+        folder = work_folder(run, job.path) / digest_of(clip.key.encode())
+        work = ClipWork(task, model_pool(), folder)
+        look = Look(key=self._key(task), image=None)
+        found, written = list[Labeled](), time.monotonic()
+        with closing(work.stream()) as done:
+            for item in done:
+                if isinstance(item, Labeled):
+                    found.append(item)
+                waited = time.monotonic() - written
+                if len(found) < _WRITTEN_AT_ONCE and waited < _WRITE_SECONDS:
+                    continue
+                self._writer.write(clip, found, asked.tracks, look)
+                found, written = [], time.monotonic()
+                if isinstance(item, ClipStep):
+                    yield item
+                if self._is_cancelled():
+                    return
+        self._writer.write(clip, found, asked.tracks, look)
+        if work.error is not None:
+            run.fail(clip.name, str(work.error))
+
+    def _key(self, task: ClipTask) -> str:
+        job = self.job
+        return WorkKeys(job.recipe).key(Prompts(), task.work, TRACKS.name, job.masks_on_disk)
+
+    def _progress(self, step: ClipStep, left: int) -> Progress:
+        """How many frames of all clips are done; those that come are taken to be as long."""
+        total = None if step.total is None else self._frames + max(step.total, step.done) * left
+        return Progress(
+            done=self._frames + step.done,
+            failed=self.run.failed,
+            total=total,
+            seconds=time.monotonic() - self._started,
+            reused=step.reused,
+            thing="frames",
+        )
