@@ -24,8 +24,8 @@ from benchmarks.table import Row, ratio_of
 from premask.images import Image, read_image
 from premask.models.families.sam2 import Sam2Network
 from premask.models.options import NoOptions
-from premask.models.parts.memory_network import MemoryNetwork
 from premask.models.parts.promptable_tracker import PromptableTracker
+from premask.models.parts.transformers_memory import TransformersMemory
 from premask.models.pool import ModelPool
 from premask.prompts import Hint, Prompts
 from premask.runs.tracking import track
@@ -144,7 +144,7 @@ def tracker_of(video: Any) -> PromptableTracker:
         setattr(image_model, part, getattr(video, part))
     image_model.backbone_feature_sizes = video.backbone_feature_sizes
     network = Sam2Network(image_model, processor_of(video.image_size))
-    return PromptableTracker(network, lambda: MemoryNetwork(video))
+    return PromptableTracker(network, lambda: TransformersMemory(video))
 
 
 def frames(count: int) -> list[Image]:

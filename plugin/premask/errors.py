@@ -11,6 +11,7 @@ PremaskError
 ├── InvalidRecipe          a recipe file that can't be read, or stages that don't fit together
 ├── MissingDependency      an optional package is not installed
 ├── MissingWeights         a model's weights are not on this machine
+│   └── ImageWeights       weights that see single images only were asked to follow objects
 ├── UnsafeWeights          a file of weights that could run code when it is loaded
 ├── DownloadFailed         weights were asked for and did not arrive intact
 ├── UnsupportedPrompt      the model can't use these points, boxes, phrases or masks
@@ -96,6 +97,10 @@ class MissingDependency(PremaskError):
 
 class MissingWeights(PremaskError):
     """A model's weights are not on this machine; the message has the command that gets them."""
+
+
+class ImageWeights(MissingWeights):
+    """Weights that see single images only were asked to follow objects."""
 
 
 class UnsafeWeights(PremaskError):

@@ -68,6 +68,12 @@ def test_tiny_checkpoints_pass_in_every_stage(tiny: TinyModels, family: str) -> 
     assert set(checkpoint_of(name).stages) <= set(report)
 
 
+def test_weights_for_images_pass_and_cannot_follow(tiny: TinyModels) -> None:
+    report, passed = report_of(tiny["sam2"])
+    assert passed
+    assert "those of an image model (sam2), which can't follow" in report["track"]
+
+
 def test_tensors_and_settings_are_counted(tiny: TinyModels) -> None:
     name = tiny["segformer"]
     folder = Path(name.partition(":")[2])

@@ -18,8 +18,10 @@ from premask.errors import MissingWeights, UnsafeWeights
 from premask.images import Image
 from premask.masks import Mask
 from premask.models.capabilities import Outline
-from premask.models.families import sam2_official
-from premask.models.families.sam2_official import CONFIGURATIONS, STABLE_MASKS, Sam2OfficialNetwork
+from premask.models.families.sam2_official import checkpoint
+from premask.models.families.sam2_official import segmenter as adapter
+from premask.models.families.sam2_official.checkpoint import CONFIGURATIONS, STABLE_MASKS
+from premask.models.families.sam2_official.segmenter import Sam2OfficialNetwork
 from premask.models.options import EverythingOptions, NoOptions
 from premask.models.parts.mask_logits import logits_from_mask
 from premask.models.parts.promptable import PromptableSegmenter
@@ -75,7 +77,7 @@ def model(folder: Path) -> Any:
 
 
 def load(path: Path) -> PromptableSegmenter:
-    return sam2_official.sam2_official_segmenter(weights=path, device="cpu")
+    return adapter.sam2_official_segmenter(weights=path, device="cpu")
 
 
 def predicted(model: Any, image: Image, multimask: bool, **prompts: Any) -> Outline:
@@ -173,7 +175,7 @@ def test_halves_change_little(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Only the encoder runs in bfloat16."""
-    monkeypatch.setattr(sam2_official, "dtype_on", lambda device: torch.bfloat16)
+    monkeypatch.setattr(adapter, "dtype_on", lambda device: torch.bfloat16)
     halves = load(folder / "tiny.pt")
     (embedding,) = halves.embed(images[:1])
     assert {values.dtype for values in embedding.tensors.values()} == {torch.bfloat16}
@@ -308,7 +310,7 @@ def test_the_released_sizes_are_recognized(
     state["image_encoder.trunk.patch_embed.proj.weight"] = torch.ones(width, 1)
     if "2.1" in file:
         state["no_obj_embed_spatial"] = torch.ones(1)
-    found = sam2_official._configuration(state, tmp_path / "tuned.pt")
+    found = checkpoint._configuration(state, tmp_path / "tuned.pt")
     assert found == OmegaConf.load(CONFIGURATIONS / file).model
 
 

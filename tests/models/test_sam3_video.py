@@ -20,12 +20,13 @@ from premask.images import Image
 from premask.masks import Mask
 from premask.models.capabilities import PhraseTracking, Sighting
 from premask.models.families.sam3_video import kernels
+from premask.models.families.sam3_video import looking as sam3_looking
 from premask.models.families.sam3_video.looking import PhraseLooking
 from premask.models.families.sam3_video.tracker import Sam3VideoTracker
 from premask.models.options import Sam3VideoOptions
 from premask.models.registry import build
 from premask.prompts import Phrase
-from tests.models.tracker_library import FRAME_HW, clip
+from tests.models.tracker_library import FRAME_HW, clip, decoding_exactly
 from tests.tiny_models import sam3_video
 
 PHRASES = [Phrase(text="cat"), Phrase(text="dog", label="hound")]
@@ -200,3 +201,11 @@ def test_no_code_is_downloaded_for_what_overlaps_and_what_is_connected() -> None
     expected[0, 0] = expected[1, 1] = 2
     expected[4, 3:] = 3
     np.testing.assert_array_equal(counts[0, 0].numpy(), expected)
+
+
+def test_frames_are_decoded_without_tf32(
+    tracker: Sam3VideoTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_by = decoding_exactly(sam3_looking, monkeypatch)
+    shown(tracker, clip(2), tracker.look_for(PHRASES, FRAME_HW, OPTIONS))
+    assert held_by == [tracker._model.device] * 2

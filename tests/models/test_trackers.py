@@ -14,6 +14,7 @@ from premask.errors import MissingWeights
 from premask.masks import Mask
 from premask.models.capabilities import Outline
 from premask.models.options import NoOptions
+from premask.models.parts import memory_tracking
 from premask.models.parts.memory_network import Decoded, MemoryNetwork, Seen
 from premask.models.parts.memory_tracking import MemoryTracking
 from premask.models.parts.object_memory import Recall
@@ -25,6 +26,7 @@ from tests.models.tracker_library import (
     FRAME_HW,
     LIBRARY,
     clip,
+    decoding_exactly,
     followed,
     library_masks,
 )
@@ -230,6 +232,16 @@ def test_one_encoding_serves_outlines_and_all_tracks(tracker: PromptableTracker)
     assert steps[0] == steps[1]
     outlines = tracker.segment([seen], [[CLICK, BOX]], NoOptions())
     assert len(outlines[0]) == 2
+
+
+@sam2_only
+def test_frames_are_decoded_without_tf32(
+    tracker: PromptableTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another model may allow it at the same time: the setting is one of the whole process."""
+    held_by = decoding_exactly(memory_tracking, monkeypatch)
+    followed(tracker, clip(2), {0: {1: BOX}})
+    assert held_by == [tracker._network.device] * 2
 
 
 def test_weights_of_an_image_model_follow_nothing(family: str, tmp_path: Path) -> None:

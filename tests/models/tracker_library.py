@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from transformers import (
@@ -74,6 +76,19 @@ def followed(
         tracking.step(start + index, tracker.embed([image])[0], prompted.get(start + index, {}))
         for index, image in enumerate(images)
     ]
+
+
+def decoding_exactly(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
+    """The devices whose matrix products a module keeps exact, one for each time that it does."""
+    devices: list[torch.device] = []
+
+    @contextmanager
+    def noted(device: torch.device) -> Iterator[None]:
+        devices.append(device)
+        yield
+
+    monkeypatch.setattr(module, "exact_products", noted)
+    return devices
 
 
 class LibrarySession:

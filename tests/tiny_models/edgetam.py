@@ -57,7 +57,7 @@ def build_video(folder: Path) -> None:
         **memory(128),
     )
     model = perturb(EdgeTamVideoModel(config), seed=0)
-    make_wavering(model.mask_decoder, -22)
+    make_wavering(model.mask_decoder.pred_obj_score_head.proj_out, -22)
     model.save_pretrained(folder)
     save_video_processor(folder)
 

@@ -41,8 +41,11 @@ def scale(model: Any, factors: dict[str, float]) -> None:
             model.get_parameter(name).mul_(factor)
 
 
-def make_wavering(decoder: Any, certainty: float) -> None:
-    """Let a tracker's mask decoder lose objects now and then: an absent one has no mask at all."""
+def make_wavering(presence: Any, certainty: float) -> None:
+    """Let a tracker lose objects now and then: an absent one has no mask at all.
+
+    `presence` is the linear layer that says whether they are there.
+    """
     with torch.no_grad():
-        decoder.pred_obj_score_head.proj_out.weight *= 20
-        decoder.pred_obj_score_head.proj_out.bias += certainty
+        presence.weight *= 20
+        presence.bias += certainty

@@ -92,7 +92,7 @@ def build_video(folder: Path) -> None:
         **memory(128),
     )
     model = perturb(Sam2VideoModel(config), seed=0)
-    make_wavering(model.mask_decoder, -7)
+    make_wavering(model.mask_decoder.pred_obj_score_head.proj_out, -7)
     model.save_pretrained(folder)
     save_video_processor(folder)
 

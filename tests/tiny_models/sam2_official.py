@@ -9,11 +9,13 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from premask.models.families.sam2_official import CONFIGURATIONS
-from tests.tiny_models.perturb import perturb
+from premask.models.families.sam2_official.checkpoint import CONFIGURATIONS
+from tests.tiny_models.perturb import make_wavering, perturb
 
 SIDE = 128
 WIDTH = 64
+MEMORY_WIDTH = 16
+CERTAINTY = 3.9
 
 CHANGES = {
     "image_size": SIDE,
@@ -27,19 +29,31 @@ CHANGES = {
     "image_encoder.neck.position_encoding.num_pos_feats": WIDTH,
     "image_encoder.neck.backbone_channel_list": [64, 32, 16, 8],
     "memory_attention.num_layers": 1,
+    "memory_attention.d_model": WIDTH,
+    "memory_attention.layer.d_model": WIDTH,
     "memory_attention.layer.dim_feedforward": 32,
+    "memory_attention.layer.self_attention.embedding_dim": WIDTH,
+    "memory_attention.layer.cross_attention.embedding_dim": WIDTH,
+    "memory_attention.layer.cross_attention.kv_in_dim": MEMORY_WIDTH,
+    "memory_encoder.in_dim": WIDTH,
+    "memory_encoder.out_dim": MEMORY_WIDTH,
+    "memory_encoder.position_encoding.num_pos_feats": MEMORY_WIDTH,
+    "memory_encoder.mask_downsampler.embed_dim": WIDTH,
+    "memory_encoder.fuser.layer.dim": WIDTH,
     "memory_encoder.fuser.num_layers": 1,
 }
 """What differs from the tiny size that was released."""
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, **changes: Any) -> None:
     """Write `tiny.pt` and `tiny.yaml`."""
     torch.manual_seed(0)
     settings = OmegaConf.load(CONFIGURATIONS / "sam2.1" / "sam2.1_hiera_t.yaml")
-    for name, value in CHANGES.items():
+    for name, value in (CHANGES | changes).items():
         OmegaConf.update(settings, f"model.{name}", value)
-    save(perturb(instantiate(settings.model), seed=7).state_dict(), folder / "tiny.pt")
+    model = perturb(instantiate(settings.model), seed=7)
+    make_wavering(model.sam_mask_decoder.pred_obj_score_head.layers[-1], CERTAINTY)
+    save(model.state_dict(), folder / "tiny.pt")
     OmegaConf.save(settings, folder / "tiny.yaml")
 
 

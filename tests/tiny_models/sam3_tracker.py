@@ -46,7 +46,7 @@ def build_video(folder: Path) -> None:
         **memory(128),
     )
     model = perturb(Sam3TrackerVideoModel(config), seed=2)
-    make_wavering(model.mask_decoder, 6)
+    make_wavering(model.mask_decoder.pred_obj_score_head.proj_out, 6)
     model.save_pretrained(folder)
     save_processor(folder)
 

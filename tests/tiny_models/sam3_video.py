@@ -45,7 +45,7 @@ def build(folder: Path) -> None:
         high_iou_thresh=0.1,
     )
     model = perturb(Sam3VideoModel(config), seed=5)
-    make_wavering(model.tracker_model.mask_decoder, 6)
+    make_wavering(model.tracker_model.mask_decoder.pred_obj_score_head.proj_out, 6)
     model.save_pretrained(folder)
     side = {"height": sam3.SIDE, "width": sam3.SIDE}
     processor = Sam3VideoProcessor(

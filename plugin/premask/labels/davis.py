@@ -24,6 +24,7 @@ from premask.labels.clip_frames import (
 from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import number_in, read_json, reading
 from premask.labels.png import pixels_from_png, png_from_numbers
+from premask.labels.sav_pictures import are_sav_pictures
 from premask.shaping.maps import HIGHEST_NUMBER, masks_from_number_map, number_map
 
 PICTURES_NAME = "Annotations"
@@ -85,7 +86,7 @@ def read_davis(folder: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[Labe
 def is_davis(glimpse: Glimpse) -> bool:
     """Whether a folder has PNGs in folders of its own, or where DAVIS has them."""
     first = glimpse.first(".png")
-    return first is not None and first.parent != glimpse.path
+    return first is not None and first.parent != glimpse.path and not are_sav_pictures(glimpse)
 
 
 def _pictures_below(folder: Path) -> Path:

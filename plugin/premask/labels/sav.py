@@ -22,6 +22,7 @@ from premask.labels.clip_frames import (
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import list_in, number_in, read_json, reading
+from premask.labels.sav_pictures import are_sav_pictures, read_sav_pictures
 from premask.masks import Mask, Size
 from premask.video.frames import frame_name
 
@@ -91,7 +92,13 @@ def _write_clip(clip: LabeledClip, stem: str, file: TextIO) -> None:
 
 
 def read_sav(path: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[LabeledClip]:
-    """One file, or all in a folder, in the order of `clips`; SA-V's own have no labels."""
+    """One file, or all in a folder, in the order of `clips`; SA-V's own have no labels.
+
+    Its sets for validation and test are folders of PNGs, and are read, too.
+    """
+    if path.is_dir() and are_sav_pictures(Glimpse.of(path)):
+        yield from read_sav_pictures(path, clips)
+        return
     stems = ClipStems()
     named = [path / f"{stems.of(clip.name)}{ENDING}" for clip in clips]
     found = (file for file in named or sorted(path.glob("*.json")) if file.is_file())
@@ -103,9 +110,11 @@ def read_sav(path: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[LabeledC
 
 
 def is_sav(glimpse: Glimpse) -> bool:
-    """Whether a file has masklets, or a folder has such files."""
+    """Whether a file has masklets, or a folder has such files, or a PNG for each object."""
+    if "masklet" in glimpse.keys or are_sav_pictures(glimpse):
+        return True
     first = glimpse.first(".json")
-    return "masklet" in glimpse.keys or (
+    return (
         first is not None and first.parent == glimpse.path and "masklet" in Glimpse.of(first).keys
     )
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from premask.models.families.owlv2 import owlv2_finder
     from premask.models.families.sam import sam_segmenter
     from premask.models.families.sam2 import sam2_segmenter
-    from premask.models.families.sam2_official import sam2_official_segmenter
+    from premask.models.families.sam2_official.segmenter import sam2_official_segmenter
     from premask.models.families.sam3 import sam3_finder
     from premask.models.families.sam3_tracker import sam3_tracker_segmenter
     from premask.models.families.sam3_video.tracker import sam3_video_tracker
@@ -90,6 +90,7 @@ if TYPE_CHECKING:
         "edgetam": edgetam_segmenter,
         "flow": FlowTracker,
         "sam2": sam2_segmenter,
+        "sam2-official": sam2_official_segmenter,
         "sam3-tracker": sam3_tracker_segmenter,
     }
     PHRASE_TRACKERS: dict[str, Callable[..., PhraseTracker]] = {

@@ -173,8 +173,8 @@ FAMILIES: dict[str, Family] = {
         model_types=("sam2", "sam2_video"),
     ),
     "sam2-official": Family(
-        adapter="premask.models.families.sam2_official:sam2_official_segmenter",
-        stages=("find", "outline"),
+        adapter="premask.models.families.sam2_official.segmenter:sam2_official_segmenter",
+        stages=("find", "outline", "track"),
         extra="sam2",
         options={"find": EverythingOptions},
         label="object",

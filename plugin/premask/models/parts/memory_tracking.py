@@ -19,6 +19,7 @@ from premask.models.parts.off_device import on_host
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     TorchEmbedding,
+    exact_products,
     in_alike_batches,
 )
 from premask.models.parts.video_prompts import video_prompt_of
@@ -60,7 +61,7 @@ class MemoryTracking:
 
         A box or a mask begins an object anew; clicks alone correct what is remembered of it.
         """
-        with self._lock, torch.inference_mode():
+        with self._lock, torch.inference_mode(), exact_products(self._network.device):
             seen = self._network.look(embedding)
             outlines = {
                 track: self._outlined(seen, track, hint) for track, hint in pointed_at.items()

@@ -19,7 +19,10 @@ class Reach:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Memory:
-    """One object in one frame: a pointer (1, 1, d), and features (tokens, 1, m) if still needed."""
+    """One object in one frame: a pointer (1, 1, d), and features if they are still needed.
+
+    Their shape is the network's own.
+    """
 
     pointer: torch.Tensor
     features: torch.Tensor | None

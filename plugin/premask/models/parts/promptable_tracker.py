@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from premask.errors import MissingWeights
+from premask.errors import ImageWeights
 from premask.masks import Size
 from premask.models.parts.known_differences import NO_DIFFERENCES, KnownDifferences
 from premask.models.parts.memory_network import MemoryNetwork
 from premask.models.parts.memory_tracking import MemoryTracking
 from premask.models.parts.promptable import PromptableSegmenter, PromptNetwork
 from premask.models.parts.torch_runtime import images_at_once, load_strictly
+from premask.models.parts.transformers_memory import TransformersMemory
 from premask.models.parts.weights_folder import require_readable_settings
 
 OBJECTS_AT_ONCE = 16
@@ -54,11 +55,11 @@ def load_memory(
     known: KnownDifferences = NO_DIFFERENCES,
     *,
     streams_tokens: bool = False,
-) -> MemoryNetwork:
+) -> TransformersMemory:
     """The video model of a folder, with the encoder of the image model that is loaded already."""
     kind = str(require_readable_settings(folder).get("model_type"))
     if not kind.endswith("_video"):
-        raise MissingWeights(
+        raise ImageWeights(
             f"The weights in {folder} are those of an image model ({kind}), which can't follow "
             "anything. Name the folder of the video model."
         )
@@ -66,4 +67,4 @@ def load_memory(
         model_class, folder, device=image_model.device, known=known, dtype=image_model.dtype
     )
     model.vision_encoder = image_model.vision_encoder
-    return MemoryNetwork(model, streams_tokens=streams_tokens)
+    return TransformersMemory(model, streams_tokens=streams_tokens)

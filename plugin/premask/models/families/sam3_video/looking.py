@@ -20,7 +20,7 @@ from premask.models.families.sam3_video.session import Session
 from premask.models.options import Sam3VideoOptions
 from premask.models.parts.off_device import crops_of, masks_on_host
 from premask.models.parts.phrases import label_of, require_readable, required_phrases
-from premask.models.parts.torch_runtime import TorchEmbedding
+from premask.models.parts.torch_runtime import TorchEmbedding, exact_products
 from premask.prompts import Hint, Phrase, Prompts
 
 MOST_TOKENS = 32
@@ -75,7 +75,7 @@ class PhraseLooking:
         """The frames that are judged now."""
         session = self._session
         session.processed_frames = {self._seen: embedding.tensors[HIDDEN][0].float()}
-        with self._lock:
+        with self._lock, exact_products(self._model.device):
             self._apply_options()
             newest = session.max_obj_id
             output = self._model(inference_session=session, frame_idx=self._seen)
