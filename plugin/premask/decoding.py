@@ -90,6 +90,9 @@ def _stored_size(path: Path) -> tuple[tuple[int, int], int]:
             file.seek(0)
             with _open(file, formats=_formats_for(head, str(path))) as picture:
                 return picture.size, picture.getexif().get(_ORIENTATION, 1)
+    except PIL.UnidentifiedImageError as error:
+        why = "it is no image of a kind that is read" if head else "the file is empty"
+        raise UnreadableImage(str(path), why) from error
     except (OSError, ImportError, PIL.Image.DecompressionBombError) as error:
         raise UnreadableImage(str(path), f"it is no image that can be read ({error})") from error
 

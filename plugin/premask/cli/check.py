@@ -10,7 +10,7 @@ from premask.datasets.health import check
 from premask.datasets.problems import Health
 from premask.errors import InvalidSetting
 from premask.terminal.flags import Commands
-from premask.terminal.screen import counted, printable, table
+from premask.terminal.screen import ProgressLine, counted, printable, table
 
 _MOST = 20
 """So many problems of a kind are shown; --json has all."""
@@ -30,7 +30,11 @@ def add_command(commands: Commands) -> None:
 def _check(options: argparse.Namespace) -> int:
     if options.fix is not None and options.fix.resolve() == options.path.resolve():
         raise InvalidSetting(f"--fix {options.fix}: the mended copy needs another name.")
-    health = check(options.path, options.images, out=options.fix)
+    line = ProgressLine()
+    try:
+        health = check(options.path, options.images, out=options.fix, on_progress=line)
+    finally:
+        line.end()
     print(json.dumps(health.as_json()) if options.json else _text(health, options.fix))
     return 1 if health.problems else 0
 
@@ -46,7 +50,7 @@ def _text(health: Health, fix: Path | None) -> str:
         parts.append("\n".join(map(printable, [*lines[:_MOST], *more])))
     mended = sum(bool(problem.mended) for problem in health.problems)
     parts.append(f"{health.path}: {looked}, {counted(len(health.problems), 'problem')}")
-    if fix is not None:
+    if fix is not None and fix.is_file():
         parts.append(f"{fix}: {mended:,} of them mended, as it says in brackets")
     elif mended:
         parts.append(f"--fix FILE writes a copy in which {mended:,} of them are mended")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from premask.datasets.image_check import ImageCheck
 from premask.datasets.image_files import ImageFiles
@@ -15,64 +15,89 @@ from premask.datasets.problems import Health
 from premask.datasets.record_check import RecordCheck
 from premask.files import replacing
 from premask.json_stream import JsonStream
+from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 Json = dict[str, Any]
 
 
-def check_coco(path: Path, files: ImageFiles, out: Path | None = None) -> Health:
+def check_coco(
+    path: Path,
+    files: ImageFiles,
+    out: Path | None = None,
+    *,
+    on_progress: ProgressWatcher | None = None,
+) -> Health:
     """Say what is wrong with a COCO file, and write a mended copy if `out` is given.
 
-    Annotations pass one at a time. Of each a mask is kept, to find those that overlap.
+    Annotations pass one at a time. Of each its id and a hash of its pixels stay in memory, and its
+    mask waits on the disk, to find those that overlap. Images and categories are held as a whole.
     """
     health, overlaps = Health(path=str(path)), OverlapCheck()
     images = ImageCheck(files=files, health=health)
     with path.open("rb") as file:
         try:
-            highest = _learn(JsonStream(file), images)
+            learned = _learn(JsonStream(file), images, on_progress)
         except ValueError as error:
             health.add("no JSON", str(path), f"{error}")
             return health
         file.seek(0)
         records = RecordCheck(
-            images=images.images, labels=images.labels, health=health, free_id=highest + 1
+            images=images.images, labels=images.labels, health=health, free_id=learned.highest + 1
         )
-        mended = _mended(JsonStream(file), images, records, overlaps)
+        counter = ProgressCounter(
+            total=learned.annotations, on_progress=on_progress, thing="annotations"
+        )
+        mended = _mended(JsonStream(file), images, records, overlaps, counter)
         with nullcontext() if out is None else replacing(out) as copy:
             _write(mended, copy)
     overlaps.report(health)
     return health
 
 
-def _learn(stream: JsonStream, images: ImageCheck) -> int:
-    """Take in images and categories, wherever in the file they are; the highest annotation's id."""
-    highest, lists = 0, set[str]()
+class _Learned(NamedTuple):
+    """The highest id of an annotation, and how many there are."""
+
+    highest: int
+    annotations: int
+
+
+def _learn(stream: JsonStream, images: ImageCheck, on_progress: ProgressWatcher | None) -> _Learned:
+    """Take in images and categories, wherever in the file they are."""
+    highest, annotations, lists = 0, 0, set[str]()
+    counter = ProgressCounter(on_progress=on_progress)
     for key in stream.object_keys():
         lists.add(key)
         if key == "images":
             for record, _ in stream.list_items():
                 images.add_image(record)
+                counter.count()
         elif key == "categories":
             images.add_categories(stream.value())
         elif key == "annotations":
             for record, _ in stream.list_items():
+                annotations += 1
                 number = record.get("id") if isinstance(record, dict) else None
                 highest = max(highest, number) if isinstance(number, int) else highest
         else:
             stream.skip()
     for name in sorted({"images", "annotations", "categories"} - lists):
         images.health.add("no list", images.health.path, f"it has no '{name}'", "an empty one")
-    return highest
+    return _Learned(highest, annotations)
 
 
 def _mended(
-    stream: JsonStream, images: ImageCheck, records: RecordCheck, overlaps: OverlapCheck
+    stream: JsonStream,
+    images: ImageCheck,
+    records: RecordCheck,
+    overlaps: OverlapCheck,
+    counter: ProgressCounter,
 ) -> Iterator[tuple[str, object]]:
     """Each key of the file with what a mended copy has there; annotations are an iterator."""
     missing = {"images", "annotations", "categories"}
     for key in stream.object_keys():
         missing.discard(key)
         if key == "annotations":
-            yield key, _mended_annotations(stream, records, overlaps)
+            yield key, _mended_annotations(stream, records, overlaps, counter)
         elif key in ("images", "categories"):
             stream.skip()
             yield key, images.image_records if key == "images" else images.category_records
@@ -83,9 +108,10 @@ def _mended(
 
 
 def _mended_annotations(
-    stream: JsonStream, records: RecordCheck, overlaps: OverlapCheck
+    stream: JsonStream, records: RecordCheck, overlaps: OverlapCheck, counter: ProgressCounter
 ) -> Iterator[Json]:
     for record, _ in stream.list_items():
+        counter.count()
         mended, mask = records.mended(record)
         if mended is None:
             continue

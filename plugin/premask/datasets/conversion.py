@@ -17,14 +17,16 @@ from premask.datasets.reading import RUN, Dataset
 from premask.datasets.set_layout import WHOLE, SetLayout, places_below
 from premask.datasets.splitting import Split
 from premask.datasets.training_set import Conversion, Converted, PartCounts
-from premask.decoding import is_turned
-from premask.errors import Cancelled, InvalidSetting
+from premask.decoding import is_turned, upright_size
+from premask.errors import Cancelled, InvalidMask, InvalidSetting, UnreadableImage
 from premask.images import Image, read_image
 from premask.labels.coco_ids import CocoIds
 from premask.labels.formats import DatasetFormat, ImageFormat, formats_of
 from premask.labels.numbering import Stems, numbered
 from premask.masks import Size
 from premask.runs.progress import ProgressCounter, ProgressWatcher
+
+_BROKEN = "images whose files can't be read"
 
 
 def convert(
@@ -44,6 +46,7 @@ def convert(
         work.require_apart()
         make_room(conversion.out)
     work.place_images(counter)
+    work.count_parts()
     work.write_labels(counter)
     work.measure()
     if conversion.is_set:
@@ -90,18 +93,25 @@ class _Work:
         self._layout = SetLayout(form=self._form, out=conversion.out, is_split=split is not None)
         self._parts = (WHOLE,) if split is None else split.parts
         self.part_of: dict[str, str] = {}
+        self._labels: dict[str, Counter[str]] = {}
         self._names: dict[str, str] = {}
+        self._turned: set[str] = set()
         self._sizes: dict[str, Size] = {}
 
     def plan(self) -> None:
         """Go through the labels once: which image goes where, and which classes there are."""
         outcome, split, selection = self.outcome, self._wanted.split, self._wanted.selection
-        labels: dict[str, Counter[str]] = {}
+        labels = self._labels
         for one in self._kept(outcome.left_out):
-            labels[one.image.name] = Counter(found.label for found in one.annotations)
-            self._sizes[one.image.name] = one.image.size_hw
-            if self._wanted.copy != "none" or self._needs_pixels:
-                self._dataset.images.require(one.image.name)  # before anything is written
+            name = one.image.name
+            if name in self._sizes:
+                raise InvalidMask(
+                    f"'{self._dataset.path}' has two images called '{name}'. One image with the "
+                    f"labels of both makes: premask merge {self._dataset.path} --out FILE.json"
+                )
+            self._sizes[name] = one.image.size_hw
+            if self._is_readable(name):
+                labels[name] = Counter(found.label for found in one.annotations)
         self.part_of = dict.fromkeys(labels, WHOLE) if split is None else split.assigned(labels)
         if len(self.part_of) < len(labels):
             outcome.left_out["images that no list names"] = len(labels) - len(self.part_of)
@@ -109,14 +119,9 @@ class _Work:
         found = sorted(set().union(*labels.values()))
         outcome.classes = selection.classes or tuple(dict.fromkeys((*filter(None, known), *found)))
         (self._form,) = formats_of([self._wanted.format], ids=self._ids())
-        outcome.parts = {part: PartCounts() for part in self._parts}
-        for name, part in self.part_of.items():
-            counts = outcome.parts[part]
-            counts.images += 1
-            counts.empty += not labels[name]
-            counts.annotations += labels[name]
         if self._wanted.is_set:
-            self._names = dict(places_below(self.part_of))
+            own_stems = self._layout.has_texts_by_stem
+            self._names = dict(places_below(self.part_of, own_stems=own_stems))
 
     def require_apart(self) -> None:
         """`InvalidSetting` if what is read lies where an earlier set would be removed."""
@@ -132,14 +137,26 @@ class _Work:
     def place_images(self, counter: ProgressCounter) -> None:
         """Put each image where the format has its images."""
         mode = self._wanted.copy
-        if mode == "none":
-            return
-        for name in self.part_of:
+        for name, part in list(self.part_of.items()) if mode != "none" else ():
             self._check()
             source = self._dataset.images.require(name)
-            place_image(source, self._layout.images(self.part_of[name]) / self._names[name], mode)
-            self.outcome.turned += mode != "upright" and is_turned(source)
+            try:
+                place_image(source, self._layout.images(part) / self._names[name], mode)
+                self.outcome.turned += mode != "upright" and name in self._turned
+            except UnreadableImage:
+                del self.part_of[name]
+                self.outcome.other_size = [one for one in self.outcome.other_size if one != name]
+                self.outcome.left_out[_BROKEN] += 1
             counter.count()
+
+    def count_parts(self) -> None:
+        """How much is in each part, now that it is known which images are."""
+        self.outcome.parts = {part: PartCounts() for part in self._parts}
+        for name, part in self.part_of.items():
+            counts = self.outcome.parts[part]
+            counts.images += 1
+            counts.empty += not self._labels[name]
+            counts.annotations += self._labels[name]
 
     def write_labels(self, counter: ProgressCounter) -> None:
         """Write all parts, with the same numbers of classes in each."""
@@ -199,6 +216,24 @@ class _Work:
         """Whether the set has a folder of its own, in which nothing else may be."""
         return self._layout.folder == self._wanted.out
 
+    def _is_readable(self, name: str) -> bool:
+        """Whether an image whose file is needed can be read, as far as its first bytes tell.
+
+        One that is missing stops all of it, before anything is written.
+        """
+        if self._wanted.copy == "none" and not self._needs_pixels:
+            return True
+        path = self._dataset.images.require(name)
+        try:
+            if is_turned(path):
+                self._turned.add(name)
+            if self._sizes[name] not in (upright_size(path), (0, 0)):
+                self.outcome.other_size.append(name)
+        except UnreadableImage:
+            self.outcome.left_out[_BROKEN] += 1
+            return False
+        return True
+
     @property
     def _needs_pixels(self) -> bool:
         return isinstance(self._form, ImageFormat) and self._form.needs_pixels
@@ -206,7 +241,11 @@ class _Work:
     def _with_pixels(self, one: Labeled) -> Labeled:
         if not self._needs_pixels:
             return one
-        image = read_image(self._dataset.images.require(one.image.name), one.image.name)
+        try:
+            image = read_image(self._dataset.images.require(one.image.name), one.image.name)
+        except UnreadableImage as error:
+            self.outcome.left_out[_BROKEN] += 1
+            return replace(one, error=error)
         return replace(one, image=image)
 
     def _kept(self, left_out: Counter[str] | None = None) -> Iterator[Labeled]:

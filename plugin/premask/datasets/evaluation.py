@@ -211,7 +211,9 @@ def _evaluate_phrases(
 
 
 def _phrase_ious(phrase: str, found: LabeledImage, true: LabeledImage) -> NDArray[np.float64]:
-    rows = [r for r in found.rows if r.label == phrase and (r.score is None or r.score >= 0.5)]
+    rows = [
+        r for r in found.rows if r.label == phrase and (r.score is None or r.score >= LEAST_SCORE)
+    ]
     truths = [row for row in true.rows if row.label == phrase and not row.crowd]
     return mask_ious([row.mask for row in rows], [row.mask for row in truths])
 

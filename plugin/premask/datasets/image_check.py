@@ -29,14 +29,15 @@ class ImageCheck:
 
     def add_image(self, record: object) -> None:
         self.health.images += 1
-        if not isinstance(record, dict) or looked_up(record.get("id")) is None:
+        number = looked_up(record.get("id")) if isinstance(record, dict) else None
+        if not isinstance(record, dict) or number is None:
             where = f"image {self.health.images}"
             self.health.add("no record", where, "it has no id", "left out")
             return
         name = str(record.get("file_name", ""))
-        where = f"image {name or record['id']}"
-        if record["id"] in self.images:
-            what = f"an image before it has the same id, {record['id']}"
+        where = f"image {name or number}"
+        if number in self.images:
+            what = f"an image before it has the same id, {number}"
             self.health.add("id", where, what, "left out, its annotations are the first one's")
             return
         if not name or name in self._names:
@@ -44,7 +45,7 @@ class ImageCheck:
             self.health.add("name", where, what)
         self._names.add(name)
         size_hw = self._size_of(record, name, where)
-        self.images[record["id"]] = KnownImage(name, size_hw)
+        self.images[number] = KnownImage(name, size_hw)
         sides = {} if size_hw is None else {"height": size_hw[0], "width": size_hw[1]}
         self.image_records.append({**record, **sides})
 
@@ -67,32 +68,43 @@ class ImageCheck:
 
     def _size_of(self, record: Json, name: str, where: str) -> Size | None:
         """What the record says, or else the file; None if nobody knows."""
-        height, width = record.get("height"), record.get("width")
-        real = self._real_size(name, where)
-        if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
-            what = f"its height and width are {height!r} and {width!r}"
-            self.health.add("size", where, what, "the file's" if real else "")
-            return real
-        size_hw = height, width
-        if real is not None and real != size_hw:
-            turned = " It lies on a side: its EXIF turns it." if real == size_hw[::-1] else ""
-            self.health.add(
-                "size",
-                where,
-                f"it says {size_hw[1]} x {size_hw[0]}, and the file has {real[1]} x {real[0]} "
-                f"pixels.{turned}",
-            )
-        return size_hw
+        height, width = (_side_of(record.get(side)) for side in ("height", "width"))
+        told = record.get("height"), record.get("width")
+        what = f"its height and width are {told[0]!r} and {told[1]!r}"
+        if height and width:
+            if told != (height, width):
+                self.health.add("size", where, what, "numbers")
+            check_file(name, (height, width), self.files, self.health)
+            return height, width
+        real = check_file(name, (0, 0), self.files, self.health)
+        self.health.add("size", where, what, "the file's" if real else "")
+        return real
 
-    def _real_size(self, name: str, where: str) -> Size | None:
-        if not self.files:
-            return None
-        path = self.files.path_of(name)
-        if path is None:
-            self.health.add("file", where, "there is no such file among the images")
-            return None
-        try:
-            return upright_size(path)
-        except UnreadableImage as error:
-            self.health.add("file", where, str(error))
-            return None
+
+def check_file(name: str, size_hw: Size, files: ImageFiles, health: Health) -> Size | None:
+    """Note if the file of an image is missing or has another size than it says; its real size.
+
+    (0, 0) says nothing. Without any files nothing is looked at.
+    """
+    if not files:
+        return None
+    where = f"image {name}"
+    try:
+        real = upright_size(files.require(name))
+    except UnreadableImage as error:
+        health.add("file", where, str(error))
+        return None
+    if size_hw not in (real, (0, 0)):
+        turned = " It lies on a side: its EXIF turns it." if real == size_hw[::-1] else ""
+        what = f"it says {size_hw[1]} x {size_hw[0]}, and the file has {real[1]} x {real[0]} pixels"
+        health.add("size", where, f"{what}.{turned}")
+    return real
+
+
+def _side_of(value: object) -> int:
+    """A length in pixels, also one that was written as 640.0 or "640"; 0 for what is none."""
+    try:
+        length = float(str(value))
+    except ValueError:
+        return 0
+    return int(length) if length.is_integer() and length > 0 else 0

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from premask.datasets.label_set import LabeledImage, LabelSet
+from premask.datasets.selection import NO_CLASS
 from premask.errors import InvalidSetting
 from premask.evaluation.objects import ObjectTable, TableBuilder
-
-NO_CLASS = "object"
-"""What all objects are called where one side does not say what they are."""
+from premask.labels.image_names import steps_of
 
 ImagePair = tuple[LabeledImage, LabeledImage]
 
@@ -18,8 +17,9 @@ ImagePair = tuple[LabeledImage, LabeledImage]
 def pair_images(ones: LabelSet, others: LabelSet, *, common_only: bool = False) -> list[ImagePair]:
     """Each image of the other side, in its order, with this side's.
 
-    Names are the same, or only their last parts, or these without suffix; in each way a name must
-    mean one image alone. What only one side has is an error, unless only common ones are wanted.
+    Names are the same, or only their last three, two or one steps, or the last without suffix; in
+    each way a name must mean one image alone. What only one side has is an error, unless only
+    common ones are wanted.
     """
     partners = _partners(list(ones.images), list(others.images))
     missing = [name for name in others.images if name not in partners]
@@ -68,10 +68,14 @@ def _partners(names: list[str], others: list[str]) -> dict[str, str]:
     return partners
 
 
+def _last_steps(count: int) -> Callable[[str], str]:
+    return lambda name: "/".join(steps_of(name)[-count:])
+
+
 _KEYS: tuple[Callable[[str], str], ...] = (
-    lambda name: name,
-    lambda name: PurePosixPath(name.replace("\\", "/")).name,
-    lambda name: PurePosixPath(name.replace("\\", "/")).stem,
+    str,
+    *map(_last_steps, (3, 2, 1)),
+    lambda name: PurePosixPath(*steps_of(name)[-1:]).stem,
 )
 
 

@@ -125,7 +125,8 @@ def _from_coco(data: Json, path: Path) -> LabelSet:
     return LabelSet(
         source=str(path),
         images={image.name: image for image in images.values()},
-        classes=[labels[number] for number in sorted(labels, key=_sortable)],
+        # Each once: a file may have two categories of one name.
+        classes=tuple(dict.fromkeys(labels[number] for number in sorted(labels, key=_sortable))),
         image_ids=names,
         class_ids=labels,
     )

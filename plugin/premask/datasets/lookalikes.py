@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def similar_images(
     paths: Mapping[str, Path], on_image: Callable[[], None] | None = None
 ) -> tuple[Groups, Groups]:
     """Names of images with the same bytes, and of those that look the same otherwise."""
-    same: dict[Hashable, list[str]] = defaultdict(list)
+    same: dict[bytes, list[str]] = defaultdict(list)
     hashes: dict[str, int] = {}
     for name, path in paths.items():
         try:
@@ -45,17 +45,17 @@ def similar_images(
 
 def similar_labels(labeled: Iterable[Labeled]) -> tuple[Groups, Groups]:
     """Names of images with the very same objects, and of those with nearly the same ones."""
-    same: dict[Hashable, list[str]] = defaultdict(list)
-    near: dict[Hashable, list[str]] = defaultdict(list)
+    same: dict[bytes, list[str]] = defaultdict(list)
+    near: dict[bytes, list[str]] = defaultdict(list)
     for one in labeled:
         if not one.annotations:
             continue
         size_hw = one.image.size_hw
-        exact = {(a.label, a.mask or a.box_xyxy) for a in one.annotations}
+        exact = {(a.label, a.mask.counts if a.mask else a.box_xyxy) for a in one.annotations}
         rough = {(a.label, _cells(a.box_xyxy, size_hw)) for a in one.annotations}
-        key = (size_hw, frozenset(exact))
+        key = _digest(size_hw, *exact)
         if key not in same and len(rough) > 1:
-            near[frozenset(rough)].append(one.image.name)
+            near[_digest(*rough)].append(one.image.name)
         same[key].append(one.image.name)
     return _several(same.values()), _several(near.values())
 
@@ -93,6 +93,11 @@ def _first(group_of: dict[str, str], name: str) -> str:
     while group_of[name] != name:
         name = group_of[name]
     return name
+
+
+def _digest(*parts: object) -> bytes:
+    """A hash of things in any order: of a million masks the pixels have no room."""
+    return hashlib.sha256("\n".join(sorted(map(repr, parts))).encode()).digest()
 
 
 def _several(groups: Iterable[list[str]]) -> Groups:

@@ -18,6 +18,7 @@ from premask.errors import InvalidMask
 from premask.images import Image
 from premask.labels.annotation_json import annotation_from_json, annotation_to_json
 from premask.labels.coco_ids import CocoIds
+from premask.masks import Size
 
 ALIKE = 0.9
 """From this IoU on, two objects of one class are told as probably the same."""
@@ -37,9 +38,9 @@ class Merged:
 def merge(datasets: Sequence[Dataset]) -> Merged:
     """Join datasets; ids and classes of the first one stay, and those of the others follow.
 
-    Two images are the same if their files are, or, without files, if their names and sizes are. An
-    image that has another one's name gets its dataset's name in front. An object that is there
-    already, pixel by pixel, is not there twice.
+    Two images are the same if their files are, or if their names and sizes are where one of them
+    has no file here. An image that has another one's name gets its dataset's name in front. An
+    object that is there already, pixel by pixel, is not there twice.
     """
     work = _Merging(datasets)
     return work.merged()
@@ -51,7 +52,8 @@ class _Merging:
         self._spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the dataset
         weakref.finalize(self, self._spool.close)
         self._places: dict[str, list[int]] = {}
-        self._names: dict[object, str] = {}
+        self._by_digest: dict[str, str] = {}
+        self._by_shape: dict[tuple[str, Size], str] = {}
         self._paths: dict[str, Path] = {}
         self._result = Merged(
             dataset=Dataset(path=datasets[0].path, format="merged", _read=self._read)
@@ -74,16 +76,23 @@ class _Merging:
 
     def _add(self, dataset: Dataset, number: int, one: Labeled) -> None:
         path = dataset.images.path_of(one.image.name)
-        is_file = path is not None and path.is_file()
-        key = hash_of(path) if path is not None and is_file else (one.image.name, one.image.size_hw)
-        name = self._names.get(key)
-        if name is None:
-            name = self._names[key] = self._free_name(dataset, number, one.image.name)
-        if path is not None and is_file:
+        digest = hash_of(path) if path is not None and path.is_file() else ""
+        name = self._known_name(one, digest) or self._free_name(dataset, number, one.image.name)
+        if path is not None and digest:
+            self._by_digest[digest] = name
             self._paths.setdefault(name, path)
+        self._by_shape.setdefault((one.image.name, one.image.size_hw), name)
         place = self._spool.seek(0, 2)
         self._spool.write(_line(one))
         self._places.setdefault(name, []).append(place)
+
+    def _known_name(self, one: Labeled, digest: str) -> str | None:
+        """What the image is called here, if it came before."""
+        if digest in self._by_digest:
+            return self._by_digest[digest]
+        name = self._by_shape.get((one.image.name, one.image.size_hw))
+        # Where both have files, these would be the same.
+        return None if digest and name in self._paths else name
 
     def _free_name(self, dataset: Dataset, number: int, name: str) -> str:
         if name not in self._places:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from premask.annotations import Labeled
 from premask.datasets.image_files import ImageFiles, Images
-from premask.errors import InvalidMask, InvalidSetting
+from premask.errors import InvalidMask, InvalidSetting, UnreadableImage
+from premask.images import Image
 from premask.labels.clip_formats import CLIP_FORMATS
 from premask.labels.coco import coco_ids
 from premask.labels.coco_ids import CocoIds
@@ -26,7 +27,8 @@ class Dataset:
     """Labels in a file or a folder, one `Labeled` an image.
 
     Each pass over it reads anew, with one image's labels in memory at a time. `images` are the
-    files that belong to it, as far as they are known. `ids` are the numbers of its classes where
+    files that belong to it, as far as they are known; one that a format needs and that can't be
+    read comes last, as an image that failed. `ids` are the numbers of its classes where
     the files tell them, in their order; a COCO file is written with the same ones.
     """
 
@@ -37,7 +39,10 @@ class Dataset:
     _read: LabelReader
 
     def __iter__(self) -> Iterator[Labeled]:
-        yield from self._read(self.path, self.images)
+        failed: dict[str, UnreadableImage] = {}
+        yield from self._read(self.path, self.images.readable(failed.__setitem__))
+        for name, error in failed.items():
+            yield Labeled(image=Image.unread(name), error=error)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +10,13 @@ from typing import Any, NamedTuple
 
 from premask.datasets.problems import Health
 from premask.errors import InvalidMask
-from premask.labels.coco_rle import mask_from_segmentation
+from premask.labels.coco_rle import mask_from_segmentation, plain_polygons
 from premask.masks import Mask, Size
 
 Json = dict[str, Any]
 
-_SLACK = 2.0
-"""So many pixels the numbers of drawn polygons are off their own pixels, and nothing is wrong."""
+SLACK = 2.0
+"""So many pixels boxes and drawn polygons may be off their own pixels, and nothing is wrong."""
 
 
 class KnownImage(NamedTuple):
@@ -37,7 +38,7 @@ class RecordCheck:
     health: Health
     free_id: int
     _ids: set[object] = field(default_factory=set)
-    _seen: set[tuple[object, ...]] = field(default_factory=set)
+    _seen: set[bytes] = field(default_factory=set)
 
     def mended(self, record: object) -> tuple[Json | None, Mask | None]:
         """The record as a mended copy has it, None if it is left out; and its mask."""
@@ -90,7 +91,13 @@ class RecordCheck:
         try:
             mask = mask_from_segmentation(segmentation, size_hw)
         except InvalidMask as error:
-            return self._with_what_is_left(record, size_hw, f"{where}", str(error))
+            return self._with_what_is_left(record, size_hw, where, str(error))
+        if isinstance(segmentation, list):
+            polygons = plain_polygons(segmentation)
+            if polygons != segmentation:
+                what = "its segmentation is no list of polygons [x, y, x, y, ...]"
+                self.health.add("form", where, what, "such a list")
+                segmentation, record = polygons, {**record, "segmentation": polygons}
         if isinstance(segmentation, list) and _sticks_out(segmentation, size_hw):
             what = "its polygons reach beyond the image"
             self.health.add("outside", where, what, "an RLE of what is inside")
@@ -131,7 +138,7 @@ class RecordCheck:
             what = f"its bbox {_short(box)} has no pixel on the image"
             self.health.add("empty", where, what, "left out")
             return None
-        if _apart(box, inside) > _SLACK:
+        if _apart(box, inside) > SLACK:
             what = f"its bbox {_short(box)} reaches beyond the image"
             self.health.add("outside", where, what, f"bbox {_short(inside)}")
             return {**record, "bbox": inside}
@@ -143,7 +150,7 @@ class RecordCheck:
         # Where polygons get thin, no pixel is inside: the box of their corners is right, too.
         right = [own, *_corner_boxes(record["segmentation"])]
         box, area = _numbers(record.get("bbox"), 4), _numbers([record.get("area")], 1)
-        if "bbox" in record and (box is None or all(_apart(box, fit) > _SLACK for fit in right)):
+        if "bbox" in record and (box is None or all(_apart(box, fit) > SLACK for fit in right)):
             what = f"its bbox {_short(record['bbox'])} is not its mask's"
             self.health.add("box", where, what, f"bbox {_short(own)}")
             record = {**record, "bbox": own}
@@ -163,8 +170,10 @@ class RecordCheck:
             self.health.add("crowd", where, f"its iscrowd {record['iscrowd']!r} is not 0 or 1")
 
     def _is_twice(self, record: Json, mask: Mask | None, where: str) -> bool:
-        shape = str(record.get("bbox")) if mask is None else mask.counts
-        key = (looked_up(record["image_id"]), looked_up(record["category_id"]), shape)
+        shape = record.get("bbox") if mask is None else mask.counts
+        told = (looked_up(record["image_id"]), looked_up(record["category_id"]), shape)
+        # A million masks have no room; of each a hash is kept.
+        key = hashlib.blake2b(repr(told).encode(), digest_size=16).digest()
         if key in self._seen:
             what = "one before it has the same class and the same pixels"
             self.health.add("twice", where, what, "left out")
@@ -174,7 +183,12 @@ class RecordCheck:
 
 
 def looked_up(value: object) -> object:
-    """An id that can be looked up; COCO's are numbers or texts, what else there is is none."""
+    """An id that can be looked up; COCO's are numbers or texts, what else there is is none.
+
+    A whole number may be 1.0, as pandas writes it: it finds what has the id 1.
+    """
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
 
 
@@ -216,9 +230,9 @@ def _clipped(box_xywh: Sequence[float], size_hw: Size) -> list[float]:
 def _sticks_out(polygons: Sequence[Sequence[float]], size_hw: Size) -> bool:
     height, width = size_hw
     return any(
-        min(polygon) < -_SLACK
-        or max(polygon[0::2]) > width + _SLACK
-        or max(polygon[1::2]) > height + _SLACK
+        min(polygon) < -SLACK
+        or max(polygon[0::2]) > width + SLACK
+        or max(polygon[1::2]) > height + SLACK
         for polygon in polygons
     )
 

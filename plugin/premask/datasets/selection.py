@@ -10,6 +10,9 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidSetting
 from premask.geometry import box_area
 
+NO_CLASS = "object"
+"""What objects are called whose format does not say what they are, such as PNGs of masks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -44,8 +47,8 @@ class Selection:
                 reasons["images without objects"] += 1
 
     def class_name(self, name: str) -> str:
-        """What a class is called afterwards."""
-        return self.renamed.get(name, name)
+        """What a class is called afterwards; "" if it is left out."""
+        return self.renamed.get(name or NO_CLASS, name or NO_CLASS)
 
     def _kept(
         self, annotations: Iterable[Annotation], reasons: Counter[str]
@@ -60,7 +63,7 @@ class Selection:
 
     def _why_not(self, found: Annotation, label: str) -> str:
         if not label or (self.classes and label not in self.classes):
-            return f"objects of the class {found.label!r}"
+            return f"objects of the class '{found.label}'"
         if found.crowd and not self.crowds:
             return "crowds"
         area = box_area(found.box_xyxy) if found.mask is None else found.mask.area

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from premask.errors import InvalidSetting
 from premask.images import digest_of
+from premask.labels.image_names import ImageNames, steps_of
 
 PART_NAMES = ("train", "val", "test")
 BY_FOLDER = "folder"
@@ -78,7 +79,7 @@ class Split:
     def group_of(self, name: str) -> str:
         """The key of an image."""
         if self.by == BY_FOLDER:
-            return PurePosixPath(name).parent.as_posix()
+            return "/".join(steps_of(name)[:-1])
         found = re.search(self.by, name) if self.by else None
         if found is None:
             return name
@@ -96,16 +97,30 @@ class Split:
 
 
 def _listed(names: Iterable[str], lists: Mapping[str, frozenset[str]]) -> dict[str, str]:
-    assigned = {}
-    for name in names:
-        path = PurePosixPath(name)
-        said = {name, path.name, path.stem, path.with_suffix("").as_posix()}
-        parts = [part for part, listed in lists.items() if said & listed]
-        if len(parts) > 1:
-            raise InvalidSetting(f"'{name}' is in the lists of {' and of '.join(parts)}.")
-        if parts:
-            assigned[name] = parts[0]
-    return assigned
+    """The part of each image that a list names, with as many folders as it likes."""
+    spellings = {name: _spellings(name) for name in names}
+    parts = {
+        name: [part for part, listed in lists.items() if said & listed]
+        for name, said in spellings.items()
+    }
+    used = {spelling for name in parts if parts[name] for spelling in spellings[name]}
+    rest = ImageNames.of(name for name in parts if not parts[name])
+    for part, listed in lists.items():
+        for line in listed - used:
+            # YOLO's lists begin above the images: ./images/train/a.jpg
+            name = rest.find(line)
+            if name is not None and steps_of(line)[-len(steps_of(name)) :] == steps_of(name):
+                parts[name] += [part] if part not in parts[name] else []
+    for name, found in parts.items():
+        if len(found) > 1:
+            raise InvalidSetting(f"'{name}' is in the lists of {' and of '.join(found)}.")
+    return {name: found[0] for name, found in parts.items() if found}
+
+
+def _spellings(name: str) -> set[str]:
+    """An image as a list may call it: without its folders, without its suffix, or both."""
+    path = PurePosixPath(*steps_of(name))
+    return {name, path.as_posix(), path.with_suffix("").as_posix(), path.name, path.stem}
 
 
 def _shared_out(

@@ -101,11 +101,13 @@ def stats(
     """
     labeled = read(source, images) if isinstance(source, (str, Path)) else source
     statistics, names = Statistics(), list[str]()
+    counter = ProgressCounter(on_progress=on_progress)
 
     def counted() -> Iterator[Labeled]:
         for one in labeled:
             statistics.add(one)
             names.append(one.image.name)
+            counter.count(failed=one.error is not None)
             yield one
 
     found = similar_labels(counted())

@@ -45,11 +45,16 @@ class PartCounts:
 
 @dataclass(slots=True, kw_only=True)
 class Converted:
-    """What became of a dataset; `turned` images are not upright, and no trainer may notice."""
+    """What became of a dataset.
+
+    `turned` images are not upright, and no trainer may notice. Those of `other_size` are not of the
+    size that their labels are for.
+    """
 
     written: list[Path] = field(default_factory=list)
     classes: tuple[str, ...] = ()
     parts: dict[str, PartCounts] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     turned: int = 0
+    other_size: list[str] = field(default_factory=list)
     loss: Loss | None = None

@@ -218,14 +218,20 @@ def _others(record: Mapping[str, Any], known: frozenset[str]) -> Json:
 
 
 def _size_of(image: Mapping[str, Any]) -> Size:
-    for side in ("height", "width"):
-        length = image.get(side)
-        if not isinstance(length, int) or length < 0:
-            raise InvalidMask(
-                f"The image '{image.get('file_name')}' has the {side} {length!r}, which is no "
-                "number of pixels. Write its size into the file."
-            )
-    return image["height"], image["width"]
+    return _length_of(image, "height"), _length_of(image, "width")
+
+
+def _length_of(image: Mapping[str, Any], side: str) -> int:
+    """A side of an image; pandas writes those of a column with gaps as 640.0."""
+    length = image.get(side)
+    if isinstance(length, float) and length.is_integer():
+        length = int(length)
+    if not isinstance(length, int) or length < 0:
+        raise InvalidMask(
+            f"The image '{image.get('file_name')}' has the {side} {length!r}, which is no number "
+            "of pixels. Write its size into the file."
+        )
+    return length
 
 
 def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -> Annotation:

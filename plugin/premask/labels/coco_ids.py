@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from premask.errors import InvalidSetting
+from premask.labels.image_names import ImageNames
 from premask.labels.numbering import numbered
 
 ImageId = int | str
@@ -24,10 +25,8 @@ class UnusedIds:
 
     def take(self, own: object = None) -> ImageId:
         """The id that something has already, unless it is taken, or else the number after all."""
-        is_id = isinstance(own, (int, str)) and not isinstance(own, bool)
         taken: ImageId = self._highest + 1
-        if is_id and own not in self._others and not self._is_counted(own):
-            assert isinstance(own, (int, str))
+        if isinstance(own, (int, str)) and self._is_free(own):
             taken = own
         if taken == self._all_up_to + 1:
             self._all_up_to += 1
@@ -37,8 +36,9 @@ class UnusedIds:
             self._highest = max(self._highest, taken)
         return taken
 
-    def _is_counted(self, own: object) -> bool:
-        return isinstance(own, int) and 0 < own <= self._all_up_to
+    def _is_free(self, own: ImageId) -> bool:
+        is_counted = isinstance(own, int) and 0 < own <= self._all_up_to
+        return not is_counted and own not in self._others and not isinstance(own, bool)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class CocoIds:
     head: Mapping[str, object] = field(default_factory=dict)
     category_records: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     _own: UnusedIds = field(default_factory=UnusedIds)
-    _by_last_part: dict[str, list[str]] = field(default_factory=dict)
+    _names: ImageNames = field(default_factory=ImageNames)
 
     @classmethod
     def counted(cls, categories: Iterable[str] | None = None) -> CocoIds:
@@ -75,10 +75,8 @@ class CocoIds:
                 "be a COCO file with 'images' and 'categories'."
             ) from error
         ordered = dict(sorted(categories.items(), key=lambda item: item[1]))
-        ids = cls(categories=ordered, images=images, source=str(path))
-        for name in images:
-            ids._by_last_part.setdefault(PurePosixPath(name).name, []).append(name)
-        return ids
+        names = ImageNames.of(images)
+        return cls(categories=ordered, images=images, source=str(path), _names=names)
 
     def fresh(self) -> CocoIds:
         """The same for another file: what was counted and learned for this one is forgotten."""
@@ -88,7 +86,7 @@ class CocoIds:
             source=self.source,
             head=self.head,
             category_records=self.category_records,
-            _by_last_part=self._by_last_part,
+            _names=self._names,
         )
 
     def category_record(self, label: str) -> dict[str, object]:
@@ -99,7 +97,10 @@ class CocoIds:
         }
 
     def category(self, label: str) -> int:
-        return self.categories.setdefault(label, max(self.categories.values(), default=0) + 1)
+        number = self.categories.get(label)
+        if number is None:
+            number = self.categories[label] = max(self.categories.values(), default=0) + 1
+        return number
 
     def image(self, name: str, own: object = None) -> ImageId:
         """The id of the image that the file calls so, or of the only one of that name anywhere.
@@ -110,14 +111,15 @@ class CocoIds:
             return self._own.take(own)
         if name in self.images:
             return self.images[name]
-        alike = self._by_last_part.get(PurePosixPath(name).name, [])
-        if len(alike) != 1:
+        own_name = self._names.find(name)
+        if own_name is None:
+            alike = self._names.alike(name)
             found = f"{len(alike)} images of that name" if alike else "no image of that name"
             raise InvalidSetting(
                 f"'{name}' has no id: {self.source} has {found}. Annotate the images that it "
                 "names, or choose another --root, below which the names are the same."
             )
-        return self.images[alike[0]]
+        return self.images[own_name]
 
     def require_images(self, names: Iterable[str]) -> None:
         """Raise for an image that the file does not name."""

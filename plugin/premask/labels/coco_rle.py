@@ -24,7 +24,7 @@ def mask_from_segmentation(segmentation: object, size_hw: Size) -> Mask:
     """The mask of a compressed RLE, an uncompressed RLE, or a list of polygons [x, y, x, y, ...].
 
     Polygons become the pixels that pycocotools makes of them. Several are parts of one mask, and an
-    empty list is an empty mask.
+    empty list is an empty mask. A list of numbers is one polygon, which some tools put in no list.
     """
     rle.require_size(size_hw)
     if isinstance(segmentation, Mapping):
@@ -35,7 +35,7 @@ def mask_from_segmentation(segmentation: object, size_hw: Size) -> Mask:
                 f"its image has {size_hw[1]} x {size_hw[0]}. Is it another image's?"
             )
         return mask
-    polygons = [_checked_polygon(polygon) for polygon in _as_list(segmentation)]
+    polygons = plain_polygons(segmentation)
     if not polygons:
         return Mask.empty(size_hw)
     return Mask.from_rle(_merged(coco_mask.frPyObjects(polygons, *size_hw)))
@@ -90,7 +90,7 @@ def matte_from_planes(planes: Sequence[Mapping[str, Any]], size_hw: Size | None 
 def _packed(segmentation: object, size_hw: Size) -> bytes:
     """The compressed counts, not checked; b"" of what has to be looked at more closely."""
     if not isinstance(segmentation, Mapping):
-        polygons = [_checked_polygon(polygon) for polygon in _as_list(segmentation)]
+        polygons = plain_polygons(segmentation)
         rles = coco_mask.frPyObjects(polygons, *rle.require_size(size_hw)) if polygons else []
         return bytes(_merged(rles)["counts"]) if polygons else b""
     counts, size = segmentation.get("counts"), segmentation.get("size")
@@ -101,13 +101,15 @@ def _packed(segmentation: object, size_hw: Size) -> bytes:
     return counts if isinstance(counts, bytes) else b""
 
 
-def _as_list(segmentation: object) -> list[object]:
+def plain_polygons(segmentation: object) -> list[list[float]]:
+    """Polygons as COCO has them: lists of numbers [x, y, x, y, ...], whatever they were before."""
     if not isinstance(segmentation, (list, tuple)):
         raise InvalidMask(
             "A COCO segmentation is an RLE (a dict) or a list of polygons (lists of numbers); "
             f"got {type(segmentation).__name__}."
         )
-    return list(segmentation)
+    is_one = bool(segmentation) and isinstance(segmentation[0], (int, float))
+    return [_checked_polygon(polygon) for polygon in ([segmentation] if is_one else segmentation)]
 
 
 def _checked_polygon(polygon: object) -> list[float]:

@@ -12,14 +12,16 @@ from typing import Any, BinaryIO
 from premask.errors import InvalidMask, PremaskError, UnreadableImage
 from premask.images import read_file
 
+_encoded = json.JSONEncoder().encode
+
 _MORE = (AttributeError, OverflowError)
 """What values of the wrong type lead to, besides the obvious."""
 
 
 def write_record(file: BinaryIO, record: Mapping[str, Any], number: int) -> None:
     """A record of a list on a line of its own; `number` counts from 1 in each list."""
-    file.write(b"\n" if number == 1 else b",\n")
-    file.write(json.dumps(record).encode())
+    # In one piece: this is done for each object of a dataset.
+    file.write((b"\n" if number == 1 else b",\n") + _encoded(record).encode())
 
 
 def write_list(file: BinaryIO, key: str, records: Iterable[Mapping[str, Any]]) -> None:

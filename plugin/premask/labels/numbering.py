@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from premask.annotations import Annotation
 from premask.images import Image
+from premask.labels.image_names import steps_of
 
 
 def numbered(categories: Iterable[str] | None) -> dict[str, int]:
@@ -37,8 +38,7 @@ class Stems:
 
     def of(self, name: str) -> str:
         """A name that no earlier image has, not even in other letters: some disks ignore case."""
-        parts = [part for part in PurePosixPath(name).parts if part.strip("/.")]
-        path = PurePosixPath(*parts or ("image",))
+        path = PurePosixPath(*steps_of(name) or ("image",))
         numbers = (f"{path}-{number}" for number in count(2))
         stem = next(
             stem

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from premask.errors import InvalidMask, UnwritableOutput
 from premask.files import write_atomically
 from premask.images import SUFFIXES, Image
 from premask.labels.coco_ids import CocoIds
 from premask.labels.glimpse import Glimpse
+from premask.labels.image_names import steps_of
 
 DATASET_NAME = "data.yaml"
 _IMAGES, _LABELS = "images", "labels"
@@ -44,7 +45,7 @@ def text_of(name: str) -> Path:
     >>> text_of("cat.jpg").as_posix(), text_of("train/images/cat.jpg").as_posix()
     ('labels/cat.txt', 'images/train/labels/cat.txt')
     """
-    parts = [part for part in PurePosixPath(name).parts if part.strip("/.")] or ["image"]
+    parts = steps_of(name) or ["image"]
     folders = [_IMAGES, *parts[:-1]]
     last = len(folders) - 1 - folders[::-1].index(_IMAGES)
     folders[last] = _LABELS
@@ -100,7 +101,12 @@ def read_categories(path: Path) -> list[str]:
 def yolo_images(path: Path) -> dict[str, Path]:
     """The images of a dataset, by their names below `images/`, or else below the folder."""
     folder = yolo_folder(path)
-    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    found = sorted(
+        file
+        for file in folder.rglob("*")
+        # Hidden ones are none: macOS puts a ._a.jpg beside each a.jpg of an archive.
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
     top = folder / _IMAGES
     return {
         file.relative_to(top if top in file.parents else folder).as_posix(): file for file in found
@@ -110,7 +116,7 @@ def yolo_images(path: Path) -> dict[str, Path]:
 def find_text(folder: Path, name: str) -> Path | None:
     """The text of an image: where Ultralytics looks, seen from `images/` or from the folder."""
     below_images = folder / text_of(name)
-    parts = list(PurePosixPath(name).parts)
+    parts = steps_of(name)
     if _IMAGES in parts[:-1]:
         parts[len(parts) - 2 - parts[-2::-1].index(_IMAGES)] = _LABELS
     below_folder = folder.joinpath(*parts).with_suffix(".txt")

@@ -60,6 +60,7 @@ class ProgressCounter:
 
     total: int | None = None
     on_progress: ProgressWatcher | None = None
+    thing: str = "images"
     done: int = 0
     failed: int = 0
     reused: int = 0
@@ -87,4 +88,5 @@ class ProgressCounter:
             total=total,
             seconds=time.monotonic() - self._started,
             reused=self.reused,
+            thing=self.thing,
         )

@@ -58,13 +58,13 @@ def _lines(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def counted(number: int, thing: str) -> str:
-    """How many there are.
+def counted(number: int, thing: str, things: str = "") -> str:
+    """How many there are; `things` are several of them where these are not called with an s.
 
     >>> counted(1, "image"), counted(1200, "image")
     ('1 image', '1,200 images')
     """
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {things or thing + 's'}"
 
 
 def number_text(value: object) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 from premask.images import SUFFIXES, Image
 from premask.json_stream import JsonStream
 from premask.labels.glimpse import Glimpse
+from premask.labels.image_names import ImageNames
 from premask.labels.label_studio.control_tags import READABLE_TYPES
 from premask.labels.label_studio.shapes import Json
 
@@ -62,9 +63,7 @@ class KnownImages:
 
     def __init__(self, images: Iterable[Image]) -> None:
         self._by_name = {image.name: image for image in images}
-        self._by_last_part: dict[str, list[Image]] = {}
-        for name, image in self._by_name.items():
-            self._by_last_part.setdefault(PurePosixPath(name).name, []).append(image)
+        self._names = ImageNames.of(self._by_name)
 
     def image(self, address: str, regions: Sequence[Json]) -> Image:
         """The image that is meant, or else one of the name and size that the task tells."""
@@ -73,8 +72,9 @@ class KnownImages:
             return self._by_name[name]
         last = PurePosixPath(urlsplit(name).path if "://" in name else name).name
         for part in (last, unquote(last), _UPLOAD_PREFIX.sub("", last)):
-            if len(self._by_last_part.get(part, ())) == 1:
-                return self._by_last_part[part][0]
+            found = self._names.find(part)
+            if found is not None:
+                return self._by_name[found]
         # Regions that are no shapes (choices, texts) may tell no size: then it stays unknown.
         sized = next((region for region in regions if "original_width" in region), None)
         size_hw = (sized["original_height"], sized["original_width"]) if sized else (0, 0)
