@@ -13,7 +13,10 @@ from premask.terminal.flags import Commands, window_from_flag
 from premask.terminal.memory import share_arenas
 from premask.terminal.screen import counted
 
-SOURCES = "folders, 'patterns/**/*.jpg', and @list.txt with one of these on each line"
+SOURCES = (
+    "folders, 's3://bucket/**/*.jpg', shards/{000..099}.tar as webdataset has them, .zip, .parquet "
+    "with a column of images or of where they are, and @list.txt with one of these on each line"
+)
 
 
 def add_command(commands: Commands) -> None:
@@ -54,6 +57,7 @@ def add_command(commands: Commands) -> None:
         metavar="HOST",
         help="fetch from these though they are not in the public internet: localhost:8000",
     )
+    add("--column", metavar="NAME", help="the column of parquet files that has the images")
     add("--replace", action="store_true", help="forget a plan of other settings that is there")
     add_prompt_flags(plan)
     plan.set_defaults(command=_plan)

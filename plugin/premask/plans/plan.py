@@ -137,13 +137,14 @@ def make_plan(
     folder: Path,
     shard_size: int = SHARD_SIZE,
     *,
+    column: str | None = None,
     replace: bool = False,
 ) -> Plan:
     """Plan all images of the sources, or what they have more now than when they were planned.
 
     New images become new shards. A shard in which an image has changed is not done any more, but
-    only that image is labeled again. `replace` forgets a plan of other settings that the folder
-    has.
+    only that image is labeled again. `column` is that of parquet files. `replace` forgets a plan of
+    other settings that the folder has.
     """
     earlier = _earlier(folder, job, replace)
     try:
@@ -152,7 +153,7 @@ def make_plan(
         raise unwritable(folder, error) from error
     places = Places(allowed_hosts=job.allowed_hosts)
     contents = list(earlier.contents) if earlier else []
-    with SpooledList(list_images(sources, places), folder) as spooled:
+    with SpooledList(list_images(sources, places, column=column), folder) as spooled:
         growth = spooled.growth_of(_manifests(folder, contents))
         for index, changed in _changes(spooled, growth):
             planned = read_manifest(manifest_path(folder, index))

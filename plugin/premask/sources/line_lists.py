@@ -21,23 +21,26 @@ def lines_of(uri: str, places: Places) -> Iterator[str]:
 
     Empty lines, and those that begin with #, say nothing.
     """
-    folder = str(path_of(uri).absolute().parent) if is_local(uri) else uri.rpartition("/")[0]
     with _text(uri, places) as lines:
         while line := lines.readline(_LONGEST_LINE):
             text = line.strip("\r\n")
             if len(line) == _LONGEST_LINE:
                 raise UnreadableImage(uri, f"a line of it is longer than {_LONGEST_LINE:,} letters")
             if text.strip() and not text.startswith("#"):
-                yield _from(folder, text)
+                yield address_in_list(uri, text)
 
 
-def _from(folder: str, text: str) -> str:
+def address_in_list(uri: str, text: str) -> str:
+    """What a line of the list at `uri` means, which may lie elsewhere, and be a stranger's."""
+    if scheme_of(text) and not is_local(text):
+        return text.strip()
+    if not is_local(uri):
+        # What somebody writes into a bucket says nothing about the files of this machine.
+        return f"{uri.rpartition('/')[0]}/{text.removeprefix('file://').lstrip('/')}"
     if scheme_of(text):
         return text.strip()
-    if scheme_of(folder):
-        return f"{folder}/{text}"
     # What is typed at a prompt is meant from here; a list is made beside its images more often.
-    beside, here = Path(folder, text), Path(text).absolute()
+    beside, here = path_of(uri).absolute().parent / text, Path(text).absolute()
     return uri_of(here if not beside.exists() and here.exists() else beside)
 
 

@@ -9,19 +9,27 @@ from pathlib import Path
 
 from premask.errors import UnreadableImage
 from premask.images import SUFFIXES
-from premask.sources.line_lists import lines_of
+from premask.sources.line_lists import address_in_list, lines_of
 from premask.sources.local_store import path_of, uri_of
 from premask.sources.naming import common_root, name_below, suffix_of
+from premask.sources.parquet_rows import image_column, parquet_rows, texts_in
 from premask.sources.patterns import fixed_folder, has_wildcard, pattern_to_regex, without_braces
 from premask.sources.places import Places, is_local, scheme_of
 from premask.sources.source_image import SourceImage
 from premask.sources.stores import StoredFile
+from premask.sources.tar_members import tar_members
+from premask.sources.zip_members import zip_members
 
 
-def list_images(texts: Sequence[str], places: Places) -> Iterator[SourceImage]:
-    """All images that are meant, in a stable order, with one folder's names in memory at most."""
+def list_images(
+    texts: Sequence[str], places: Places, *, column: str | None = None
+) -> Iterator[SourceImage]:
+    """All images that are meant, in a stable order, with one folder's names in memory at most.
+
+    In parquet files they are in this `column`, by default in one with a usual name.
+    """
     meant = [uri for text in texts for uri in _meant(text)]
-    listing = _Listing(places, common_root([_folder_of(uri, places) for uri in meant]))
+    listing = _Listing(places, common_root([_folder_of(uri, places) for uri in meant]), column)
     for uri in meant:
         yield from listing.images(uri)
 
@@ -56,6 +64,7 @@ def _is_pattern(uri: str) -> bool:
 class _Listing:
     places: Places
     root: str
+    column: str | None
 
     def images(self, uri: str) -> Iterator[SourceImage]:
         """The images behind one address that somebody typed; if there are none, an error."""
@@ -108,7 +117,30 @@ class _Listing:
             raise UnreadableImage(pattern, "nothing matches it")
 
     def _in_file(self, stored: StoredFile) -> Iterator[SourceImage]:
-        yield self._image(stored)
+        """The images in a file of many, or the file itself if it is none of these."""
+        name = name_below(self.root, stored.uri)
+        match suffix_of(stored.uri):
+            case ".tar":
+                yield from tar_members(stored.uri, name, self.places)
+            case ".zip":
+                yield from zip_members(stored.uri, name, self.places)
+            case ".parquet":
+                yield from self._in_table(stored, name)
+            case ".gz" | ".tgz" | ".bz2" | ".xz" | ".zst" as suffix:
+                reason = f"nothing can be read from the middle of a {suffix}: unpack it first"
+                raise UnreadableImage(stored.uri, reason)
+            case _:
+                yield self._image(stored)
+
+    def _in_table(self, stored: StoredFile, name: str) -> Iterator[SourceImage]:
+        column = image_column(stored.uri, self.places, self.column)
+        if column.has_bytes:
+            # A list does not say which version of a file it means, and its rows are of one.
+            whole = stored if stored.etag else self.places.stat(stored.uri)
+            yield from parquet_rows(whole, name, column, self.places)
+            return
+        for text in texts_in(stored.uri, column, self.places):
+            yield from self._listed(address_in_list(stored.uri, text))
 
     def _image(self, stored: StoredFile) -> SourceImage:
         name = name_below(self.root, stored.uri)

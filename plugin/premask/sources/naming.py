@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -71,10 +71,10 @@ def name_below(root: str, uri: str) -> str:
     return safe_name(below if below != uri else uri.rpartition("://")[2])
 
 
-def member_name(container: str, steps: Iterable[str]) -> str:
+def member_name(container: str, member: str) -> str:
     """The name of an image in a file: below the name of the file, without its suffix.
 
-    >>> member_name("train/0001.tar", ["cat.jpg"])
+    >>> member_name("train/0001.tar", "cat.jpg")
     'train/0001/cat.jpg'
     """
-    return safe_name("/".join([posixpath.splitext(container)[0], *steps]))
+    return safe_name(f"{posixpath.splitext(container)[0]}/{member}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import urljoin
 
 from premask.errors import UnreadableImage
@@ -20,21 +21,33 @@ _OK = 200
 
 
 def fetch_image(url: str, network: Network, *, max_bytes: int = MAX_BYTES) -> bytes:
-    """The bytes behind an address, or `UnreadableImage` with the reason.
-
-    Each address on the way, where the server redirects, is checked as the first one is.
-    """
-    name, address = url_for_messages(url), quoted(url.strip())
-    ends = time.monotonic() + network.time_limits.total
+    """The bytes behind an address, or `UnreadableImage` with the reason."""
+    name, ends = url_for_messages(url), time.monotonic() + network.time_limits.total
     try:
-        for _ in range(REDIRECTS + 1):
-            require_fetchable(address, name)
-            with network.exchange(address, ends=ends) as reply:
-                if reply.status not in _REDIRECTED:
-                    return b"".join(_checked(reply, max_bytes))
-                address = urljoin(address, reply.headers.get("Location", ""))
+        with followed(quoted(url.strip()), network, ends=ends) as reply:
+            return b"".join(_checked(reply, max_bytes))
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnreadableImage(name, failure_in_words(error, network.time_limits.total)) from error
+
+
+@contextmanager
+def followed(
+    address: str,
+    network: Network,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    ends: float,
+) -> Iterator[Reply]:
+    """The answer at the end of all redirects; each address on the way is checked as the first."""
+    name = url_for_messages(address)
+    for _ in range(REDIRECTS + 1):
+        require_fetchable(address, name)
+        with network.exchange(address, method=method, headers=headers, ends=ends) as reply:
+            if reply.status not in _REDIRECTED:
+                yield reply
+                return
+            address = urljoin(address, reply.headers.get("Location", ""))
     raise UnreadableImage(name, f"its server redirects more than {REDIRECTS} times")
 
 
