@@ -50,6 +50,12 @@ def mark_of(document: Mapping[str, Any]) -> Mark:
     )
 
 
+def label_of(document: Mapping[str, Any]) -> fo.Detection:
+    """The label that the database has as this document, which stays as it is."""
+    # FiftyOne puts objects of its own in the place of what it finds.
+    return fo.Detection.from_dict(dict(document))
+
+
 class Tracks:
     """The objects of one clip in one field: each has a number, by which the core knows it.
 

@@ -1,65 +1,92 @@
-"""Where a person says that objects are in a clip's frames: labels of a field, and corrections."""
+"""Where objects are said to be in a clip: labels of a field, corrections, and what was found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
-
-import fiftyone as fo
 
 from premask.labels.fiftyone import hint_from_annotation, hints_from_clicks
 from premask.masks import Size
 from premask.prompts import Hint, Phrase, Prompts
+from premask.runs.clips.clip_work import newcomer_log
 
 from ..dataset.clips import Clip, Holders
-from ..dataset.provenance import computed_attributes, is_replaceable
+from ..dataset.history import all_runs
+from ..dataset.provenance import RUN, computed_attributes, is_replaceable
 from ..dataset.reading import MEMBERS, Found, holder_reader, label_kind
-from ..dataset.tracks import Mark, Tracks, mark_of
+from ..dataset.tracks import Mark, Tracks, label_of, mark_of
+from .track_job import TrackJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointed:
-    """A label that says where an object is in a frame."""
+    """A label that says where an object is in a frame. One of a run has the run's name."""
 
     frame: int
     mark: Mark
     hint: Hint
+    run: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipPrompts:
-    """What is pointed at in a clip, by frames, and whose labels are whose."""
+    """What is pointed at in a clip, by frames, and which labels in its frames are whose.
+
+    `fillers` are the labels that the App has put between a person's keyframes. Before the frame in
+    `fixed`, what an earlier run found of an object stays, as nobody has pointed at it there.
+    """
 
     prompts: dict[int, Prompts]
     tracks: Tracks
+    fillers: frozenset[str] = frozenset()
+    fixed: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         return not any(asked.hints() for asked in self.prompts.values())
 
 
-def prompts_of(
-    clip: Clip, dataset: Any, label_path: str, prompt_path: str | None, size_hw: Size
-) -> ClipPrompts:
-    """Read what is pointed at in the frames of a clip.
+@dataclass(slots=True, kw_only=True)
+class _Held:
+    """What the field that is written to has: a person's labels, and of runs where each begins."""
+
+    marks: list[Mark] = field(default_factory=list)
+    persons: list[Pointed] = field(default_factory=list)
+    runs: list[Pointed] = field(default_factory=list)
+
+
+def prompts_of(clip: Clip, job: TrackJob, folder: Path, size_hw: Size) -> ClipPrompts:
+    """Read what is pointed at in the frames of a clip; `folder` has the work on it so far.
 
     These are the labels of the prompt field, as the chosen view shows them, and in the field that
-    is written to, the labels that no run has made or that somebody has changed since.
+    is written to, the labels that no run has made or that somebody has changed since. Where there
+    are some, objects that an earlier run has found are pointed at as well: where it found them.
     """
-    own_field = label_path.rpartition(".")[2]
-    marks, corrections = _corrections(clip, dataset, label_path, size_hw)
+    held = _held(clip, job, size_hw)
     pointed: list[Pointed] = []
-    if prompt_path is not None and prompt_path != label_path:
-        shown = clip.shown(prompt_path.rpartition(".")[2])
-        pointed = list(_pointed(shown, dataset, prompt_path, size_hw))
-    tracks = Tracks(f"{clip.key} {own_field}", marks, [found.mark for found in pointed])
+    if job.prompt_field is not None and job.prompt_field != job.field:
+        shown = clip.shown(job.prompt_field)
+        pointed = list(_pointed(shown, job.dataset, job.prompt_path or "", size_hw))
+    tracks = Tracks(f"{clip.key} {job.field}", held.marks, [found.mark for found in pointed])
+    fillers = _fillers(held.persons, tracks)
+    persons = [found for found in held.persons if found.mark.label_id not in fillers]
+    asked = [*_keyframes(pointed, tracks)]
+    fixed: dict[int, float] = {}
+    if asked or persons:
+        known = {tracks.number(found.mark) for found in asked}
+        found_before = [found for found in held.runs if tracks.number(found.mark) not in known]
+        fixed = _fixed(found_before, persons, job, tracks)
+        newcomers = newcomer_log(folder).read(size_hw)
+        asked += _as_seen(found_before, persons, newcomers, tracks)
     hints: dict[int, dict[int, list[Hint]]] = {}
-    for found in _keyframes(pointed, tracks):
+    for found in asked:
         number = tracks.number(found.mark)
         by_track = hints.setdefault(found.frame, {}).setdefault(number, [])
         by_track.append(replace(found.hint, track=number))
-    for found in _keyframes(corrections, tracks):
+    for found in persons:
         # Whoever corrects what was made of a prompt means the correction.
         number = tracks.number(found.mark)
         hints.setdefault(found.frame, {})[number] = [replace(found.hint, track=number)]
@@ -67,29 +94,38 @@ def prompts_of(
         frame: Prompts(objects=tuple(hint for same in by_track.values() for hint in same))
         for frame, by_track in hints.items()
     }
-    return ClipPrompts(prompts=prompts, tracks=tracks)
+    return ClipPrompts(prompts=prompts, tracks=tracks, fillers=fillers, fixed=fixed)
 
 
-def _corrections(
-    clip: Clip, dataset: Any, path: str, size_hw: Size
-) -> tuple[list[Mark], list[Pointed]]:
-    """The marks of all labels in the field that is written to, and the labels of a person."""
-    computed = computed_attributes(dataset)
-    marks: dict[tuple[int | None, str | None], Mark] = {}
-    persons: list[Pointed] = []
-    for frame, holder in clip.stored(path.rpartition(".")[2]):
-        theirs = []
+def with_phrases(prompts: Mapping[int, Prompts], phrases: tuple[Phrase, ...]) -> dict[int, Prompts]:
+    """The same, and words to look for, which hold for all frames."""
+    if not phrases:
+        return dict(prompts)
+    first = replace(prompts.get(0, Prompts()), phrases=phrases)
+    return {**prompts, 0: first}
+
+
+def _held(clip: Clip, job: TrackJob, size_hw: Size) -> _Held:
+    computed, held = computed_attributes(job.dataset), _Held()
+    met = set[tuple[int | None, str | None]]()
+    for frame, holder in clip.stored(job.field):
+        theirs, ours = [], []
         for document in holder.get("detections") or ():
-            mark = mark_of(document)
-            is_ours = is_replaceable(fo.Detection.from_dict(document), computed)
-            if is_ours or mark.instance is not None or mark.index is not None:
-                marks.setdefault((mark.index, mark.instance), mark)
+            mark, label = mark_of(document), label_of(document)
+            identity = mark.index, mark.instance
+            is_ours = is_replaceable(label, computed)
             if not is_ours:
                 theirs.append(document)
-        if theirs:
-            holders = iter([(frame, {**holder, "detections": theirs})])
-            persons += _pointed(holders, dataset, path, size_hw)
-    return list(marks.values()), persons
+            elif identity not in met or mark.is_keyframe:
+                ours.append(document)
+            if identity not in met and (is_ours or identity != (None, None)):
+                held.marks.append(mark)
+                met.add(identity)
+        for documents, kind in ((theirs, held.persons), (ours, held.runs)):
+            if documents:
+                some = iter([(frame, {**holder, "detections": documents})])
+                kind += _pointed(some, job.dataset, job.path, size_hw)
+    return held
 
 
 def _pointed(holders: Holders, dataset: Any, path: str, size_hw: Size) -> Iterator[Pointed]:
@@ -99,32 +135,79 @@ def _pointed(holders: Holders, dataset: Any, path: str, size_hw: Size) -> Iterat
         found = Found()
         read(found, holder, size_hw)
         documents = [holder] if member is None else holder.get(member) or []
-        marks = [mark_of(document) for document in documents]
         shapes = (hint_from_annotation(shape) for shape in found.annotations)
-        for mark, hint in zip(marks, shapes, strict=False):
-            yield Pointed(frame=frame, mark=mark, hint=hint)
+        for document, hint in zip(documents, shapes, strict=False):
+            run = document.get(RUN)
+            yield Pointed(frame=frame, mark=mark_of(document), hint=hint, run=run)
         for hint in hints_from_clicks(found.clicks):
             assert hint.track is not None
-            yield Pointed(frame=frame, mark=marks[hint.track], hint=hint)
+            yield Pointed(frame=frame, mark=mark_of(documents[hint.track]), hint=hint)
 
 
 def _keyframes(pointed: Sequence[Pointed], tracks: Tracks) -> Iterator[Pointed]:
     """Those that say where an object is; of tracks with keyframes, these are its keyframes alone.
 
-    The App fills what is between keyframes with labels that are none.
+    What is between keyframes follows from them.
     """
-    numbers = [tracks.number(found.mark) for found in pointed]
-    with_keyframes = {
-        number for number, found in zip(numbers, pointed, strict=True) if found.mark.is_keyframe
+    for found in _by_track(pointed, tracks).values():
+        has_keyframes = any(one.mark.is_keyframe for one in found)
+        yield from (one for one in found if not has_keyframes or one.mark.is_keyframe is not False)
+
+
+def _fillers(persons: Sequence[Pointed], tracks: Tracks) -> frozenset[str]:
+    """Labels that the App made of a person's keyframes, by their ids.
+
+    When a keyframe is set, the App (1.22) fills the frames up to the next one, and says that these
+    are none. Labels that say so, but are not joined to a keyframe, somebody has changed.
+    """
+    fillers = set[str]()
+    for found in _by_track(persons, tracks).values():
+        for ordered, step in ((found, 1), (found[::-1], -1)):
+            reached: int | None = None
+            for one in ordered:
+                is_filler = one.mark.is_keyframe is False and reached == one.frame - step
+                if one.mark.is_keyframe or is_filler:
+                    reached = one.frame
+                if is_filler:
+                    fillers.add(one.mark.label_id)
+    return frozenset(fillers)
+
+
+def _by_track(pointed: Iterable[Pointed], tracks: Tracks) -> dict[int, list[Pointed]]:
+    """The labels of each object, in the order of the frames."""
+    by_track: dict[int, list[Pointed]] = {}
+    for found in sorted(pointed, key=lambda found: found.frame):
+        by_track.setdefault(tracks.number(found.mark), []).append(found)
+    return by_track
+
+
+def _fixed(
+    runs: Sequence[Pointed], persons: Sequence[Pointed], job: TrackJob, tracks: Tracks
+) -> dict[int, float]:
+    """Before which frame each object that was found by the same recipe stays as it is."""
+    settings = str(job.recipe)
+    same = {run.name for run in all_runs(job.dataset) if run.settings == settings}
+    firsts = {number: float(found[0].frame) for number, found in _by_track(persons, tracks).items()}
+    return {
+        number: firsts.get(number, math.inf)
+        for number, found in _by_track(runs, tracks).items()
+        if found[0].run in same
     }
-    for number, found in zip(numbers, pointed, strict=True):
-        if number not in with_keyframes or found.mark.is_keyframe is not False:
-            yield found
 
 
-def with_phrases(prompts: Mapping[int, Prompts], phrases: tuple[Phrase, ...]) -> dict[int, Prompts]:
-    """The same, and words to look for, which hold for all frames."""
-    if not phrases:
-        return dict(prompts)
-    first = replace(prompts.get(0, Prompts()), phrases=phrases)
-    return {**prompts, 0: first}
+def _as_seen(
+    runs: Sequence[Pointed],
+    persons: Sequence[Pointed],
+    newcomers: Mapping[int, tuple[int, Hint]],
+    tracks: Tracks,
+) -> Iterator[Pointed]:
+    """Where each object that a run has found was pointed at, or else where it was seen first."""
+    corrected = {(found.frame, tracks.number(found.mark)) for found in persons}
+    for number, found in _by_track(runs, tracks).items():
+        keyframes = [one for one in found if one.mark.is_keyframe]
+        if not keyframes and number in newcomers:
+            frame, hint = newcomers[number]
+            keyframes = [replace(found[0], frame=frame, hint=hint)]
+        for one in keyframes or found[:1]:
+            if (one.frame, number) not in corrected:
+                yield one

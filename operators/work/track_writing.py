@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import fiftyone as fo
 
@@ -14,10 +13,11 @@ from premask.labels.fiftyone import annotation_from_detection
 
 from ..dataset.bulk_store import Document
 from ..dataset.clips import Clip
-from ..dataset.history import Run
+from ..dataset.history import Run, all_runs
 from ..dataset.provenance import KEY, Look, Stamp, computed_attributes, is_replaceable
-from ..dataset.tracks import Tracks, mark_of, track_document
+from ..dataset.tracks import label_of, mark_of, track_document
 from .track_job import TrackJob
+from .track_prompts import ClipPrompts
 
 
 class TrackWriter:
@@ -31,8 +31,10 @@ class TrackWriter:
         self._job, self._run = job, run
         self._stamp = Stamp(run=run.name, recipe=job.recipe.name)
         self._computed = computed_attributes(job.dataset)
+        made = {field for other in all_runs(job.dataset) for field in other.new_fields}
+        self._is_own = job.path in {*made, *run.new_fields}
 
-    def write(self, clip: Clip, found: Sequence[Labeled], tracks: Tracks, look: Look) -> None:
+    def write(self, clip: Clip, found: Sequence[Labeled], asked: ClipPrompts, look: Look) -> None:
         """Put what was found into the frames that are asked for, unless it is there already."""
         wanted = {
             labeled.frame: labeled
@@ -46,38 +48,56 @@ class TrackWriter:
             if holder is not None and holder.get(KEY) == look.key:
                 self._run.reused += 1
                 continue
-            labels = self._labels(clip, labeled, holder, tracks)
+            labels = self._labels(clip, labeled, holder, asked)
+            if holder is None and not labels and not self._is_own:
+                # An empty list would say in a person's name that somebody has looked.
+                continue
             empty: Document = fo.Detections().to_dict()
             signature = self._stamp.on_holder(look, new=holder is None)
             documents[frame] = (holder or empty) | {"detections": labels} | signature
         clip.store(self._job.field, documents)
 
     def _labels(
-        self, clip: Clip, labeled: Labeled, holder: Document | None, tracks: Tracks
+        self, clip: Clip, labeled: Labeled, holder: Document | None, asked: ClipPrompts
     ) -> list[Document]:
         """The labels that a frame has from now on."""
-        kept, ours = list[Document](), dict[int, Document]()
-        for document in (holder or {}).get("detections") or ():
-            label = fo.Detection.from_dict(document)
-            if is_replaceable(label, self._computed):
-                ours[tracks.number(mark_of(document))] = document
-            else:
-                kept.append(document)
-        theirs = {tracks.number(mark_of(document)) for document in kept}
+        tracks, frame = asked.tracks, labeled.frame or 0
+        labels, ours = self._parted(holder, asked)
+        theirs = {tracks.number(mark_of(document)) for document in labels}
+        # Before anybody has pointed at it, an object stays as it was found.
+        fixed = {track for track in asked.fixed if frame < asked.fixed[track]} - theirs
+        labels += [ours[track] for track in sorted(fixed & set(ours))]
         fresh = 0
         for annotation in labeled.annotations:
             track = annotation.track or 0
-            if track in theirs:
+            if track in theirs or track in fixed:
                 continue
             before = ours.get(track)
-            if before is not None and _is_same(before, annotation, labeled):
-                kept.append(before)
+            if before is not None and self._is_same(before, annotation, labeled):
+                labels.append(before)
             else:
-                kept.append(self._document(clip, labeled, annotation, tracks.instance(track)))
+                labels.append(self._document(clip, labeled, annotation, tracks.instance(track)))
                 fresh += 1
-        self._run.labeled += 1
+        is_known = holder is not None and not fresh
+        self._run.reused += is_known
+        self._run.labeled += not is_known
         self._run.annotations += fresh
-        return kept
+        return labels
+
+    def _parted(
+        self, holder: Document | None, asked: ClipPrompts
+    ) -> tuple[list[Document], dict[int, Document]]:
+        """A person's labels in a frame, and what a run wrote and nobody touched, by the object."""
+        theirs, ours = list[Document](), dict[int, Document]()
+        for document in (holder or {}).get("detections") or ():
+            mark = mark_of(document)
+            if mark.label_id in asked.fillers:
+                continue
+            if is_replaceable(label_of(document), self._computed):
+                ours[asked.tracks.number(mark)] = document
+            else:
+                theirs.append(document)
+        return theirs, ours
 
     def _document(
         self, clip: Clip, labeled: Labeled, found: Annotation, instance: str | None
@@ -89,13 +109,17 @@ class TrackWriter:
             path = Path(self._run.folder) / self._job.field / name
         return track_document(found, labeled.image.size_hw, self._stamp, instance, path)
 
-
-def _is_same(document: Document, found: Annotation, labeled: Labeled) -> bool:
-    """Whether a label of an earlier run shows just what was found now."""
-    label = fo.Detection.from_dict(document)
-    fields: dict[str, Any] = {
-        name: label[name] for name in ("label", "bounding_box", "index", "confidence")
-    }
-    before = annotation_from_detection(fields | {"mask": label.get_mask()}, labeled.image.size_hw)
-    is_keyframe = bool(document.get("keyframe"))
-    return (before.label, before.mask, is_keyframe) == (found.label, found.mask, found.keyframe)
+    def _is_same(self, document: Document, found: Annotation, labeled: Labeled) -> bool:
+        """Whether a label of an earlier run is what would be written now."""
+        label = label_of(document)
+        fields = {name: label[name] for name in ("label", "bounding_box", "confidence")}
+        mask, size_hw = label.get_mask(), labeled.image.size_hw
+        before = annotation_from_detection(fields | {"mask": mask}, size_hw)
+        is_on_disk, is_keyframe = bool(document.get("mask_path")), document.get("keyframe")
+        return (before.label, before.mask, before.score, is_keyframe, is_on_disk) == (
+            found.label,
+            found.mask,
+            found.score,
+            found.keyframe,
+            self._job.masks_on_disk,
+        )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
 from premask import Labeled, Progress
-from premask.errors import ModelFailed, PremaskError
+from premask.errors import PremaskError
 from premask.images import digest_of
 from premask.prompts import Prompts
 from premask.recipes.work_keys import WorkKeys
@@ -26,6 +26,7 @@ from .track_writing import TrackWriter
 
 _WRITTEN_AT_ONCE = 32
 _WRITE_SECONDS = 2.0
+"""As often it is told how far it is, and looked whether somebody has cancelled it."""
 
 
 class TrackWork:
@@ -35,7 +36,6 @@ class TrackWork:
         self.job, self.run, self._is_cancelled = job, run, is_cancelled
         self.ids: Sequence[str] = ()
         run.thing = "frame"
-        self._writer = TrackWriter(job, run)
         self._started = time.monotonic()
         self._frames = 0
         """In the clips that are done."""
@@ -45,6 +45,7 @@ class TrackWork:
         job, run = self.job, self.run
         with recorded(job.dataset, run):
             run.new_fields, run.new_attributes = prepare_fields(job.dataset, job.outputs)
+            self._writer = TrackWriter(job, run)
             clips = job.clips.clips()
             for number, clip in enumerate(clips):
                 yield from self._clip(clip, len(clips) - number)
@@ -55,55 +56,49 @@ class TrackWork:
 
     def _clip(self, clip: Clip, left: int) -> Iterator[Progress]:
         """Go through a clip; one that fails stops no other."""
-        last = None
+        done = 0
         try:
             for step in self._steps_in(clip):
-                last = step
+                done = step.done
                 yield self._progress(step, left)
         except PremaskError as error:
             self.run.fail(clip.name, str(error))
         except Exception as error:
-            self.run.fail(
-                clip.name,
-                str(
-                    ModelFailed(
-                        f"The recipe '{self.job.recipe.name}' failed: {type(error).__name__}: "
-                        f"{error}. The other clips are not affected."
-                    )
-                ),
-            )
-        self._frames += last.done if last else 0
+            failed = f"The recipe '{self.job.recipe.name}' failed: {type(error).__name__}: {error}."
+            self.run.fail(clip.name, f"{failed} The other clips are not affected.")
+        self._frames += done
 
     def _steps_in(self, clip: Clip) -> Iterator[ClipStep]:
         """Follow objects through a clip, and write its frames every few frames or seconds."""
         job, run = self.job, self.run
         video, span = clip.open()
-        asked = prompts_of(clip, job.dataset, job.path, job.prompt_path, video.size_hw)
+        folder = work_folder(run, job.path) / digest_of(clip.key.encode())
+        asked = prompts_of(clip, job, folder, video.size_hw)
         if asked.is_empty and job.needs_pointing:
             run.left_alone += 1
             return
         prompts = with_phrases(asked.prompts, job.phrases)
         task = ClipTask(video=video, recipe=job.recipe, prompts=prompts, span=span)
-        folder = work_folder(run, job.path) / digest_of(clip.key.encode())
         work = ClipWork(task, model_pool(), folder)
         look = Look(key=self._key(task), image=None)
-        found, written = list[Labeled](), time.monotonic()
+        found, step, written = list[Labeled](), ClipStep(done=0, total=None, reused=0), 0.0
         with closing(work.stream()) as done:
             for item in done:
                 if isinstance(item, Labeled):
                     found.append(item)
-                waited = time.monotonic() - written
-                if len(found) < _WRITTEN_AT_ONCE and waited < _WRITE_SECONDS:
+                else:
+                    step = item
+                if len(found) < _WRITTEN_AT_ONCE and time.monotonic() - written < _WRITE_SECONDS:
                     continue
-                self._writer.write(clip, found, asked.tracks, look)
+                self._writer.write(clip, found, asked, look)
                 found, written = [], time.monotonic()
-                if isinstance(item, ClipStep):
-                    yield item
+                yield step
                 if self._is_cancelled():
                     return
-        self._writer.write(clip, found, asked.tracks, look)
+        self._writer.write(clip, found, asked, look)
         if work.error is not None:
             run.fail(clip.name, str(work.error))
+        yield step
 
     def _key(self, task: ClipTask) -> str:
         job = self.job

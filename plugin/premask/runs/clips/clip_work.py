@@ -20,6 +20,7 @@ from premask.runs.clips.clip_task import ClipTask
 from premask.runs.clips.final_frames import FinalFrames, final_frame, matte_frames
 from premask.runs.clips.forward import ForwardPass
 from premask.runs.clips.frame_log import FrameLog, LoggedFrame
+from premask.runs.clips.newcomer_log import NewcomerLog
 from premask.runs.clips.phrases import PhrasePass
 
 SAVE_SECONDS = 15.0
@@ -108,8 +109,9 @@ class ClipWork:
         """Do what is not done; a step for each frame. Closing it keeps what is done."""
         self._task.require_usable()
         _require_frames(self._task)
-        for model in self._task.models:
-            self._pool.load(model)
+        if not self.is_done or self._task.recipe.matte is not None:
+            for model in self._task.models:
+                self._pool.load(model)
         self._make_room()
         done = self._now / _DONE
         if done.is_file():
@@ -150,7 +152,10 @@ class ClipWork:
             back = BackwardPass(task, pool, backward, earlier=before)
             yield from self._counted(back, "backward")
             before = log(self._earlier, _FORWARD) if has_earlier else None
-            ahead = ForwardPass(task, pool, forward, backward=backward, earlier=before)
+            newcomers = newcomer_log(self._folder)
+            ahead = ForwardPass(
+                task, pool, forward, backward=backward, earlier=before, newcomers=newcomers
+            )
             yield from self._counted(ahead, _FORWARD)
 
     def _counted(self, way: _Pass, name: str) -> Iterator[ClipStep]:
@@ -176,6 +181,11 @@ class ClipWork:
         except GeneratorExit:
             _save(state, way.state)
             raise
+
+
+def newcomer_log(folder: Path) -> NewcomerLog:
+    """What find has seen so far, whatever was pointed at since, in the folder of a `ClipWork`."""
+    return NewcomerLog(folder / "newcomers.jsonl")
 
 
 def _save(path: Path, state: Callable[[], bytes | None]) -> None:

@@ -14,6 +14,7 @@ from premask.recipes.tracking.pointing import words_of
 from premask.runs.clips.clip_task import ClipTask
 from premask.runs.clips.followers import Followers
 from premask.runs.clips.frame_log import Entry, FrameLog, LoggedFrame
+from premask.runs.clips.newcomer_log import NewcomerLog
 from premask.video.frames import Frame
 
 LOOK_AGAIN = 1.0
@@ -47,8 +48,10 @@ class ForwardPass:
         *,
         backward: FrameLog,
         earlier: FrameLog | None,
+        newcomers: NewcomerLog,
     ) -> None:
         self._task, self._pool, self._log = task, pool, log
+        self._newcomer_log = newcomers
         self._backward, self._earlier = backward, earlier
         self._words = words_of(task.prompts)
         self._followers = Followers(task.stage, task.video.size_hw, pool, earlier)
@@ -105,6 +108,8 @@ class ForwardPass:
         newcomers = self._newcomers(frame)
         entries = self._followers.step(frame)
         newcomers = self._without_doubles(newcomers, entries)
+        for hint in newcomers.values():
+            self._newcomer_log.add(frame.index, hint)
         ended = self._followers.over(frame.time)
         back = self._backward.get(frame.index).entries if frame.index in self._backward else ()
         self._held.append(
