@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT := demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-e2e check bench serve docs format clean
+.PHONY: help demo test test-e2e check bench soak serve docs format clean
 
 help: ## show the verbs
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -71,6 +71,9 @@ check: $(VENV)/.check ## format, lint, types, layers, generated tables
 bench: $(VENV)/.test ## measure, as ratios
 	@$(WEIGHTS) $(BIN)/premask models download u2netp
 	$(WEIGHTS) $(BIN)/python -m benchmarks
+
+soak: $(VENV)/.test ## label a plan through every fault at once (minutes)
+	$(BIN)/python -m benchmarks.soak
 
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[offline,label-studio]"

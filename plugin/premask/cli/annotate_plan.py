@@ -1,18 +1,22 @@
-"""`premask annotate --plan`: one shard of a plan, or all that are not done, in this process."""
+"""`premask annotate --plan`: shards of a plan, in this process or in one a device."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from premask.cli import INTERRUPTED
-from premask.cli.pool_flags import pool_from_flags
+from premask.cli.pool_flags import pool_from_flags, require_device, store_bytes
 from premask.errors import InvalidSetting
+from premask.plans.devices import DevicesOutcome, label_on_devices
 from premask.plans.plan import Plan
 from premask.plans.shard_run import label_shards
 from premask.plans.shard_work import ShardOutcome
+from premask.plans.worker_process import WorkerOptions
 from premask.terminal.interrupt import stopping_on_ctrl_c
-from premask.terminal.screen import ProgressLine, counted, duration
+from premask.terminal.screen import ProgressLine, counted, duration, printable
 
 _MOST_LINES = 20
 
@@ -22,11 +26,16 @@ def add_plan_flags(annotate: argparse.ArgumentParser) -> None:
     add = annotate.add_argument_group("of a plan, which has its recipe and its images").add_argument
     add("--plan", type=Path, metavar="DIR", help="do what `premask plan` has planned there")
     add("--shard", type=int, metavar="K", help="only this shard (default: all that are not done)")
+    add(
+        "--devices",
+        metavar="D,...",
+        help="one process for each of these, each at another shard: cuda:0,cuda:1",
+    )
     add("--retry-failed", action="store_true", help="label images again that failed before")
 
 
 def annotate_plan(options: argparse.Namespace) -> int:
-    """Label a shard, or all that are left."""
+    """Label a shard, or all that are left, on one device or several."""
     for flag in _DECIDED_BY_THE_PLAN:
         if getattr(options, flag):
             what = "PATH" if flag == "paths" else f"--{flag.replace('settings', 'set')}"
@@ -36,6 +45,8 @@ def annotate_plan(options: argparse.Namespace) -> int:
         shards = [options.shard]
     else:
         shards = list(plan.shards) if options.retry_failed else plan.todo()
+    if options.devices is not None:
+        return _annotate_on_devices(plan, shards, options)
     line, outcomes = ProgressLine(), list[ShardOutcome]()
     try:
         with stopping_on_ctrl_c(INTERRUPTED) as cancel:
@@ -53,6 +64,36 @@ def annotate_plan(options: argparse.Namespace) -> int:
         line.end()
     print(_summary(plan, outcomes))
     return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+
+def _annotate_on_devices(plan: Plan, shards: list[int], options: argparse.Namespace) -> int:
+    devices = [require_device(text.strip()) for text in options.devices.split(",")]
+    line = ProgressLine()
+
+    def note(text: str) -> None:
+        line.end()
+        print(printable(text), file=sys.stderr)
+
+    try:
+        with stopping_on_ctrl_c(INTERRUPTED) as cancel:
+            outcome = label_on_devices(
+                plan,
+                devices,
+                shards=shards,
+                options=WorkerOptions(
+                    store_folder=str(options.embeddings.absolute()) if options.embeddings else None,
+                    store_bytes=store_bytes(options),
+                    compiled=options.compile,
+                    retry_failed=options.retry_failed,
+                ),
+                on_progress=line,
+                on_note=note,
+                cancel=cancel,
+            )
+    finally:
+        line.end()
+    print("\n".join([_devices_summary(outcome), *_what_is_left(plan, outcome.failed)]))
+    return 1 if outcome.failed else 0
 
 
 _DECIDED_BY_THE_PLAN = (
@@ -84,9 +125,20 @@ def _summary(plan: Plan, outcomes: list[ShardOutcome]) -> str:
         for outcome in outcomes
         if not (outcome.busy or outcome.won)
     ][:_MOST_LINES]
+    return "\n".join([*lines, *_what_is_left(plan, failed)])
+
+
+def _devices_summary(outcome: DevicesOutcome) -> str:
+    died = f"; {outcome.deaths:,} times a process died" if outcome.deaths else ""
+    return (
+        f"{counted(outcome.images, 'image')} in {duration(outcome.seconds)}, {outcome.reused:,} of "
+        f"them done before, {outcome.failed:,} failed{died}"
+    )
+
+
+def _what_is_left(plan: Plan, failed: int) -> Iterator[str]:
     if failed:
         again = f"premask annotate --plan {plan.folder} --retry-failed"
-        lines.append(f"To label those again that failed: {again}")
+        yield f"To label those again that failed: {again}"
     left = len(plan.todo())
-    lines.append(f"{left} of {counted(len(plan.shards), 'shard')} left in {plan.folder}")
-    return "\n".join(lines)
+    yield f"{left} of {counted(len(plan.shards), 'shard')} left in {plan.folder}"

@@ -84,8 +84,7 @@ def _convert_clips(options: argparse.Namespace) -> int:
     from premask.errors import InvalidSetting
     from premask.runs.writing import write_clips
 
-    flags = ("split", "classes", "map", "min_area", "truth", "images")
-    given = [f"--{flag.replace('_', '-')}" for flag in flags if getattr(options, flag)]
+    given = flags_given(options)
     if given or options.copy != "none":
         raise InvalidSetting(
             f"Clips are converted as a whole, without {', '.join(given) or '--copy'}. Convert them "
@@ -94,6 +93,12 @@ def _convert_clips(options: argparse.Namespace) -> int:
     for path in write_clips(read_clips(options.path), options.to, options.out)[-3:]:
         print(path)
     return 0
+
+
+def flags_given(options: argparse.Namespace) -> list[str]:
+    """The flags of `add_set_flags` that make other labels of those that are there, or parts."""
+    flags = ("split", "classes", "map", "min_area", "truth", "images")
+    return [f"--{flag.replace('_', '-')}" for flag in flags if getattr(options, flag)]
 
 
 def convert_from_flags(

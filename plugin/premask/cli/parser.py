@@ -24,6 +24,7 @@ from premask.cli import (
     recipes,
     split,
     stats,
+    status,
     track,
 )
 from premask.errors import Cancelled, PremaskError
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         compare,
         check,
         stats,
+        status,
         fiftyone,
         doctor,
     ):

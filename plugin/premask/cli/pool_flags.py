@@ -46,18 +46,26 @@ def add_pool_flags(parser: argparse.ArgumentParser, *, store_folder: Path | None
 
 def pool_from_flags(options: argparse.Namespace) -> ModelPool:
     """A pool on the device that was named, with a store if there is a folder for it."""
-    if not _DEVICE.fullmatch(options.device):
-        raise InvalidSetting(
-            f"--device {options.device}: there is no such device. Write auto, cpu, cuda, cuda:1, "
-            "mps or xpu."
-        )
     return make_pool(
-        device=options.device,
+        device=require_device(options.device),
         store_folder=options.embeddings,
-        # Gigabytes as disks are sold, not GiB.
-        store_bytes=int(options.embeddings_limit * 1e9),
+        store_bytes=store_bytes(options),
         compiled=options.compile,
     )
+
+
+def require_device(name: str) -> str:
+    """The name itself, or `InvalidSetting`."""
+    if not _DEVICE.fullmatch(name):
+        raise InvalidSetting(
+            f"--device {name}: there is no such device. Write auto, cpu, cuda, cuda:1, mps or xpu."
+        )
+    return name
+
+
+def store_bytes(options: argparse.Namespace) -> int:
+    """What the folder of embeddings may hold: gigabytes as disks are sold, not GiB."""
+    return int(options.embeddings_limit * 1e9)
 
 
 def _batch_size(text: str) -> int:

@@ -57,6 +57,12 @@ def schema() -> pa.Schema:
     )
 
 
+def schema_for(fingerprint: str) -> pa.Schema:
+    """The same, with a note of what the file is written for."""
+    notes = {_VERSION: VERSION.encode(), _FINGERPRINT: fingerprint.encode()}
+    return schema().with_metadata(notes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardRow:
     """One image with what was found in it, or why nothing could be; as the file has it."""
@@ -119,8 +125,7 @@ class ShardRow:
 def write_shard(path: Path, rows: Iterable[ShardRow], fingerprint: str = "") -> Path:
     """Put the rows into a file that is there whole, or not at all."""
     pa, parquet = parquet_libraries()
-    notes = {_VERSION: VERSION.encode(), _FINGERPRINT: fingerprint.encode()}
-    columns = schema().with_metadata(notes)
+    columns = schema_for(fingerprint)
     left = iter(rows)
     with (
         replacing(path) as file,
@@ -143,7 +148,7 @@ class ShardKey(NamedTuple):
 def shard_keys(path: Path) -> Iterator[ShardKey]:
     """What the rows of a file are of, without their labels."""
     columns = ["image_id", "version", "error_kind"]
-    with _reading(path) as file:
+    with reading_shard(path) as file:
         for batch in file.iter_batches(columns=columns):
             image_ids, versions, kinds = (batch.column(name).to_pylist() for name in columns)
             for image_id, version, kind in zip(image_ids, versions, kinds, strict=True):
@@ -152,14 +157,15 @@ def shard_keys(path: Path) -> Iterator[ShardKey]:
 
 def read_shard(path: Path) -> Iterator[ShardRow]:
     """The rows of a file, a few at a time in memory."""
-    with _reading(path) as file:
+    with reading_shard(path) as file:
         for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
             for record in batch.to_pylist():
                 yield ShardRow(record=record)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[Any]:
+def reading_shard(path: Path) -> Iterator[Any]:
+    """The open file, which must have the columns; errors of reading it name the path."""
     pa, parquet = parquet_libraries()
     try:
         with parquet.ParquetFile(path) as file:

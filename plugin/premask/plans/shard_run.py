@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from premask.models.pool import ModelPool
 from premask.plans.plan import Plan
+from premask.plans.presence import Presence
 from premask.plans.shard_work import ShardOutcome, label_shard
 from premask.runs.progress import Progress, ProgressWatcher
 
@@ -25,7 +26,10 @@ def label_shards(
     total, started = sum(map(plan.planned, shards)), time.monotonic()
     done = failed = reused = 0
 
+    presence = Presence(folder=plan.folder, device=pool.device)
+
     def tell(progress: Progress) -> None:
+        presence.note(progress)
         if on_progress is not None:
             on_progress(
                 Progress(
@@ -38,9 +42,11 @@ def label_shards(
             )
 
     for index in shards:
+        presence.begin(index)
         outcome = label_shard(
             plan, index, pool, on_progress=tell, cancel=cancel, retry_failed=retry_failed
         )
+        presence.end()
         if outcome.busy:
             total -= plan.planned(index)
         done, failed = done + outcome.images, failed + outcome.failed

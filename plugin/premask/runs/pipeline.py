@@ -18,6 +18,7 @@ import numpy as np
 import PIL.Image
 
 from premask.annotations import Labeled
+from premask.cores import usable_cores
 from premask.deep_values import Window, require_window
 from premask.errors import Cancelled, ModelFailed, PremaskError
 from premask.images import Image, ImageSource, read_image
@@ -157,7 +158,7 @@ def _labeled_in_order(
 ) -> Iterator[Labeled]:
     """Read each batch in threads, and run it in another, while the caller uses the one before."""
     # Reading begins when a batch is put together, so only the batches under way are in memory.
-    readers = min(MOST_READERS, os.cpu_count() or 1)
+    readers = min(MOST_READERS, usable_cores())
     reading = in_order(read, requests, workers=readers, name="premask-read", ahead=0)
     batches = iter(lambda: list(itertools.islice(reading, batch_size)), [])
     run_batch = partial(_run_batch, recipe=recipe, pool=pool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import onnxruntime
 import PIL.Image
 from numpy.typing import NDArray
 
+from premask.cores import usable_cores
 from premask.errors import MissingWeights
 from premask.geometry import box_slices
 from premask.images import Image, Rgb
@@ -85,7 +85,7 @@ class U2netMatter:
 
 def _session(weights: Path, device: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = os.cpu_count() or 1
+    options.intra_op_num_threads = usable_cores()
     # By default its idle threads go on spinning, and take the cores from whoever decodes images.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # The plan that it makes of the first image's memory takes 200 MB more from the second one on,

@@ -1,0 +1,1 @@
+"""A plan through every fault at once: `make soak`."""

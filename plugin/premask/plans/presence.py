@@ -1,0 +1,139 @@
+"""Who is at work on a plan: a small file for each process, that it writes anew as it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from premask.errors import UnwritableOutput
+from premask.files import write_atomically
+from premask.runs.progress import Progress
+
+FOLDER = "workers"
+"""Where these files lie in the folder of a plan."""
+
+PAUSE = 5.0
+"""Seconds between two writings."""
+
+SILENCE = 60.0
+"""After so many seconds without one, a process on another machine counts as gone."""
+
+_LONGEST = 3600.0
+"""On this machine a number of a process may be another one's by now: after so many seconds."""
+
+_MOST_BYTES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A process and what it has done; `shard` is None where it is at none.
+
+    `seconds` is how long it has been at work, by a clock that nobody sets, and `images` are those
+    that it labeled or that failed. `written` is the time of day, which only says when it was last
+    heard of.
+    """
+
+    host: str
+    pid: int
+    device: str
+    started: float
+    written: float
+    seconds: float = 0.0
+    images: int = 0
+    failed: int = 0
+    shard: int | None = None
+    shard_done: int = 0
+    shard_images: int = 0
+    shard_since: float = 0.0
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it seems to be alive."""
+        # Clocks of machines differ, and some are set while it works: it may be of the future.
+        silence = abs(time.time() - self.written)
+        if self.host == socket.gethostname():
+            return silence < _LONGEST and _is_alive(self.pid)
+        return silence < SILENCE
+
+
+@dataclass(slots=True, kw_only=True)
+class Presence:
+    """Says what this process does; where that can't be written, nobody is told, and nothing stops.
+
+    One thread uses it.
+    """
+
+    folder: Path
+    device: str
+    _name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    _began: float = field(default_factory=time.monotonic)
+    _written: float = float("-inf")
+    _worker: Worker | None = None
+    _before: tuple[int, int] = (0, 0)
+
+    def begin(self, shard: int) -> None:
+        """It goes to a shard."""
+        worker = self._now()
+        self._before = worker.images, worker.failed
+        self._write(
+            replace(worker, shard=shard, shard_done=0, shard_images=0, shard_since=time.time())
+        )
+
+    def note(self, progress: Progress) -> None:
+        """It has got so far in the shard."""
+        images, failed = self._before
+        self._worker = replace(
+            self._now(),
+            images=images + progress.done - progress.reused,
+            failed=failed + progress.failed,
+            shard_done=progress.done,
+            shard_images=progress.total or 0,
+        )
+        if time.monotonic() - self._written >= PAUSE:
+            self._write(self._worker)
+
+    def end(self) -> None:
+        """It has done with the shard."""
+        self._write(replace(self._now(), shard=None))
+
+    def _now(self) -> Worker:
+        seconds, written = time.monotonic() - self._began, time.time()
+        worker = self._worker or Worker(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            device=self.device,
+            started=written - seconds,
+            written=written,
+        )
+        return replace(worker, seconds=round(seconds, 1), written=written)
+
+    def _write(self, worker: Worker) -> None:
+        self._worker, self._written = worker, time.monotonic()
+        name = f"{worker.host}-{worker.pid}-{self._name}.json"
+        with suppress(UnwritableOutput):
+            write_atomically(self.folder / FOLDER / name, json.dumps(asdict(worker)).encode())
+
+
+def workers_of(folder: Path) -> Iterator[Worker]:
+    """All processes that ever were at work on the plan in this folder."""
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        # One that is being removed, or was half copied, says nothing.
+        with suppress(OSError, ValueError, TypeError), path.open("rb") as file:
+            yield Worker(**json.loads(file.read(_MOST_BYTES)))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
