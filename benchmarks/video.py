@@ -19,7 +19,7 @@ import torch
 from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model, Sam2VideoConfig, Sam2VideoModel
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
-from benchmarks.memory import peak_bytes
+from benchmarks.memory import peaks_bytes
 from benchmarks.table import Row, ratio_of
 from premask.images import Image, read_image
 from premask.models.families.sam2 import Sam2Network
@@ -30,6 +30,7 @@ from premask.models.pool import ModelPool
 from premask.prompts import Hint, Prompts
 from premask.runs.tracking import track
 from tests.tiny_models import sam2 as tiny_sam2
+from tests.tiny_models import sam3_video as tiny_sam3_video
 
 SIDE = 1024
 """What the network sees; a smaller one is a quicker look at the same ratios."""
@@ -38,18 +39,37 @@ FRAMES = 3
 OBJECTS = (1, 4, 16)
 SIZE_WH = (854, 480)
 
-LONG_PASS = """
-from tests.models.tracker_library import clip, followed
+SHORT, LONG = 200, 2000
+"""From the first of these frames to the second, the process is not to grow."""
+
+_LONG_PASS = f"""
+import torch
 from premask.models.registry import build
-from premask.prompts import Hint
-import pathlib, torch
+from premask.prompts import Hint, Phrase
+from tests.models.tracker_library import FRAME_HW, clip
+
 torch.set_num_threads(1)
-tracker = build("sam2", pathlib.Path(sys.argv[1]), "cpu")
+tracker = build(sys.argv[1], pathlib.Path(sys.argv[2]), "cpu")
 images = clip(20)
-tracking = tracker.begin(images[0].size_hw, None)
-box = Hint(label="", box_xyxy=(20, 30, 60, 80))
-for start in range(0, int(sys.argv[2]), 20):
-    followed(tracker, images, {0: {1: box}} if start == 0 else {}, tracking, start)
+def pass_over(step):
+    for frame in range({LONG}):
+        step(frame, tracker.embed([images[frame % 20]])[0])
+        if frame + 1 in ({SHORT}, {LONG}):
+            report_peak()
+"""
+
+_OBJECTS_PASS = f"""{_LONG_PASS}
+count = int(sys.argv[3])
+hints = {{n: Hint(label="", box_xyxy=(2 * n, 5, 2 * n + 30, 50)) for n in range(1, count + 1)}}
+tracking = tracker.begin(FRAME_HW, None)
+tracking._objects_at_once = count  # all together, as on a GPU: one by one takes an hour
+pass_over(lambda frame, seen: tracking.step(frame, seen, {{}} if frame else hints))
+"""
+
+_PHRASES_PASS = f"""{_LONG_PASS}
+from tests.models.test_sam3_video import OPTIONS, PHRASES
+looking = tracker.look_for(PHRASES, FRAME_HW, OPTIONS)
+pass_over(looking.step)
 """
 
 
@@ -72,14 +92,24 @@ def rows() -> Iterator[Row]:
         )
     with tempfile.TemporaryDirectory() as folder:
         tiny_sam2.build_video(Path(folder))
-        few, many = (peak_bytes(f"import sys\n{LONG_PASS}", folder, n) for n in ("200", "2000"))
-        yield Row(
-            what="most memory of a pass over 200 frames / over 2,000",
-            ratio=few / many,
-            goal=0.95,
-            note=f"{few / 2**20:.0f} MiB and {many / 2**20:.0f} MiB, a tiny network",
-        )
+        for count in (1, 16):
+            yield memory(f"SAM 2, {count} objects", _OBJECTS_PASS, "sam2", folder, str(count))
         yield correction(Path(folder))
+
+    with tempfile.TemporaryDirectory() as folder:
+        tiny_sam3_video.build(Path(folder))
+        yield memory("SAM 3 by phrases", _PHRASES_PASS, "sam3-video", folder)
+
+
+def memory(what: str, code: str, *arguments: str) -> Row:
+    """How much larger a process is after many frames than after few."""
+    few, many = peaks_bytes(code, *arguments)
+    return Row(
+        what=f"{what}: most memory of {SHORT} frames / of {LONG:,}",
+        ratio=few / many,
+        goal=0.95,
+        note=f"{few / 2**20:.0f} MiB and {many / 2**20:.0f} MiB, a tiny network",
+    )
 
 
 def correction(weights: Path) -> Row:

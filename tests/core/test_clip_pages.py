@@ -115,6 +115,34 @@ def test_without_pyav_the_film_is_an_animation(
         assert picture.info["duration"] == 100
 
 
+def test_slides_and_phones_get_mp4(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = write_clips([clip_of()], "ytvis", tmp_path / "ytvis.json")
+    command = ["preview", str(path.parent), "--root", str(folder), "--film", "mp4"]
+
+    def film() -> bytes:
+        assert main(command) == 0
+        (shown,) = Page(tmp_path / "report.html").all("video")
+        head, _, data = str(shown["src"]).partition(";base64,")
+        (tmp_path / head.replace("data:video/", "film.")).write_bytes(base64.b64decode(data))
+        return base64.b64decode(data)
+
+    whole = film()
+    assert whole[4:8] == b"ftyp"
+    assert b"avc1" in whole
+    frames = list(open_video(tmp_path / "film.mp4").frames())
+    expected = [frame / 10 for frame in range(COUNT)]
+    assert [frame.time for frame in frames] == pytest.approx(expected, abs=0.001)
+    assert frames[3].image.size_hw == SIZE_HW
+    # A build without the encoder, as it is free of GPL.
+    monkeypatch.setattr("av.codecs_available", {"libvpx-vp9"})
+    film()
+    assert (tmp_path / "film.webm").exists()
+    monkeypatch.setattr("premask.report.moving_overlay.find_spec", lambda name: None)
+    assert main(command) == 2
+
+
 def test_the_timeline_says_when_a_track_is_there_and_how_sure(tmp_path: Path, video: Video) -> None:
     page = page_of(tmp_path, (clip_of(away=range(5, 10)), video))
     first, second = (str(path["d"]) for path in page.all("path"))

@@ -171,6 +171,34 @@ def test_a_header_that_never_came(tmp_path: Path, decoder: str) -> None:
     assert decoder == "pyav" or "premask[video]" in str(raised.value)
 
 
+def test_a_codec_that_opencv_lacks(tmp_path: Path, decoder: str) -> None:
+    """AV1, in which sites offer their videos: OpenCV opens the file, and then finds no frame."""
+    path = write_clip(tmp_path / "clip.mp4", numbers(), codec="libsvtav1")
+    if decoder == "opencv":
+        with pytest.raises(UnreadableVideo, match=r"codec: AV01.*premask\[video\]"):
+            open_video(path)
+    else:
+        seen = list(open_video(path).frames())
+        assert [read_number(frame.image.rgb) for frame in seen] == list(range(COUNT))
+
+
+def test_a_file_that_says_zero_frames_a_second(tmp_path: Path, decoder: str) -> None:
+    path = write_clip(tmp_path / "clip.avi", numbers(), codec="mjpeg", pixels="yuvj420p")
+    data = bytearray(path.read_bytes())
+    # Microseconds a frame in the file's header, and the stream's rate and the unit of it.
+    for chunk, start, length in ((b"avih", 8, 4), (b"strh", 28, 8)):
+        at = data.index(chunk) + start
+        data[at : at + length] = bytes(length)
+    path.write_bytes(data)
+    video = open_video(path)
+    seen = list(video.frames())
+    assert [read_number(frame.image.rgb) for frame in seen] == list(range(COUNT))
+    times = [frame.time for frame in seen]
+    assert times[0] == 0
+    assert all(0 < after - before < 1 for before, after in itertools.pairwise(times))
+    assert video.expected_frames(Span()) in (0, COUNT)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -27,6 +27,12 @@ def add_command(commands: Commands) -> None:
         metavar="DIR",
         help="where the images or videos are, if they were moved",
     )
+    preview.add_argument(
+        "--film",
+        choices=("webm", "mp4", "webp"),
+        help="what the films of clips are (default: webm with premask[video], else webp); mp4 is "
+        "H.264, which slides and phones play",
+    )
     preview.set_defaults(command=_preview)
 
 
@@ -41,7 +47,7 @@ def _preview(options: argparse.Namespace) -> int:
     unread = [name for path in labels for name in _preview_labels(path, options.images)]
     clips = all(has_clips(folder) for folder in folders)
     missing = [name for folder in folders for name in require_images(folder, options.root)]
-    for path in preview(folders, root=options.root):
+    for path in preview(folders, root=options.root, film=options.film):
         print(path)
     if missing:
         things = counted(len(missing), "video" if clips else "image")

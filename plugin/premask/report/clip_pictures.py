@@ -15,7 +15,7 @@ from premask.images import Image
 from premask.labels.clip_frames import looked_at
 from premask.masks import Mask
 from premask.report.draw import object_mask, overlay, paint_mask, preview_size_wh
-from premask.report.moving_overlay import MAX_SIDE, film
+from premask.report.moving_overlay import MAX_SIDE, FilmKind, film
 from premask.report.tracks import ClipSummary, Track
 from premask.rle import require_size
 from premask.video.frames import Video
@@ -48,13 +48,15 @@ class ClipPictures:
     error: PremaskError | None = None
 
 
-def draw_clip(clip: LabeledClip, summary: ClipSummary, video: Video | None) -> ClipPictures:
+def draw_clip(
+    clip: LabeledClip, summary: ClipSummary, video: Video | None, kind: FilmKind | None = None
+) -> ClipPictures:
     """Draw what is shown of a clip; without its video, masks on gray."""
     try:
         width, height = preview_size_wh(require_size(clip.size_hw), MAX_SIDE)
     except InvalidMask as error:
         return ClipPictures(error=error)
-    pictures, moving = ClipPictures(), film((height, width))
+    pictures, moving = ClipPictures(), film((height, width), kind)
     in_film = evenly(len(summary.numbers), moving.max_frames)
     in_strips = _places_of_strips(summary)
     wanted = sorted({*in_film, *in_strips})

@@ -9,6 +9,7 @@ from premask.annotations import LabeledClip
 from premask.datasets.clip_reading import clips_in, read_clips, video_of
 from premask.errors import PremaskError
 from premask.report.clip_report import ShownClip, write_clip_report
+from premask.report.moving_overlay import FilmKind
 from premask.report.strip_sheet import StripSheet
 from premask.runs.folder_state import PREVIEW, has_state, read_state, written_files
 from premask.version import __version__
@@ -22,7 +23,7 @@ def has_clips(folder: Path) -> bool:
     return folder.is_dir() and clips_in(folder) is not None
 
 
-def preview_clips(folder: Path, root: Path | None) -> list[Path]:
+def preview_clips(folder: Path, root: Path | None, film: FilmKind | None = None) -> list[Path]:
     """Write the sheet and the page; clips without their videos are masks on gray."""
     sheet, files = StripSheet(), written_files(folder)
     recipe = {"recipe": str(read_state(folder)["recipe"])} if has_state(folder) else {}
@@ -30,7 +31,12 @@ def preview_clips(folder: Path, root: Path | None) -> list[Path]:
     with files.claiming(PREVIEW):
         title = folder.resolve().name
         page = write_clip_report(
-            _shown(folder, root), folder / "report.html", title=title, facts=facts, sheet=sheet
+            _shown(folder, root),
+            folder / "report.html",
+            title=title,
+            facts=facts,
+            sheet=sheet,
+            film=film,
         )
         return [page, sheet.write(folder / "contact-sheet.png")]
 

@@ -16,6 +16,7 @@ from premask.errors import PremaskError
 from premask.files import replacing
 from premask.report import clip_page_style
 from premask.report.clip_pictures import MAX_STRIPS, ClipPictures, draw_clip
+from premask.report.moving_overlay import FilmKind
 from premask.report.page_parts import (
     counted,
     data_uri,
@@ -43,6 +44,7 @@ def write_clip_report(
     title: str,
     facts: Mapping[str, str],
     sheet: StripSheet | None = None,
+    film: FilmKind | None = None,
 ) -> Path:
     """Write the page; one clip at a time is in memory, as small pictures, which `sheet` gets."""
     numbers = Counter({"clips": 0, "frames": 0, "tracks": 0})
@@ -51,7 +53,7 @@ def write_clip_report(
     with replacing(path) as page, tempfile.TemporaryFile(dir=path.parent) as waiting:
         for clip, video in clips:
             summary = ClipSummary.of(clip)
-            pictures = draw_clip(clip, summary, video if isinstance(video, Video) else None)
+            pictures = draw_clip(clip, summary, video if isinstance(video, Video) else None, film)
             error = video if isinstance(video, PremaskError) else pictures.error
             if error is not None:
                 failures.append((clip.name, str(error)))

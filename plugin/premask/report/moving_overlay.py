@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Literal, Protocol
 
 import PIL.Image
 
+from premask.errors import MissingDependency
 from premask.images import Rgb
 from premask.video.decoders import ASSUMED_FPS
+
+FilmKind = Literal["webm", "mp4", "webp"]
 
 MAX_FRAMES = 450
 """So many frames are in the film of a clip; of a longer one some, evenly."""
@@ -38,21 +41,31 @@ class Film(Protocol):
         ...
 
 
-def film(size_hw: tuple[int, int]) -> Film:
-    """A WebM video if PyAV is installed, else an animated WebP."""
-    if find_spec("av") is not None:
-        return _Video(size_hw)
-    return _Animation()
+def film(size_hw: tuple[int, int], kind: FilmKind | None = None) -> Film:
+    """A film of this kind; by default a WebM video if PyAV is installed, else an animated WebP.
+
+    Where PyAV was built without H.264, an MP4 is a WebM.
+    """
+    has_pyav = find_spec("av") is not None
+    if kind == "webp" or (kind is None and not has_pyav):
+        return _Animation()
+    if not has_pyav:
+        raise MissingDependency(
+            f"A film as {kind} needs the package 'av', which is not installed. Install it with: "
+            "pip install 'premask[video]'"
+        )
+    return _Video(size_hw, as_mp4=kind == "mp4")
 
 
 class _Video:
-    media_type = "video/webm"
     max_frames = MAX_FRAMES
 
-    def __init__(self, size_hw: tuple[int, int]) -> None:
-        from premask.video.pyav_encoder import WebmEncoder
+    def __init__(self, size_hw: tuple[int, int], *, as_mp4: bool) -> None:
+        from premask.video.pyav_encoder import MP4, WEBM, FilmEncoder
 
-        self._encoder = WebmEncoder(size_hw)
+        form = MP4 if as_mp4 and MP4.is_there else WEBM
+        self.media_type = form.media_type
+        self._encoder = FilmEncoder(size_hw, form)
 
     def add(self, time: float, rgb: Rgb) -> None:
         self._encoder.add(time, rgb)

@@ -10,6 +10,7 @@ from premask.errors import PremaskError
 from premask.report.clip_preview import clips_without_videos, has_clips, preview_clips
 from premask.report.contact_sheet import ContactSheet
 from premask.report.html_report import MAX_IMAGES, write_report
+from premask.report.moving_overlay import FilmKind
 from premask.runs.folder_state import (
     PREVIEW,
     missing_images,
@@ -21,15 +22,19 @@ from premask.version import __version__
 
 
 def preview(
-    folders: Iterable[Path], *, root: Path | None = None, page_images: int = MAX_IMAGES
+    folders: Iterable[Path],
+    *,
+    root: Path | None = None,
+    page_images: int = MAX_IMAGES,
+    film: FilmKind | None = None,
 ) -> Iterator[Path]:
     """Write a sheet of the first images and pages of all, and yield the files of each folder.
 
-    The images are looked for below `root`, by default where they were.
+    The images are looked for below `root`, by default where they were. `film` is for clips.
     """
     for folder in folders:
         if has_clips(folder):
-            yield from preview_clips(folder, root)
+            yield from preview_clips(folder, root, film)
         else:
             yield from _preview(folder, root, page_images)
 

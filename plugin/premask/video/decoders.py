@@ -39,6 +39,10 @@ class Decoder(Protocol):
 
     header: Header
 
+    def index_at(self, time: float) -> int:
+        """A frame that is shown at this time or before it; 0 if only decoding could tell which."""
+        ...
+
     def pictures(self, first: int, wanted: Wanted) -> Iterator[Picture]:
         """The wanted frames in the order in which they are shown, from the index `first` on.
 

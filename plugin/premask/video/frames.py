@@ -119,9 +119,10 @@ class Video:
             # The frame behind the end is let through, so that the loop below can stop.
             return is_over or (chosen(index, time) and index >= first)
 
-        last = -1
+        last, begin = -1, self._decoder.index_at(span.start)
         # Which frames a rate takes depends on those before: then all are looked through.
-        begin = 0 if span.fps else first
+        if not span.fps:
+            begin = max(begin, first)
         for picture in self._decoder.pictures(begin, wanted):
             if is_over:
                 return
@@ -167,7 +168,7 @@ class Video:
                 stamps.append((index, time))
             return is_over
 
-        for _ in self._decoder.pictures(0, note):
+        for _ in self._decoder.pictures(self._decoder.index_at(span.start), note):
             break
         return stamps
 

@@ -27,12 +27,21 @@ class OpencvDecoder:
             width, height = (int(capture.get(side)) for side in size_wh)
             fps = float(capture.get(cv2.CAP_PROP_FPS))
             count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+            # Without the codec (AV1's, say) it opens a file all the same, as if it had no frames.
+            if not capture.grab():
+                code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
+                codec = code.decode("latin-1").strip("\0 ") or "unknown"
+                raise self._unreadable(f"get a frame out of it (codec: {codec})")
         self.header = Header(
             size_hw=(height, width),
             fps=fps if 0 < fps < MOST_FPS else 0.0,
             frame_count=max(0, count),
             is_count_exact=kind in COUNTING and count > 0,
         )
+
+    def index_at(self, time: float) -> int:
+        """Without decoding, OpenCV does not know."""
+        return 0
 
     def pictures(self, first: int, wanted: Wanted) -> Iterator[Picture]:
         """All frames are decoded; only those that are wanted are converted."""
@@ -57,12 +66,15 @@ class OpencvDecoder:
         capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)
         try:
             if not capture.isOpened():
-                raise UnreadableVideo(
-                    self._name,
-                    "OpenCV can't open it: the file is broken or cut off, holds no video, or needs "
-                    "a codec that OpenCV lacks. PyAV has more of them, and says what is wrong: "
-                    "pip install 'premask[video]'",
-                )
+                raise self._unreadable("open it")
             yield capture
         finally:
             capture.release()
+
+    def _unreadable(self, what: str) -> UnreadableVideo:
+        return UnreadableVideo(
+            self._name,
+            f"OpenCV can't {what}: the file is broken or cut off, holds no video, or needs a codec "
+            "that OpenCV lacks. PyAV has more of them, and says what is wrong: pip install "
+            "'premask[video]'",
+        )

@@ -37,6 +37,10 @@ class AnimationDecoder:
                 is_count_exact=True,
             )
 
+    def index_at(self, time: float) -> int:
+        """All are decoded in any case."""
+        return 0
+
     def pictures(self, first: int, wanted: Wanted) -> Iterator[Picture]:
         """Each frame is drawn on those before it, so all are decoded."""
         with self._opened() as picture:
@@ -78,6 +82,10 @@ class FolderDecoder:
         self._files, self._name = files, name
         size_hw = read_image(files[0]).size_hw
         self.header = Header(size_hw=size_hw, frame_count=len(files), is_count_exact=True)
+
+    def index_at(self, time: float) -> int:
+        """Going past files costs nothing."""
+        return 0
 
     def pictures(self, first: int, wanted: Wanted) -> Iterator[Picture]:
         """Only the files of the wanted frames are read."""

@@ -26,6 +26,7 @@ class PyavDecoder:
         self._path, self._name = path, name
         self._is_stamped = True
         with self._opened() as (container, stream):
+            self._base = stream.time_base or Fraction(1)
             size_hw = (stream.height, stream.width)
             fps, count = float(stream.average_rate or 0), stream.frames
             if not count and container.duration:
@@ -44,20 +45,24 @@ class PyavDecoder:
                 is_count_exact=kind in COUNTING and stream.frames > 0,
             )
 
+    def index_at(self, time: float) -> int:
+        """The frame before the first one from this time on, by the file's list of frames."""
+        stamps = self._stamps if time and self._is_stamped else []
+        return max(0, bisect_left(stamps, stamps[0] + time / self._base) - 1) if stamps else 0
+
     def pictures(self, first: int, wanted: Wanted) -> Iterator[Picture]:
         """The wanted frames, decoded from the key frame before `first` on."""
         stamps = self._stamps if first and self._is_stamped else []
         clock, index = Clock(self.header.fps), 0
         with self._opened() as (container, stream), self._reporting(lambda: index):
-            base = stream.time_base or Fraction(1)
             if first < len(stamps):
                 container.seek(stamps[first], stream=stream)
             for frame in container.decode(stream):
                 stamp = frame.pts if self._is_stamped else None
                 if not index and stamp is not None and stamps and stamp > stamps[0]:
-                    clock.time(float(stamps[0] * base))
+                    clock.time(float(stamps[0] * self._base))
                     index = bisect_left(stamps, stamp)
-                time = clock.time(None if stamp is None else float(stamp * base))
+                time = clock.time(None if stamp is None else float(stamp * self._base))
                 if index >= first and wanted(index, time):
                     yield index, time, _upright(frame)
                 index += 1
@@ -66,11 +71,14 @@ class PyavDecoder:
     def _stamps(self) -> list[int]:
         """When each frame is shown, from all packets; nothing where they don't tell it."""
         with self._opened() as (container, stream):
-            stamps = [
-                packet.pts
-                for packet in container.demux(stream)
-                if packet.size and not packet.is_discard
-            ]
+            try:
+                stamps = [
+                    packet.pts
+                    for packet in container.demux(stream)
+                    if packet.size and not packet.is_discard
+                ]
+            except av.FFmpegError:
+                return []  # decoding will say where the file is broken
         known = [stamp for stamp in stamps if stamp is not None]
         return sorted(known) if len(known) == len(stamps) else []
 
