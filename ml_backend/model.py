@@ -35,10 +35,12 @@ class PremaskModel(LabelStudioMLBase):
         config = parse_label_config(self.label_config)
         if context is None:
             return [_item_for_task(task_from_json(task), config) for task in tasks]
-        asked = regions_by_image(context, config)
-        predictor = shared_predictor()
-        answers = [predictor.answer_click(task_from_json(task), asked, config) for task in tasks]
-        return [answer.content for answer in answers]
+        return [_answer(task_from_json(task), context, config) for task in tasks]
+
+
+def _answer(task: Task, context: Json, config: LabelConfig) -> Json:
+    asked = regions_by_image(context, config.of_task(task.data))
+    return shared_predictor().answer_click(task, asked, config).content
 
 
 def _item_for_task(task: Task, config: LabelConfig) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ml_backend.predict.task_images import TaskImages
-from ml_backend.project.label_config import LabelConfig
+from ml_backend.project.label_config import LabelConfig, Page
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.protocol import Json
-from premask.errors import InvalidSetting
+from premask.errors import InvalidRequest, InvalidSetting
 from premask.images import Image
 from premask.models.pool import ModelPool
 from premask.recipes.recipe import Recipe
@@ -20,11 +20,11 @@ from premask.runs.warming import storable_models, warm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TaskImage:
-    """One of the images of the task that is the `number`th."""
+    """One of the images of the task that is the `number`th, or why it has none."""
 
     number: int
     task: Json
-    image: str
+    page: Page | InvalidRequest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +73,17 @@ class Warming:
 
     def _task_images(self) -> Iterator[_TaskImage]:
         for number, task in enumerate(self.client.tasks(self.project), start=1):
-            for image in self.config.images:
-                yield _TaskImage(number=number, task=task, image=image)
+            config = self.config.of_task(task["data"])
+            for image in config.images:
+                pages: Sequence[Page | InvalidRequest]
+                try:
+                    pages = config.pages(image, task["data"])
+                except InvalidRequest as error:
+                    pages = [error]
+                for page in pages:
+                    yield _TaskImage(number=number, task=task, page=page)
 
     def _read(self, wanted: _TaskImage) -> Image:
-        url = self.config.image_url(wanted.image, wanted.task["data"])
-        return self.images.image(url, task_id=wanted.task["id"], keep=False)
+        if isinstance(wanted.page, InvalidRequest):
+            raise wanted.page
+        return self.images.image(wanted.page.url, task_id=wanted.task["id"], keep=False)

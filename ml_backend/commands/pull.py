@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ml_backend.commands.pulled_clips import PulledClips
 from ml_backend.predict.track_store import TrackStore
-from ml_backend.project.label_config import images_of, videos_of
-from ml_backend.project.task_data import shown
+from ml_backend.project.label_config import Page, read_label_config
 from ml_backend.project.task_reading import (
     ImageNames,
     ReadingCounts,
@@ -118,7 +117,7 @@ class _Wanted:
     task: int
     chosen: Sequence[SourceRegions]
     image: str
-    url: str
+    page: Page
     name: str
 
 
@@ -194,19 +193,21 @@ class Pull:
     def _wanted(self) -> Iterator[_Wanted]:
         """The images that somebody has looked at, task by task."""
         label_config = self.client.project(self.project)["label_config"]
-        images, videos = images_of(label_config), videos_of(label_config)
-        self._shows_videos = bool(videos)
+        config = read_label_config(label_config)
+        self._shows_videos = bool(config.videos)
         tasks = self.client.tasks(self.project, size=PAGE, whole=True)
         for number, task in enumerate(tasks, start=1):
             chosen = self.choice.of(task)
             self._counts.add(task, self.choice, chosen)
-            for image, value in images.items() if chosen else ():
-                url = shown(value, task["data"])
-                name = self._names.of(url, task["id"])
+            if not chosen:
+                continue
+            own = config.of_task(task["data"])
+            for image, page in own.all_pages(task["data"]):
+                name = self._names.of(page.url, task["id"])
                 yield _Wanted(
-                    number=number, task=task["id"], chosen=chosen, image=image, url=url, name=name
+                    number=number, task=task["id"], chosen=chosen, image=image, page=page, name=name
                 )
-            for video in videos.values() if chosen else ():
+            for video in config.videos.values():
                 self._note_clip(task, video, chosen)
 
     def _note_clip(self, task: Json, video: VideoTag, chosen: Sequence[SourceRegions]) -> None:
@@ -219,17 +220,18 @@ class Pull:
     def _labeled(self, wanted: _Wanted) -> Labeled:
         """One image of a task; its pixels are fetched only if its size or a format needs them."""
         try:
-            drawn_hw = size_of(wanted.chosen, wanted.image)
+            on_page = wanted.chosen, wanted.image, wanted.page.item_index
+            drawn_hw = size_of(*on_page)
             image = Image(name=wanted.name, size_hw=drawn_hw or (0, 0))
             if drawn_hw is None or self.delivery.has_image_files:
-                data = self.fetcher.image_bytes(wanted.url, task_id=wanted.task)
+                data = self.fetcher.image_bytes(wanted.page.url, task_id=wanted.task)
                 image = read_image(data, wanted.name)
             if drawn_hw is not None and drawn_hw != image.size_hw:
                 raise InvalidMask(
                     f"The image is {image.size_hw[1]} x {image.size_hw[0]}, but its regions were "
                     f"drawn on one of {drawn_hw[1]} x {drawn_hw[0]}: it was replaced since."
                 )
-            return Labeled(image=image, annotations=annotations_on(wanted.chosen, wanted.image))
+            return Labeled(image=image, annotations=annotations_on(*on_page))
         except PremaskError as error:
             return Labeled(image=Image.unread(wanted.name), error=error)
 

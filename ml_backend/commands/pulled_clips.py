@@ -21,7 +21,7 @@ from premask.geometry import Box, box_area
 from premask.images import Image
 from premask.labels.clip_frames import Frames
 from premask.labels.label_studio.keyframes import drawn_at
-from premask.labels.label_studio.shapes import rectangle_shape
+from premask.labels.label_studio.shapes import rectangle_box
 from premask.labels.label_studio.video_regions import Timeline
 from premask.masks import Size
 from premask.video.decoders import ASSUMED_FPS
@@ -178,7 +178,7 @@ class _Object:
         drawn = drawn_at(self.drawn.keyframes, position)
         if drawn is None:
             return None
-        box_xyxy = rectangle_shape(drawn, size_hw)[0]
+        box_xyxy = rectangle_box(drawn, size_hw)
         fits = found is not None and (
             position in self._followed or _overlap(box_xyxy, found.box_xyxy) >= SAME
         )

@@ -15,5 +15,7 @@ def model_version(recipe_name: str, keys: WorkKeys, config: LabelConfig, *decisi
     """
     # Each task has prompts of its own, but all of them follow from the config.
     videos = [dict(config.videos)] if config.videos else []
-    key = keys.key(Prompts(), sorted(config.images.items()), config.controls, *videos, *decisive)
+    pages = [config.listed, dict(config.repeated)] if config.listed or config.repeated else []
+    images = sorted(config.images.items())
+    key = keys.key(Prompts(), images, config.controls, *videos, *pages, *decisive)
     return f"premask-{recipe_name}-{key[:12]}"

@@ -13,8 +13,8 @@ from ml_backend.predict.clip_predictor import ClipPredictor, clips_from_settings
 from ml_backend.predict.model_version import model_version
 from ml_backend.predict.task_images import Fetcher, TaskImages
 from ml_backend.project.controls import NAMELESS, Control
-from ml_backend.project.label_config import LabelConfig
-from ml_backend.project.region_prompts import prompts_from_regions
+from ml_backend.project.label_config import LabelConfig, Page
+from ml_backend.project.region_prompts import prompts_from_regions, regions_by_page
 from ml_backend.project.regions import regions_from_annotations, without_label
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.fetch import ImageFetcher
@@ -110,12 +110,12 @@ class Predictor:
             draft.require_labels(self.clips.recipe)
         if not any(map(config.outputs, config.images)):
             return draft.prediction(self.version(config))
-        recipe = self.recipe_for_tasks()
+        recipe, own = self.recipe_for_tasks(), config.of_task(task.data)
         annotate = partial(self._annotate, recipe=recipe) if alone else self._annotate_together
-        for name, prompts in self.prompts_for_tasks(config).items():
-            url = config.image_url(name, task.data)
-            image = self.images.image(url, task_id=task.id, keep=False)
-            draft.add(annotate(image, prompts), image, name, config.outputs(name))
+        for name, prompts in self.prompts_for_tasks(own).items():
+            for page in own.pages(name, task.data):
+                image = self.images.image(page.url, task_id=task.id, keep=False)
+                draft.add(annotate(image, prompts), image, own.outputs(name), name, page)
         draft.require_labels(recipe)
         return draft.prediction(self._version(recipe, config))
 
@@ -126,19 +126,20 @@ class Predictor:
 
         Nothing is said of the whole image, such as a choice: the person asked for an object.
         """
-        draft, recipe = _Draft(), self.recipes.for_clicks
+        draft, recipe, own = _Draft(), self.recipes.for_clicks, config.of_task(task.data)
         on_videos = {name: asked[name] for name in asked if name in config.videos}
         if self.clips is not None and on_videos:
             draft.add_regions(self.clips.answer(task, on_videos, config), Counter())
         for name, regions in asked.items():
             if name in config.videos:
                 continue
-            url = config.image_url(name, task.data)
-            image = self.images.image(url, task_id=task.id, keep=True)
-            prompts = prompts_from_regions(regions, image.size_hw, config, name)
-            if prompts != Prompts():
-                recipe = self.recipes.recipe_for(prompts)
-                draft.add(self._annotate(image, prompts, recipe), image, name, config.drawn(name))
+            for page, on_page in regions_by_page(regions, own.pages(name, task.data)):
+                image = self.images.image(page.url, task_id=task.id, keep=True)
+                prompts = prompts_from_regions(on_page, image.size_hw, own, name)
+                if prompts != Prompts():
+                    recipe = self.recipes.recipe_for(prompts)
+                    found = self._annotate(image, prompts, recipe)
+                    draft.add(found, image, own.drawn(name), name, page)
         return draft.prediction(self._version(recipe, config))
 
     def _version(self, recipe: Recipe, config: LabelConfig) -> str:
@@ -178,10 +179,13 @@ class _Draft:
         self,
         annotations: Sequence[Annotation],
         image: Image,
-        name: str,
         controls: Sequence[Control],
+        name: str,
+        page: Page,
     ) -> None:
-        self.regions += regions_from_annotations(annotations, image.size_hw, controls, name)
+        self.regions += regions_from_annotations(
+            annotations, image.size_hw, controls, name, page.item_index
+        )
         self.dropped += without_label(annotations, controls)
 
     def add_regions(self, regions: Sequence[Json], dropped: Counter[str]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from premask.labels.label_studio import CONTROL_TAGS, ControlTag
+from ml_backend.project.repeaters import Repeater
+from premask.labels.label_studio import CONTROL_TAGS, PATH_SEPARATOR, ControlTag, LabelList
 
 PHRASE_ATTRIBUTES = ("model_phrases", "predicted_values")
 """The second one is what the YOLO example of label-studio-ml calls it."""
@@ -28,7 +29,8 @@ class Control:
     """A control tag in a label config; `images` are the names of the image tags it belongs to.
 
     `several` lets a person choose several labels. `also` is `model_also="true"`: objects are
-    written with it even where a more exact tag shows them.
+    written with it even where a more exact tag shows them. `label_list` has the labels of a plain
+    tag, and `turns` is `canRotate="true"`.
 
     It is part of the model version, so it must hold nothing that differs between processes.
     """
@@ -40,6 +42,8 @@ class Control:
     smart: bool = False
     several: bool = False
     also: bool = False
+    label_list: LabelList | None = None
+    turns: bool = False
 
     @property
     def definition(self) -> ControlTag:
@@ -53,8 +57,20 @@ class Control:
             label = self.labels[0]
         return label.name if label else None
 
+    def repeated(self, repeater: Repeater, number: int) -> Control:
+        """The same one as the repeater that it stands in makes it for an item."""
+        labels = self.label_list
+        return replace(
+            self,
+            name=repeater.repeated(self.name, number),
+            label_list=labels and replace(labels, name=repeater.repeated(labels.name, number)),
+        )
+
     def __str__(self) -> str:
-        return f'<{self.tag} name="{self.name}">'
+        shape = f'<{self.tag} name="{self.name}">'
+        if self.label_list is None:
+            return shape
+        return f'{shape} and <{self.label_list.tag} name="{self.label_list.name}">'
 
 
 def label_called(labels: Sequence[Label], found: str) -> Label | None:
@@ -74,28 +90,87 @@ def is_served(element: ET.Element) -> bool:
     return not (tag.write_classes and element.get("perRegion") == "true")
 
 
-def control_in(element: ET.Element, images: Mapping[str, str]) -> Control | None:
-    """The control, unless it belongs to no image or its author excludes it from predictions."""
-    own_images = tuple(name for name in str(element.get("toName")).split(",") if name in images)
-    if not own_images or not is_served(element):
-        return None
-    return Control(
-        tag=element.tag,
-        name=str(element.get("name")),
-        images=own_images,
-        labels=tuple(labels_in(element)),
-        smart=element.get("smart") == "true",
-        several=element.get("choice", "single") != "single",
-        also=element.get("model_also") == "true",
-    )
+def is_label_list(element: ET.Element) -> bool:
+    """Whether a tag has the labels of plain tags, such as <Brush>."""
+    if element.get("model_skip") == "true":
+        return False
+    # The open edition does not know `labeling`, and takes it for a taxonomy of the whole image; a
+    # label is shown at its region all the same.
+    per_region = "true" in (element.get("perRegion"), element.get("labeling"))
+    return element.tag == "Labels" or (element.tag == "Taxonomy" and per_region)
+
+
+def controls_in(elements: Sequence[ET.Element], images: Collection[str]) -> Iterator[Control]:
+    """The controls that belong to images, and that their author leaves to premask.
+
+    A plain tag is one for each list of labels that its images have.
+    """
+    lists = [element for element in elements if is_label_list(element)]
+    for element in elements:
+        own_images = _targets(element, images)
+        if not own_images or not is_served(element):
+            continue
+        control = Control(
+            tag=element.tag,
+            name=str(element.get("name")),
+            images=own_images,
+            labels=tuple(labels_in(element)),
+            smart=element.get("smart") == "true",
+            several=element.get("choice", "single") != "single",
+            also=element.get("model_also") == "true",
+            turns=element.get("canRotate") == "true",
+        )
+        own_lists = [one for one in lists if set(own_images) & set(_targets(one, images))]
+        if control.definition.is_plain and own_lists:
+            yield from (_with_labels(control, one) for one in own_lists)
+        else:
+            yield control
 
 
 def labels_in(control: ET.Element) -> Iterator[Label]:
-    """The labels of a tag, or the choices."""
+    """The labels of a tag, or the choices; of a taxonomy those that nothing is below.
+
+    Others are one, too, where their author says what models call them.
+    """
+    if control.tag == "Taxonomy":
+        yield from _paths_in(control, ())
+        return
     for element in control.iter():
-        # Label Studio writes the alias where there is one.
-        name = element.get("alias") or element.get("value")
+        name = _written_name(element)
         if element.tag in ("Label", "Choice") and name:
-            listed = ",".join(element.get(attribute, "") for attribute in PHRASE_ATTRIBUTES)
-            phrases = [phrase.strip() for phrase in listed.split(",") if phrase.strip()]
-            yield Label(name=name, phrases=tuple(phrases or [str(element.get("value") or name)]))
+            yield Label(name=name, phrases=_phrases(element) or (element.get("value") or name,))
+
+
+def _with_labels(control: Control, labels: ET.Element) -> Control:
+    return replace(
+        control,
+        labels=tuple(labels_in(labels)),
+        label_list=LabelList(tag=labels.tag, name=str(labels.get("name"))),
+    )
+
+
+def _paths_in(parent: ET.Element, path: tuple[str, ...]) -> Iterator[Label]:
+    for element in parent:
+        name = _written_name(element)
+        if element.tag != "Choice" or not name:
+            yield from _paths_in(element, path)
+            continue
+        phrases, own_path = _phrases(element), (*path, name)
+        if phrases or element.find("Choice") is None:
+            said = phrases or (element.get("value") or name,)
+            yield Label(name=PATH_SEPARATOR.join(own_path), phrases=said)
+        yield from _paths_in(element, own_path)
+
+
+def _written_name(element: ET.Element) -> str | None:
+    """Label Studio writes the alias where there is one."""
+    return element.get("alias") or element.get("value")
+
+
+def _phrases(element: ET.Element) -> tuple[str, ...]:
+    listed = ",".join(element.get(attribute, "") for attribute in PHRASE_ATTRIBUTES)
+    return tuple(phrase.strip() for phrase in listed.split(",") if phrase.strip())
+
+
+def _targets(element: ET.Element, images: Collection[str]) -> tuple[str, ...]:
+    return tuple(name for name in str(element.get("toName")).split(",") if name in images)

@@ -5,23 +5,66 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ml_backend.project.controls import Control, Label, control_in, is_served, label_called
-from ml_backend.project.task_data import shown
+from ml_backend.project.controls import (
+    Control,
+    Label,
+    controls_in,
+    is_label_list,
+    is_served,
+    label_called,
+)
+from ml_backend.project.repeaters import Repeater
+from ml_backend.project.task_data import shown, shown_list
 from ml_backend.project.video_tags import VideoTag, served_of, video_tags
 from premask.errors import InvalidRequest, UnusableLabelConfig
 from premask.labels.label_studio import CONTROL_TAGS, EXACTNESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One image that a tag shows; `item_index` is its place in the list of a `valueList`."""
+
+    url: str
+    item_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelConfig:
-    """The parts of a label config that matter to a model; two equal ones get equal predictions."""
+    """The parts of a label config that matter to a model; two equal ones get equal predictions.
+
+    `images` are the names of the image tags, and what of a task's data each shows (as in `$image`);
+    for those in `listed` that is a list of images (`valueList`). Those in `repeated` are made anew
+    for each task, with their controls: see `of_task`.
+    """
 
     images: Mapping[str, str]
     controls: tuple[Control, ...]
     videos: Mapping[str, VideoTag] = field(default_factory=dict)
+    listed: tuple[str, ...] = ()
+    repeated: Mapping[str, Repeater] = field(default_factory=dict)
+
+    def of_task(self, data: Mapping[str, Any]) -> LabelConfig:
+        """The same config with the tags that its repeaters make for a task's data."""
+        if not self.repeated:
+            return self
+        images: dict[str, str] = {}
+        controls = [control for control in self.controls if not _is_repeated(control, self)]
+        for name, value in self.images.items():
+            repeater = self.repeated.get(name)
+            if repeater is None:
+                images[name] = value
+                continue
+            own = [control for control in self.controls if name in control.images]
+            for number in repeater.numbers(data):
+                image = repeater.repeated(name, number)
+                images[image] = repeater.repeated(value, number)
+                controls += (
+                    replace(control.repeated(repeater, number), images=(image,)) for control in own
+                )
+        return replace(self, images=images, controls=tuple(controls), repeated={})
 
     def drawn(self, image: str) -> tuple[Control, ...]:
         """The controls that objects on this image are written with, the most exact ones first.
@@ -63,75 +106,87 @@ class LabelConfig:
         chosen = label_called(labels, words) or next(within, labels[0] if labels else None)
         return chosen.name if chosen else words
 
-    def image_url(self, image: str, data: Mapping[str, Any]) -> str:
-        """Where the image of this tag is, according to the task's data."""
-        value = self.images[image]
-        if url := shown(value, data):
-            return url
+    def pages(self, image: str, data: Mapping[str, Any]) -> list[Page]:
+        """The images that this tag shows, according to the task's data."""
+        value, pages = self.images[image], self._pages(image, data)
+        if pages and all(page.url for page in pages):
+            return pages
         raise InvalidRequest(
             f"The task has no image in '{value.removeprefix('$')}', which the tag '{image}' shows; "
             f"it has: {', '.join(map(str, data)) or 'nothing'}."
         )
 
+    def all_pages(self, data: Mapping[str, Any]) -> Iterator[tuple[str, Page]]:
+        """Each image of a task, with the name of its tag; one that the data lack has no URL."""
+        for image in self.images:
+            yield from ((image, page) for page in self._pages(image, data))
+
+    def _pages(self, image: str, data: Mapping[str, Any]) -> list[Page]:
+        value = self.images[image]
+        if image not in self.listed:
+            return [Page(url=shown(value, data))]
+        urls = (url if isinstance(url, str) else "" for url in shown_list(value, data))
+        return [Page(url=url, item_index=place) for place, url in enumerate(urls)]
+
 
 def parse_label_config(xml: str) -> LabelConfig:
     """What the XML says; `UnusableLabelConfig` where nothing can be predicted for it."""
-    root = _root(xml)
-    images = _images(root)
-    controls = tuple(
-        control
-        for element in _elements(root)
-        if element.tag in CONTROL_TAGS and (control := control_in(element, images)) is not None
-    )
-    videos = video_tags(list(_elements(root)))
-    config = LabelConfig(images=images, controls=controls, videos=videos)
-    _require_usable(config, root)
+    config = read_label_config(xml)
+    _require_usable(config, _root(xml))
     return config
+
+
+def read_label_config(xml: str) -> LabelConfig:
+    """What the XML says, whether anything can be predicted for it or not."""
+    root = _root(xml)
+    elements, repeaters = list(_elements(root)), dict(_repeated_elements(root))
+    shown_by = {
+        str(element.get("name")): element
+        for element in (*elements, *repeaters)
+        if element.tag == "Image" and (element.get("value") or element.get("valueList"))
+    }
+    return LabelConfig(
+        images={
+            name: str(element.get("valueList") or element.get("value"))
+            for name, element in shown_by.items()
+        },
+        controls=tuple(controls_in((*elements, *repeaters), shown_by)),
+        videos=video_tags(elements),
+        listed=tuple(name for name, element in shown_by.items() if element.get("valueList")),
+        repeated={
+            name: repeaters[element] for name, element in shown_by.items() if element in repeaters
+        },
+    )
 
 
 def ignored_tags(xml: str) -> tuple[str, ...]:
     """The tags that people annotate with, but that nothing is written to, as <Tag name="...">."""
-    elements = list(_elements(_root(xml)))
+    root = _root(xml)
+    elements = list(_elements(root))
     videos, of_videos = set(video_tags(elements)), set(map(id, served_of(elements)))
+    lists = {
+        control.label_list.name
+        for control in read_label_config(xml).controls
+        if control.label_list is not None
+    }
 
     def is_ignored(element: ET.Element) -> bool:
         targets = str(element.get("toName")).split(",")
         if videos.issuperset(targets):
             return id(element) not in of_videos
+        if is_label_list(element):
+            return element.get("name") not in lists
         return not is_served(element)
 
     return tuple(
         f'<{element.tag} name="{element.get("name")}">'
-        for element in elements
+        for element in (*elements, *dict(_repeated_elements(root)))
         if element.get("toName") and is_ignored(element)
     )
 
 
-def videos_of(xml: str) -> dict[str, VideoTag]:
-    """The video tags by their names, whatever is annotated with."""
-    return video_tags(list(_elements(_root(xml))))
-
-
-def has_repeater(xml: str) -> bool:
-    """Whether some tags are made anew for each task, by its data."""
-    return _root(xml).find(".//Repeater") is not None
-
-
-def images_of(xml: str) -> dict[str, str]:
-    """The names of the image tags, and what of a task's data each shows (as in `$image`)."""
-    return _images(_root(xml))
-
-
-def _images(root: ET.Element) -> dict[str, str]:
-    return {
-        str(element.get("name")): str(element.get("value"))
-        for element in _elements(root)
-        if element.tag == "Image" and element.get("value")
-    }
-
-
-def _exactness(control: Control) -> int:
-    return EXACTNESS[control.definition.region_type]
+def _is_repeated(control: Control, config: LabelConfig) -> bool:
+    return not config.repeated.keys().isdisjoint(control.images)
 
 
 def _without_repetition(controls: Sequence[Control]) -> tuple[Label, ...]:
@@ -154,7 +209,7 @@ def _root(xml: str) -> ET.Element:
 
 
 def _elements(root: ET.Element) -> Iterator[ET.Element]:
-    """All elements but those in a <Repeater>: their number and names differ from task to task."""
+    """All elements but those in a <Repeater>."""
     waiting = [root]
     while waiting:
         element = waiting.pop()
@@ -162,23 +217,29 @@ def _elements(root: ET.Element) -> Iterator[ET.Element]:
         waiting.extend(child for child in reversed(element) if child.tag != "Repeater")
 
 
+def _repeated_elements(root: ET.Element) -> Iterator[tuple[ET.Element, Repeater]]:
+    """The elements in each <Repeater>; what is repeated within that is left to people."""
+    for element in _elements(root):
+        for child in element:
+            if child.tag == "Repeater":
+                for repeated in child.iterfind("*"):
+                    if repeated.tag != "Repeater":
+                        yield from ((inner, Repeater.of(child)) for inner in _elements(repeated))
+
+
 def _require_usable(config: LabelConfig, root: ET.Element) -> None:
     if not len(root):
         return  # a new project, which Label Studio may connect before it has labels
     if any(video.is_written for video in config.videos.values()):
         return
-    if not config.images and root.find(".//Repeater") is not None:
-        raise UnusableLabelConfig(
-            "The images of the label config are in a <Repeater>, which makes their tags anew for "
-            'each task; premask labels images with a tag of their own: <Image value="$...">.'
-        )
     if not config.images:
         raise UnusableLabelConfig(
             'The label config has no <Image value="$...">, and no <Video value="$..."> with '
-            '<VideoRectangle name="box" toName="..."/>; premask labels single images, and videos.'
+            '<VideoRectangle name="box" toName="..."/>; premask labels images, and videos.'
         )
     if not any(config.outputs(image) for image in config.images):
-        *tags, last = (f"<{tag.name}>" for tag in CONTROL_TAGS.values() if tag.is_written)
+        written = [tag for tag in CONTROL_TAGS.values() if tag.is_written and not tag.is_plain]
+        *tags, last = (f"<{tag.name}>" for tag in written)
         raise UnusableLabelConfig(
             "The label config has nothing to write masks or boxes with; add one of "
             f"{', '.join(tags)} or {last} whose toName is the name of the <Image>."

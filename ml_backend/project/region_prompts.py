@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ml_backend.project.label_config import LabelConfig
+from ml_backend.project.label_config import LabelConfig, Page
 from ml_backend.studio.protocol import Json
 from premask.errors import InvalidMask, InvalidRequest
-from premask.labels.label_studio import prompts_from_region
+from premask.labels.label_studio import is_on_page, prompts_from_region, with_own_labels
 from premask.masks import Size
 from premask.prompts import Prompts
 
@@ -41,6 +41,16 @@ def regions_by_image(context: Mapping[str, Any], config: LabelConfig) -> dict[st
     return regions
 
 
+def regions_by_page(
+    regions: Sequence[Json], pages: Sequence[Page]
+) -> Iterator[tuple[Page, list[Json]]]:
+    """The regions that a tag shows, with the page that each lies on; no page without any."""
+    for page in pages:
+        on_page = [region for region in regions if is_on_page(region, page.item_index)]
+        if on_page:
+            yield page, on_page
+
+
 def prompts_from_regions(
     regions: Sequence[Json], size_hw: Size, config: LabelConfig, image: str
 ) -> Prompts:
@@ -51,7 +61,7 @@ def prompts_from_regions(
     try:
         for region in regions:
             _require_texts(region)
-        prompts = [prompts_from_region(region, size_hw) for region in regions]
+        prompts = [prompts_from_region(region, size_hw) for region in with_own_labels(regions)]
     except (
         *(InvalidMask, KeyError, TypeError, ValueError),
         *(ArithmeticError, AttributeError, MemoryError),

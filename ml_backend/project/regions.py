@@ -10,16 +10,21 @@ from dataclasses import replace
 from ml_backend.project.controls import Control
 from ml_backend.studio.protocol import Json
 from premask.annotations import Annotation
-from premask.labels.label_studio import TagNames, regions_from_annotation
+from premask.labels.label_studio import LabelList, TagNames, regions_from_annotation
 from premask.masks import Size
 
 
 def regions_from_annotations(
-    annotations: Sequence[Annotation], size_hw: Size, controls: Sequence[Control], image: str
+    annotations: Sequence[Annotation],
+    size_hw: Size,
+    controls: Sequence[Control],
+    image: str,
+    item_index: int | None = None,
 ) -> list[Json]:
     """The objects, each with the first of these controls that can show it and has a label for it.
 
-    Later ones are used, too, where their author asks for it (`model_also`); `image` is their tag.
+    Later ones are used, too, where their author asks for it (`model_also`); `image` is their tag,
+    and `item_index` the place of the image in the list that the tag shows.
     The ids are new ones: Label Studio lets a region replace the one on the screen with its id.
     """
     visible = [found for found in annotations if found.mask is None or found.mask.area]
@@ -29,7 +34,10 @@ def regions_from_annotations(
         for index, annotation in enumerate(visible)
         for region in _shapes(annotation, size_hw, controls, image, f"{salt} {index}")
     ]
-    return [*regions, *_choices(visible, controls, image)]
+    regions += _choices(visible, controls, image)
+    if item_index is None:
+        return regions
+    return [region | {"item_index": item_index} for region in regions]
 
 
 def without_label(annotations: Sequence[Annotation], controls: Sequence[Control]) -> Counter[str]:
@@ -45,18 +53,25 @@ def _shapes(
     annotation: Annotation, size_hw: Size, controls: Sequence[Control], image: str, salt: str
 ) -> Iterator[Json]:
     # Nearly always there is one label. Controls may call the same thing by different names, though.
-    names_by_label: dict[str, dict[str, str]] = {}
+    used_by_label: dict[str, dict[str, Control]] = {}
     for control in controls:
         tag, label = control.definition, control.label_for(annotation.label)
         able = tag.write is not None and not (tag.needs_mask and annotation.mask is None)
-        if able and label is not None and (control.also or not names_by_label):
-            names_by_label.setdefault(label, {}).setdefault(control.tag, control.name)
-    for label, names in names_by_label.items():
+        if able and label is not None and (control.also or not used_by_label):
+            used_by_label.setdefault(label, {}).setdefault(control.tag, control)
+    for label, used in used_by_label.items():
+        lists = [control.label_list for control in used.values() if control.label_list]
+        names = TagNames(
+            image=image,
+            controls={tag: control.name for tag, control in used.items()},
+            labels=lists[0] if lists else LabelList(),
+        )
         yield from regions_from_annotation(
             replace(annotation, label=label),
             size_hw,
-            controls=tuple(names),
-            names=TagNames(image=image, controls=names),
+            controls=tuple(used),
+            names=names,
+            turned=any(control.turns for control in used.values()),
             salt=salt,
         )
 

@@ -1,4 +1,4 @@
-"""What a tag shows of a task's data: `$image`, `$meta.image`, `$images[0]`, or a text with such."""
+"""What a tag shows of a task's data: `$image`, `$meta.images[0]`, a list, or a text with such."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ def shown(value: str, data: Mapping[str, Any]) -> str:
             return ""
         value = value.replace(place, str(found), 1)
     return value
+
+
+def shown_list(value: str, data: Mapping[str, Any]) -> list[Any]:
+    """The items of a list of a task's data, as in `$pages`; none where there is no list.
+
+    >>> shown_list("$meta.pages", {"meta": {"pages": ["a.png", "b.png"]}})
+    ['a.png', 'b.png']
+    """
+    found = _at(value[1:], data) if value[:1] == "$" else None
+    return found if isinstance(found, list) else []
 
 
 def _at(path: str, data: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from premask.errors import InvalidMask
 from premask.labels.label_studio import (
     READABLE_TYPES,
     annotations_from_regions,
+    is_on_page,
     with_own_labels,
 )
 from premask.masks import Size
@@ -110,28 +112,33 @@ class ImageNames:
 
     def of(self, url: str, task: int) -> str:
         """The image's own name; the task's number sets apart those that have the same."""
-        name = image_name(url) or f"task-{task}"
-        if name in self._taken:
-            name = f"task-{task}/{name}"
+        own = image_name(url) or f"task-{task}"
+        apart = (f"task-{task}-{place}/{own}" for place in itertools.count(2))
+        candidates = itertools.chain([own, f"task-{task}/{own}"], apart)
+        name = next(name for name in candidates if name not in self._taken)
         self._taken.add(name)
         return name
 
 
-def annotations_on(chosen: Sequence[SourceRegions], image: str) -> tuple[Annotation, ...]:
-    """The objects on the image of this tag; `source` says whose they are."""
+def annotations_on(
+    chosen: Sequence[SourceRegions], image: str, item_index: int | None = None
+) -> tuple[Annotation, ...]:
+    """The objects on the image of this tag, or on one of its list; `source` says whose they are."""
     return tuple(
         replace(annotation, source=one.source)
         for one in chosen
-        for annotation in annotations_from_regions(_shapes(one, image))
+        for annotation in annotations_from_regions(_shapes(one, image, item_index))
     )
 
 
-def size_of(chosen: Sequence[SourceRegions], image: str) -> Size | None:
+def size_of(
+    chosen: Sequence[SourceRegions], image: str, item_index: int | None = None
+) -> Size | None:
     """The upright image's (height, width) according to its regions; None without any."""
     sizes = {
         (int(region["original_height"]), int(region["original_width"]))
         for one in chosen
-        for region in _shapes(one, image)
+        for region in _shapes(one, image, item_index)
     }
     if len(sizes) > 1:
         raise InvalidMask(
@@ -146,7 +153,8 @@ def _submitted(task: Json) -> list[Json]:
     return [annotation for annotation in task["annotations"] if not annotation["was_cancelled"]]
 
 
-def _shapes(one: SourceRegions, image: str) -> Iterator[Json]:
+def _shapes(one: SourceRegions, image: str, item_index: int | None) -> Iterator[Json]:
     for region in with_own_labels(one.regions):
-        if region.get("type") in READABLE_TYPES and region.get("to_name") == image:
+        is_shape = region.get("type") in READABLE_TYPES and region.get("to_name") == image
+        if is_shape and is_on_page(region, item_index):
             yield region

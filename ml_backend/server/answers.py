@@ -111,10 +111,10 @@ class Answers:
         numbers = ", ".join(str(task.id) for task in call.tasks[:3])
         request.state.what = f"click on task {numbers} of project {call.project}"
         config = await asyncio.to_thread(parse_label_config, call.label_config)
-        asked = regions_by_image(call.context or {}, config)
         results: list[Future[bytes]] = []
         try:
             for task in call.tasks:
+                asked = regions_by_image(call.context or {}, config.of_task(task.data))
                 job = partial(self._answer_click, call.project, task, asked, config)
                 on_videos = any(name in config.videos for name in asked)
                 lane = self.video_lane if on_videos else self.click_lane

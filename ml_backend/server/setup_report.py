@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ml_backend.predict.chosen_recipes import ChosenRecipes, subject_without_label
-from ml_backend.project.label_config import LabelConfig, has_repeater, ignored_tags
+from ml_backend.project.label_config import LabelConfig, ignored_tags
 from ml_backend.server.video_report import video_report
 from premask.recipes.recipe import Recipe
 
@@ -22,7 +22,11 @@ def setup_report(
     """Sentences for the person who connects a project; `extra_params` are those of the form."""
     if not config.images and not config.videos:
         return ["The label config is empty. Add an <Image> and labels, and nothing else is needed."]
-    sentences = [sentence for image in config.images for sentence in _outputs(config, image)]
+    sentences = [
+        sentence
+        for image in config.images
+        for sentence in (*_pages(config, image), *_outputs(config, image))
+    ]
     if config.images:
         sentences += [*_whole_tasks(config, recipes), *_prompts(config, recipes)]
     if video_recipe is not None:
@@ -30,14 +34,19 @@ def setup_report(
             sentences += video_report(video, video_recipe)
     if ignored := ", ".join(ignored_tags(xml)):
         sentences.append(f"Left to people: {ignored}.")
-    if has_repeater(xml):
-        sentences.append("Left to people: what is in a <Repeater>, which differs between tasks.")
     if extra_params:
         sentences.append(
             "The extra params are ignored: the recipe and its settings are those that the server "
             "was started with (--recipe, --set)."
         )
     return [*sentences, TRAINING]
+
+
+def _pages(config: LabelConfig, image: str) -> Iterator[str]:
+    repeater = config.repeated.get(image)
+    each = repeater.on if repeater is not None else config.images[image]
+    if repeater is not None or image in config.listed:
+        yield f"Image '{image}': each item of {each} is an image of its own."
 
 
 def _outputs(config: LabelConfig, image: str) -> Iterator[str]:
@@ -58,6 +67,8 @@ def _outputs(config: LabelConfig, image: str) -> Iterator[str]:
                 f"{what}, where {' or '.join(better)} has no such label or needs a mask that there "
                 'is not; model_also="true" writes everything with it, too.'
             )
+        if control.turns and control.definition.write_turned:
+            yield f"{control} is turned to be the smallest around the mask (canRotate)."
         better.append(str(control))
 
 

@@ -24,6 +24,7 @@ SIZE = (HEIGHT, WIDTH)
 
 DRAWN_BY_PEOPLE: dict[str, Json] = {
     "KeyPointLabels": keypoint(30, 20),
+    "KeyPoint": keypoint(30, 20) | {"type": "keypoint"},
     "TextArea": text("a red cat"),
 }
 """Regions of the tags that premask reads as prompts, but writes nothing with."""
@@ -41,6 +42,13 @@ def name_of(tag: ControlTag) -> str:
 def config_xml(tag: ControlTag, attributes: str = "") -> str:
     """The tag with one label, beside a brush that predictions can be written with."""
     child = "Choice" if tag.write_classes else "Label"
+    if tag.is_plain:
+        return (
+            '<View><Image name="img" value="$image"/>'
+            '<Labels name="labels" toName="img"><Label value="Cat"/></Labels>'
+            '<Brush name="plain" toName="img"/>'
+            f'<{tag.name} name="tried" toName="img" {attributes}/></View>'
+        )
     return (
         '<View><Image name="img" value="$image"/>'
         '<BrushLabels name="plain" toName="img"><Label value="Cat"/></BrushLabels>'
@@ -87,7 +95,8 @@ def test_a_tag_in_the_table_is_good_for_something(tag: ControlTag) -> None:
 def test_label_studio_accepts_what_is_written(tag: ControlTag) -> None:
     xml = config_xml(tag)
     regions = written_with(tag, parse_label_config(xml))
-    assert {region["type"] for region in regions} == {tag.region_type}
+    labels = {"labels"} if tag.is_plain else set()
+    assert {region["type"] for region in regions} == {tag.region_type} | labels
     prediction = {"model_version": "v", "result": regions}
     assert LabelInterface(xml).validate_prediction(prediction, return_errors=True) == []
 

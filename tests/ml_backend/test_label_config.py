@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ml_backend.predict.chosen_recipes import ChosenRecipes
@@ -51,6 +53,11 @@ def one_tool(labels: str, tool: str = "BrushLabels", attributes: str = "") -> La
         f'<View><Image name="i" value="$image"/>'
         f'<{tool} name="t" toName="i" {attributes}>{labels}</{tool}></View>'
     )
+
+
+def image_url(config: LabelConfig, image: str, data: dict[str, Any]) -> str:
+    (page,) = config.pages(image, data)
+    return page.url
 
 
 def test_each_image_is_written_with_its_own_tags() -> None:
@@ -124,11 +131,11 @@ def test_what_a_person_asks_for_always_has_a_label(words: str, label: str) -> No
 
 def test_the_image_is_where_the_tasks_data_says() -> None:
     config = parse_label_config(MIXTURE)
-    assert config.image_url("right", {"first": "/a", "second": "/b"}) == "/b"
+    assert image_url(config, "right", {"first": "/a", "second": "/b"}) == "/b"
     with pytest.raises(InvalidRequest, match=r"no image in 'first'.* it has: second"):
-        config.image_url("left", {"second": "/b"})
+        image_url(config, "left", {"second": "/b"})
     with pytest.raises(InvalidRequest, match="it has: nothing"):
-        config.image_url("left", {})
+        image_url(config, "left", {})
 
 
 @pytest.mark.parametrize(
@@ -149,14 +156,14 @@ def test_the_image_is_found_as_label_studio_finds_it(value: str, url: str) -> No
         "my-image": "/dashed",
     }
     config = parse_label_config(MIXTURE.replace("$first", value))
-    assert config.image_url("left", data) == url
+    assert image_url(config, "left", data) == url
 
 
 @pytest.mark.parametrize("value", ["$meta.gone", "$pages[5]", "$pages.url", "https://h/$gone"])
 def test_a_place_that_is_not_in_the_data_is_named(value: str) -> None:
     config = parse_label_config(MIXTURE.replace("$first", value))
     with pytest.raises(InvalidRequest, match="which the tag 'left' shows; it has: pages, second"):
-        config.image_url("left", {"pages": [{"url": "/a"}], "second": "/b"})
+        image_url(config, "left", {"pages": [{"url": "/a"}], "second": "/b"})
 
 
 REPEATED = """<Repeater on="$pages" indexFlag="{{idx}}">
@@ -165,16 +172,86 @@ REPEATED = """<Repeater on="$pages" indexFlag="{{idx}}">
 </Repeater>"""
 
 
-def test_images_in_a_repeater_are_refused_when_the_project_is_connected() -> None:
-    with pytest.raises(UnusableLabelConfig, match="<Repeater>"):
-        parse_label_config(f"<View>{REPEATED}</View>")
+PAGES = {"pages": [{"url": "/one"}, {"url": "/two"}]}
 
 
-def test_a_repeater_beside_other_images_is_left_to_people() -> None:
+def test_a_repeater_makes_an_image_of_each_item() -> None:
+    config = parse_label_config(f"<View>{REPEATED}</View>")
+    own = config.of_task(PAGES)
+    assert [image_url(own, image, PAGES) for image in own.images] == ["/one", "/two"]
+    drawn = [[control.name for control in own.drawn(image)] for image in own.images]
+    assert drawn == [["brush_0"], ["brush_1"]]
+    assert config.of_task({}).images == {}
+    said = report(f"<View>{REPEATED}</View>")
+    assert "Image 'page_{{idx}}': each item of $pages is an image of its own." in said
+
+
+def test_a_repeater_beside_other_images_changes_nothing_for_these() -> None:
     xml = MIXTURE.replace("  <Header", f"{REPEATED}  <Header")
-    assert parse_label_config(xml) == parse_label_config(MIXTURE)
-    assert "Left to people: what is in a <Repeater>" in report(xml)
-    assert "Repeater" not in report(MIXTURE)
+    own, alone = parse_label_config(xml).of_task(PAGES), parse_label_config(MIXTURE)
+    assert own.outputs("left") == alone.outputs("left")
+    assert set(own.images) == {*alone.images, "page_0", "page_1"}
+
+
+def test_what_a_repeater_in_a_repeater_makes_is_left_to_people() -> None:
+    inner = REPEATED.replace("$pages", "$inner").replace("page_", "inner_")
+    xml = REPEATED.replace("</Repeater>", f"{inner}</Repeater>")
+    assert parse_label_config(f"<View>{xml}</View>") == parse_label_config(
+        f"<View>{REPEATED}</View>"
+    )
+
+
+def test_a_list_of_images_has_a_page_for_each() -> None:
+    config = parse_label_config(MIXTURE.replace('value="$first"', 'valueList="$meta.urls"'))
+    pages = config.pages("left", {"meta": {"urls": ["/a", "/b"]}})
+    assert [(page.url, page.item_index) for page in pages] == [("/a", 0), ("/b", 1)]
+    for lacking in ({}, {"meta": {"urls": []}}, {"meta": {"urls": ["/a", None]}}):
+        with pytest.raises(InvalidRequest, match=r"no image in 'meta\.urls'"):
+            config.pages("left", lacking)
+
+
+PLAIN = """<View><Image name="i" value="$image"/>
+<Labels name="labels" toName="i"><Label value="Cat"/></Labels>
+<Taxonomy name="kinds" toName="i" perRegion="true">
+  <Choice value="Animals">
+    <Choice value="Dog" alias="canis"/><View><Choice value="Hen"/></View>
+  </Choice>
+  <Choice value="Things" model_phrases="thing"/>
+</Taxonomy>
+<Taxonomy name="scene" toName="i"><Choice value="Indoor"/></Taxonomy>
+<Bitmask name="bitmask" toName="i"/><Rectangle name="box" toName="i" canRotate="true"/></View>"""
+
+
+def test_plain_tags_have_the_labels_of_the_lists_beside_them() -> None:
+    controls = parse_label_config(PLAIN).outputs("i")
+    assert [(str(control), [label.name for label in control.labels]) for control in controls] == [
+        ('<Bitmask name="bitmask"> and <Labels name="labels">', ["Cat"]),
+        (
+            '<Bitmask name="bitmask"> and <Taxonomy name="kinds">',
+            ["Animals / canis", "Animals / Hen", "Things"],
+        ),
+        ('<Rectangle name="box"> and <Labels name="labels">', ["Cat"]),
+        (
+            '<Rectangle name="box"> and <Taxonomy name="kinds">',
+            ["Animals / canis", "Animals / Hen", "Things"],
+        ),
+    ]
+    assert controls[1].label_for("dog") == "Animals / canis"
+    assert controls[1].label_for("animals") is None
+    said = report(PLAIN)
+    assert 'written with <Bitmask name="bitmask"> and <Labels name="labels"> as Cat.' in said
+    assert "is turned to be the smallest around the mask" in said
+    assert 'Left to people: <Taxonomy name="scene">.' in said
+
+
+def test_a_bitmask_comes_before_a_brush() -> None:
+    tools = [
+        f'<{tool} name="{tool}" toName="i"><Label value="Cat"/></{tool}>'
+        for tool in ("BrushLabels", "BitmaskLabels")
+    ]
+    said = report(f'<View><Image name="i" value="$image"/>{"".join(tools)}</View>')
+    assert 'written with <BitmaskLabels name="BitmaskLabels"> as Cat. ' in said
+    assert 'as Cat, where <BitmaskLabels name="BitmaskLabels"> has no such label' in said
 
 
 def test_choices_for_each_region_are_left_to_people() -> None:
@@ -189,7 +266,7 @@ def test_an_image_may_be_the_same_for_all_tasks() -> None:
         '<View><Image name="i" value="http://a/b.png"/>'
         '<BrushLabels name="t" toName="i"><Label value="Cat"/></BrushLabels></View>'
     )
-    assert config.image_url("i", {}) == "http://a/b.png"
+    assert image_url(config, "i", {}) == "http://a/b.png"
 
 
 @pytest.mark.parametrize(
@@ -199,7 +276,7 @@ def test_an_image_may_be_the_same_for_all_tasks() -> None:
         ("", "no XML"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><View/>', "document type"),
         ('<View><Text name="t" value="$t"/></View>', "no <Image"),
-        ('<View><Image name="i" valueList="$images"/></View>', "single images"),
+        ('<View><Image name="i" valueList="$images"/></View>', "nothing to write"),
         ('<View><Image name="i" value="$image"/></View>', "nothing to write"),
         (
             '<View><Image name="i" value="$image"/>'

@@ -32,8 +32,23 @@ def mask_from_png(data: bytes) -> Mask:
     return Mask.from_array(pixels_from_png(data))
 
 
-def mask_from_painted_png(data: bytes, size_hw: Size) -> Mask:
-    """What is not transparent; where nothing can be transparent, what is not black."""
+def png_from_alpha(alpha: NDArray[np.uint8]) -> bytes:
+    """A black picture that is as opaque as this array (height, width) says.
+
+    Its only channel is a number for each pixel, which its palette makes alpha of: a quarter of the
+    work that four channels are, in a picture of one bit where all is opaque or transparent.
+    """
+    is_hard = not ((alpha > 0) & (alpha < 255)).any()
+    picture = PIL.Image.fromarray((alpha > 0).view(np.uint8) if is_hard else alpha)
+    levels = (0, 255) if is_hard else range(256)
+    picture.putpalette(bytes(3 * len(levels)))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", transparency=bytes(levels), bits=1 if is_hard else 8)
+    return buffer.getvalue()
+
+
+def alpha_from_painted_png(data: bytes, size_hw: Size) -> NDArray[np.uint8]:
+    """How opaque the pixels are; where none can be transparent, those that are not black."""
     try:
         with PIL.Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             if picture.size != (size_hw[1], size_hw[0]):
@@ -42,8 +57,9 @@ def mask_from_painted_png(data: bytes, size_hw: Size) -> Mask:
                     f"{size_hw[1]} x {size_hw[0]}."
                 )
             if picture.has_transparency_data:
-                return Mask.from_array(np.asarray(picture.convert("RGBA").getchannel("A")))
-            return Mask.from_array(np.asarray(picture.convert("RGB")).any(axis=-1))
+                return np.asarray(picture.convert("RGBA").getchannel("A"))
+            painted = np.asarray(picture.convert("RGB")).any(axis=-1)
+            return painted.view(np.uint8) * np.uint8(255)
     except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise InvalidMask(f"This mask is no PNG that can be read ({error}).") from error
 

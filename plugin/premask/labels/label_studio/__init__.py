@@ -7,9 +7,16 @@ from premask.labels.label_studio.control_tags import (
     ControlTag,
     prompts_from_region,
 )
-from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames, label_config
+from premask.labels.label_studio.label_config import (
+    DEFAULT_NAMES,
+    PATH_SEPARATOR,
+    LabelList,
+    TagNames,
+    label_config,
+)
 from premask.labels.label_studio.regions import (
     annotations_from_regions,
+    is_on_page,
     regions_from_annotation,
     with_own_labels,
 )
@@ -25,11 +32,14 @@ __all__ = [
     "CONTROL_TAGS",
     "DEFAULT_NAMES",
     "EXACTNESS",
+    "PATH_SEPARATOR",
     "READABLE_TYPES",
     "ControlTag",
+    "LabelList",
     "TagNames",
     "annotations_from_regions",
     "is_label_studio",
+    "is_on_page",
     "label_config",
     "local_file_url",
     "prediction_from_regions",

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from premask.errors import InvalidMask
-from premask.labels.label_studio.shapes import Json, rectangle_shape
+from premask.labels.label_studio.shapes import Json, rectangle_box
 from premask.masks import Size
 
 CLOSE = 0.95
@@ -115,7 +115,7 @@ def sequence_of(
 
 def pixel_box_of(keyframe: Keyframe, size_hw: Size) -> tuple[float, float, float, float]:
     """The upright box in pixels around a keyframe's."""
-    return rectangle_shape(dict(zip(NUMBERS, keyframe.numbers, strict=True)), size_hw)[0]
+    return rectangle_box(dict(zip(NUMBERS, keyframe.numbers, strict=True)), size_hw)
 
 
 def _keyframe(item: object) -> Keyframe:

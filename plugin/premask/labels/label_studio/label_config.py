@@ -7,10 +7,28 @@ from dataclasses import dataclass, field
 from xml.sax.saxutils import quoteattr
 
 from premask.labels.label_studio.control_tags import CONTROL_TAGS
+from premask.labels.label_studio.shapes import Json
 from premask.labels.palette import hex_color
 
 TOOLS = ("BrushLabels", "RectangleLabels", "PolygonLabels")
 """What a configuration of premask's own offers: the tags that its formats write."""
+
+
+PATH_SEPARATOR = " / "
+"""Between the items of a taxonomy's path, as the editor shows them; the path is one label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelList:
+    """The tag that has the labels for plain tags: <Labels>, or a <Taxonomy> for each region."""
+
+    tag: str = "Labels"
+    name: str = "labels"
+
+    def said(self, label: str) -> Json:
+        """What the value of its region says."""
+        item = label.split(PATH_SEPARATOR) if self.tag == "Taxonomy" else label
+        return {self.tag.lower(): [item]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +40,7 @@ class TagNames:
 
     image: str = "image"
     controls: Mapping[str, str] = field(default_factory=dict)
+    labels: LabelList = field(default_factory=LabelList)
 
     def of(self, control: str) -> str:
         return self.controls.get(control, CONTROL_TAGS[control].default_name)

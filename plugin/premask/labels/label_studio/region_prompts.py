@@ -9,10 +9,11 @@ from __future__ import annotations
 from premask.geometry import box_area, pixels_of_percent
 from premask.labels.label_studio.shapes import (
     Json,
+    bitmask_shape,
     brush_shape,
     ellipse_shape,
     polygon_shape,
-    rectangle_shape,
+    rectangle_box,
 )
 from premask.masks import Size
 from premask.prompts import BoxPrompt, Phrase, Point, Prompts
@@ -27,7 +28,7 @@ def point_prompt(region: Json, size_hw: Size) -> Prompts:
 
 
 def box_prompt(region: Json, size_hw: Size) -> Prompts:
-    box_xyxy, _, _ = rectangle_shape(region["value"], size_hw)
+    box_xyxy = rectangle_box(region["value"], size_hw)
     # A click with the rectangle tool leaves a rectangle without an area.
     if not box_area(box_xyxy):
         return Prompts()
@@ -36,8 +37,12 @@ def box_prompt(region: Json, size_hw: Size) -> Prompts:
 
 def stroke_prompt(region: Json, size_hw: Size) -> Prompts:
     """A rough mask. A brush has pixels of the image that it was drawn on, and no percent."""
-    own_size_hw = (int(region["original_height"]), int(region["original_width"]))
-    _, mask, _ = brush_shape(region["value"], own_size_hw)
+    _, mask, _ = brush_shape(region["value"], _own_size(region))
+    return Prompts(mask=mask, mask_label=_label(region))
+
+
+def bitmask_prompt(region: Json, size_hw: Size) -> Prompts:
+    _, mask, _ = bitmask_shape(region["value"], _own_size(region))
     return Prompts(mask=mask, mask_label=_label(region))
 
 
@@ -56,6 +61,10 @@ def words_prompt(region: Json, size_hw: Size) -> Prompts:
     said = region["value"].get("text")
     texts = [said] if isinstance(said, str) else [str(text) for text in said or ()]
     return Prompts(phrases=tuple(Phrase(text=text.strip()) for text in texts if text.strip()))
+
+
+def _own_size(region: Json) -> Size:
+    return int(region["original_height"]), int(region["original_width"])
 
 
 def _label(region: Json) -> str:

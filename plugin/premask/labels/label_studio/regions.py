@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +17,17 @@ from premask.labels.label_studio.control_tags import (
     SHAPE_READERS,
     ControlTag,
 )
-from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames
+from premask.labels.label_studio.label_config import (
+    DEFAULT_NAMES,
+    PATH_SEPARATOR,
+    LabelList,
+    TagNames,
+)
 from premask.labels.label_studio.shapes import Json
 from premask.masks import Size
+
+_LABEL_TYPES = ("choices", "taxonomy", "labels")
+"""What says the labels of plain shapes; of several, the last one counts."""
 
 META_KEY = "premask"
 """Where in a region's `meta` premask says which object it shows. Label Studio keeps what it does
@@ -33,6 +41,7 @@ def regions_from_annotation(
     index: int = 0,
     controls: Sequence[str] | None = None,
     names: TagNames = DEFAULT_NAMES,
+    turned: bool = False,
     salt: str = "",
 ) -> list[Json]:
     """The regions that show one object; `index` is its place in the image.
@@ -40,7 +49,8 @@ def regions_from_annotation(
     `controls` are the control tags to write with. By default it is a brush, soft where there is a
     matte, or a rectangle where there is no mask. Tags that need a mask are left out where there is
     none. Each part of an object is its own polygon; an ellipse is the upright one that fills the
-    box. Where several regions show the object, their `meta` says so.
+    box. `turned` makes rectangles the smallest ones around the mask. Where several regions show the
+    object, their `meta` says so. A plain tag's region is followed by that of its label.
 
     The ids are the same in every run that finds the same object, and others with another `salt`.
     """
@@ -48,7 +58,7 @@ def regions_from_annotation(
     written = [
         (tag, value)
         for tag in map(CONTROL_TAGS.__getitem__, controls or default)
-        for value in tag.values(annotation, size_hw)
+        for value in tag.values(annotation, size_hw, turned=turned)
     ]
     identity = _object_id(annotation, index, salt)
     regions: list[Json] = []
@@ -58,39 +68,76 @@ def regions_from_annotation(
         if len(written) > 1:
             region["meta"] = {META_KEY: {"object": identity, "part": part}}
         regions.append(region)
+        if tag.is_plain:
+            regions.append(_label_region(region, annotation.label, names.labels))
     return regions
 
 
 def annotations_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[Annotation, ...]:
     """Read regions of `READABLE_TYPES`, one annotation an object; others are passed over.
 
-    Of the regions that premask wrote for the same object, the most exact ones count. A turned
-    rectangle becomes the upright box around it.
+    Of the regions that premask wrote for the same object, the most exact ones count.
     """
-    shapes = (region for region in regions if region.get("type") in SHAPE_READERS)
+    own = with_own_labels(tuple(regions))
+    shapes = (region for region in own if region.get("type") in SHAPE_READERS)
     return tuple(map(_annotation, _by_object(shapes)))
 
 
 def with_own_labels(regions: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """Regions with their labels in them, as <RectangleLabels> writes them.
 
-    Where a config has <Rectangle> and <Labels> instead, the label is an item of its own, which has
-    the id of the shape. The type of the shape is then "rectangle" instead of "rectanglelabels".
+    Where a config has <Rectangle> instead, the label is an item of its own, which has the id of the
+    shape: of <Labels>, of a <Taxonomy>, or of <Choices>. The type of the shape is then "rectangle"
+    instead of "rectanglelabels".
     """
+    plain = {region.get("id") for region in regions if _labeled_type(region) in SHAPE_READERS}
     labels = {
-        region.get("id"): region["value"].get("labels", [])
+        region.get("id"): labels
+        for region_type in _LABEL_TYPES
         for region in regions
-        if region.get("type") == "labels"
+        if region.get("type") == region_type and (labels := said_labels(region["value"]))
     }
     for region in regions:
-        if region.get("type") == "labels":
-            continue
-        region_type = f"{region.get('type')}labels"
+        identifier, region_type = region.get("id"), _labeled_type(region)
         if region_type in SHAPE_READERS:
-            value = {**region["value"], region_type: labels.get(region.get("id"), [])}
+            value = {**region["value"], region_type: labels.get(identifier, [])}
             yield {**region, "type": region_type, "value": value}
-        else:
+        elif region.get("type") not in _LABEL_TYPES or _is_own(region, plain):
             yield region
+
+
+def is_on_page(region: Mapping[str, Any], item_index: int | None) -> bool:
+    """Whether a region lies on this image of a list (`valueList`), or on the only one (None)."""
+    return item_index is None or (region.get("item_index") or 0) == item_index
+
+
+def said_labels(value: Mapping[str, Any]) -> list[str]:
+    """The labels in the value of a label list's region; a path of a taxonomy is one."""
+    items = next((value[name] for name in reversed(_LABEL_TYPES) if name in value), ())
+    return [
+        PATH_SEPARATOR.join(map(str, item)) if isinstance(item, list) else item
+        for item in (items if isinstance(items, list) else ())
+    ]
+
+
+def _labeled_type(region: Mapping[str, Any]) -> str:
+    """What the type of a plain shape would be with labels in it."""
+    return f"{region.get('type')}labels"
+
+
+def _is_own(region: Mapping[str, Any], plain: Collection[object]) -> bool:
+    """Whether a choice is said of the image, or of a shape that has labels beside it."""
+    return region.get("type") != "labels" and region.get("id") not in plain
+
+
+def _label_region(region: Json, label: str, labels: LabelList) -> Json:
+    """The item that says the label of a plain shape; the editor repeats the shape in it."""
+    return {
+        **region,
+        "type": labels.tag.lower(),
+        "from_name": labels.name,
+        "value": region["value"] | labels.said(label),
+    }
 
 
 def _region(annotation: Annotation, size_hw: Size, tag: ControlTag, names: TagNames) -> Json:

@@ -1,4 +1,4 @@
-"""Shapes of objects <-> the values of Label Studio's regions: brush, rectangle, polygon, ellipse.
+"""Shapes of objects <-> values of Label Studio's regions: bitmask, brush, polygon, box, ellipse.
 
 A `..._values` function yields one value for each region that shows the object, without its label; a
 `..._shape` function reads one back. Coordinates are percent of the image's width and height.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,15 @@ from premask.annotations import Annotation
 from premask.geometry import Box, clip_box, pixel_box, pixels_of_percent, snapped
 from premask.labels import brush_rle
 from premask.labels.coco_rle import mask_from_segmentation, mask_to_polygons
-from premask.labels.png import mask_from_painted_png
-from premask.masks import HALF, Mask, Matte, Size
+from premask.labels.label_studio.turned_boxes import smallest_box
+from premask.labels.png import alpha_from_painted_png, png_from_alpha
+from premask.masks import HALF, Alpha, Mask, Matte, Size
 
 Json = dict[str, Any]
 Value = Mapping[str, Any]
 Shape = tuple[Box, Mask | None, Matte | None]
+
+_PNG_URL = "data:image/png;base64,"
 
 
 def brush_values(annotation: Annotation, size_hw: Size) -> Iterator[Json]:
@@ -32,37 +35,59 @@ def brush_values(annotation: Annotation, size_hw: Size) -> Iterator[Json]:
 
 
 def brush_shape(value: Value, size_hw: Size) -> Shape:
-    """A brush of nothing but 0 and 255 is a mask, any other is a matte."""
-    alpha = brush_rle.decode(value["rle"], size_hw)
-    mask = Mask.from_array(alpha >= HALF)
-    soft = bool(((alpha > 0) & (alpha < 255)).any())
-    return mask.box_xyxy, mask, Matte.from_array(alpha) if soft else None
+    return _painted_shape(brush_rle.decode(value["rle"], size_hw))
+
+
+def bitmask_values(annotation: Annotation, size_hw: Size) -> Iterator[Json]:
+    if annotation.mask is not None:
+        matte, mask = annotation.matte, annotation.mask
+        alpha = (
+            mask.to_array().view(np.uint8) * np.uint8(255) if matte is None else matte.to_array()
+        )
+        data = png_from_alpha(alpha)
+        yield {"imageDataURL": _PNG_URL + base64.b64encode(data).decode("ascii")}
 
 
 def bitmask_shape(value: Value, size_hw: Size) -> Shape:
-    """A PNG in a data URL: what is not transparent, or not black where nothing is transparent."""
+    """A PNG in a data URL, black and as opaque as the object; the editor's own pen is soft, too."""
     head, _, data = str(value["imageDataURL"]).partition(",")
     if not head.startswith("data:image/png"):
         raise ValueError(f"a bitmask is a PNG in a data URL; this begins with {head[:30]!r}")
-    mask = mask_from_painted_png(base64.b64decode(data, validate=True), size_hw)
-    return mask.box_xyxy, mask, None
+    return _painted_shape(alpha_from_painted_png(base64.b64decode(data, validate=True), size_hw))
 
 
 def rectangle_values(annotation: Annotation, size_hw: Size) -> Iterator[Json]:
     yield percent_box(annotation.box_xyxy, size_hw)
 
 
-def rectangle_shape(value: Value, size_hw: Size) -> Shape:
-    """The upright box around a rectangle, which may be turned.
+def turned_rectangle_values(annotation: Annotation, size_hw: Size) -> Iterator[Json]:
+    """The smallest rectangle around the mask, or the upright box where there is no mask."""
+    if annotation.mask is None or not annotation.mask.area:
+        yield from rectangle_values(annotation, size_hw)
+        return
+    (x, y), (across, down), degrees = smallest_box(annotation.mask)
+    height, width = size_hw
+    yield {
+        "x": 100 * x / width,
+        "y": 100 * y / height,
+        "width": 100 * across / width,
+        "height": 100 * down / height,
+        "rotation": degrees,
+    }
 
-    Label Studio turns a rectangle clockwise around its upper left corner.
-    """
-    x, y = pixels_of_percent((value["x"], value["y"]), size_hw)
-    width, height = pixels_of_percent((value["width"], value["height"]), size_hw)
-    cosine, sine = _cosine_and_sine(value.get("rotation", 0))
-    xs = [x, x + width * cosine, x - height * sine, x + width * cosine - height * sine]
-    ys = [y, y + width * sine, y + height * cosine, y + width * sine + height * cosine]
-    return (snapped(min(xs)), snapped(min(ys)), snapped(max(xs)), snapped(max(ys))), None, None
+
+def rectangle_shape(value: Value, size_hw: Size) -> Shape:
+    """The box, and the mask of a rectangle that is turned by less than a right angle."""
+    corners = _corners(value, size_hw)
+    if value.get("rotation", 0) % 90 == 0:
+        return _box_around(corners), None, None
+    flat = [snapped(side) for corner in corners for side in corner]
+    return _box_around(corners), mask_from_segmentation([flat], size_hw), None
+
+
+def rectangle_box(value: Value, size_hw: Size) -> Box:
+    """The upright box around a rectangle, which may be turned."""
+    return _box_around(_corners(value, size_hw))
 
 
 def polygon_values(annotation: Annotation, size_hw: Size) -> Iterator[Json]:
@@ -128,6 +153,32 @@ def percent_box(box_xyxy: Box, size_hw: Size) -> Json:
         "height": 100 * (y1 - y0) / height,
         "rotation": 0,
     }
+
+
+def _corners(value: Value, size_hw: Size) -> list[tuple[float, float]]:
+    """Label Studio turns a rectangle clockwise around its upper left corner."""
+    x, y = pixels_of_percent((value["x"], value["y"]), size_hw)
+    width, height = pixels_of_percent((value["width"], value["height"]), size_hw)
+    cosine, sine = _cosine_and_sine(value.get("rotation", 0))
+    right, below = (width * cosine, width * sine), (-height * sine, height * cosine)
+    return [
+        (x, y),
+        (x + right[0], y + right[1]),
+        (x + right[0] + below[0], y + right[1] + below[1]),
+        (x + below[0], y + below[1]),
+    ]
+
+
+def _box_around(corners: Sequence[tuple[float, float]]) -> Box:
+    xs, ys = zip(*corners, strict=True)
+    return snapped(min(xs)), snapped(min(ys)), snapped(max(xs)), snapped(max(ys))
+
+
+def _painted_shape(alpha: Alpha) -> Shape:
+    """Nothing but 0 and 255 is a mask, anything else is a matte."""
+    mask = Mask.from_array(alpha >= HALF)
+    soft = bool(((alpha > 0) & (alpha < 255)).any())
+    return mask.box_xyxy, mask, Matte.from_array(alpha) if soft else None
 
 
 def _cosine_and_sine(degrees: float) -> tuple[float, float]:

@@ -14,7 +14,6 @@ from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames, la
 from premask.labels.label_studio.regions import (
     annotations_from_regions,
     regions_from_annotation,
-    with_own_labels,
 )
 from premask.labels.label_studio.shapes import Json
 from premask.labels.label_studio.task_records import KnownImages, local_file_url, read_records
@@ -59,7 +58,7 @@ def read_tasks(path: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
         for address, regions in read_records(path):
             yield Labeled(
                 image=known.image(address, regions),
-                annotations=annotations_from_regions(with_own_labels(regions)),
+                annotations=annotations_from_regions(regions),
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidMask(
