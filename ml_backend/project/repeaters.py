@@ -9,17 +9,20 @@ from typing import Any
 
 from ml_backend.project.task_data import shown_list
 
+FLAG = "{{idx}}"
+"""What stands for an item's number where the tag has no `indexFlag`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeater:
     """`on` is what it repeats (as in `$pages`); `flag` stands for the number of the item."""
 
     on: str
-    flag: str = "{{idx}}"
+    flag: str = FLAG
 
     @classmethod
     def of(cls, element: ET.Element) -> Repeater:
-        return cls(on=str(element.get("on")), flag=element.get("indexFlag") or cls.flag)
+        return cls(on=str(element.get("on")), flag=element.get("indexFlag") or FLAG)
 
     def numbers(self, data: Mapping[str, Any]) -> range:
         """The numbers of the items in a task's data, from 0 on."""

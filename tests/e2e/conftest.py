@@ -1,4 +1,4 @@
-"""A browser; FiftyOne's App with the plugin for it to look at, and a dataset of real photos."""
+"""A browser; Label Studio, and FiftyOne's App with the plugin, for it to look at; real photos."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks.photos import copy_photos
+from tests.e2e.label_studio_editor import Editor
+from tests.e2e.label_studio_server import EMAIL, PASSWORD, LabelStudio, running_label_studio
 from tests.e2e.programs import CHECKOUT, free_port, running
 
 if TYPE_CHECKING:
@@ -33,6 +35,24 @@ def page() -> Iterator[Page]:
         browser = driver.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         yield browser.new_page(viewport={"width": 1400, "height": 900})
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudio]:
+    with running_label_studio(tmp_path_factory.mktemp("label-studio")) as server:
+        yield server
+
+
+@pytest.fixture
+def editor(page: Page, label_studio: LabelStudio) -> Editor:
+    editor = Editor(page, label_studio.url)
+    editor.log_in(EMAIL, PASSWORD)
+    return editor
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    return copy_photos(tmp_path / "photos")
 
 
 @pytest.fixture

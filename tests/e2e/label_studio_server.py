@@ -25,6 +25,7 @@ class LabelStudio:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._personal_token: str | None = None
         headers = {"Authorization": f"Token {TOKEN}"}
         self._api = httpx2.Client(base_url=url, headers=headers, timeout=BUSY_SECONDS)
 
@@ -40,6 +41,12 @@ class LabelStudio:
         tasks = self._answer("GET", "/api/tasks/", params={"project": project})["tasks"]
         return sorted(task["id"] for task in tasks)
 
+    def import_tasks(self, project: int, tasks: Sequence[Json]) -> list[int]:
+        """Import tasks as their JSON says, with predictions; returns the ids."""
+        self._answer("POST", f"/api/projects/{project}/import", json=list(tasks))
+        known = self._answer("GET", "/api/tasks/", params={"project": project})["tasks"]
+        return sorted(task["id"] for task in known)
+
     def connect(self, project: int, backend_url: str) -> None:
         """Connect a backend as *Settings, Model* does, with interactive preannotations on."""
         backend = {"project": project, "url": backend_url, "title": "premask"}
@@ -51,7 +58,9 @@ class LabelStudio:
 
     def personal_token(self) -> str:
         """A token as *Account & Settings* makes it; a person can have only one."""
-        return str(self._answer("POST", "/api/token/", json={})["token"])
+        if self._personal_token is None:
+            self._personal_token = str(self._answer("POST", "/api/token/", json={})["token"])
+        return self._personal_token
 
     def task(self, number: int) -> Json:
         """A task with its annotations and predictions."""

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
-import premask
-from benchmarks.photos import PHOTOS, copy_photos
-from premask.annotations import Annotation
+from benchmarks.photos import PHOTOS
 from premask.geometry import pixels_of_percent, snapped
 from premask.images import read_image
 from premask.labels.label_studio import label_config
-from premask.prompts import BoxPrompt, Phrase, Point, Prompts
-from premask.recipes.recipe import Recipe, recipe_of
+from premask.prompts import BoxPrompt, Phrase, Prompts
+from premask.recipes.recipe import recipe_of
 from tests.e2e.label_studio_backend import access_to, pulled, running_backend
+from tests.e2e.label_studio_checks import (
+    annotated,
+    assert_drawn,
+    assert_same,
+    only_pulled,
+    points_of,
+    types_of,
+)
 from tests.e2e.label_studio_editor import Editor
-from tests.e2e.label_studio_server import EMAIL, PASSWORD, TOKEN, LabelStudio, running_label_studio
-from tests.e2e.programs import until
+from tests.e2e.label_studio_server import TOKEN, LabelStudio
 from tests.tiny import TinyModels
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    pass
 
 Json = dict[str, Any]
 
@@ -55,27 +58,8 @@ ASTRONAUT, CAT, COFFEE = (
     PHOTOS.index(f"{name}.png") for name in ("astronaut", "chelsea", "coffee")
 )
 CUP = (165, 12, 415, 290)
-DRAWN_SECONDS = 20
 DOTS = 200
 """How many pixels the marks of two clicks may hide."""
-
-
-@pytest.fixture(scope="module")
-def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudio]:
-    with running_label_studio(tmp_path_factory.mktemp("label-studio")) as server:
-        yield server
-
-
-@pytest.fixture
-def editor(page: Page, label_studio: LabelStudio) -> Editor:
-    editor = Editor(page, label_studio.url)
-    editor.log_in(EMAIL, PASSWORD)
-    return editor
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> list[Path]:
-    return copy_photos(tmp_path / "photos")
 
 
 def test_a_person_takes_over_what_was_proposed(
@@ -240,26 +224,8 @@ def test_what_a_person_writes_is_looked_for(
     assert_same(only_pulled(project, tmp_path, environment), expected)
 
 
-def annotated(photo: Path, recipe: Recipe, prompts: Prompts | None = None) -> Annotation:
-    """What premask finds without Label Studio."""
-    ((found,),) = (
-        labeled.annotations for labeled in premask.label([photo], recipe, prompts=prompts)
-    )
-    return found
-
-
 def phrase(text: str) -> Prompts:
     return Prompts(phrases=(Phrase(text=text, label="spoon"),))
-
-
-def points_of(regions: list[Json]) -> Prompts:
-    """The points of a call, in pixels of the photo."""
-    points = []
-    for region in regions:
-        size_hw = (region["original_height"], region["original_width"])
-        x, y = pixels_of_percent((region["value"]["x"], region["value"]["y"]), size_hw)
-        points.append(Point(x=x, y=y, positive=region["is_positive"], label="suit"))
-    return Prompts(points=tuple(points))
 
 
 def box_of(region: Json) -> Prompts:
@@ -271,55 +237,8 @@ def box_of(region: Json) -> Prompts:
     return Prompts(boxes=(BoxPrompt(box_xyxy=box, label="cup"),))
 
 
-def assert_drawn(
-    editor: Editor,
-    photo: Path,
-    annotation: Annotation,
-    *,
-    besides: int = 0,
-    beside: Annotation | None = None,
-) -> None:
-    """On the screen, the pixels of the object differ from the photo, and no others do.
-
-    Pixels of a soft edge may be either; `besides` says how many others may differ, and those of
-    the box `beside` it, and of its handles, are not looked at.
-    """
-    assert annotation.mask is not None
-    rgb = read_image(photo).rgb
-    hard = np.where(annotation.mask.to_array(), 255, 0)
-    alpha = hard if annotation.matte is None else annotation.matte.to_array()
-
-    def is_drawn() -> bool:
-        changed = (editor.photo() != rgb).any(axis=2)
-        if beside is not None:
-            x0, y0, x1, y1 = (int(side) for side in beside.box_xyxy)
-            changed[max(y0 - 10, 0) : y1 + 10, max(x0 - 10, 0) : x1 + 10] = False
-        missing, wrong = (~changed & (alpha == 255)).sum(), (changed & (alpha == 0)).sum()
-        return bool(missing == 0 and wrong <= besides)
-
-    assert until(is_drawn, DRAWN_SECONDS)
-
-
-def types_of(annotations: list[Json]) -> list[str]:
-    """The types of the regions and choices in the only annotation."""
-    (annotation,) = annotations
-    return [region["type"] for region in annotation["result"]]
-
-
 def brush_of(annotations: list[Json]) -> Json:
     """The value of the only region in the only annotation or prediction."""
     ((region,),) = (annotation["result"] for annotation in annotations)
     value: Json = region["value"]
     return value
-
-
-def only_pulled(project: int, folder: Path, environment: dict[str, str]) -> Annotation:
-    ((found,),) = (
-        labeled.annotations for labeled in pulled(project, folder / "pulled", environment)
-    )
-    return found
-
-
-def assert_same(one: Annotation, other: Annotation) -> None:
-    """The same class, and the same in every pixel."""
-    assert (one.label, one.mask, one.matte) == (other.label, other.mask, other.matte)

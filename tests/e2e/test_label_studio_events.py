@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.photos import copy_photos
 from tests.e2e.label_studio_backend import access_to, running_backend
-from tests.e2e.label_studio_server import TOKEN, running_label_studio
+from tests.e2e.label_studio_server import TOKEN, LabelStudio
 from tests.e2e.programs import until
 
 CONFIG = """
@@ -41,23 +41,20 @@ def text_of(url: str) -> str:
 
 
 def test_events_of_a_backend_that_was_connected_with_the_secret_are_counted(
-    tmp_path: Path,
+    label_studio: LabelStudio, tmp_path: Path
 ) -> None:
-    with running_label_studio(tmp_path / "label-studio") as label_studio:
-        environment = access_to(label_studio.url, TOKEN) | {"PREMASK_WEBHOOK_SECRET": SECRET}
-        with running_backend(tmp_path, environment, "--recipe", "click") as backend:
-            project = label_studio.new_project(CONFIG)
-            label_studio.connect(project, f"{backend}/{SECRET}")
-            (task,) = label_studio.upload(project, copy_photos(tmp_path / "photos")[:1])
-            label_studio.annotate(task, [REGION])
-            assert until(
-                lambda: "cup,0,0,0,1" in text_of(f"{backend}/status/corrections.csv"), SOON
-            )
-            event = urllib.request.Request(
-                f"{backend}/webhook",
-                json.dumps({"action": "START_TRAINING"}).encode(),
-                {"Content-Type": "application/json"},
-            )
-            with pytest.raises(urllib.error.HTTPError, match="401"):
-                urllib.request.urlopen(event)
-        assert SECRET not in (tmp_path / "backend.log").read_text()
+    environment = access_to(label_studio.url, TOKEN) | {"PREMASK_WEBHOOK_SECRET": SECRET}
+    with running_backend(tmp_path, environment, "--recipe", "click") as backend:
+        project = label_studio.new_project(CONFIG)
+        label_studio.connect(project, f"{backend}/{SECRET}")
+        (task,) = label_studio.upload(project, copy_photos(tmp_path / "photos")[:1])
+        label_studio.annotate(task, [REGION])
+        assert until(lambda: "cup,0,0,0,1" in text_of(f"{backend}/status/corrections.csv"), SOON)
+        event = urllib.request.Request(
+            f"{backend}/webhook",
+            json.dumps({"action": "START_TRAINING"}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(event)
+    assert SECRET not in (tmp_path / "backend.log").read_text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from premask.labels.label_studio.keyframes import keyframes_of
 from premask.labels.ytvis.reader import read_ytvis
 from tests.e2e.label_studio_backend import access_to, pull_into, running_backend
 from tests.e2e.label_studio_editor import Editor
-from tests.e2e.label_studio_server import EMAIL, PASSWORD, LabelStudio, running_label_studio
+from tests.e2e.label_studio_server import EMAIL, PASSWORD, LabelStudio
 from tests.e2e.label_studio_videos import (
     FPS,
     FRAMES,
@@ -42,12 +41,6 @@ CONFIG = f"""
 """As in the documentation."""
 
 CORRECTED = 13
-
-
-@pytest.fixture(scope="module")
-def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudio]:
-    with running_label_studio(tmp_path_factory.mktemp("label-studio")) as server:
-        yield server
 
 
 @pytest.fixture

@@ -176,13 +176,15 @@ PAGES = {"pages": [{"url": "/one"}, {"url": "/two"}]}
 
 
 def test_a_repeater_makes_an_image_of_each_item() -> None:
-    config = parse_label_config(f"<View>{REPEATED}</View>")
+    xml = f"<View>{REPEATED}</View>"
+    config = parse_label_config(xml)
     own = config.of_task(PAGES)
     assert [image_url(own, image, PAGES) for image in own.images] == ["/one", "/two"]
     drawn = [[control.name for control in own.drawn(image)] for image in own.images]
     assert drawn == [["brush_0"], ["brush_1"]]
     assert config.of_task({}).images == {}
-    said = report(f"<View>{REPEATED}</View>")
+    assert parse_label_config(xml.replace(' indexFlag="{{idx}}"', "")) == config
+    said = report(xml)
     assert "Image 'page_{{idx}}': each item of $pages is an image of its own." in said
 
 
@@ -205,7 +207,8 @@ def test_a_list_of_images_has_a_page_for_each() -> None:
     config = parse_label_config(MIXTURE.replace('value="$first"', 'valueList="$meta.urls"'))
     pages = config.pages("left", {"meta": {"urls": ["/a", "/b"]}})
     assert [(page.url, page.item_index) for page in pages] == [("/a", 0), ("/b", 1)]
-    for lacking in ({}, {"meta": {"urls": []}}, {"meta": {"urls": ["/a", None]}}):
+    incomplete: list[dict[str, Any]] = [{}, {"meta": {"urls": []}}, {"meta": {"urls": ["/a", 0]}}]
+    for lacking in incomplete:
         with pytest.raises(InvalidRequest, match=r"no image in 'meta\.urls'"):
             config.pages("left", lacking)
 

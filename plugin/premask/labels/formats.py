@@ -106,6 +106,20 @@ _DATASET_FORMATS = (
         recognizes=is_label_studio,
     ),
     DatasetFormat(
+        name="label-studio-bitmasks",
+        help="the same with bitmasks (PNG), and label_config_bitmasks.xml",
+        file_name="label_studio_bitmasks.json",
+        numbers_classes=False,
+        write=partial(
+            write_label_studio,
+            painted_with="BitmaskLabels",
+            config_name="label_config_bitmasks.xml",
+            tools=("BitmaskLabels", "RectangleLabels", "PolygonLabels"),
+        ),
+        read=read_tasks,
+        recognizes=is_label_studio,
+    ),
+    DatasetFormat(
         name="label-studio-polygons",
         help="the same with polygons, one for each part of an object",
         file_name="label_studio_polygons.json",

@@ -59,7 +59,7 @@ def alpha_from_painted_png(data: bytes, size_hw: Size) -> NDArray[np.uint8]:
             if picture.has_transparency_data:
                 return np.asarray(picture.convert("RGBA").getchannel("A"))
             painted = np.asarray(picture.convert("RGB")).any(axis=-1)
-            return painted.view(np.uint8) * np.uint8(255)
+            return np.where(painted, 255, 0).astype(np.uint8)
     except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise InvalidMask(f"This mask is no PNG that can be read ({error}).") from error
 

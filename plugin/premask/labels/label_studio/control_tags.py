@@ -8,6 +8,7 @@ from itertools import chain
 
 from premask.annotations import Annotation
 from premask.labels.label_studio.region_prompts import (
+    Region,
     bitmask_prompt,
     box_prompt,
     ellipse_prompt,
@@ -62,7 +63,7 @@ class ControlTag:
     needs_mask: bool = False
     write_classes: Callable[[Sequence[str]], Json] | None = None
     read: Callable[[Value, Size], Shape] | None = None
-    prompt: Callable[[Json, Size], Prompts] | None = None
+    prompt: Callable[[Region, Size], Prompts] | None = None
     prompt_name: str = ""
     takes_words: bool = False
 
@@ -174,7 +175,7 @@ _PROMPT_READERS = {
 }
 
 
-def prompts_from_region(region: Json, size_hw: Size) -> Prompts:
+def prompts_from_region(region: Region, size_hw: Size) -> Prompts:
     """What a region asks for on the upright image of this size; nothing where its tag can't ask."""
     reader = _PROMPT_READERS.get(str(region.get("type")))
     return reader(region, size_hw) if reader else Prompts()

@@ -49,7 +49,9 @@ class TagNames:
 DEFAULT_NAMES = TagNames()
 
 
-def label_config(labels: Sequence[str], names: TagNames = DEFAULT_NAMES) -> str:
+def label_config(
+    labels: Sequence[str], names: TagNames = DEFAULT_NAMES, *, tools: Sequence[str] = TOOLS
+) -> str:
     """A labeling configuration (XML) for the regions of these labels.
 
     Each tool has a panel with its name above it, and one is open at a time: a label chooses the
@@ -57,8 +59,8 @@ def label_config(labels: Sequence[str], names: TagNames = DEFAULT_NAMES) -> str:
     """
     lines = ["<View>", f'  <Image name={quoteattr(names.image)} value="$image" zoom="true"/>']
     lines.append("  <Collapse>")
-    for tool in TOOLS:
-        title, opened = tool.removesuffix("Labels"), ' open="true"' if tool == TOOLS[0] else ""
+    for tool in tools:
+        title, opened = tool.removesuffix("Labels"), ' open="true"' if tool == tools[0] else ""
         attributes = f"name={quoteattr(names.of(tool))} toName={quoteattr(names.image)}"
         lines += [f'    <Panel value="{title}"{opened}>', f"      <{tool} {attributes}>"]
         lines += [

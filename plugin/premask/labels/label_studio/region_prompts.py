@@ -6,9 +6,11 @@ image itself, so they are read by its size, and not by the `original_width` of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from premask.geometry import box_area, pixels_of_percent
 from premask.labels.label_studio.shapes import (
-    Json,
     bitmask_shape,
     brush_shape,
     ellipse_shape,
@@ -18,8 +20,10 @@ from premask.labels.label_studio.shapes import (
 from premask.masks import Size
 from premask.prompts import BoxPrompt, Phrase, Point, Prompts
 
+Region = Mapping[str, Any]
 
-def point_prompt(region: Json, size_hw: Size) -> Prompts:
+
+def point_prompt(region: Region, size_hw: Size) -> Prompts:
     """Only a click with the Alt key is negative. A point's width is the browser's zoom."""
     value = region["value"]
     x, y = pixels_of_percent((float(value["x"]), float(value["y"])), size_hw)
@@ -27,7 +31,7 @@ def point_prompt(region: Json, size_hw: Size) -> Prompts:
     return Prompts(points=(Point(x=x, y=y, positive=positive, label=_label(region)),))
 
 
-def box_prompt(region: Json, size_hw: Size) -> Prompts:
+def box_prompt(region: Region, size_hw: Size) -> Prompts:
     box_xyxy = rectangle_box(region["value"], size_hw)
     # A click with the rectangle tool leaves a rectangle without an area.
     if not box_area(box_xyxy):
@@ -35,39 +39,39 @@ def box_prompt(region: Json, size_hw: Size) -> Prompts:
     return Prompts(boxes=(BoxPrompt(box_xyxy=box_xyxy, label=_label(region)),))
 
 
-def stroke_prompt(region: Json, size_hw: Size) -> Prompts:
+def stroke_prompt(region: Region, size_hw: Size) -> Prompts:
     """A rough mask. A brush has pixels of the image that it was drawn on, and no percent."""
     _, mask, _ = brush_shape(region["value"], _own_size(region))
     return Prompts(mask=mask, mask_label=_label(region))
 
 
-def bitmask_prompt(region: Json, size_hw: Size) -> Prompts:
+def bitmask_prompt(region: Region, size_hw: Size) -> Prompts:
     _, mask, _ = bitmask_shape(region["value"], _own_size(region))
     return Prompts(mask=mask, mask_label=_label(region))
 
 
-def polygon_prompt(region: Json, size_hw: Size) -> Prompts:
+def polygon_prompt(region: Region, size_hw: Size) -> Prompts:
     _, mask, _ = polygon_shape(region["value"], size_hw)
     return Prompts(mask=mask, mask_label=_label(region))
 
 
-def ellipse_prompt(region: Json, size_hw: Size) -> Prompts:
+def ellipse_prompt(region: Region, size_hw: Size) -> Prompts:
     _, mask, _ = ellipse_shape(region["value"], size_hw)
     return Prompts(mask=mask, mask_label=_label(region))
 
 
-def words_prompt(region: Json, size_hw: Size) -> Prompts:
+def words_prompt(region: Region, size_hw: Size) -> Prompts:
     """Phrases without a label: a text field has none. Several texts are several phrases."""
     said = region["value"].get("text")
     texts = [said] if isinstance(said, str) else [str(text) for text in said or ()]
     return Prompts(phrases=tuple(Phrase(text=text.strip()) for text in texts if text.strip()))
 
 
-def _own_size(region: Json) -> Size:
+def _own_size(region: Region) -> Size:
     return int(region["original_height"]), int(region["original_width"])
 
 
-def _label(region: Json) -> str:
+def _label(region: Region) -> str:
     """The label that was chosen in the tool, or "" where the tool has none."""
     value = region["value"]
     labels = value.get(region["type"]) or value.get("labels") or [""]

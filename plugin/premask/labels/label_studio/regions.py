@@ -40,21 +40,23 @@ def regions_from_annotation(
     *,
     index: int = 0,
     controls: Sequence[str] | None = None,
+    painted_with: str = "BrushLabels",
     names: TagNames = DEFAULT_NAMES,
     turned: bool = False,
     salt: str = "",
 ) -> list[Json]:
     """The regions that show one object; `index` is its place in the image.
 
-    `controls` are the control tags to write with. By default it is a brush, soft where there is a
-    matte, or a rectangle where there is no mask. Tags that need a mask are left out where there is
-    none. Each part of an object is its own polygon; an ellipse is the upright one that fills the
-    box. `turned` makes rectangles the smallest ones around the mask. Where several regions show the
-    object, their `meta` says so. A plain tag's region is followed by that of its label.
+    `controls` are the control tags to write with. By default it is a brush (`painted_with`), soft
+    where there is a matte, or a rectangle where there is no mask. Tags that need a mask are left
+    out where there is none. Each part of an object is its own polygon; an ellipse is the upright
+    one that fills the box; `turned` makes rectangles the smallest ones around the mask. Where
+    several regions show the object, their `meta` says so. A plain tag's region is followed by that
+    of its label.
 
     The ids are the same in every run that finds the same object, and others with another `salt`.
     """
-    default = ("RectangleLabels",) if annotation.mask is None else ("BrushLabels",)
+    default = ("RectangleLabels",) if annotation.mask is None else (painted_with,)
     written = [
         (tag, value)
         for tag in map(CONTROL_TAGS.__getitem__, controls or default)

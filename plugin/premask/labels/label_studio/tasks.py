@@ -10,7 +10,7 @@ from premask.annotations import Labeled
 from premask.errors import InvalidMask
 from premask.files import replacing, write_atomically
 from premask.images import Image
-from premask.labels.label_studio.label_config import DEFAULT_NAMES, TagNames, label_config
+from premask.labels.label_studio.label_config import DEFAULT_NAMES, TOOLS, TagNames, label_config
 from premask.labels.label_studio.regions import (
     annotations_from_regions,
     regions_from_annotation,
@@ -28,6 +28,9 @@ def write_label_studio(
     *,
     image_url: Callable[[str], str] | None = None,
     controls: Sequence[str] | None = None,
+    painted_with: str = "BrushLabels",
+    config_name: str = CONFIG_NAME,
+    tools: Sequence[str] = TOOLS,
 ) -> tuple[Path, ...]:
     """Write tasks with predictions in one pass, and beside them the configuration for them."""
     labels = dict.fromkeys(categories or ())
@@ -38,11 +41,13 @@ def write_label_studio(
             labels |= dict.fromkeys(annotation.label for annotation in one.annotations)
             url = (image_url or local_file_url)(one.image.name)
             file.write(b",\n" if place else b"\n")
-            file.write(
-                json.dumps(task_from_labeled(one, image_url=url, controls=controls)).encode()
+            task = task_from_labeled(
+                one, image_url=url, controls=controls, painted_with=painted_with
             )
+            file.write(json.dumps(task).encode())
         file.write(b"\n]\n")
-    config = write_atomically(path.with_name(CONFIG_NAME), label_config(tuple(labels)).encode())
+    config_xml = label_config(tuple(labels), tools=tools)
+    config = write_atomically(path.with_name(config_name), config_xml.encode())
     return path, config
 
 
@@ -74,6 +79,7 @@ def task_from_labeled(
     image_url: str,
     model_version: str = "premask",
     controls: Sequence[str] | None = None,
+    painted_with: str = "BrushLabels",
     names: TagNames = DEFAULT_NAMES,
 ) -> Json:
     """One task to import, with one prediction; nothing found is a prediction without regions."""
@@ -81,7 +87,12 @@ def task_from_labeled(
         region
         for index, annotation in enumerate(labeled.annotations)
         for region in regions_from_annotation(
-            annotation, labeled.image.size_hw, index=index, controls=controls, names=names
+            annotation,
+            labeled.image.size_hw,
+            index=index,
+            controls=controls,
+            painted_with=painted_with,
+            names=names,
         )
     ]
     prediction = prediction_from_regions(regions, model_version=model_version)
