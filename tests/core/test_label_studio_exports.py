@@ -94,6 +94,21 @@ def test_an_export_is_read_whatever_the_tool_it_was_made_with(tmp_path: Path, mo
     assert [one.label for one in last] == ["a"]
 
 
+def test_the_soft_edge_of_the_editors_own_pen_is_kept(tmp_path: Path) -> None:
+    """The editor writes its canvas: black, and as opaque as it was painted."""
+    task = exported()[0]
+    alpha = np.linspace(0, 255, num=SIZE[0] * SIZE[1]).reshape(SIZE).astype(np.uint8)
+    black = np.zeros((*SIZE, 3), np.uint8)
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(np.dstack((black, alpha))).save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    task["annotations"][0]["result"][1]["value"]["imageDataURL"] = url
+    (tmp_path / "tasks.json").write_text(json.dumps([task]))
+    ((_, _, found),) = masks(tmp_path / "tasks.json")
+    np.testing.assert_array_equal(found[1].matte.to_array(), alpha)
+    np.testing.assert_array_equal(found[1].mask.to_array(), alpha >= 128)
+
+
 def test_the_short_form_of_the_sdk_says_the_same(tmp_path: Path) -> None:
     converter: Any = pytest.importorskip("label_studio_sdk.converter").Converter
     (tmp_path / "tasks.json").write_text(json.dumps(exported()))

@@ -92,6 +92,13 @@ class Editor:
         self._proposed.click()
         self._show_at_its_size()
 
+    def turn_page(self) -> None:
+        """Go to the next image of a list."""
+        shown = self._image.get_attribute("src")
+        self.page.keyboard.press("Control+ArrowRight")
+        assert until(lambda: self._image.get_attribute("src") != shown, SOON)
+        self._show_at_its_size()
+
     def copy_prediction(self) -> None:
         """Make an annotation of the prediction."""
         before = self._own.count()

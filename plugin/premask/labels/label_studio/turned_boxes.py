@@ -14,7 +14,7 @@ Points = NDArray[np.float64]
 def smallest_box(mask: Mask) -> tuple[tuple[float, float], tuple[float, float], float]:
     """A corner (x, y), the width and the height, and the turn in degrees, in pixels.
 
-    The turn is clockwise around that corner, by less than 45 degrees to either side, and counted
+    The turn is clockwise around that corner, by at most 45 degrees to either side, and counted
     from 0 to 360. The mask must not be empty.
     """
     outline = _convex_outline(mask)
