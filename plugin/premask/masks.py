@@ -19,6 +19,7 @@ from premask.rle import (
     counts_to_crop,
     counts_to_string,
     crop_to_counts,
+    edges_to_counts,
     is_shortest,
     map_to_counts,
     plane_counts_to_alpha,
@@ -63,6 +64,12 @@ class Mask:
         """Pixels of `crop` (h, w) with its upper left corner at `xy`; nothing elsewhere."""
         _require_inside(crop, xy, size_hw)
         counts = crop_to_counts(crop, xy, size_hw)
+        return cls(size_hw=size_hw, counts=counts_to_string(counts))
+
+    @classmethod
+    def from_edges(cls, edges: Counts, size_hw: Size) -> Mask:
+        """Pixels between edges: where the 1s start and end down the columns, in order."""
+        counts = edges_to_counts(edges, require_size(size_hw))
         return cls(size_hw=size_hw, counts=counts_to_string(counts))
 
     @classmethod

@@ -33,10 +33,23 @@ def crop_to_counts(
     """Run lengths of an image that is `crop` (h, w) with its corner at `xy`, and 0 elsewhere."""
     if crop.flags.f_contiguous:
         # The columns lie one behind the other already, and so do their edges.
-        return _counts_between(_edges_of_columns(crop.T.view(np.uint8), xy, size_hw), size_hw)
+        return edges_to_counts(_edges_of_columns(crop.T.view(np.uint8), xy, size_hw), size_hw)
     edges, _ = _edges(crop.view(np.uint8), xy, size_hw)
     # Sorting the few edges is faster than transposing the many pixels.
-    return _counts_between(np.sort(edges), size_hw)
+    return edges_to_counts(np.sort(edges), size_hw)
+
+
+def edges_to_counts(edges: Counts, size_hw: tuple[int, int]) -> Counts:
+    """Run lengths of the whole image, from where its 1s start and end, in order."""
+    starts, ends = edges[0::2], edges[1::2]
+    # A run that reaches the image's lower edge may go on at the top of the next column: one run.
+    joined = starts[1:] == ends[:-1]
+    bounds = np.empty(2 + 2 * (len(starts) - np.count_nonzero(joined)), np.int64)
+    bounds[0], bounds[-1] = 0, size_hw[0] * size_hw[1]
+    bounds[1:-1:2] = starts[np.concatenate(([True], ~joined))[: len(starts)]]
+    bounds[2:-1:2] = ends[np.concatenate((~joined, [True]))[: len(ends)]]
+    counts = np.diff(bounds)
+    return counts[:-1] if counts[-1] == 0 else counts
 
 
 def alpha_to_plane_counts(
@@ -46,7 +59,7 @@ def alpha_to_plane_counts(
     edges, flips = _edges(alpha, xy, size_hw)
     order = np.argsort(edges)
     edges, flips = edges[order], flips[order]
-    return [_counts_between(edges[flips & (1 << bit) != 0], size_hw) for bit in range(8)]
+    return [edges_to_counts(edges[flips & (1 << bit) != 0], size_hw) for bit in range(8)]
 
 
 def map_to_counts(numbers: NDArray[np.integer]) -> dict[int, Counts]:
@@ -58,7 +71,7 @@ def map_to_counts(numbers: NDArray[np.integer]) -> dict[int, Counts]:
     order = np.argsort(values, kind="stable")
     found, first = np.unique(values[order], return_index=True)
     return {
-        int(number): _counts_between(spans[:, runs].T.ravel(), size_hw)
+        int(number): edges_to_counts(spans[:, runs].T.ravel(), size_hw)
         for number, runs in zip(found, np.split(order, first[1:]), strict=True)
     }
 
@@ -221,19 +234,6 @@ def _run_starts(numbers: NDArray[np.integer]) -> Counts:
     np.not_equal(numbers[1:], numbers[:-1], out=changes[1:])
     rows, columns = np.divmod(np.flatnonzero(changes), width)
     return np.sort(columns * height + rows)
-
-
-def _counts_between(edges: Counts, size_hw: tuple[int, int]) -> Counts:
-    """Run lengths of the whole image, from where its 1s start and end."""
-    starts, ends = edges[0::2], edges[1::2]
-    # A run that reaches the image's lower edge may go on at the top of the next column: one run.
-    joined = starts[1:] == ends[:-1]
-    bounds = np.empty(2 + 2 * (len(starts) - np.count_nonzero(joined)), np.int64)
-    bounds[0], bounds[-1] = 0, size_hw[0] * size_hw[1]
-    bounds[1:-1:2] = starts[np.concatenate(([True], ~joined))[: len(starts)]]
-    bounds[2:-1:2] = ends[np.concatenate((~joined, [True]))[: len(ends)]]
-    counts = np.diff(bounds)
-    return counts[:-1] if counts[-1] == 0 else counts
 
 
 def _runs(counts: Counts) -> tuple[Counts, Counts]:

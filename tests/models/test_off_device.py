@@ -47,7 +47,7 @@ WAITING = (
 
 READING = {torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.cpu, torch.Tensor.__array__}
 
-ON_CPU_ONLY = {"above", "count"}
+ON_CPU_ONLY = {"above", "count", "of_host"}
 """Functions of off_device.py that ask numpy, but only where there is no device to leave."""
 
 
@@ -152,16 +152,16 @@ def test_outlines_leave_together(family: str, tiny: TinyModels) -> None:
     outline(1)  # what is made once
     exits, elsewhere = outline(2)
     assert outline(40) == (exits, elsewhere)
-    assert exits == 3
+    assert exits == 2
 
 
 PHRASE = Prompts(phrases=(Phrase(text="cat"),))
 QUERIES = QuerySegmentationOptions(threshold=0, visible=0)
 
 FINDERS: dict[str, tuple[str, Any, Prompts, int]] = {
-    "sam3": ("sam3", Sam3Options(threshold=0), PHRASE, 3),
-    "sam31": ("sam31", Sam3Options(threshold=0), PHRASE, 3),
-    "rf-detr": ("detr", DetrOptions(threshold=0), Prompts(), 3),
+    "sam3": ("sam3", Sam3Options(threshold=0), PHRASE, 2),
+    "sam31": ("sam31", Sam3Options(threshold=0), PHRASE, 2),
+    "rf-detr": ("detr", DetrOptions(threshold=0), Prompts(), 2),
     "yolo": ("yolo", YoloOptions(threshold=0.01, iou=1), Prompts(), 3),
     "mask2former instance": ("mask2former", replace(QUERIES, task="instance"), Prompts(), 1),
     "mask2former panoptic": ("mask2former", QUERIES, Prompts(), 1),
@@ -235,7 +235,7 @@ def logits(count: int) -> torch.Tensor:
 @pytest.mark.parametrize("number", [2, 40])
 def test_parts_ask_nothing_else_however_many_masks(number: int) -> None:
     canvases, several = [Canvas(side=128, size_hw=(90, 130))] * number, logits(number)
-    assert waits_of(lambda: masks_from_logits(several, canvases)) == (2, [])
+    assert waits_of(lambda: masks_from_logits(several, canvases)) == (1, [])
     likely, numbers = several.sigmoid(), torch.arange(number)
     segments = waits_of(lambda: list(contested(likely.__getitem__, numbers / 40, numbers, 0)))
     assert segments == (1, [])

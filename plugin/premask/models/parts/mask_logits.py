@@ -12,17 +12,18 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 
 from premask.masks import Mask, Size
+from premask.models.parts.mask_edges import Steps, edges_from_logits, reached
 from premask.models.parts.off_device import (
     Crop,
     above,
     any_along,
     count,
     masks_on_host,
+    of_host,
     on_host,
     span,
 )
 
-Steps = tuple[tuple[int, int], ...]
 Boxes = NDArray[np.float64]
 
 # SAM 2 turns a mask into logits as 20 * mask - 10: nearly certain on both sides.
@@ -104,14 +105,19 @@ class _Axis:
 def masks_from_logits(logits: torch.Tensor, canvases: Sequence[Canvas]) -> list[Mask]:
     """The pixels of each image above 0, from low-resolution logits (n, h, w) of float32.
 
-    They leave the device in two copies, however many they are.
+    They leave the device in one copy, however many they are, as they are small.
     """
-    return list(
-        masks_on_host(
-            (above(crop, 0), xy, canvas.size_hw)
-            for (crop, xy), canvas in zip(_enlarged(logits, canvases, 0), canvases, strict=True)
-        )
-    )
+    (values,) = on_host(logits)
+    return [_mask(of_one, canvas) for of_one, canvas in zip(values, canvases, strict=True)]
+
+
+def _mask(logits: NDArray[np.float32], canvas: Canvas) -> Mask:
+    edges = edges_from_logits(logits, canvas.steps(0), canvas.steps(1))
+    if edges is not None:
+        return Mask.from_edges(edges, canvas.size_hw)
+    high = logits > 0
+    crop, xy = _enlarged(torch.from_numpy(logits), high.any(axis=1), high.any(axis=0), canvas)
+    return Mask.from_crop(of_host(above(crop, 0)), xy, canvas.size_hw)
 
 
 def masks_and_stabilities(
@@ -119,9 +125,12 @@ def masks_and_stabilities(
 ) -> tuple[list[Mask], NDArray[np.float64]]:
     """The same masks, and the areas (n,) above `offset` as shares of those above `-offset`."""
     counts = []
+    possible = above(logits, -offset)
+    rows, columns = on_host(any_along(possible, 2), any_along(possible, 1))
 
     def crops() -> Iterator[Crop]:
-        for crop, xy in _enlarged(logits, [canvas] * len(logits), -offset):
+        for index, of_one in enumerate(logits):
+            crop, xy = _enlarged(of_one, rows[index], columns[index], canvas)
             counts.append(torch.stack([count(above(crop, level)) for level in (offset, -offset)]))
             yield above(crop, 0), xy, canvas.size_hw
 
@@ -152,8 +161,8 @@ def boxes_around(logits: torch.Tensor, canvas: Canvas) -> tuple[Boxes, Boxes]:
     )
     outer, inner = [], []
     for index in range(len(logits)):
-        top, bottom = _reached(rows[index], down.steps)
-        left, right = _reached(columns[index], across.steps)
+        top, bottom = reached(rows[index], down.steps)
+        left, right = reached(columns[index], across.steps)
         outer.append((left, top, right, bottom))
         (x0, x1), (y0, y1) = across.filled(solid_columns[index]), down.filled(solid_rows[index])
         inner.append((x0, y0, x1, y1))
@@ -178,26 +187,22 @@ def _shrunk(pixels: torch.Tensor, size_hw: Size) -> torch.Tensor:
 
 
 def _enlarged(
-    logits: torch.Tensor, canvases: Sequence[Canvas], level: float
-) -> Iterator[tuple[torch.Tensor, tuple[int, int]]]:
-    """Logits of the part of each image that may lie above a level, and its corner (x, y).
+    logits: torch.Tensor, rows: NDArray[np.bool_], columns: NDArray[np.bool_], canvas: Canvas
+) -> tuple[torch.Tensor, tuple[int, int]]:
+    """Logits of the part of an image that wanted rows and columns reach, and its corner (x, y).
 
-    Only that part is computed: a bilinear value is never above all that it is made of.
+    The others are below a level; so is what only they reach, as a bilinear value is never above all
+    that it is made of.
     """
-    high = above(logits, level)
-    rows, columns = on_host(any_along(high, 2), any_along(high, 1))
-    for index, canvas in enumerate(canvases):
-        down, across = canvas.steps(0), canvas.steps(1)
-        top, bottom = _reached(rows[index], down)
-        left, right = _reached(columns[index], across)
-        if top >= bottom or left >= right:
-            yield logits.new_empty(0, 0), (0, 0)
-            continue
-        # Only rows near those that are high enough make a difference: the others may stay 0.
-        near = _near(rows[index])
-        wide = logits.new_zeros(right - left, len(rows[index]))
-        wide[:, near] = _stretched(logits[index, near], across)[:, left:right].T
-        yield _stretched(wide, down)[:, top:bottom].T, (left, top)
+    down, across = canvas.steps(0), canvas.steps(1)
+    (top, bottom), (left, right) = reached(rows, down), reached(columns, across)
+    if top >= bottom or left >= right:
+        return logits.new_empty(0, 0), (0, 0)
+    # Only rows near those that are high enough make a difference: the others may stay 0.
+    near = _near(rows)
+    wide = logits.new_zeros(right - left, len(rows))
+    wide[:, near] = _stretched(logits[near], across)[:, left:right].T
+    return _stretched(wide, down)[:, top:bottom].T, (left, top)
 
 
 def _near(wanted: NDArray[np.bool_]) -> slice:
@@ -214,17 +219,3 @@ def _stretched(rows: torch.Tensor, steps: Steps) -> torch.Tensor:
     for length, kept in steps:
         rows = F.interpolate(rows[:, None], length, mode="linear", align_corners=False)[:, 0, :kept]
     return rows
-
-
-def _reached(wanted: NDArray[np.bool_], steps: Steps) -> tuple[int, int]:
-    """The first row of the image that wanted rows (m) reach, and the one behind the last."""
-    first, end = span(wanted)
-    if first == end:
-        return 0, 0
-    start, stop, source = first + 0.5, end - 0.5, len(wanted)
-    for length, kept in steps:
-        # In bilinear enlarging a row contributes to those whose centers are less than one of its
-        # heights away.
-        start, stop = (start - 1) * length / source, (stop + 1) * length / source
-        source = kept
-    return max(0, math.floor(start)), min(math.ceil(stop), source)

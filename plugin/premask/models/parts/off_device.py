@@ -35,6 +35,12 @@ def on_host(*tensors: torch.Tensor) -> list[NDArray[Any]]:
     return _unpacked(packed.numpy(), tensors)
 
 
+def of_host(tensor: torch.Tensor) -> NDArray[Any]:
+    """The values of a tensor that was made on the host, so that nobody waits."""
+    assert tensor.device.type == "cpu"
+    return tensor.numpy()
+
+
 def above(values: torch.Tensor, level: float) -> torch.Tensor:
     """Which values are above the level. On a CPU, numpy tells several times faster than torch."""
     if values.device.type == "cpu":
