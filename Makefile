@@ -20,7 +20,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@touch $@
 
 # What the tests need of the package. `sam2` is installed behind it, see tests/install_sam2.py.
-EXTRAS := offline,torch,yolo,heif,video,fiftyone,label-studio
+EXTRAS := offline,torch,yolo,heif,jpeg,video,fiftyone,label-studio
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group test

@@ -13,7 +13,7 @@ from ml_backend.studio.bounded_folder import BoundedFolder
 from premask.annotations import Labeled
 from premask.errors import InvalidMask, PremaskError
 from premask.images import Image
-from premask.labels.annotation_json import annotation_from_json, annotation_to_json
+from premask.labels.annotation_json import annotation_to_json, annotations_from_json
 from premask.masks import Size
 
 MEGABYTE = 10**6
@@ -80,9 +80,7 @@ class TrackStore:
                     said = json.loads(line)
                     yield Labeled(
                         image=Image(name=str(said["frame"]), size_hw=size_hw),
-                        annotations=tuple(
-                            annotation_from_json(found, size_hw) for found in said["found"]
-                        ),
+                        annotations=annotations_from_json(said["found"], size_hw),
                         frame=int(said["frame"]),
                         time=float(said["time"]),
                     )

@@ -23,6 +23,7 @@ from premask.deep_values import (
 )
 from premask.errors import UnreadableImage
 from premask.geometry import MAX_PIXELS
+from premask.jpeg import decode_jpeg
 
 Rgb = NDArray[np.uint8]
 
@@ -55,12 +56,12 @@ def decode_bytes(data: bytes, name: str, window: Window | None = None) -> tuple[
             formats = _formats_for(data, name)
             with _open(io.BytesIO(data), formats=formats) as picture:
                 if not has_colors_of_16_bits(picture):
-                    return decode_picture(picture, name, window)
+                    return decode_picture(picture, name, window, data=data)
                 # Pillow keeps one of the two bytes of a color; so the file is read once for each.
                 with _open(io.BytesIO(data), formats=formats) as again:
                     read_bytes(picture, "upper")
                     read_bytes(again, "lower")
-                    return decode_picture(picture, name, window, again)
+                    return decode_picture(picture, name, window, lower_bytes=again)
     except (PIL.UnidentifiedImageError, ImportError) as error:
         # An ImportError is Ultralytics', too, where it was imported before premask.
         known = ", ".join(READABLE)
@@ -101,25 +102,23 @@ def decode_picture(
     picture: PIL.Image.Image,
     name: str,
     window: Window | None = None,
+    *,
     lower_bytes: PIL.Image.Image | None = None,
+    data: bytes = b"",
 ) -> tuple[Rgb, str]:
-    """The same for what Pillow has opened already, of which it may have the upper bytes only."""
+    """The same for what Pillow has opened already, of which it may have the upper bytes only.
+
+    Where `data` has the bytes of its file, others than Pillow may decode them.
+    """
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise UnreadableImage(
             name, f"{width} x {height} pixels are more than {MAX_PIXELS:,}: is it a bomb?"
         )
     try:
-        # Asked first, because a picture that was turned has no tags any more.
-        declared = declared_bits(picture)
-        upright = PIL.ImageOps.exif_transpose(picture)
-        if lower_bytes is None:
-            shallow, note = gray_in_eight_bits(upright, declared, window)
-        else:
-            shallow, note = colors_in_eight_bits(
-                upright, lambda: PIL.ImageOps.exif_transpose(lower_bytes), declared, window
-            )
-        rgb = np.asarray(_on_white(_in_srgb(shallow)))
+        rgb, note = _jpeg_pixels(picture, data), ""
+        if rgb is None:
+            rgb, note = _pillow_pixels(picture, window, lower_bytes)
     # Pillow's decoders raise nearly anything on broken files.
     except Exception as error:
         raise _broken(name, error) from error
@@ -127,12 +126,34 @@ def decode_picture(
     return rgb, note
 
 
+def _jpeg_pixels(picture: PIL.Image.Image, data: bytes) -> Rgb | None:
+    """The pixels of a file whose colors need not be changed, if it is a JPEG and has no faults."""
+    if not data or _profile_to_apply(picture) is not None:
+        return None
+    return decode_jpeg(data, picture, picture.getexif().get(_ORIENTATION, 1))
+
+
+def _pillow_pixels(
+    picture: PIL.Image.Image, window: Window | None, lower_bytes: PIL.Image.Image | None
+) -> tuple[Rgb, str]:
+    # Asked first, because a picture that was turned has no tags any more.
+    declared = declared_bits(picture)
+    upright = _upright(picture)
+    if lower_bytes is None:
+        shallow, note = gray_in_eight_bits(upright, declared, window)
+    else:
+        shallow, note = colors_in_eight_bits(
+            upright, lambda: _upright(lower_bytes), declared, window
+        )
+    return np.asarray(_on_white(_in_srgb(shallow))), note
+
+
 def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
     """The picture itself if it need not be turned; Pillow would copy all of it."""
     picture.load()  # before that, some formats don't know their tags
-    if picture.getexif().get(_ORIENTATION, 1) == 1:
-        return picture
-    return PIL.ImageOps.exif_transpose(picture)
+    if picture.getexif().get(_ORIENTATION, 1) in _TURNED:
+        return PIL.ImageOps.exif_transpose(picture)
+    return picture
 
 
 def _broken(name: str, error: Exception) -> UnreadableImage:
@@ -172,21 +193,13 @@ def _on_white(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def _in_srgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """The colors that the file's profile means, as models and screens expect them.
-
-    A profile that is broken, or is for another kind of picture, says nothing, as in browsers.
-    """
-    profile = picture.info.get("icc_profile")
-    if not profile:
+    """The colors that the file's profile means, as models and screens expect them."""
+    profile = _profile_to_apply(picture)
+    if profile is None:
         return picture
+    mode, source = profile
+    alpha = None
     try:
-        source = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if (source.profile.profile_description or "").startswith("sRGB"):
-            return picture
-        mode = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(source.profile.xcolor_space)
-        if mode is None or (mode == "CMYK") != (picture.mode == "CMYK"):
-            return picture
-        alpha = None
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             alpha = picture.getchannel("A")
@@ -201,6 +214,28 @@ def _in_srgb(picture: PIL.Image.Image) -> PIL.Image.Image:
     if alpha is not None:
         colors.putalpha(alpha)
     return colors
+
+
+def _profile_to_apply(
+    picture: PIL.Image.Image,
+) -> tuple[str, PIL.ImageCms.ImageCmsProfile] | None:
+    """The profile of a file whose colors are not sRGB already, with the mode that it is for.
+
+    One that is broken, or is for another kind of picture, says nothing, as in browsers.
+    """
+    profile = picture.info.get("icc_profile")
+    if not profile:
+        return None
+    try:
+        source = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except (PIL.ImageCms.PyCMSError, OSError, ValueError):
+        return None
+    if (source.profile.profile_description or "").startswith("sRGB"):
+        return None
+    mode = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(source.profile.xcolor_space)
+    if mode is None or (mode == "CMYK") != (picture.mode == "CMYK"):
+        return None
+    return mode, source
 
 
 @cache

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,16 @@ from premask.prompts import Prompts
 
 torch = pytest.importorskip("torch", reason="pip install 'premask[torch]'")
 
-from transformers import SegformerForSemanticSegmentation  # noqa: E402
+from transformers import (  # noqa: E402
+    Sam2ImageProcessor,
+    Sam3ImageProcessor,
+    SegformerForSemanticSegmentation,
+)
 from transformers.utils import logging as transformers_logging  # noqa: E402
 
 from premask.models.families import detr as detr_family  # noqa: E402
 from premask.models.families import vitmatte as vitmatte_family  # noqa: E402
+from premask.models.parts.square_pixels import network_pixels  # noqa: E402
 from premask.models.parts.torch_runtime import (  # noqa: E402
     FittingSizes,
     TorchEmbedding,
@@ -225,3 +231,16 @@ def test_weights_of_another_shape_are_named(tmp_path: Path) -> None:
 
 def load(folder: Path) -> Any:
     return load_strictly(SegformerForSemanticSegmentation, folder, device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("size_hw", [(1080, 1920), (90, 61), (64, 64), (40, 7)])
+@pytest.mark.parametrize("processor", [Sam2ImageProcessor(), Sam3ImageProcessor()], ids=type)
+def test_pixels_that_are_resized_as_they_lie_are_the_processors(
+    size_hw: tuple[int, int], processor: Any
+) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), np.uint8)
+    expected = processor(images=[rgb], return_tensors="pt")["pixel_values"]
+    encoder = SimpleNamespace(device=torch.device("cpu"), dtype=torch.float32)
+    pixels = network_pixels(processor, [Image.from_rgb(rgb, name="image")], encoder)
+    assert torch.equal(pixels, expected)
+    assert pixels.is_contiguous()

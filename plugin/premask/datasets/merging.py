@@ -16,7 +16,7 @@ from premask.datasets.manifest import hash_of
 from premask.datasets.reading import Dataset
 from premask.errors import InvalidMask
 from premask.images import Image
-from premask.labels.annotation_json import annotation_from_json, annotation_to_json
+from premask.labels.annotation_json import annotation_to_json, annotations_from_json
 from premask.labels.coco_ids import CocoIds
 from premask.masks import Size
 
@@ -156,9 +156,12 @@ def _line(one: Labeled) -> bytes:
 
 def _labeled(record: Mapping[str, Any]) -> Labeled:
     height, width = record["size_hw"]
+    records = record["annotations"]
     annotations = tuple(
-        replace(annotation_from_json(found, (height, width)), extra=found["extra"])
-        for found in record["annotations"]
+        replace(annotation, extra=found["extra"])
+        for found, annotation in zip(
+            records, annotations_from_json(records, (height, width)), strict=True
+        )
     )
     image = Image(name=record["name"], size_hw=(height, width))
     return Labeled(image=image, annotations=annotations, extra=record["extra"])

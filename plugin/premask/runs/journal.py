@@ -15,7 +15,7 @@ from premask.annotations import Labeled
 from premask.errors import FolderInUse, UnwritableOutput
 from premask.files import unwritable
 from premask.images import Image, digest_of
-from premask.labels.annotation_json import annotation_from_json, annotation_to_json
+from premask.labels.annotation_json import annotation_to_json, annotations_from_json
 
 if sys.platform != "win32":
     import fcntl
@@ -183,8 +183,6 @@ def _labeled(record: dict[str, Any], name: str) -> Labeled:
     height, width = record["size_hw"]
     return Labeled(
         image=Image(name=name, size_hw=(height, width), digest=record["digest"]),
-        annotations=tuple(
-            annotation_from_json(found, (height, width)) for found in record["annotations"]
-        ),
+        annotations=annotations_from_json(record["annotations"], (height, width)),
         seconds=record["seconds"],
     )

@@ -17,8 +17,8 @@ from premask.models.parts.promptable import (
     PromptableSegmenter,
     Tensors,
     load_promptable,
-    network_pixels,
 )
+from premask.models.parts.square_pixels import network_pixels
 from premask.models.parts.torch_runtime import device_of, load_processor
 
 

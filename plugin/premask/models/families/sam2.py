@@ -21,9 +21,9 @@ from premask.models.parts.promptable import (
     Decoded,
     Tensors,
     load_promptable,
-    network_pixels,
 )
 from premask.models.parts.promptable_tracker import PromptableTracker, load_memory
+from premask.models.parts.square_pixels import network_pixels
 from premask.models.parts.torch_runtime import device_of, load_processor
 
 DIFFERENCES = KnownDifferences(

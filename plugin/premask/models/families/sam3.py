@@ -29,7 +29,8 @@ from premask.models.parts.phrases import (
     require_readable,
     required_phrases,
 )
-from premask.models.parts.promptable import load_promptable, network_pixels
+from premask.models.parts.promptable import load_promptable
+from premask.models.parts.square_pixels import network_pixels
 from premask.models.parts.text_features import TextFeatures
 from premask.models.parts.torch_runtime import (
     TorchEmbedding,

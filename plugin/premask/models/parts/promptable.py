@@ -31,7 +31,6 @@ from premask.models.parts.torch_runtime import (
     images_that_fit,
     in_batches,
     load_strictly,
-    network_input,
     place_of,
 )
 from premask.prompts import Hint, Prompts
@@ -240,10 +239,3 @@ def load_promptable(
     model = load_strictly(model_class, folder, device=device, known=known, dtype=torch.float32)
     model.vision_encoder.to(dtype_on(device))
     return model
-
-
-def network_pixels(processor: Any, images: Sequence[Image], encoder: Any) -> torch.Tensor:
-    """Images (n, 3, side, side) as the processor of their weights prepares them."""
-    prepared = [network_input(processor, image, encoder.device) for image in images]
-    pixels = [inputs["pixel_values"] for inputs in prepared]
-    return (pixels[0] if len(pixels) == 1 else torch.cat(pixels)).to(encoder.dtype)

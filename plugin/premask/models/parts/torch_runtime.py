@@ -122,8 +122,13 @@ def _files_of(tokenizer: Any) -> list[str]:
 
 def network_input(processor: Any, image: Image, device: torch.device, **settings: Any) -> Any:
     """What the processor makes of one image, on the device; `pixel_values` is (n, 3, h, w)."""
+    return processed(processor, pixels_on(device, image), device, **settings)
+
+
+def processed(processor: Any, pixels: torch.Tensor, device: torch.device, **settings: Any) -> Any:
+    """The same for pixels (3, height, width) that are on the device."""
     return processor(
-        images=[pixels_on(device, image)],
+        images=[pixels],
         input_data_format="channels_first",
         return_tensors="pt",
         device=device,
@@ -133,14 +138,14 @@ def network_input(processor: Any, image: Image, device: torch.device, **settings
 
 def pixels_on(device: torch.device, image: Image) -> torch.Tensor:
     """The image (3, height, width) of uint8, on its way to the device."""
-    planes = image.rgb.transpose(2, 0, 1)
     if device.type != "cuda":
         # A copy, as torch takes no memory that can't be written to.
-        return torch.from_numpy(planes.copy())
-    # From pinned memory the copy goes on while the host prepares the next image.
-    pinned = torch.empty(planes.shape, dtype=torch.uint8, pin_memory=True)
-    pinned.numpy()[...] = planes
-    return pinned.to(device, non_blocking=True)
+        return torch.from_numpy(image.rgb.transpose(2, 0, 1).copy())
+    # From pinned memory the copy goes on while the host prepares the next image. The pixels go as
+    # they lie: a host would take several times as long to put one color behind the other.
+    pinned = torch.empty(image.rgb.shape, dtype=torch.uint8, pin_memory=True)
+    pinned.numpy()[...] = image.rgb
+    return pinned.to(device, non_blocking=True).permute(2, 0, 1).contiguous()
 
 
 def load_strictly(

@@ -18,7 +18,8 @@ from premask.masks import Size
 from premask.models.families.sam3_video import kernels
 from premask.models.families.sam3_video.looking import HIDDEN, PhraseLooking
 from premask.models.options import Sam3VideoOptions
-from premask.models.parts.promptable import MEGABYTES, network_pixels
+from premask.models.parts.promptable import MEGABYTES
+from premask.models.parts.square_pixels import network_pixels
 from premask.models.parts.torch_runtime import (
     FittingSizes,
     TorchEmbedding,
