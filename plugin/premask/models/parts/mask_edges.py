@@ -75,7 +75,7 @@ def edges_from_logits(logits: NDArray[np.float32], down: Steps, across: Steps) -
     of rounding, or the image has fewer rows than the network.
     """
     high = logits > 0
-    rows, columns = high.any(axis=1), high.any(axis=0)
+    rows, columns = np.asarray(high.any(axis=1)), np.asarray(high.any(axis=0))
     # The last step down is not taken: it is what the edges are found without.
     *steps_down, (height, _) = down
     (top, bottom), (left, right) = reached(rows, steps_down), reached(columns, across)

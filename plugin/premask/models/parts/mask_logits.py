@@ -116,7 +116,8 @@ def _mask(logits: NDArray[np.float32], canvas: Canvas) -> Mask:
     if edges is not None:
         return Mask.from_edges(edges, canvas.size_hw)
     high = logits > 0
-    crop, xy = _enlarged(torch.from_numpy(logits), high.any(axis=1), high.any(axis=0), canvas)
+    rows, columns = np.asarray(high.any(axis=1)), np.asarray(high.any(axis=0))
+    crop, xy = _enlarged(torch.from_numpy(logits), rows, columns, canvas)
     return Mask.from_crop(of_host(above(crop, 0)), xy, canvas.size_hw)
 
 

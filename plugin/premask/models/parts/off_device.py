@@ -38,7 +38,8 @@ def on_host(*tensors: torch.Tensor) -> list[NDArray[Any]]:
 def of_host(tensor: torch.Tensor) -> NDArray[Any]:
     """The values of a tensor that was made on the host, so that nobody waits."""
     assert tensor.device.type == "cpu"
-    return tensor.numpy()
+    values: NDArray[Any] = tensor.numpy()
+    return values
 
 
 def above(values: torch.Tensor, level: float) -> torch.Tensor:

@@ -131,7 +131,7 @@ class PromptableSegmenter:
     ) -> list[list[Outline]]:
         """One outline for each hint of each image; images and objects share their batches."""
         outlines = [
-            [Outline(mask=Mask.empty(embedding.size_hw)) for _ in hints_of_one]
+            [Outline(mask=Mask.empty(embedding.size_hw))] * len(hints_of_one)
             for embedding, hints_of_one in zip(embeddings, hints, strict=True)
         ]
         run = partial(self._outlined, options=options)
