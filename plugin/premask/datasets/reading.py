@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from premask.annotations import Labeled
 from premask.datasets.image_files import ImageFiles, Images
+from premask.datasets.planned_labels import (
+    plan_images,
+    plan_labels,
+    shard_images,
+    shard_labels,
+)
 from premask.errors import InvalidMask, InvalidSetting, UnreadableImage
 from premask.images import Image
 from premask.labels.clip_formats import CLIP_FORMATS
@@ -16,10 +22,15 @@ from premask.labels.coco_ids import CocoIds
 from premask.labels.format_kinds import LabelReader
 from premask.labels.formats import FORMATS, Format, formats_of
 from premask.labels.glimpse import Glimpse
+from premask.labels.shard_table import is_shard
+from premask.plans.plan import is_plan
 from premask.runs.folder_state import has_state, read_labels, read_state
 
 RUN = "run"
 """What the format of a folder is called into which premask has annotated."""
+
+PLAN, SHARD = "plan", "shard"
+"""And that of a plan's folder, of which the shards that are done are read, and of one shard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +82,10 @@ def read(
     files = ImageFiles() if images is None else ImageFiles.of(images)
     if format is None and path.is_dir() and has_state(path):
         return _run(path, files)
+    if format is None and is_plan(path):
+        return _planned(path, PLAN, plan_labels, files or plan_images(path))
+    if format is None and path.is_file() and is_shard(Glimpse.of(path)):
+        return _planned(path, SHARD, shard_labels, files or shard_images(path))
     form = _form(path, truth is not None) if format is None else _readable(format)
     reader: LabelReader | None = form.read
     if truth is not None:
@@ -129,3 +144,10 @@ def _run(folder: Path, images: ImageFiles) -> Dataset:
         entries = read_state(folder)["images"]
         images = ImageFiles.named({entry["name"]: Path(entry["path"]) for entry in entries})
     return Dataset(path=folder, format=RUN, images=images, _read=lambda path, _: read_labels(path))
+
+
+def _planned(
+    path: Path, format: str, read: Callable[[Path], Iterator[Labeled]], images: ImageFiles
+) -> Dataset:
+    """Labels in parquet, which know where their images are."""
+    return Dataset(path=path, format=format, images=images, _read=lambda path, _: read(path))

@@ -14,6 +14,7 @@ from premask.errors import InvalidMask, PremaskError
 from premask.files import replacing
 from premask.images import Image
 from premask.labels.coco_rle import matte_from_planes, matte_to_planes
+from premask.labels.glimpse import Glimpse
 from premask.libraries import parquet_libraries
 from premask.masks import Mask, Size
 
@@ -49,7 +50,12 @@ def schema() -> pa.Schema:
             ("matte_planes", pa.list_(texts)),
             ("track", numbers),
             ("crowd", pa.list_(pa.bool_())),
+            ("keyframe", pa.list_(pa.bool_())),
             ("source", pa.list_(texts)),
+            ("frame", numbers),
+            ("frames", numbers),
+            ("times", pa.list_(pa.float64())),
+            ("fps", pa.float64()),
             ("seconds", pa.float64()),
             ("error", pa.string()),
             ("error_kind", pa.string()),
@@ -155,6 +161,20 @@ def shard_keys(path: Path) -> Iterator[ShardKey]:
                 yield ShardKey(image_id, version, kind is not None)
 
 
+def shard_locations(path: Path) -> Iterator[tuple[str, str]]:
+    """Where each image is, and what it is called."""
+    with reading_shard(path) as file:
+        for batch in file.iter_batches(columns=["uri", "name"]):
+            yield from zip(
+                batch.column("uri").to_pylist(), batch.column("name").to_pylist(), strict=True
+            )
+
+
+def is_shard(glimpse: Glimpse) -> bool:
+    """Whether a file is parquet; its reader says whether it has labels."""
+    return glimpse.head.startswith(b"PAR1")
+
+
 def read_shard(path: Path) -> Iterator[ShardRow]:
     """The rows of a file, a few at a time in memory."""
     with reading_shard(path) as file:
@@ -212,6 +232,7 @@ def _columns(annotations: tuple[Annotation, ...]) -> dict[str, list[Any]]:
         ],
         "track": [None if found.track is None else int(found.track) for found in annotations],
         "crowd": [found.crowd for found in annotations],
+        "keyframe": [found.keyframe for found in annotations],
         "source": [list(found.source) for found in annotations],
     }
 
@@ -235,5 +256,6 @@ def _annotation(record: Record, place: int, size_hw: Size) -> Annotation:
         else matte_from_planes([{"size": size, "counts": plane} for plane in planes], size_hw),
         track=record["track"][place],
         crowd=bool(record["crowd"][place]),
+        keyframe=bool(record["keyframe"][place]),
         source=tuple(record["source"][place]),
     )

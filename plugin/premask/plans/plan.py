@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import itemgetter
@@ -17,6 +18,7 @@ from premask.plans.growth import Growth, SpooledList
 from premask.plans.job import PlanJob, job_from_json, job_to_json
 from premask.plans.manifests import digest_of_images, read_manifest, write_manifest
 from premask.recipes.recipe import recipes_from_file
+from premask.runs.ordered_work import in_order
 from premask.sources.listing import list_images
 from premask.sources.places import Places
 from premask.sources.source_image import SourceImage as PlannedImage
@@ -25,6 +27,7 @@ SHARD_SIZE = 512
 PLAN_FILE = "plan.json"
 _RECIPE_FILE = "recipe.toml"
 _VERSION = 1
+_WRITERS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +162,7 @@ def make_plan(
             planned = read_manifest(manifest_path(folder, index))
             newest = [changed.get(image.id, image) for image in planned]
             contents[index] = _write_shard(folder, index, newest)
-        fresh = spooled.fresh_images(growth)
-        while images := list(islice(fresh, shard_size)):
-            contents.append(_write_shard(folder, len(contents), images))
+        contents += _write_shards(folder, spooled.fresh_images(growth), len(contents), shard_size)
     plan = Plan(
         folder=folder,
         job=job,
@@ -203,6 +204,21 @@ def _changes(
     for index, pairs in groupby(growth.changed.tolist(), key=itemgetter(0)):
         images = spooled.images_at([place for _, place in pairs])
         yield index, {image.id: image for image in images}
+
+
+def _write_shards(
+    folder: Path, images: Iterator[PlannedImage], first: int, shard_size: int
+) -> Iterator[PlannedShard]:
+    """New shards of these images, numbered from `first` on."""
+    cut = enumerate(iter(lambda: list(islice(images, shard_size)), []), first)
+
+    def write(numbered: tuple[int, Sequence[PlannedImage]]) -> PlannedShard:
+        return _write_shard(folder, *numbered)
+
+    # Disks take their time to say that a file is there for good, for several at once no more.
+    with closing(in_order(write, cut, workers=_WRITERS, name="premask-plan")) as writing:
+        for _, written in writing:
+            yield written.result()
 
 
 def _write_shard(folder: Path, index: int, images: Sequence[PlannedImage]) -> PlannedShard:

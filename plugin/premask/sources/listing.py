@@ -118,30 +118,33 @@ class _Listing:
 
     def _in_file(self, stored: StoredFile) -> Iterator[SourceImage]:
         """The images in a file of many, or the file itself if it is none of these."""
-        name = name_below(self.root, stored.uri)
         match suffix_of(stored.uri):
             case ".tar":
-                yield from tar_members(stored.uri, name, self.places)
+                yield from tar_members(stored.uri, self._name(stored), self.places)
             case ".zip":
-                yield from zip_members(stored.uri, name, self.places)
+                yield from zip_members(stored.uri, self._name(stored), self.places)
             case ".parquet":
-                yield from self._in_table(stored, name)
+                yield from self._in_table(stored)
             case ".gz" | ".tgz" | ".bz2" | ".xz" | ".zst" as suffix:
                 reason = f"nothing can be read from the middle of a {suffix}: unpack it first"
                 raise UnreadableImage(stored.uri, reason)
             case _:
                 yield self._image(stored)
 
-    def _in_table(self, stored: StoredFile, name: str) -> Iterator[SourceImage]:
+    def _in_table(self, stored: StoredFile) -> Iterator[SourceImage]:
         column = image_column(stored.uri, self.places, self.column)
         if column.has_bytes:
             # A list does not say which version of a file it means, and its rows are of one.
             whole = stored if stored.etag else self.places.stat(stored.uri)
-            yield from parquet_rows(whole, name, column, self.places)
+            yield from parquet_rows(whole, self._name(stored), column, self.places)
             return
         for text in texts_in(stored.uri, column, self.places):
             yield from self._listed(address_in_list(stored.uri, text))
 
     def _image(self, stored: StoredFile) -> SourceImage:
-        name = name_below(self.root, stored.uri)
-        return SourceImage(uri=stored.uri, name=name, size=stored.size, etag=stored.etag)
+        return SourceImage(
+            uri=stored.uri, name=self._name(stored), size=stored.size, etag=stored.etag
+        )
+
+    def _name(self, stored: StoredFile) -> str:
+        return name_below(self.root, stored.uri)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from premask.images import digest_of
+
+_UNSAFE = re.compile(r"(?:^|/)[. ]*(?:/|$)|[\\:\0]")
 
 
 def safe_name(path: str) -> str:
@@ -16,6 +19,8 @@ def safe_name(path: str) -> str:
     >>> safe_name("../../etc/passwd"), safe_name("C:\\photos\\a.jpg"), safe_name("/")
     ('etc/passwd', 'C_/photos/a.jpg', 'image')
     """
+    if not _UNSAFE.search(path):
+        return path
     steps = [step for step in path.replace("\\", "/").split("/") if step.strip(". ")]
     return "/".join(steps or ["image"]).replace(":", "_").replace("\0", "_")
 
@@ -43,7 +48,7 @@ def suffix_of(uri: str) -> str:
     ('.jpg', '')
     """
     path = uri.partition("?")[0] if uri.startswith(("http://", "https://")) else uri
-    return posixpath.splitext(path.rpartition("/")[2])[1].lower()
+    return posixpath.splitext(path)[1].lower()
 
 
 def common_root(folders: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ def scheme_of(uri: str) -> str:
 
 def is_local(uri: str) -> bool:
     """Whether it is a file of this machine."""
-    return scheme_of(uri) in ("", "file")
+    return "://" not in uri or scheme_of(uri) in ("", "file")
 
 
 @dataclass(slots=True, kw_only=True)
