@@ -26,6 +26,11 @@ def images_of(ctx: Any) -> Any:
         raise UnusableTarget("No dataset is open. Open one, or pass one.")
     samples = ctx.target_view()
     _require_samples(samples)
+    if samples._is_dynamic_groups:
+        raise UnusableTarget(
+            "This view groups images, and shows one of each group. Choose a view without groups, "
+            "such as that of the whole dataset."
+        )
     if samples.media_type == "group":
         samples = _ungrouped(samples, ctx)
     if samples.media_type not in ("image", None):

@@ -36,11 +36,11 @@ _LOST_SECONDS = 3600.0
 class Run:
     """One run: what was asked for, and how far it got.
 
-    `params` start it again. What was imported has no `recipe`. Its own files lie below `folder`.
-    `state` is running, finished, cancelled, failed, undone, or, when it is read, stopped: its
-    process ended without a word. `failures` has the reasons by path. `deleted` samples were gone
-    when their labels came. The dataset did not have `new_fields`, `new_attributes` (of labels in
-    fields that it had), `new_targets` and so many `new_samples` before.
+    `params` start it again. What was imported has no `recipe`, but a `kind`. Its own files lie
+    below `folder`. `state` is running, finished, cancelled, failed, undone, or, when it is read,
+    stopped: its process ended without a word. `failures` has the reasons by path. `deleted` samples
+    were gone when their labels came. The dataset did not have `new_fields`, `new_attributes` (of
+    labels in fields that it had), `new_targets` and so many `new_samples` before.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Run:
     new_targets: dict[str, dict[str, str]] = field(default_factory=dict)
     new_samples: int = 0
     thing: str = "image"
+    kind: str = "COCO import"
     worker: Worker | None = None
     noted: float = 0.0
 
@@ -84,7 +85,7 @@ class Run:
     @property
     def work(self) -> str:
         """What ran, for a person."""
-        return self.recipe or "COCO import"
+        return self.recipe or self.kind
 
     @property
     def title(self) -> str:

@@ -152,7 +152,7 @@ def _read(
         for reader, label in zip(readers, labels, strict=True):
             if label is not None:
                 reader(found, label, image.size_hw)
-        _place_heatmaps(found)
+        place_heatmaps(found)
     except PremaskError as raised:
         found, error = Found(), raised
     labeled = Labeled(image=image, annotations=tuple(found.annotations), error=error)
@@ -221,7 +221,7 @@ def _add_heatmap(found: Found, document: Document, size_hw: Size, *, name: str) 
         found.heatmaps.append((document, name, matte))
 
 
-def _place_heatmaps(found: Found) -> None:
+def place_heatmaps(found: Found) -> None:
     """Give each matte to the mask it agrees with, or else make an annotation of its own of it."""
     for document, name, matte in found.heatmaps:
         before, after = tuple(found.annotations), with_mattes(found.annotations, matte)

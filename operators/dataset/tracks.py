@@ -108,10 +108,22 @@ def work_folder(run: Run, path: str) -> Path:
 
 
 def track_document(
-    found: Annotation, size_hw: Size, stamp: Stamp, instance: str | None, path: Path | None
+    found: Annotation,
+    size_hw: Size,
+    stamp: Stamp,
+    instance: str | None,
+    path: Path | None,
+    *,
+    has_keyframes: bool = True,
 ) -> Document:
-    """A label of a track as the database has it; its mask is written to `path` if there is one."""
-    fields = detection_from_annotation(found, size_hw, path) | {"keyframe": found.keyframe}
+    """A label of a track as the database has it; its mask is written to `path` if there is one.
+
+    The App fills in between keyframes whatever says that it is none. So labels say nothing where
+    nobody knows (`has_keyframes`).
+    """
+    fields = detection_from_annotation(found, size_hw, path)
+    if has_keyframes:
+        fields["keyframe"] = found.keyframe
     if instance is not None:
         fields["instance"] = fo.Instance(id=instance)
     label = fo.Detection(**fields)

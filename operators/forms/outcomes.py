@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import fiftyone as fo
@@ -14,18 +14,21 @@ from premask.errors import PremaskError
 from premask.runs.progress import Progress, ProgressWatcher
 
 from ..dataset.chosen_images import images_of
+from ..dataset.chosen_samples import count_images
 
 _REPORT_SECONDS = 1.0
 _FAILURES_SHOWN = 10
 
 
-def execution_options(ctx: Any, many: int) -> foo.ExecutionOptions:
+def execution_options(
+    ctx: Any, many: int, chosen: Callable[[Any], Any] = images_of
+) -> foo.ExecutionOptions:
     """Send targets of more than so many images into the background, where there is one.
 
     FiftyOne kills what it executes at once after 600 seconds (FIFTYONE_OPERATOR_TIMEOUT).
     """
     try:
-        is_long = images_of(ctx).count() > many
+        is_long = count_images(chosen(ctx)) > many
     except PremaskError:
         is_long = False
     return foo.ExecutionOptions(

@@ -27,6 +27,10 @@ class ResultOperator(DeclaredOperator):
     heading: ClassVar[str]
     many: ClassVar[int]
 
+    def samples(self, ctx: Any) -> Any:
+        """What was chosen; images, unless the operator takes clips, too."""
+        return images_of(ctx)
+
     @abstractmethod
     def add_fields(self, form: ParameterForm, ctx: Any, samples: Any) -> None:
         """Draw the parameters for these samples."""
@@ -49,15 +53,15 @@ class ResultOperator(DeclaredOperator):
 
     def resolve_input(self, ctx: Any) -> types.Property:
         inputs = types.Object()
-        if (samples := add_target(inputs, ctx, self.target_action)) is not None:
+        if (samples := add_target(inputs, ctx, self.target_action, self.samples)) is not None:
             self.add_fields(self.form(inputs, ctx), ctx, samples)
         return types.Property(inputs, view=types.View(label=self.label))
 
     def resolve_execution_options(self, ctx: Any) -> foo.ExecutionOptions:
-        return execution_options(ctx, self.many)
+        return execution_options(ctx, self.many, self.samples)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        result = self.work(ctx, images_of(ctx), read(self.parameters, ctx.params))
+        result = self.work(ctx, self.samples(ctx), read(self.parameters, ctx.params))
         if not ctx.delegated:
             self.show(ctx, result)
         summary = with_failures(self.summary(result), result.failures) + self.details(result)

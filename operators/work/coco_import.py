@@ -27,8 +27,8 @@ from ..dataset.reading import read_labels
 from ..dataset.writing import OUTPUTS, MapTargets, Place, prepare_fields, require_fitting
 from .image_matching import sorted_out
 
-Identity = tuple[str, Mask | Box]
-Existing = tuple[Any, frozenset[Identity]]
+Shown = tuple[str, Mask | Box]
+Existing = tuple[Any, frozenset[Shown]]
 
 _CHUNK = 50
 """Samples written at once."""
@@ -39,7 +39,8 @@ class Imported:
     """What an import wrote, and the images of the file that it could not place, with the reason.
 
     `duplicates` were there before. `blended` mattes reach into each other: the heatmap of their
-    image holds one alpha a pixel, so they are not what they were.
+    image holds one alpha a pixel, so they are not what they were. Of clips the images are their
+    frames, which get no mattes.
     """
 
     images: int = 0
@@ -48,6 +49,8 @@ class Imported:
     mattes: int = 0
     blended: int = 0
     new_samples: int = 0
+    clips: int = 0
+    mattes_lost: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
 
@@ -133,7 +136,7 @@ class _Import:
             new = tuple(
                 annotation
                 for annotation in labeled.annotations
-                if _identity(annotation) not in known
+                if what_is_shown(annotation) not in known
             )
             fresh[sample_id] = replace(labeled, annotations=new)
             documents[sample_id] = self._extended(holder, fresh[sample_id], sample_id)
@@ -205,7 +208,7 @@ class _Import:
         holders = holders_of(samples, self._field)
         for read in read_labels(samples, [self._field]):
             if read.labeled.error is None:
-                known = frozenset(map(_identity, read.labeled.annotations))
+                known = frozenset(map(what_is_shown, read.labeled.annotations))
                 existing[read.sample_id] = holders[read.sample_id], known
             else:
                 name = placed[read.sample_id].image.name
@@ -213,7 +216,7 @@ class _Import:
         return existing
 
 
-def _identity(annotation: Annotation) -> Identity:
+def what_is_shown(annotation: Annotation) -> Shown:
     """Two annotations are the same if their class and their pixels are."""
     return annotation.label, annotation.mask or annotation.box_xyxy
 

@@ -21,13 +21,18 @@ from ..dataset.reading import label_kind, label_names, read_labels
 
 @dataclass(slots=True, kw_only=True)
 class Exported:
-    """What an export wrote, and the images that are missing in it, with the reason."""
+    """What an export wrote, and the images that are missing in it, with the reason.
+
+    Of clips the images are their frames. `notes` say what the files don't tell of the labels.
+    """
 
     images: int = 0
     annotations: int = 0
     mattes: int = 0
+    clips: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     written: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def export_masks(
@@ -35,7 +40,7 @@ def export_masks(
     folder: str | Path,
     *,
     label_fields: Sequence[str],
-    formats: Sequence[str] = ("coco",),
+    formats: Sequence[str] = (),
     classes: Sequence[str] = (),
     on_progress: ProgressWatcher | None = None,
 ) -> Exported:
@@ -44,6 +49,16 @@ def export_masks(
     Images are named by their path below the folder that they have in common. A heatmap among the
     fields is the matte of the masks in the others.
     """
+    require_masks(samples, label_fields)
+    forms = formats_of(formats or ("coco",))
+    delivery = Delivery(folder=Path(folder), formats=forms, classes=classes)
+    export = _Export(samples, label_fields, delivery, on_progress)
+    export.write()
+    return export.outcome
+
+
+def require_masks(samples: Any, label_fields: Sequence[str]) -> None:
+    """Refuse fields that can't be exported, or none at all."""
     if not label_fields:
         raise InvalidSetting("There is nothing to export: name one label field or more.")
     for name in label_fields:
@@ -52,10 +67,6 @@ def export_masks(
                 f"The points in '{name}' say where objects are, but they are no masks. Make masks "
                 "of them with 'Outline labels', and export these."
             )
-    delivery = Delivery(folder=Path(folder), formats=formats_of(formats), classes=classes)
-    export = _Export(samples, label_fields, delivery, on_progress)
-    export.write()
-    return export.outcome
 
 
 class _Export:

@@ -55,17 +55,17 @@ class SamplesByPath:
         self._metadata: dict[str, Any] = dict(zip(ids, metadata, strict=True))
         self._by_name: Mapping[str, list[str]] = defaultdict(list)
         for sample_id, path in self._paths.items():
-            self._by_name[_parts(path)[-1]].append(sample_id)
+            self._by_name[parts_of(path)[-1]].append(sample_id)
 
     def of_file(self, path: Path) -> str | None:
         """The sample of exactly this file."""
-        wanted = _parts(str(path))
-        same = [name for name in self._named(wanted) if _parts(self._paths[name]) == wanted]
+        wanted = parts_of(str(path))
+        same = [name for name in self._named(wanted) if parts_of(self._paths[name]) == wanted]
         return same[0] if same else None
 
     def of_name(self, name: str) -> str:
         """The only sample whose path ends with the name's folders and file name."""
-        found = self._named(_parts(name))
+        found = self._named(parts_of(name))
         if not found:
             raise NoSample("no sample's path ends with this; give the folder of the images")
         if len(found) > 1:
@@ -85,7 +85,7 @@ class SamplesByPath:
         return [
             sample_id
             for sample_id in candidates
-            if _parts(self._paths[sample_id])[-len(wanted) :] == wanted
+            if parts_of(self._paths[sample_id])[-len(wanted) :] == wanted
         ]
 
 
@@ -125,7 +125,7 @@ def _require_size(labeled: Labeled, size_hw: Size) -> None:
         )
 
 
-def _parts(path: str) -> tuple[str, ...]:
+def parts_of(path: str) -> tuple[str, ...]:
     """Split a path, whichever system wrote it, into folders and file name, without its root."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
     return tuple(part for part in parts if part not in ("/", ".", "//"))

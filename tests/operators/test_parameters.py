@@ -37,8 +37,9 @@ CALLS: dict[str, dict[str, Any]] = {
     "export_masks": {
         "label_fields": REQUIRED,
         "folder": REQUIRED,
-        "formats": ("coco",),
+        "formats": (),  # coco, and of clips ytvis
         "classes": (),
+        "every_frame": True,
     },
     "import_masks": STORAGE
     | {"path": REQUIRED, "label_field": "imported", "image_folder": None, "append": False},

@@ -57,6 +57,7 @@ def annotation_from_detection(fields: Mapping[str, Any], size_hw: Size) -> Annot
         track=fields.get("index"),
         source=tuple(fields.get("source") or ()),
         crowd=bool(fields.get("iscrowd")),
+        keyframe=bool(fields.get("keyframe")),
     )
 
 
