@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import io
 import tarfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import PIL.Image
@@ -24,6 +27,7 @@ from premask.sources.fetching import ImageFetcher
 from premask.sources.listing import list_images
 from premask.sources.patience import Patience
 from premask.sources.places import Places
+from premask.sources.source_image import SourceImage
 from tests.core.counting_model import FakeMatter, FakePool, photo
 
 BUCKET = "photos"
@@ -119,3 +123,50 @@ def test_a_plan_of_a_bucket_is_labeled(bucket: Any, tmp_path: Path) -> None:
 def test_a_bucket_that_is_not_there_is_told(bucket: Any) -> None:
     with pytest.raises(UnreadableImage):
         list(list_images(["s3://nobody-has-this"], PLACES))
+
+
+class _FaultyBucket(http.server.BaseHTTPRequestHandler):
+    """Stalls, breaks off, and is out of order, and then gives what it has."""
+
+    protocol_version = "HTTP/1.1"
+    faults: ClassVar[list[str]] = []
+    data = b"an image" * 100
+
+    def do_HEAD(self) -> None:
+        self.head(200)
+
+    def do_GET(self) -> None:
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "stalls":
+            time.sleep(0.6)
+        self.head(503 if fault == "out of order" else 206)
+        self.wfile.write(self.data[:10] if fault == "breaks off" else self.data)
+
+    def head(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(self.data)))
+        self.send_header("ETag", '"one"')
+        self.end_headers()
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+def test_a_bucket_that_stalls_breaks_off_and_fails_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _FaultyBucket.faults = ["stalls", "breaks off", "out of order"]
+    monkeypatch.setattr(cloud_store, "_SECONDS_OF_SILENCE", 0.3)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _FaultyBucket) as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{serving.server_port}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        places = Places(patience=Patience(tries=5, first_wait=0.001))
+        size = len(_FaultyBucket.data)
+        image = SourceImage(uri="s3://faulty/a.png", name="a.png", size=size, etag="one")
+        assert ImageFetcher(places).read(image) == _FaultyBucket.data
+        assert not _FaultyBucket.faults
+        serving.shutdown()
+        thread.join()

@@ -19,6 +19,7 @@ from premask.plans.shard_work import label_shard
 from premask.prompts import BoxPrompt, Exemplar, Hint, Phrase, Point, Prompts
 from premask.recipes.recipe import recipe_of
 from premask.runs.journal import Journal
+from premask.runs.progress import Progress
 from tests.core.counting_model import WRONG, FakeMatter, FakePool, photo
 
 JOB = PlanJob(recipe=recipe_of("subject"))
@@ -154,6 +155,26 @@ def test_a_part_of_a_shard_can_be_labeled_and_some_be_given_up(plan: Plan) -> No
     assert outcome.failed == 1
     assert sum(model.batches) == 1
     assert list(read_shard(plan.labels_path(0)))[3].error == "it ends the process each time"
+
+
+def test_planning_tells_how_far_it_is_and_can_be_stopped(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("".join(f"/none/{number}.png\n" for number in range(2500)))
+    seen: list[Progress] = []
+    make_plan([f"@{tmp_path}/list.txt"], JOB, tmp_path / "a", on_progress=seen.append)
+    assert [progress.done for progress in seen] == [1000, 2000]
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled, match="1,000 images"):
+        make_plan([f"@{tmp_path}/list.txt"], JOB, tmp_path / "b", cancel=cancel)
+    assert not list((tmp_path / "b").glob("**/*.*"))
+
+
+def test_nothing_is_no_plan(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("# nothing yet\n")
+    with pytest.raises(InvalidPlan, match="no image"):
+        make_plan([f"@{tmp_path}/list.txt"], JOB, tmp_path / "plan")
+    with pytest.raises(InvalidPlan, match="premask plan SOURCE"):
+        Plan.open(tmp_path / "plan")
 
 
 def test_other_settings_are_another_plan(photos: Path, plan: Plan) -> None:

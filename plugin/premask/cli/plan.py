@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from premask.cli import INTERRUPTED
 from premask.cli.annotate import add_prompt_flags, prompts_from_options, recipe_from_flags
 from premask.plans.job import PlanJob
 from premask.plans.plan import SHARD_SIZE, Plan, make_plan
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.terminal.flags import Commands, window_from_flag
+from premask.terminal.interrupt import stopping_on_ctrl_c
 from premask.terminal.memory import share_arenas
-from premask.terminal.screen import counted
+from premask.terminal.screen import ProgressLine, counted
 
 SOURCES = (
     "folders, 's3://bucket/**/*.jpg', shards/{000..099}.tar as webdataset has them, .zip, .parquet "
@@ -74,7 +76,21 @@ def _plan(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
     )
     require_usable_prompts(recipe, job.prompts)
-    plan = make_plan(options.sources, job, options.out, options.shard_size, replace=options.replace)
+    line = ProgressLine()
+    try:
+        with stopping_on_ctrl_c(INTERRUPTED) as cancel:
+            plan = make_plan(
+                options.sources,
+                job,
+                options.out,
+                options.shard_size,
+                column=options.column,
+                replace=options.replace,
+                on_progress=line,
+                cancel=cancel,
+            )
+    finally:
+        line.end()
     print(_summary(plan))
     return 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from premask.errors import InvalidPlan
+from premask.errors import Cancelled, InvalidPlan, InvalidSetting
 from premask.files import replacing_text, unwritable, write_atomically
 from premask.labels.shard_table import shard_fingerprint
 from premask.plans.growth import Growth, SpooledList
@@ -19,6 +21,7 @@ from premask.plans.job import PlanJob, job_from_json, job_to_json
 from premask.plans.manifests import digest_of_images, read_manifest, write_manifest
 from premask.recipes.recipe import recipes_from_file
 from premask.runs.ordered_work import in_order
+from premask.runs.progress import Progress, ProgressWatcher
 from premask.sources.listing import list_images
 from premask.sources.places import Places
 from premask.sources.source_image import SourceImage as PlannedImage
@@ -27,7 +30,7 @@ SHARD_SIZE = 512
 PLAN_FILE = "plan.json"
 _RECIPE_FILE = "recipe.toml"
 _VERSION = 1
-_WRITERS = 4
+_WRITERS, _TOLD_EACH = 4, 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,8 @@ def make_plan(
     *,
     column: str | None = None,
     replace: bool = False,
+    on_progress: ProgressWatcher | None = None,
+    cancel: threading.Event | None = None,
 ) -> Plan:
     """Plan all images of the sources, or what they have more now than when they were planned.
 
@@ -156,7 +161,10 @@ def make_plan(
         raise unwritable(folder, error) from error
     places = Places(allowed_hosts=job.allowed_hosts)
     contents = list(earlier.contents) if earlier else []
-    with SpooledList(list_images(sources, places, column=column), folder) as spooled:
+    if shard_size < 1:
+        raise InvalidSetting(f"A shard has at least 1 image, and not {shard_size}.")
+    listed = _watched(list_images(sources, places, column=column), on_progress, cancel)
+    with SpooledList(listed, folder) as spooled:
         growth = spooled.growth_of(_manifests(folder, contents))
         for index, changed in _changes(spooled, growth):
             planned = read_manifest(manifest_path(folder, index))
@@ -172,6 +180,27 @@ def make_plan(
     )
     _write(plan)
     return plan
+
+
+def _watched(
+    images: Iterator[PlannedImage],
+    on_progress: ProgressWatcher | None,
+    cancel: threading.Event | None,
+) -> Iterator[PlannedImage]:
+    started, count = time.monotonic(), 0
+    for count, image in enumerate(images, start=1):
+        yield image
+        if count % _TOLD_EACH:
+            continue
+        if on_progress is not None:
+            seconds = time.monotonic() - started
+            on_progress(Progress(done=count, failed=0, total=None, seconds=seconds))
+        if cancel is not None and cancel.is_set():
+            raise Cancelled(
+                f"Stopped after {count:,} images were listed; nothing is planned of it."
+            )
+    if not count:
+        raise InvalidPlan("There is nothing to plan: the sources hold no image.")
 
 
 def _earlier(folder: Path, job: PlanJob, replace: bool) -> Plan | None:

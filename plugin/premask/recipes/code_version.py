@@ -21,10 +21,15 @@ don't count: a fix there must not make people label everything anew."""
 
 @cache
 def code_version() -> str:
-    """A short text that changes with any line of the code that decides results."""
+    """A short text that changes with any line of code, or of a table, that decides results."""
     top = Path(__file__).parents[1]
     files = [top / name for name in _COMPUTES_BELOW]
-    files += (path for room in _COMPUTES for path in (top / room).rglob("*.py"))
+    files += (
+        path
+        for room in _COMPUTES
+        for path in (top / room).rglob("*")
+        if path.suffix in (".py", ".toml")
+    )
     digest = blake2b(digest_size=8)
     for path in sorted(files):
         digest.update(path.relative_to(top).as_posix().encode() + b"\0" + path.read_bytes())

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from premask.errors import MissingDependency, PremaskError, UnreadableImage
 from premask.libraries import imported
 from premask.sources.patience import Patience
+from premask.sources.source_image import MOST_IMAGE_BYTES
 from premask.sources.stores import PassingFailure, StoredFile
 
 Result = TypeVar("Result")
@@ -20,6 +21,8 @@ _GONE = (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryErr
 
 _ETAGS = ("ETag", "etag", "blob_id", "md5Hash", "generation", "LastModified", "last_modified")
 """What stores call that which changes with the content, the best first."""
+
+_SECONDS_TO_CONNECT, _SECONDS_OF_SILENCE = 5, 20
 
 _PAGE = 1000
 """As many keys as S3 lists at once."""
@@ -41,9 +44,11 @@ class CloudStore:
         return self._s3_pages(uri) if self._scheme == "s3" else self._below(uri)
 
     def read(self, uri: str, start: int = 0, length: int | None = None) -> bytes:
-        end = None if length is None else start + length
-        first = None if length is None else start
-        data: bytes = self._ask(uri, lambda: self._files.cat_file(_path(uri), start=first, end=end))
+        # One more than there may be, so that it is noticed; stores give what there is.
+        end = start + (MOST_IMAGE_BYTES + 1 if length is None else length)
+        data: bytes = self._ask(uri, lambda: self._files.cat_file(_path(uri), start=start, end=end))
+        if length is None and len(data) > MOST_IMAGE_BYTES:
+            raise UnreadableImage(uri, f"it has more than {MOST_IMAGE_BYTES:,} bytes")
         return data
 
     def _below(self, uri: str) -> Iterator[StoredFile]:
@@ -106,12 +111,25 @@ class CloudStore:
         what = f"Images at {self._scheme}:// addresses need"
         fsspec = imported("fsspec", what=what, extra="cloud")
         try:
-            # What is listed now is what is there now.
-            return fsspec.filesystem(self._scheme, use_listings_cache=False)
+            return fsspec.filesystem(self._scheme, **self._options)
         except ImportError as error:
             raise MissingDependency(
                 f"{what} another package ({error}). Install it with: pip install 'premask[cloud]'"
             ) from error
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        # What is listed now is what is there now.
+        options: dict[str, Any] = {"use_listings_cache": False}
+        if self._scheme == "s3":
+            # It would wait a minute for silence, and again and again before anybody hears of it.
+            limits = {
+                "connect_timeout": _SECONDS_TO_CONNECT,
+                "read_timeout": _SECONDS_OF_SILENCE,
+                "retries": {"max_attempts": 1},
+            }
+            options["config_kwargs"] = limits
+        return options
 
 
 def _path(uri: str) -> str:

@@ -11,9 +11,6 @@ from premask.sources.source_image import SourceImage
 _BETWEEN = "::"
 KINDS = ("tar", "zip", "parquet")
 
-MOST_BYTES = 2**29
-"""A member that is larger, packed or not, is no image."""
-
 
 class MemberAddress(NamedTuple):
     """What kind of file it is, what the member is called in it, and where the file lies."""

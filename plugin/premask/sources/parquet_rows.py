@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from premask.errors import InvalidSetting, SourceChanged, UnreadableImage
 from premask.libraries import parquet_libraries
-from premask.sources.members import MOST_BYTES, MemberAddress, member_uri, require_container
+from premask.sources.members import MemberAddress, member_uri, require_container
 from premask.sources.naming import member_name
 from premask.sources.places import Places
 from premask.sources.ranged_file import opened
-from premask.sources.source_image import SourceImage
+from premask.sources.source_image import MOST_IMAGE_BYTES, SourceImage
 from premask.sources.stores import StoredFile
 
 if TYPE_CHECKING:
@@ -91,8 +91,10 @@ class ParquetReader:
             data = data.get("bytes")
         if not isinstance(data, bytes):
             raise UnreadableImage(image.name, "its row holds no bytes of an image")
-        if len(data) > MOST_BYTES:
-            raise UnreadableImage(image.name, f"{len(data):,} bytes are more than {MOST_BYTES:,}")
+        if len(data) > MOST_IMAGE_BYTES:
+            raise UnreadableImage(
+                image.name, f"{len(data):,} bytes are more than {MOST_IMAGE_BYTES:,}"
+            )
         return data
 
     def _value(self, image: SourceImage, uri: str, column: str, row: int) -> object:

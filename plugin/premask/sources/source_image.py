@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from premask.images import digest_of
 
+MOST_IMAGE_BYTES = 2**29
+"""What is larger, packed or not, is no image that people have by millions, but may be a bomb."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceImage:

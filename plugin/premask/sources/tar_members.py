@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from premask.errors import SourceChanged, UnreadableImage
 from premask.images import SUFFIXES
-from premask.sources.members import MOST_BYTES, MemberAddress, member_uri, require_container
+from premask.sources.members import MemberAddress, member_uri, require_container
 from premask.sources.naming import member_name, suffix_of
 from premask.sources.places import Places
 from premask.sources.ranged_file import opened
-from premask.sources.source_image import SourceImage
+from premask.sources.source_image import MOST_IMAGE_BYTES, SourceImage
 
 _HEADER_BYTES = 512
 _MOST_HEADER_BYTES = 1 << 22
@@ -48,8 +48,8 @@ def tar_members(uri: str, name: str, places: Places) -> Iterator[SourceImage]:
 def read_tar_member(image: SourceImage, address: MemberAddress, places: Places) -> bytes:
     """The bytes of a member, if its header still says what it said."""
     size, offset = image.size or 0, image.offset or 0
-    if size > MOST_BYTES or offset < _HEADER_BYTES:
-        raise UnreadableImage(image.name, f"{size:,} bytes are more than {MOST_BYTES:,}")
+    if size > MOST_IMAGE_BYTES or offset < _HEADER_BYTES:
+        raise UnreadableImage(image.name, f"{size:,} bytes are more than {MOST_IMAGE_BYTES:,}")
     data = places.read(address.container, offset - _HEADER_BYTES, _HEADER_BYTES + size)
     if _etag(data[:_HEADER_BYTES]) != image.etag:
         raise SourceChanged(image.name, "its tar has something else in its place")

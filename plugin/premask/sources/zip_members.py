@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 from premask.errors import SourceChanged, UnreadableImage
 from premask.images import SUFFIXES
-from premask.sources.members import MOST_BYTES, MemberAddress, member_uri, require_container
+from premask.sources.members import MemberAddress, member_uri, require_container
 from premask.sources.naming import member_name, suffix_of
 from premask.sources.places import Places
 from premask.sources.ranged_file import opened
-from premask.sources.source_image import SourceImage
+from premask.sources.source_image import MOST_IMAGE_BYTES, SourceImage
 
 _MOST_DIRECTORY_BYTES = 1 << 28
 _HEADER = struct.Struct("<4s22xHH")
@@ -51,7 +51,7 @@ class ZipReader:
         found = self._directory(address.container).get(address.member)
         if found is None or _etag(found) != image.etag:
             raise SourceChanged(image.name, "its zip file has another one, or none")
-        if max(found.file_size, found.compress_size) > MOST_BYTES:
+        if max(found.file_size, found.compress_size) > MOST_IMAGE_BYTES:
             raise UnreadableImage(image.name, f"it unpacks to {found.file_size:,} bytes")
         if found.flag_bits & 1:
             raise UnreadableImage(image.name, "it is encrypted")
