@@ -23,12 +23,13 @@ from premask.labels.coco_index import CocoIndex
 from premask.labels.coco_rle import (
     mask_from_segmentation,
     mask_to_polygons,
+    masks_of_records,
     matte_from_planes,
     matte_to_planes,
 )
 from premask.labels.glimpse import Glimpse
 from premask.labels.json_files import write_list, write_record
-from premask.masks import Size
+from premask.masks import Mask, Size
 
 Json = dict[str, Any]
 
@@ -197,11 +198,13 @@ def labeled_from_records(
     image: Json, records: Iterable[Json], labels: Mapping[object, str]
 ) -> Labeled:
     """An entry of COCO's `images` with entries of its `annotations`."""
-    size_hw = _size_of(image)
+    size_hw, records = _size_of(image), list(records)
+    masks = masks_of_records(records, [size_hw] * len(records))
     return Labeled(
         image=Image(name=image["file_name"], size_hw=size_hw),
         annotations=tuple(
-            annotation_from_coco(record, _label_of(record, labels), size_hw) for record in records
+            annotation_from_coco(record, _label_of(record, labels), size_hw, mask)
+            for record, mask in zip(records, masks, strict=True)
         ),
         extra=_others(image, _IMAGE_KEYS),
     )
@@ -234,11 +237,17 @@ def _length_of(image: Mapping[str, Any], side: str) -> int:
     return length
 
 
-def annotation_from_coco(record: Mapping[str, Any], label: str, size_hw: Size) -> Annotation:
-    """Read an entry of COCO's `annotations`; where it has a mask the box is the mask's."""
+def annotation_from_coco(
+    record: Mapping[str, Any], label: str, size_hw: Size, mask: Mask | None = None
+) -> Annotation:
+    """Read an entry of COCO's `annotations`; where it has a mask the box is the mask's.
+
+    The `mask` is the record's own, where it was read before.
+    """
     try:
         segmentation, planes = record.get("segmentation"), record.get("alpha_planes")
-        mask = mask_from_segmentation(segmentation, size_hw) if segmentation else None
+        if segmentation and mask is None:
+            mask = mask_from_segmentation(segmentation, size_hw)
         return Annotation(
             label=label,
             box_xyxy=_box_of(record["bbox"]) if mask is None else mask.box_xyxy,

@@ -53,6 +53,26 @@ def masks_from_segmentations(segmentations: Sequence[object], sizes: Sequence[Si
     ]
 
 
+def masks_of_records(
+    records: Sequence[Mapping[str, Any]], sizes: Sequence[Size]
+) -> list[Mask | None]:
+    """The masks of COCO's annotations, read together; None where there is no segmentation.
+
+    Also where there is a broken one, so that whoever reads it by itself can name it: then all are.
+    """
+    masked = [place for place, record in enumerate(records) if record.get("segmentation")]
+    masks: list[Mask | None] = [None] * len(records)
+    try:
+        read = masks_from_segmentations(
+            [records[place]["segmentation"] for place in masked], [sizes[place] for place in masked]
+        )
+    except InvalidMask:
+        return masks
+    for place, mask in zip(masked, read, strict=True):
+        masks[place] = mask
+    return masks
+
+
 def mask_to_polygons(mask: Mask) -> list[list[float]]:
     """Outlines along the edges of the pixels, one [x, y, x, y, ...] for each part of the mask.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -28,6 +29,8 @@ from premask.labels.yolo_outline import INSET, Points, mask_to_outline, outline_
 from premask.masks import Size
 
 _BOX_NUMBERS = 4
+
+_NEEDLESS_ZEROS = re.compile(r"\.?0+(?= |$)")
 
 _BOX_DECIMALS = 12
 """Enough for a corner of a pixel to be one again in an image of any size."""
@@ -129,9 +132,8 @@ def annotations_from_yolo(
 
 def _line(number: str, points: Points, size_hw: Size, decimals: int) -> str:
     shares = (points / (size_hw[1], size_hw[0])).ravel().tolist()
-    return " ".join(
-        [number, *(f"{share:.{decimals}f}".rstrip("0").rstrip(".") for share in shares)]
-    )
+    text = f" %.{decimals}f" * len(shares) % tuple(shares)
+    return number + _NEEDLESS_ZEROS.sub("", text)
 
 
 def _decimals(size_hw: Size) -> int:
