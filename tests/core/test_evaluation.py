@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 import premask
 from premask import Annotation, Labeled, Mask, Matte, PremaskError, evaluate
 from premask.evaluation.mattes import connectivity_error, gradient_error
+from premask.runs.progress import Progress
 from tests.core.coco_sample import unpack
 from tests.core.two_sides import FOUND, SIZE, TRUE, photo, square, thing
 
@@ -262,3 +264,52 @@ def test_panoptic_maps_of_coco_are_read_as_such(tmp_path: Path) -> None:
     assert (
         evaluate(*files, kind="panoptic").numbers == evaluate(FOUND, TRUE, kind="panoptic").numbers
     )
+
+
+@pytest.mark.parametrize("kind", ["objects", "panoptic", "semantic", "phrases"])
+def test_masks_of_a_few_images_are_held_at_a_time(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("premask.datasets.image_pairs.AT_ONCE", 2)
+    labeled = [
+        photo(f"{x}.png", *(thing("cat", square(x, y), 0.5) for y in range(9))) for x in range(30)
+    ]
+    premask.write(labeled, "coco", tmp_path / "true.json")
+    del labeled
+    alive: list[int] = []
+
+    def count(progress: Progress) -> None:
+        if progress.thing == "images" and progress.done == 30:
+            alive.append(sum(isinstance(one, Mask) for one in gc.get_objects()))
+
+    before = sum(isinstance(one, Mask) for one in gc.get_objects())
+    true = tmp_path / "true.json"
+    result = evaluate(true, true, kind=kind, on_progress=count)
+    assert alive
+    assert max(alive) <= before + 2 * 2 * 2 * 9
+    # What is not held is there again when it is asked for.
+    assert [len(image.agreed) for image in result.images] == [9] * 30
+    assert all(couple.one.mask == couple.other.mask for couple in result.images[3].agreed)
+    assert [len(image.agreed) for image in result.images[1:3]] == [9, 9]
+
+
+def test_panoptic_quality_of_things_and_of_stuff(tmp_path: Path) -> None:
+    """COCO's categories say which is which; the mean of all lies between the two."""
+    true = [photo("a.png", thing("cat", square(0, 0)), thing("sky", square(20, 0, 20)))]
+    found = [photo("a.png", thing("cat", square(0, 0)), thing("sky", square(20, 0, 16)))]
+    for form in ("coco", "coco-panoptic"):
+        path = tmp_path / f"{form}.json"
+        premask.write(true, form, path)
+        assert set(evaluate(found, path, kind="panoptic").numbers) == {"panoptic"}
+        data = json.loads(path.read_text())
+        for category in data["categories"]:
+            category["isthing"] = int(category["name"] != "sky")
+        path.write_text(json.dumps(data))
+        result = evaluate(found, path, kind="panoptic")
+        quality = {name: group["PQ"] for name, group in result.numbers.items()}
+        assert quality == {
+            "panoptic": pytest.approx((1 + 0.64) / 2),
+            "things": 1.0,
+            "stuff": pytest.approx(0.64),
+        }
+        assert [row["is"] for row in result.classes] == ["things", "stuff"]

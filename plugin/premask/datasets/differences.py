@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from premask.datasets.comparison_result import ComparisonResult, Row
 from premask.datasets.image_files import Images
-from premask.datasets.image_pairs import pair_images, tables_of
+from premask.datasets.image_pairs import pair_images
 from premask.datasets.label_set import Source, read_label_set
-from premask.datasets.matched_images import MatchedImage, known_numbers, matched_images
+from premask.datasets.matched_images import MatchedImages, known_numbers
+from premask.datasets.measured_pairs import measured_pairs
 from premask.errors import InvalidSetting
 from premask.evaluation.comparison import ComparedTables, compare_tables
-from premask.evaluation.overlaps import EITHER, overlaps
+from premask.evaluation.overlaps import EITHER
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
-Row = dict[str, Any]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Differences:
-    """Totals, a row for each class, and the images, those that disagree the most first."""
+@dataclass(slots=True, kw_only=True)
+class Differences(ComparisonResult):
+    """Totals of both sides, and what each class and each image has of them."""
 
     one: str
     other: str
     totals: dict[str, float]
-    classes: list[Row] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    confusion: list[list[int]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    images: list[MatchedImage] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Row:
         """All of it for programs, without masks."""
-        return {
-            "one": self.one,
-            "other": self.other,
-            "totals": known_numbers(self.totals),
-            "classes": known_numbers(self.classes),
-            "labels": self.labels,
-            "confusion": self.confusion,
-            "notes": self.notes,
-            "images": [image.as_json() for image in self.images],
-        }
+        totals = known_numbers(self.totals)
+        own: Row = {"one": self.one, "other": self.other, "totals": totals}
+        return own | ComparisonResult.as_json(self)
 
 
 def compare(
@@ -60,17 +48,16 @@ def compare(
     """
     if not 0 < iou <= 1:
         raise InvalidSetting(f"An IoU is more than 0 and at most 1; got {iou}.")
-    others = read_label_set(other, images)
-    ones = read_label_set(one, images, truth=others)
+    others = read_label_set(other, images, on_progress=on_progress)
+    ones = read_label_set(one, images, truth=others, on_progress=on_progress)
     pairs = pair_images(ones, others, common_only=common_only)
     classes = {label: place for place, label in enumerate(others.classes)}
-    table, other_table = tables_of(pairs, classes)
     counter = ProgressCounter(total=len(pairs), on_progress=on_progress)
-    met = overlaps(table, other_table, by=EITHER, least=iou, on_image=counter.count)
-    compared = compare_tables(table, other_table, met)
+    measured = measured_pairs(pairs, classes, by=[EITHER], least=iou, on_image=counter.count)
+    compared = compare_tables(measured.ones, measured.others, measured.overlaps[EITHER])
     names = list(classes)
-    matched = matched_images(pairs, compared, names)
-    unmasked = sum(mask is None for mask in (*table.masks, *other_table.masks))
+    matched = MatchedImages(pairs, compared, names)
+    unmasked = sum(measured.unmasked)
     return Differences(
         one=ones.source,
         other=others.source,
@@ -83,11 +70,11 @@ def compare(
     )
 
 
-def _totals(compared: ComparedTables, images: list[MatchedImage]) -> dict[str, float]:
+def _totals(compared: ComparedTables, images: MatchedImages) -> dict[str, float]:
     agreed = compared.same_class
     return {
         "images": len(images),
-        "images that differ": sum(image.disagreement > 0 for image in images),
+        "images that differ": images.differing,
         "both": int(agreed.sum()),
         "of another class": int((compared.partners >= 0).sum() - agreed.sum()),
         "only one": int(compared.alone.sum()),
@@ -96,7 +83,7 @@ def _totals(compared: ComparedTables, images: list[MatchedImage]) -> dict[str, f
     }
 
 
-def _class_rows(compared: ComparedTables, classes: list[str]) -> list[Row]:
+def _class_rows(compared: ComparedTables, classes: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
     agreed = compared.same_class
     differs = (compared.partners >= 0) & ~agreed

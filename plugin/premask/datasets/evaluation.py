@@ -2,69 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from premask.datasets.comparison_result import ComparisonResult, Row
+from premask.datasets.comparison_side import LabeledImage
 from premask.datasets.image_files import Images
-from premask.datasets.image_pairs import ImagePair, pair_images, tables_of
-from premask.datasets.label_set import LabeledImage, Source, read_label_set
-from premask.datasets.matched_images import MatchedImage, known_numbers, matched_images
+from premask.datasets.image_pairs import ImagePairs, pair_images
+from premask.datasets.label_set import Source, read_label_set
+from premask.datasets.matched_images import MatchedImages, known_numbers
+from premask.datasets.measured_pairs import measured_pairs
 from premask.datasets.object_scores import score_objects
 from premask.errors import InvalidSetting
 from premask.evaluation.comparison import compare_tables
 from premask.evaluation.mattes import connectivity_error, gradient_error
 from premask.evaluation.metrics import mse, sad
-from premask.evaluation.overlaps import EITHER, mask_ious, overlaps
+from premask.evaluation.overlaps import EITHER, mask_ious
 from premask.evaluation.panoptic import PanopticQuality
 from premask.evaluation.phrases import LEAST_SCORE, PhraseCounts
 from premask.evaluation.semantic import PixelConfusion
 from premask.masks import Matte
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
-Row = dict[str, Any]
-
 KINDS = ("objects", "panoptic", "semantic", "phrases")
 """What labels can be evaluated as."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Evaluation:
-    """Numbers in groups, such as "masks" with COCO's AP, a row for each class, and the images.
-
-    `images` are the worst ones first. `confusion` has true classes in rows and found ones in
-    columns, both as in `labels`, and at last what has no partner. `notes` are what a reader of the
-    numbers has to know.
-    """
+class Evaluation(ComparisonResult):
+    """Numbers in groups, such as "masks" with COCO's AP, and what each class and image has."""
 
     kind: str
     found: str
     truth: str
     image_count: int
     numbers: dict[str, dict[str, float]] = field(default_factory=dict)
-    classes: list[Row] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    confusion: list[list[int]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    images: list[MatchedImage] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Row:
         """All of it for programs; numbers that there are none of are None."""
-        return {
+        told = ComparisonResult.as_json(self)
+        own: Row = {
             "kind": self.kind,
             "found": self.found,
             "truth": self.truth,
             "images": self.image_count,
             "numbers": known_numbers(self.numbers),
-            "classes": known_numbers(self.classes),
-            "labels": self.labels,
-            "confusion": self.confusion,
-            "notes": self.notes,
-            "worst": [image.as_json() for image in self.images],
         }
+        worst = told.pop("images")
+        return own | told | {"worst": worst}
 
 
 def evaluate(
@@ -91,8 +79,8 @@ def evaluate(
         raise InvalidSetting(f"There is no evaluation of '{kind}'. There are: {', '.join(KINDS)}.")
     if not 0 < iou <= 1:
         raise InvalidSetting(f"An IoU is more than 0 and at most 1; got {iou}.")
-    true_set = read_label_set(truth, images)
-    found_set = read_label_set(found, images, truth=true_set)
+    true_set = read_label_set(truth, images, on_progress=on_progress)
+    found_set = read_label_set(found, images, truth=true_set, on_progress=on_progress)
     pairs = pair_images(found_set, true_set, common_only=common_only)
     result = Evaluation(
         kind=kind, found=found_set.source, truth=true_set.source, image_count=len(pairs)
@@ -109,44 +97,42 @@ def evaluate(
 
 
 def _evaluate_objects(
-    pairs: Sequence[ImagePair],
+    pairs: ImagePairs,
     classes: dict[str, int],
     iou: float,
     boundaries: bool,
     result: Evaluation,
     counter: ProgressCounter,
 ) -> None:
-    found, true = tables_of(pairs, classes)
-    scores = score_objects(
-        found, true, list(classes), iou=iou, boundaries=boundaries, on_image=counter.count
-    )
+    scores = score_objects(pairs, classes, iou=iou, boundaries=boundaries, on_image=counter.count)
     result.numbers |= scores.numbers
     result.classes, result.notes = scores.classes, scores.notes
     result.labels = list(classes)
     result.confusion = scores.compared.confusion(len(classes)).tolist()
-    result.images = matched_images(pairs, scores.compared, list(classes))
+    result.images = MatchedImages(pairs, scores.compared, list(classes))
 
 
-def _add_images(
-    pairs: Sequence[ImagePair], classes: dict[str, int], iou: float, result: Evaluation
-) -> None:
+def _add_images(pairs: ImagePairs, classes: dict[str, int], iou: float, result: Evaluation) -> None:
     """Which objects of each image have no partner, for kinds whose numbers don't say."""
-    found, true = tables_of(pairs, classes)
-    compared = compare_tables(found, true, overlaps(found, true, by=EITHER, least=iou))
-    result.images = matched_images(pairs, compared, list(classes))
+    measured = measured_pairs(pairs, classes, by=(EITHER,), least=iou)
+    compared = compare_tables(measured.ones, measured.others, measured.overlaps[EITHER])
+    result.images = MatchedImages(pairs, compared, list(classes))
 
 
-def _evaluate_panoptic(
-    pairs: Sequence[ImagePair], result: Evaluation, counter: ProgressCounter
-) -> None:
+def _evaluate_panoptic(pairs: ImagePairs, result: Evaluation, counter: ProgressCounter) -> None:
     quality = PanopticQuality()
     for found, true in pairs:
         quality.add(found.rows, true.rows)
         counter.count()
+    stuff = pairs.others.stuff
     result.numbers["panoptic"] = quality.summary()
+    if stuff:
+        result.numbers["things"] = quality.summary(quality.classes.keys() - stuff)
+        result.numbers["stuff"] = quality.summary(stuff)
     result.classes = [
         {
             "class": label,
+            **({"is": "stuff" if label in stuff else "things"} if stuff else {}),
             "PQ": of.quality,
             "SQ": of.segmentation_quality,
             "RQ": of.recognition_quality,
@@ -158,9 +144,7 @@ def _evaluate_panoptic(
     ]
 
 
-def _evaluate_semantic(
-    pairs: Sequence[ImagePair], result: Evaluation, counter: ProgressCounter
-) -> None:
+def _evaluate_semantic(pairs: ImagePairs, result: Evaluation, counter: ProgressCounter) -> None:
     confusion = PixelConfusion()
     for found, true in pairs:
         confusion.add(found.rows, true.rows)
@@ -177,13 +161,10 @@ def _evaluate_semantic(
     result.notes.append("The confusion is in pixels; pixels of no true class count for nobody.")
 
 
-def _evaluate_phrases(
-    pairs: Sequence[ImagePair], result: Evaluation, counter: ProgressCounter
-) -> None:
+def _evaluate_phrases(pairs: ImagePairs, result: Evaluation, counter: ProgressCounter) -> None:
     """Every true class is looked for in every image, unless the truth says what is not there."""
     counts, of_phrase = PhraseCounts(), dict[str, PhraseCounts]()
-    asked = {row.label for _, true in pairs for row in true.rows}
-    says_so = any(true.phrases for _, true in pairs)
+    asked, says_so = pairs.labels, pairs.others.names_phrases
     for found, true in pairs:
         own = {row.label for row in (*found.rows, *true.rows)}
         for phrase in sorted(own | (true.phrases if says_so else asked)):
@@ -218,11 +199,10 @@ def _phrase_ious(phrase: str, found: LabeledImage, true: LabeledImage) -> NDArra
     return mask_ious([row.mask for row in rows], [row.mask for row in truths])
 
 
-def _add_mattes(pairs: Sequence[ImagePair], result: Evaluation) -> None:
+def _add_mattes(pairs: ImagePairs, result: Evaluation) -> None:
     """The errors of all alpha of an image together, where both sides have some."""
     errors: dict[str, list[float]] = {"SAD": [], "MSE": [], "Grad": [], "Conn": []}
-    some_were_found = any(found.mattes for found, _ in pairs)
-    for found, true in pairs if some_were_found else ():
+    for found, true in pairs if pairs.ones.has_mattes and pairs.others.has_mattes else ():
         if not true.mattes:
             continue
         matte, truth = _whole(found), _whole(true)
@@ -243,7 +223,7 @@ def _whole(image: LabeledImage) -> Matte:
     return Matte.from_array(np.minimum(total, 255).astype(np.uint8))
 
 
-_OTHERS: dict[str, Callable[[Sequence[ImagePair], Evaluation, ProgressCounter], None]] = {
+_OTHERS: dict[str, Callable[[ImagePairs, Evaluation, ProgressCounter], None]] = {
     "panoptic": _evaluate_panoptic,
     "semantic": _evaluate_semantic,
     "phrases": _evaluate_phrases,

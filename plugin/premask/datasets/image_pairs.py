@@ -2,46 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from premask.datasets.label_set import LabeledImage, LabelSet
+from premask.datasets.comparison_side import LabeledImage, LabelSet
 from premask.datasets.selection import NO_CLASS
 from premask.errors import InvalidSetting
 from premask.evaluation.objects import ObjectTable, TableBuilder
 from premask.labels.image_names import steps_of
+from premask.masks import Size
 
 ImagePair = tuple[LabeledImage, LabeledImage]
 
+AT_ONCE = 256
+"""So many pairs are read together, which is much faster; no more are in memory."""
 
-def pair_images(ones: LabelSet, others: LabelSet, *, common_only: bool = False) -> list[ImagePair]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePairs:
+    """Images of both sides by their `names`; their labels are read when they are asked for.
+
+    Where one side has no classes at all, as in folders of masks, the other's are taken away.
+    """
+
+    ones: LabelSet
+    others: LabelSet
+    names: list[tuple[str, str]]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[ImagePair]:
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[ImagePair]]:
+        """All pairs, some at a time."""
+        for first in range(0, len(self), AT_ONCE):
+            yield self._loaded(self.names[first : first + AT_ONCE])
+
+    def at(self, place: int) -> ImagePair:
+        """One pair."""
+        (pair,) = self._loaded([self.names[place]])
+        return pair
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """The classes of the other side's objects."""
+        return frozenset({NO_CLASS}) if self._are_level else self.others.labels
+
+    @property
+    def _are_level(self) -> bool:
+        return frozenset({""}) in (self.ones.labels, self.others.labels)
+
+    def _loaded(self, names: list[tuple[str, str]]) -> list[ImagePair]:
+        ones = self.ones.load([name for name, _ in names])
+        others = self.others.load([name for _, name in names])
+        for image in (*ones, *others) if self._are_level else ():
+            image.rows = [row._replace(label=NO_CLASS) for row in image.rows]
+        return list(zip(ones, others, strict=True))
+
+
+def pair_images(ones: LabelSet, others: LabelSet, *, common_only: bool = False) -> ImagePairs:
     """Each image of the other side, in its order, with this side's.
 
     Names are the same, or only their last three, two or one steps, or the last without suffix; in
     each way a name must mean one image alone. What only one side has is an error, unless only
     common ones are wanted.
     """
-    partners = _partners(list(ones.images), list(others.images))
-    missing = [name for name in others.images if name not in partners]
+    partners = _partners(list(ones.sizes), list(others.sizes))
+    missing = [name for name in others.sizes if name not in partners]
     known = set(partners.values())
-    unknown = [name for name in ones.images if name not in known]
+    unknown = [name for name in ones.sizes if name not in known]
     if not partners:
         raise InvalidSetting(
             f"{ones.source} and {others.source} have no image in common: one has such as "
-            f"{_some(ones.images)}, the other {_some(others.images)}."
+            f"{_some(ones.sizes)}, the other {_some(others.sizes)}."
         )
     if not common_only:
         _require_none(missing, ones.source, others.source)
         _require_none(unknown, others.source, ones.source)
-    pairs = [
-        (ones.images[partners[name]], image)
-        for name, image in others.images.items()
-        if name in partners
-    ]
-    for one, other in pairs:
-        _require_same_size(one, other)
-    _level_classes(pairs)
-    return pairs
+    names = [(partners[name], name) for name in others.sizes if name in partners]
+    for one, other in names:
+        _require_same_size(one, ones.sizes[one], others.sizes[other])
+    return ImagePairs(ones=ones, others=others, names=names)
 
 
 def tables_of(
@@ -95,23 +140,14 @@ def _require_none(missing: list[str], source: str, other: str) -> None:
         )
 
 
-def _require_same_size(one: LabeledImage, other: LabeledImage) -> None:
+def _require_same_size(name: str, size_hw: Size, other_hw: Size) -> None:
     # Some formats, such as Label Studio's tasks without a region, don't tell the size.
-    if one.size_hw != other.size_hw and (0, 0) not in (one.size_hw, other.size_hw):
-        (height, width), (other_height, other_width) = one.size_hw, other.size_hw
+    if size_hw != other_hw and (0, 0) not in (size_hw, other_hw):
+        (height, width), (other_height, other_width) = size_hw, other_hw
         raise InvalidSetting(
-            f"'{one.name}' has {width} x {height} pixels on one side and {other_width} x "
+            f"'{name}' has {width} x {height} pixels on one side and {other_width} x "
             f"{other_height} on the other. Was it turned upright, or scaled, on one side only?"
         )
-
-
-def _level_classes(pairs: list[ImagePair]) -> None:
-    """Take all classes away where one side has none, as in folders of masks."""
-    for side in zip(*pairs, strict=True):
-        labels = {row.label for image in side for row in image.rows}
-        if labels == {""}:
-            for image in (image for pair in pairs for image in pair):
-                image.rows = [row._replace(label=NO_CLASS) for row in image.rows]
 
 
 def _some(names: Iterable[str]) -> str:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from premask.annotations import Annotation, Labeled
 from premask.datasets.image_files import ImageFiles
+from premask.datasets.label_spool import LabelSpool
 from premask.datasets.manifest import hash_of
 from premask.datasets.reading import Dataset
 from premask.errors import InvalidMask
 from premask.images import Image
-from premask.labels.annotation_json import annotation_to_json, annotations_from_json
 from premask.labels.coco_ids import CocoIds
 from premask.masks import Size
 
@@ -49,8 +45,7 @@ def merge(datasets: Sequence[Dataset]) -> Merged:
 class _Merging:
     def __init__(self, datasets: Sequence[Dataset]) -> None:
         self._datasets = datasets
-        self._spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the dataset
-        weakref.finalize(self, self._spool.close)
+        self._spool = LabelSpool()
         self._places: dict[str, list[int]] = {}
         self._by_digest: dict[str, str] = {}
         self._by_shape: dict[tuple[str, Size], str] = {}
@@ -82,9 +77,7 @@ class _Merging:
             self._by_digest[digest] = name
             self._paths.setdefault(name, path)
         self._by_shape.setdefault((one.image.name, one.image.size_hw), name)
-        place = self._spool.seek(0, 2)
-        self._spool.write(_line(one))
-        self._places.setdefault(name, []).append(place)
+        self._places.setdefault(name, []).append(self._spool.add(one))
 
     def _known_name(self, one: Labeled, digest: str) -> str | None:
         """What the image is called here, if it came before."""
@@ -109,7 +102,7 @@ class _Merging:
 
     def _labeled(self, name: str) -> tuple[Labeled, int, int]:
         """One image with the labels of all; how many were there twice, and how many overlap."""
-        first, *others = (self._record(place) for place in self._places[name])
+        first, *others = map(self._spool.at, self._places[name])
         found, twice, alike = list(first.annotations), 0, 0
         for other in others:
             sizes = {first.image.size_hw, other.image.size_hw} - {(0, 0)}
@@ -136,35 +129,6 @@ class _Merging:
                 self._result.duplicates += twice
                 if alike:
                     self._result.overlaps[name] = alike
-
-    def _record(self, place: int) -> Labeled:
-        self._spool.seek(place)
-        return _labeled(json.loads(self._spool.readline()))
-
-
-def _line(one: Labeled) -> bytes:
-    record = {
-        "name": one.image.name,
-        "size_hw": one.image.size_hw,
-        "extra": dict(one.extra),
-        "annotations": [
-            {"extra": dict(found.extra), **annotation_to_json(found)} for found in one.annotations
-        ],
-    }
-    return json.dumps(record).encode() + b"\n"
-
-
-def _labeled(record: Mapping[str, Any]) -> Labeled:
-    height, width = record["size_hw"]
-    records = record["annotations"]
-    annotations = tuple(
-        replace(annotation, extra=found["extra"])
-        for found, annotation in zip(
-            records, annotations_from_json(records, (height, width)), strict=True
-        )
-    )
-    image = Image(name=record["name"], size_hw=(height, width))
-    return Labeled(image=image, annotations=annotations, extra=record["extra"])
 
 
 def _are_alike(one: Annotation, other: Annotation) -> bool:

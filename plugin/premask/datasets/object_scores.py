@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from premask.datasets.comparison_result import Row
+from premask.datasets.image_pairs import ImagePairs
+from premask.datasets.measured_pairs import MeasuredPairs, measured_pairs
 from premask.evaluation.average_precision import (
     THRESHOLDS,
     AveragePrecision,
     average_precision,
 )
 from premask.evaluation.comparison import ComparedTables, compare_tables
-from premask.evaluation.objects import Flags, Floats, ObjectTable
-from premask.evaluation.overlaps import BOX, MASK, Overlaps, at_edges, edge_ious, overlaps
+from premask.evaluation.objects import Flags, Floats
+from premask.evaluation.overlaps import BOX, MASK, Overlaps, at_edges
 from premask.evaluation.thresholds import best_thresholds
-
-Row = dict[str, Any]
 
 SIZE_NAMES = {"APs": "small", "APm": "medium", "APl": "large"}
 
@@ -36,55 +36,52 @@ class ObjectScores:
     compared: ComparedTables
 
 
-@dataclass(slots=True, kw_only=True)
-class _Measured:
-    """Pairs that overlap, by what is compared; and COCO's numbers, where there are scores."""
-
-    pairs: dict[str, Overlaps] = field(default_factory=dict)
-    precision: dict[str, AveragePrecision] = field(default_factory=dict)
-    edges: Floats | None = None
-
-
 def score_objects(
-    found: ObjectTable,
-    true: ObjectTable,
-    classes: Sequence[str],
+    pairs: ImagePairs,
+    classes: dict[str, int],
     *,
     iou: float,
     boundaries: bool,
     on_image: Callable[[], None] | None = None,
 ) -> ObjectScores:
-    """Compare masks where all objects have one, and boxes always."""
-    measured, notes = _Measured(), _notes(found, true)
-    by_mask = bool(len(found) and len(true)) and found.all_have_masks and true.all_have_masks
+    """Compare masks where all objects have one, and boxes always; new labels get the next class."""
     least = min(iou, float(THRESHOLDS[0]))
-    for name, by in (("masks", MASK), ("boxes", BOX))[0 if by_mask else 1 :]:
-        counts = on_image if by == (MASK if by_mask else BOX) else None
-        measured.pairs[name] = overlaps(found, true, by=by, least=least, on_image=counts)
-    main = next(iter(measured.pairs))
-    if boundaries and by_mask:
-        measured.edges = edge_ious(measured.pairs["masks"], found, true)
-        measured.pairs["boundaries"] = at_edges(measured.pairs["masks"], measured.edges, least)
+    measured = measured_pairs(
+        pairs, classes, by=(MASK, BOX), least=least, edges=boundaries, on_image=on_image
+    )
+    found, true, names = measured.ones, measured.others, list(classes)
+    met = _named_overlaps(measured, least)
+    main = next(iter(met))
+    precision: dict[str, AveragePrecision] = {}
     if len(found) and found.all_have_scores:
-        for name, pairs in measured.pairs.items():
-            measured.precision[name] = average_precision(found, true, pairs, len(classes))
-    pairs = measured.pairs[main].only(measured.pairs[main].ious >= iou)
+        for name, overlapping in met.items():
+            precision[name] = average_precision(found, true, overlapping, len(names))
+    hits = met[main].only(met[main].ious >= iou)
     kept: Flags = np.ones(len(found), np.bool_)
-    thresholds: Floats = np.full(len(classes), np.nan)
-    if measured.precision:
-        thresholds = best_thresholds(found, true, pairs, len(classes), iou)
+    thresholds: Floats = np.full(len(names), np.nan)
+    if precision:
+        thresholds = best_thresholds(found, true, hits, len(names), iou)
         kept = found.scores >= thresholds[found.classes]
-    compared = compare_tables(found.only(kept), true, pairs.of_found(kept))
-    numbers = {name: of.summary() for name, of in measured.precision.items()}
+    compared = compare_tables(found.only(kept), true, hits.of_found(kept))
+    numbers = {name: of.summary() for name, of in precision.items()}
     numbers["at one point"] = _at_one_point(compared) | _edge_mean(measured, compared, kept)
-    rows = _class_rows(compared, classes, thresholds, measured.precision.get(main))
-    return ObjectScores(numbers=numbers, classes=rows, notes=notes, compared=compared)
+    rows = _class_rows(compared, names, thresholds, precision.get(main))
+    return ObjectScores(numbers=numbers, classes=rows, notes=_notes(measured), compared=compared)
 
 
-def _notes(found: ObjectTable, true: ObjectTable) -> list[str]:
-    notes = []
-    for name, table in (("found", found), ("true", true)):
-        missing = sum(mask is None for mask in table.masks)
+def _named_overlaps(measured: MeasuredPairs, least: float) -> dict[str, Overlaps]:
+    """The pairs of masks first, where all objects have one."""
+    named = {"masks": MASK, "boxes": BOX}
+    met = {name: measured.overlaps[by] for name, by in named.items() if by in measured.overlaps}
+    if measured.edges is not None:
+        met["boundaries"] = at_edges(met["masks"], measured.edges, least)
+    return met
+
+
+def _notes(measured: MeasuredPairs) -> list[str]:
+    notes, found = [], measured.ones
+    sides = zip(("found", "true"), (found, measured.others), measured.unmasked, strict=True)
+    for name, table, missing in sides:
         if missing:
             objects = f"{missing:,} of {len(table):,} {name} objects"
             notes.append(f"{objects} have no mask: only boxes are compared.")
@@ -113,12 +110,12 @@ def _rates(hits: int, found: int, true: int) -> dict[str, float]:
     }
 
 
-def _edge_mean(measured: _Measured, compared: ComparedTables, kept: Flags) -> dict[str, float]:
+def _edge_mean(measured: MeasuredPairs, compared: ComparedTables, kept: Flags) -> dict[str, float]:
     """The mean boundary IoU of the pairs that agree."""
     if measured.edges is None:
         return {}
     places = np.flatnonzero(kept)
-    pairs = measured.pairs["masks"]
+    pairs = measured.overlaps[MASK]
     couples = zip(pairs.found.tolist(), pairs.true.tolist(), strict=True)
     by_pair = dict(zip(couples, measured.edges.tolist(), strict=True))
     edges = [

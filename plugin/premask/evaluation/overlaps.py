@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,12 +37,7 @@ NO_OVERLAPS = Overlaps(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0,
 
 
 def overlaps(
-    found: ObjectTable,
-    true: ObjectTable,
-    *,
-    by: str = MASK,
-    least: float = 0.5,
-    on_image: Callable[[], None] | None = None,
+    found: ObjectTable, true: ObjectTable, *, by: str = MASK, least: float = 0.5
 ) -> Overlaps:
     """All pairs in the same image whose IoU is at least the least, of any classes.
 
@@ -54,8 +49,6 @@ def overlaps(
     for image in range(count):
         first, last = found_bounds[image], found_bounds[image + 1]
         true_first, true_last = true_bounds[image], true_bounds[image + 1]
-        if on_image is not None:
-            on_image()
         if first == last or true_first == true_last:
             continue
         ious = _ious(found, true, slice(first, last), slice(true_first, true_last), by)

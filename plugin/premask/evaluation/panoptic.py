@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,9 +69,10 @@ class PanopticQuality:
             if place not in matched and uncounted <= areas[place] / 2:
                 self._of(row.label).false += 1
 
-    def summary(self) -> dict[str, float]:
-        """PQ, SQ and RQ: means over the classes that there are."""
-        counted = [of for of in self.classes.values() if of.hits + of.false + of.missed]
+    def summary(self, among: Container[str] | None = None) -> dict[str, float]:
+        """PQ, SQ and RQ: means over the classes that there are, or over some of them."""
+        chosen = [of for label, of in self.classes.items() if among is None or label in among]
+        counted = [of for of in chosen if of.hits + of.false + of.missed]
         return {
             "PQ": _mean([of.quality for of in counted]),
             "SQ": _mean([of.segmentation_quality for of in counted]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -29,11 +29,15 @@ class OwnedRecords:
     _owners: array[int] = field(default_factory=lambda: array("q"))
     _sorted: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
-    def add_list(self, stream: JsonStream) -> None:
-        """Note the records of the list that is next."""
+    def add_list(
+        self, stream: JsonStream, on_record: Callable[[Json], object] | None = None
+    ) -> None:
+        """Note the records of the list that is next, and show each to whoever wants to see it."""
         for record, span in stream.list_items():
             self._spans.extend(span)
             owner = _id_of(record, "image_id")
+            if on_record is not None and isinstance(record, dict):
+                on_record(record)
             self._owners.append(self.numbers.setdefault(owner, len(self.numbers)))
 
     def of(self, image_id: object, file: BinaryIO) -> list[Json]:
@@ -75,7 +79,7 @@ class CocoIndex:
     _images: list[Span] = field(default_factory=list)
 
     @classmethod
-    def of(cls, file: BinaryIO) -> CocoIndex:
+    def of(cls, file: BinaryIO, on_annotation: Callable[[Json], object] | None = None) -> CocoIndex:
         """Go through a file once; `ValueError` if it is not COCO."""
         stream, index, found = JsonStream(file), cls(), set()
         for key in stream.object_keys():
@@ -83,7 +87,7 @@ class CocoIndex:
             if key == "images":
                 index._add_images(stream)
             elif key == "annotations":
-                index.annotations.add_list(stream)
+                index.annotations.add_list(stream, on_annotation)
             else:
                 index.head[key] = stream.value()
         if stream.peek():
