@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fiftyone import ViewField
 from fiftyone.core.clips import ClipsView
 from fiftyone.core.patches import PatchesView
 from fiftyone.core.stages import GroupBy
@@ -68,22 +67,21 @@ class ChosenClips:
             )
 
     def _frames(self) -> Iterator[Clip]:
-        numbers: dict[str, list[int]] = defaultdict(list)
-        for sample_id, number in zip(
-            *self.samples.values(["sample_id", "frame_number"]), strict=True
-        ):
-            numbers[sample_id].append(number)
-        paths = dict(
-            zip(*self.dataset.select(list(numbers)).values(["id", "filepath"]), strict=True)
-        )
-        for sample_id, chosen in numbers.items():
+        """The videos of which frames are samples, each with its own of them."""
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        columns = self.samples.values(["id", "sample_id", "frame_number"])
+        for frame_id, sample_id, number in zip(*columns, strict=True):
+            found[sample_id][frame_id] = number
+        videos = self.dataset.select(list(found))
+        paths = dict(zip(*videos.values(["id", "filepath"]), strict=True))
+        for sample_id, numbers in found.items():
             yield VideoClip(
                 dataset=self.dataset,
-                view=self.samples.match(ViewField("sample_id") == sample_id),
+                view=self.samples.select(list(numbers)),
                 sample_id=sample_id,
                 name=paths[sample_id],
-                support=(min(chosen), max(chosen)),
-                chosen=frozenset(chosen),
+                support=(min(numbers.values()), max(numbers.values())),
+                chosen=frozenset(numbers.values()),
             )
 
     def _sequences(self) -> Iterator[Clip]:

@@ -38,9 +38,10 @@ class Run:
 
     `params` start it again. What was imported has no `recipe`, but a `kind`. Its own files lie
     below `folder`. `state` is running, finished, cancelled, failed, undone, or, when it is read,
-    stopped: its process ended without a word. `failures` has the reasons by path. `deleted` samples
-    were gone when their labels came. The dataset did not have `new_fields`, `new_attributes` (of
-    labels in fields that it had), `new_targets` and so many `new_samples` before.
+    stopped: its process ended without a word. A `thing` is an image or a frame. `failures` has the
+    reasons by path. `deleted` samples were gone when their labels came. The dataset did not have
+    `new_fields`, `new_attributes` (of labels in fields that it had), `new_targets` and so many
+    `new_samples` before.
     """
 
     name: str

@@ -11,7 +11,7 @@ from fiftyone.operators import types
 
 from premask.errors import InvalidSetting, PremaskError
 from premask.prompts import Phrase, Prompts
-from premask.recipes.recipe import Recipe, built_in_recipes
+from premask.recipes.recipe import Recipe, clip_recipes
 from premask.recipes.tracking.pointing import require_trackable
 
 from ..dataset.chosen_clips import ChosenClips, clips_of
@@ -64,41 +64,39 @@ def add_inputs(form: ParameterForm, ctx: Any) -> None:
             "target", types.String(), view=view, invalid=True, error_message=str(error)
         )
         return
-    recipe = add_recipe(form.inputs, ctx.params, tracking_recipes(), _RECIPE)
+    recipe = add_recipe(form.inputs, ctx.params, list(clip_recipes().values()), _RECIPE)
     if recipe is None:
         return
     prompts = form.add("prompt_field", choices=prompt_fields(clips))
     if recipe.understands_phrases:
         form.add("phrases", suggestions=classes_of(ctx.dataset, ""))
     chosen = form.add("label_field", default=_default_field(recipe), suggestions=clips.schema())
+    job = _described(ctx, recipe, clips)
     for field, check in ((chosen, _require_fitting), (prompts, _require_usable)):
         try:
-            check(job_from_params(ctx))
+            check(job)
         except PremaskError as error:
             refuse(field, error)
-            break
     add_storage(form, ctx.dataset, ["detections"])
 
 
 def job_from_params(ctx: Any) -> TrackJob:
     """Make a job of what the form, or the call, gives."""
+    job = _described(ctx, recipe_from_params(ctx.params, _RECIPE), clips_of(ctx))
+    _require_usable(job)
+    return job
+
+
+def _described(ctx: Any, recipe: Recipe, clips: ChosenClips) -> TrackJob:
     parameters = read(TrackParameters, ctx.params)
-    recipe = recipe_from_params(ctx.params, _RECIPE)
-    job = TrackJob(
-        clips=clips_of(ctx),
+    return TrackJob(
+        clips=clips,
         recipe=recipe,
         field=(parameters.label_field or _default_field(recipe)).removeprefix(FRAMES),
         prompt_field=(parameters.prompt_field or "").removeprefix(FRAMES) or None,
         phrases=tuple(Phrase(text=text) for text in parameters.phrases),
         masks_on_disk=parameters.masks_on_disk,
     )
-    _require_usable(job)
-    return job
-
-
-def tracking_recipes() -> list[Recipe]:
-    """Those that follow something."""
-    return [recipe for recipe in built_in_recipes().values() if recipe.track is not None]
 
 
 def prompt_fields(clips: ChosenClips) -> dict[str, str]:

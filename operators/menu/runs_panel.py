@@ -25,7 +25,7 @@ _COLUMNS = {
     "when": "Started",
     "work": "Recipe",
     "state": "State",
-    "images": "Images",
+    "images": "Images or frames",
     "annotations": "Labels",
 }
 
@@ -75,8 +75,9 @@ class RunsPanel(Panel):
 
     def cancel(self, ctx: Any) -> None:
         """Ask the run to stop; what is labeled stays."""
-        history.cancel(ctx.dataset, ctx.store(history.METHOD), _chosen(ctx).name)
-        ctx.ops.notify("It stops after the images that it is at.", variant="info")
+        chosen = _chosen(ctx)
+        history.cancel(ctx.dataset, ctx.store(history.METHOD), chosen.name)
+        ctx.ops.notify(f"It stops after the {chosen.thing}s that it is at.", variant="info")
         self.refresh(ctx)
 
     def undo(self, ctx: Any) -> None:
@@ -133,9 +134,9 @@ class RunsPanel(Panel):
         panel.md(_details(run), name="details")
         self._add_actions(panel, run, has_labels="classes" in plots)
         if run.failures:
-            label = f"{counted(run.failed, 'image')} failed"
+            label = f"{counted(run.failed, 'clip' if run.thing == 'frame' else run.thing)} failed"
             table = types.TableView(label=label, componentsProps=_NARROW)
-            table.add_column("image", label="Image")
+            table.add_column("image", label="File")
             table.add_column("why", label="Why")
             panel.list("failures", types.Object(), view=table)
         if "classes" in plots:
