@@ -119,6 +119,105 @@ def test_the_short_form_of_the_sdk_says_the_same(tmp_path: Path) -> None:
     assert masks(short) == masks(tmp_path / "tasks.json")
 
 
+PLAIN_CONFIG = """<View><Image name="image" value="$photo"/>
+<Labels name="labels" toName="image"><Label value="a"/></Labels>
+<Taxonomy name="kinds" toName="image" perRegion="true">
+<Choice value="b"><Choice value="c"/></Choice></Taxonomy>
+<Bitmask name="bitmask" toName="image"/><Rectangle name="box" toName="image"/></View>"""
+
+
+def exported_plain() -> list[dict[str, Any]]:
+    """As the editor writes plain shapes: each label beside its shape, which it repeats."""
+    task = exported()[0]
+    (_, bitmask, box, *_) = task["annotations"][0]["result"]
+    result = []
+    for shape, labels in (
+        (bitmask, {"labels": ["a"]}),
+        (box, {"taxonomy": [["b", "c"], ["b"]]}),
+        ({**box, "id": "none"}, {}),
+    ):
+        (labeled_type,) = (key for key in shape["value"] if key.endswith("labels"))
+        value = {key: part for key, part in shape["value"].items() if key != labeled_type}
+        if not labels:
+            value["width"] = 20
+        result.append({**shape, "type": labeled_type.removesuffix("labels"), "value": value})
+        name = "labels" if "labels" in labels else "kinds"
+        result += [
+            {**shape, "from_name": name, "type": key, "value": {**value, key: said}}
+            for key, said in labels.items()
+        ]
+    return [{**task, "annotations": [{**task["annotations"][0], "result": result}]}]
+
+
+def test_plain_shapes_have_the_labels_beside_them_in_both_forms(tmp_path: Path) -> None:
+    converter: Any = pytest.importorskip("label_studio_sdk.converter").Converter
+    (tmp_path / "tasks.json").write_text(json.dumps(exported_plain()))
+    ((_, _, found),) = masks(tmp_path / "tasks.json")
+    assert [one.label for one in found] == ["a", "b / c", ""]
+    np.testing.assert_array_equal(found[0].mask.to_array(), RING)
+    tool = converter(PLAIN_CONFIG, str(tmp_path), upload_dir=str(tmp_path))
+    tool.convert_to_json_min(str(tmp_path / "tasks.json"), str(tmp_path / "min"), is_dir=False)
+    (short,) = (tmp_path / "min").glob("*.json")
+    ((_, _, short_found),) = masks(short)
+    assert sorted(map(str, short_found)) == sorted(map(str, found))
+
+
+PAGES = ["/data/upload/7/0a1b2c3d-one.png", "/data/upload/7/0a1b2c3d-two.png"]
+
+
+@pytest.mark.parametrize(
+    ("data", "places"),
+    [
+        ({"pages": PAGES}, [{"item_index": 0}, {"item_index": 1}]),
+        ({"pages": PAGES}, [{}, {"item_index": 1}]),
+        ({"pages": PAGES}, [{"to_name": "page_0"}, {"to_name": "page_1"}]),
+        (
+            {"pages": [{"text": "x", "url": page} for page in PAGES]},
+            [{"to_name": "page_0"}, {"to_name": "page_1"}],
+        ),
+        (
+            {"left": PAGES[0], "right": PAGES[1]},
+            [{"to_name": "left"}, {"to_name": "right"}],
+        ),
+    ],
+)
+def test_each_of_several_images_has_its_own_regions(
+    tmp_path: Path, data: dict[str, Any], places: list[dict[str, Any]]
+) -> None:
+    task = exported()[0]
+    shapes = task["annotations"][0]["result"][1:3]
+    result = [shape | place for shape, place in zip(shapes, places, strict=True)]
+    task |= {"data": data, "annotations": [{"result": result, "id": 1}]}
+    (tmp_path / "tasks.json").write_text(json.dumps([task]))
+    found = [(name, [one.label for one in own]) for name, _, own in masks(tmp_path / "tasks.json")]
+    assert found == [("0a1b2c3d-one.png", ["b"]), ("0a1b2c3d-two.png", ["c"])]
+
+
+def test_pages_on_which_nothing_is_were_looked_at(tmp_path: Path) -> None:
+    task = exported()[0] | {"data": {"pages": PAGES}, "annotations": [{"result": [], "id": 1}]}
+    (tmp_path / "tasks.json").write_text(json.dumps([task]))
+    assert [len(own) for _, _, own in masks(tmp_path / "tasks.json")] == [0, 0]
+
+
+def test_images_that_an_export_does_not_tell_apart_are_refused(tmp_path: Path) -> None:
+    task = exported()[0]
+    shapes = task["annotations"][0]["result"][1:3]
+    result = [shape | {"to_name": name} for shape, name in zip(shapes, ("x", "y"), strict=True)]
+    task |= {"data": {"a": PAGES[0], "b": PAGES[1]}, "annotations": [{"result": result, "id": 1}]}
+    (tmp_path / "tasks.json").write_text(json.dumps([task]))
+    with pytest.raises(InvalidMask, match=r"several images \(x, y\).*ml_backend pull"):
+        masks(tmp_path / "tasks.json")
+
+
+def test_the_short_form_does_not_tell_pages_apart(tmp_path: Path) -> None:
+    box = {"x": 1, "y": 1, "width": 9, "height": 9, "rectanglelabels": ["a"]}
+    size = {"original_width": SIZE[1], "original_height": SIZE[0]}
+    told = {"annotation_id": 1, "annotator": 1, "lead_time": 1, "pages": PAGES}
+    (tmp_path / "tasks.json").write_text(json.dumps([{**told, "box": [box | size]}]))
+    with pytest.raises(InvalidMask, match="JSON tells more than JSON_MIN"):
+        masks(tmp_path / "tasks.json")
+
+
 def test_uploads_are_the_images_that_were_uploaded(tmp_path: Path) -> None:
     (tmp_path / "tasks.json").write_text(json.dumps(exported()))
     images = [

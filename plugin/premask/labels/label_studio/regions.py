@@ -26,7 +26,7 @@ from premask.labels.label_studio.label_config import (
 from premask.labels.label_studio.shapes import Json
 from premask.masks import Size
 
-_LABEL_TYPES = ("choices", "taxonomy", "labels")
+LABEL_TYPES = ("choices", "taxonomy", "labels")
 """What says the labels of plain shapes; of several, the last one counts."""
 
 META_KEY = "premask"
@@ -95,7 +95,7 @@ def with_own_labels(regions: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[st
     plain = {region.get("id") for region in regions if _labeled_type(region) in SHAPE_READERS}
     labels = {
         region.get("id"): labels
-        for region_type in _LABEL_TYPES
+        for region_type in LABEL_TYPES
         for region in regions
         if region.get("type") == region_type and (labels := said_labels(region["value"]))
     }
@@ -104,7 +104,7 @@ def with_own_labels(regions: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[st
         if region_type in SHAPE_READERS:
             value = {**region["value"], region_type: labels.get(identifier, [])}
             yield {**region, "type": region_type, "value": value}
-        elif region.get("type") not in _LABEL_TYPES or _is_own(region, plain):
+        elif region.get("type") not in LABEL_TYPES or _is_own(region, plain):
             yield region
 
 
@@ -115,7 +115,7 @@ def is_on_page(region: Mapping[str, Any], item_index: int | None) -> bool:
 
 def said_labels(value: Mapping[str, Any]) -> list[str]:
     """The labels in the value of a label list's region; a path of a taxonomy is one."""
-    items = next((value[name] for name in reversed(_LABEL_TYPES) if name in value), ())
+    items = next((value[name] for name in reversed(LABEL_TYPES) if name in value), ())
     return [
         PATH_SEPARATOR.join(map(str, item)) if isinstance(item, list) else item
         for item in (items if isinstance(items, list) else ())

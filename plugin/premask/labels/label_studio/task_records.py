@@ -8,19 +8,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from premask.images import SUFFIXES, Image
+from premask.images import Image
 from premask.json_stream import JsonStream
 from premask.labels.glimpse import Glimpse
 from premask.labels.image_names import ImageNames
-from premask.labels.label_studio.control_tags import READABLE_TYPES
 from premask.labels.label_studio.shapes import Json
+from premask.labels.label_studio.short_form import short_regions
+from premask.labels.label_studio.task_images import images_of_task
 
 _LOCAL_FILES = "/data/local-files/?d="
 _UPLOADS = "/data/upload/"
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 """Label Studio puts it before the names of files that somebody uploads."""
 
-_SIZE_KEYS = ("original_width", "original_height")
 _SHORT_FORM = frozenset({"annotation_id", "annotator", "lead_time"})
 """Keys that a record of JSON_MIN has beside those of the task's data and of its control tags."""
 
@@ -33,29 +33,30 @@ def is_label_studio(glimpse: Glimpse) -> bool:
 
 
 def read_records(path: Path) -> Iterator[tuple[str, Sequence[Json]]]:
-    """The image's address and the regions of each task at which somebody looked, one at a time.
+    """The address and the regions of each image at which somebody looked, one at a time.
 
-    What counts are a person's last annotation, or the last prediction where there is none.
+    What counts are a person's last annotation of its task, or the last prediction where there is
+    none.
     """
     with path.open("rb") as file:
-        last: tuple[object, str, Sequence[Json]] | None = None
+        last: Json | None = None
         for task, _ in JsonStream(file).list_items():
             if not isinstance(task, dict):
                 raise TypeError(f"a task is no object: {str(task)[:40]}")
             if "data" in task:
                 regions = _last_regions(task)
                 if regions is not None:
-                    yield _address(task["data"]), regions
+                    yield from images_of_task(task["data"], regions)
                 continue
             if "annotation_id" not in task:
                 raise KeyError("data")
-            # JSON_MIN has a record for each annotation, and those of a task follow each other.
-            if last is not None and last[0] != task.get("id"):
-                yield last[1:]
-            is_annotated = task["annotation_id"] is not None
-            last = (task.get("id"), _address(task), _short_regions(task)) if is_annotated else None
+            # JSON_MIN has a record for each annotation, and those of a task follow each other. Its
+            # data and its regions stand beside each other.
+            if last is not None and last.get("id") != task.get("id"):
+                yield from images_of_task(last, short_regions(last))
+            last = task if task["annotation_id"] is not None else None
         if last is not None:
-            yield last[1:]
+            yield from images_of_task(last, short_regions(last))
 
 
 class KnownImages:
@@ -105,28 +106,4 @@ def _last_regions(task: Mapping[str, Any]) -> Sequence[Json] | None:
     people = [said for said in given if not said.get("was_cancelled")]
     said = people or task.get("predictions") or ()
     regions: Sequence[Json] | None = said[-1]["result"] if said else None
-    return regions
-
-
-def _address(data: Mapping[str, Any]) -> str:
-    """The image of a task, which most projects call `image`, or else what looks like one."""
-    if "image" in data:
-        return str(data["image"])
-    for value in data.values():
-        # The name is the path of an address, or what it asks for: /data/local-files/?d=cat.jpg
-        parts = urlsplit(value) if isinstance(value, str) else ()
-        if any(PurePosixPath(part).suffix.lower() in SUFFIXES for part in parts):
-            return str(value)
-    raise KeyError("image")
-
-
-def _short_regions(record: Mapping[str, Any]) -> list[Json]:
-    """The lists of a record of JSON_MIN, whose items have the value and the size in one object."""
-    regions: list[Json] = []
-    for name, values in record.items():
-        for value in values if isinstance(values, list) else ():
-            if isinstance(value, dict):
-                region_type = next((key for key in value if key in READABLE_TYPES), "")
-                told = {key: value[key] for key in _SIZE_KEYS if key in value}
-                regions.append({"id": name, "type": region_type, "value": value, **told})
     return regions
