@@ -40,6 +40,23 @@ TWO_IMAGES = """
 </View>
 """
 
+LISTED = """
+<View>
+  <Image name="pages" valueList="$pages"/>
+  <RectangleLabels name="box" toName="pages"><Label value="Cat"/></RectangleLabels>
+</View>
+"""
+
+REPEATED = """
+<View>
+  <Repeater on="$pages">
+    <Image name="page_{{idx}}" value="$pages[{{idx}}].url"/>
+    <Labels name="labels_{{idx}}" toName="page_{{idx}}"><Label value="Cat"/></Labels>
+    <Rectangle name="box_{{idx}}" toName="page_{{idx}}"/>
+  </Repeater>
+</View>
+"""
+
 AsksOf = list[tuple[str, Prompts]]
 
 
@@ -183,6 +200,38 @@ def test_a_click_is_on_one_image_of_several(connect: Connect, asked: AsksOf) -> 
     call = predict_call("", config=TWO_IMAGES, context=clicked(click), data={"second": "/b.png"})
     (item,) = results(connect(recipe="faces"), call)
     assert [region["to_name"] for region in item["result"]] == ["right"]
+
+
+def test_each_page_of_a_list_is_labeled_and_clicked_by_itself(
+    connect: Connect, asked: AsksOf
+) -> None:
+    data = {"pages": ["/a.png", "/b.png"]}
+    (item,) = results(connect(recipe="faces"), predict_call("", config=LISTED, data=data))
+    assert [(region["to_name"], region["item_index"]) for region in item["result"]] == [
+        ("pages", 0),
+        ("pages", 1),
+    ]
+    click = {**keypoint(30, 20), "to_name": "pages", "item_index": 1}
+    call = predict_call("", config=LISTED, context=clicked(click), data=data)
+    (item,) = results(connect(recipe="faces"), call)
+    assert [region["item_index"] for region in item["result"]] == [1]
+
+
+def test_the_tags_of_a_repeater_are_those_of_the_task(connect: Connect, asked: AsksOf) -> None:
+    data = {"pages": [{"url": "/a.png"}, {"url": "/b.png"}]}
+    (item,) = results(connect(recipe="faces"), predict_call("", config=REPEATED, data=data))
+    assert [
+        (region["type"], region["from_name"], region["to_name"]) for region in item["result"]
+    ] == [
+        ("rectangle", "box_0", "page_0"),
+        ("labels", "labels_0", "page_0"),
+        ("rectangle", "box_1", "page_1"),
+        ("labels", "labels_1", "page_1"),
+    ]
+    click = {**keypoint(30, 20), "to_name": "page_1"}
+    call = predict_call("", config=REPEATED, context=clicked(click), data=data)
+    (item,) = results(connect(recipe="faces"), call)
+    assert {region["to_name"] for region in item["result"]} == {"page_1"}
 
 
 def test_no_score_is_invented(connect: Connect) -> None:

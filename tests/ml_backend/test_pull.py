@@ -229,6 +229,21 @@ def test_several_images_of_a_task(fake: FakeLabelStudio, pulled: Puller) -> None
     assert masks(found["b.png"]) == [annotation("parts").mask]
 
 
+def test_each_page_of_a_list_is_an_image(fake: FakeLabelStudio, pulled: Puller) -> None:
+    fake.config = '<View><Image name="img" valueList="$pages"/></View>'
+    pages = [f"https://{host}/page.png" for host in "abc"]
+    task = fake.add_task({"pages": pages})
+    drawn = regions(annotation("ring"), controls=["Bitmask", "Rectangle"])
+    last = [{**region, "item_index": 2} for region in regions(annotation("parts"))]
+    size = [{**region, "item_index": 1} for region in regions(annotation("full"))]
+    fake.annotate(task, [*drawn, *size, *last])
+    found = pulled()
+    assert masks(found["page.png"]) == [annotation("ring").mask]
+    assert found["page.png"][0].label == "face"
+    assert masks(found[f"task-{task}/page.png"]) == [annotation("full").mask]
+    assert masks(found[f"task-{task}-2/page.png"]) == [annotation("parts").mask]
+
+
 def test_what_fails_is_named_and_stops_nothing(
     fake: FakeLabelStudio, pulled: Puller, capsys: pytest.CaptureFixture[str]
 ) -> None:
