@@ -167,7 +167,7 @@ def test_a_folder_is_listed_as_annotate_does(tmp_path: Path) -> None:
     assert names == [item.name for item in collect_inputs([tmp_path])]
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UnreadableImage, match="holds no image"):
+    with pytest.raises(UnreadableImage, match="holds nothing; looked for"):
         list(list_images([str(empty)], LOCAL))
 
 

@@ -11,7 +11,8 @@ import PIL.Image
 import pytest
 
 from premask.errors import Cancelled, InvalidPlan, SourceChanged
-from premask.labels.shard_table import ShardRow, read_shard
+from premask.labels.shard_row import ShardRow
+from premask.labels.shard_table import read_shard
 from premask.masks import Mask
 from premask.plans.job import PlanJob, job_from_json, job_to_json
 from premask.plans.plan import Plan, make_plan
@@ -187,7 +188,7 @@ def test_other_settings_are_another_plan(photos: Path, plan: Plan) -> None:
 
 
 def test_other_code_may_not_go_on(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("premask.plans.job.code_version", lambda: "newer")
+    monkeypatch.setattr("premask.plans.job.code_version", lambda **_: "newer")
     with pytest.raises(InvalidPlan, match="another version of premask"):
         label_shard(plan, 0, FakePool(FakeMatter()))
 

@@ -17,7 +17,8 @@ import premask
 from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask, UnreadableImage
 from premask.images import Image
-from premask.labels.shard_table import ShardRow, read_shard, schema, shard_fingerprint, write_shard
+from premask.labels.shard_row import ShardRow
+from premask.labels.shard_table import read_shard, schema, shard_fingerprint, write_shard
 from premask.masks import Mask, Matte
 from premask.plans.job import PlanJob
 from premask.plans.plan import Plan, make_plan
@@ -51,9 +52,7 @@ LABELED = (
 
 @pytest.fixture
 def shard(tmp_path: Path) -> Path:
-    rows = (
-        ShardRow.of(one, image_id=one.image.name, uri=f"s3://b/{one.image.name}") for one in LABELED
-    )
+    rows = (ShardRow.of(one) for one in LABELED)
     return write_shard(tmp_path / "shard.parquet", rows, "abc-def")
 
 

@@ -10,6 +10,7 @@ from premask.cli.annotate import add_prompt_flags, prompts_from_options, recipe_
 from premask.plans.job import PlanJob
 from premask.plans.plan import SHARD_SIZE, Plan, make_plan
 from premask.recipes.prompt_check import require_usable_prompts
+from premask.recipes.tracking.pointing import require_trackable
 from premask.terminal.flags import Commands, window_from_flag
 from premask.terminal.interrupt import stopping_on_ctrl_c
 from premask.terminal.memory import share_arenas
@@ -24,7 +25,7 @@ SOURCES = (
 def add_command(commands: Commands) -> None:
     """Describe the command's flags."""
     plan = commands.add_parser(
-        "plan", help="cut many images into shards, for `premask annotate --plan`"
+        "plan", help="cut many images, or clips, into shards for `premask annotate --plan`"
     )
     add = plan.add_argument
     add("sources", nargs="+", metavar="SOURCE", help=SOURCES)
@@ -52,6 +53,13 @@ def add_command(commands: Commands) -> None:
         help="the values that are black and white in all images of more than 8 bits: 0,4095",
     )
     add(
+        "--fps",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="at most so many frames of a second of clips",
+    )
+    add(
         "--allow-hosts",
         nargs="+",
         action="extend",
@@ -72,10 +80,14 @@ def _plan(options: argparse.Namespace) -> int:
         recipe=recipe,
         prompts=prompts_from_options(options),
         window=window_from_flag(options.window) if options.window else None,
+        fps=options.fps,
         allowed_hosts=tuple(options.allow_hosts),
         batch_size=options.batch_size,
     )
-    require_usable_prompts(recipe, job.prompts)
+    if job.is_for_clips:
+        require_trackable(recipe, {0: job.prompts})
+    else:
+        require_usable_prompts(recipe, job.prompts)
     line = ProgressLine()
     try:
         with stopping_on_ctrl_c(INTERRUPTED) as cancel:

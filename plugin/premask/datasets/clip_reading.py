@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from premask.annotations import LabeledClip
+from premask.datasets.planned_labels import has_planned_clips, planned_clips
 from premask.errors import InvalidMask, UnknownFormat, UnreadableVideo
 from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
 from premask.labels.formats import FORMATS
@@ -31,6 +32,8 @@ def read_clips(
         raise UnknownFormat(format, CLIP_FORMATS)
     if format is not None:
         return CLIP_FORMATS[format].read(path, clips)
+    if has_planned_clips(path):
+        return planned_clips(path)
     place = clips_in(path) or path
     return _recognized(Glimpse.of(place)).read(place, clips)
 
@@ -50,6 +53,8 @@ def clips_in(folder: Path) -> Path | None:
 
 def holds_clips(path: Path) -> bool:
     """Whether there is a file or a folder of a format that only clips have."""
+    if has_planned_clips(path):
+        return True
     only_clips = [form for name, form in CLIP_FORMATS.items() if name not in FORMATS]
     place = clips_in(path) or path
     if any(form.file_name == place.name for form in only_clips) and place.is_dir():

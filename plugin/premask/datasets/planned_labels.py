@@ -7,10 +7,11 @@ from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 
-from premask.annotations import Labeled
+from premask.annotations import Labeled, LabeledClip
 from premask.datasets.image_files import ImageFiles
 from premask.files import write_atomically
-from premask.labels.shard_table import read_shard, shard_locations
+from premask.labels.glimpse import Glimpse
+from premask.labels.shard_table import is_shard, read_shard, shard_locations
 from premask.plans.plan import Plan, is_plan
 from premask.sources.fetching import ImageFetcher
 from premask.sources.local_store import path_of
@@ -30,6 +31,24 @@ def plan_labels(folder: Path) -> Iterator[Labeled]:
 def shard_labels(path: Path) -> Iterator[Labeled]:
     """What was found in one shard."""
     return (row.labeled for row in read_shard(path))
+
+
+def has_planned_clips(path: Path) -> bool:
+    """Whether it is a plan of clips, or a shard of one."""
+    if is_plan(path):
+        return Plan.open(path).job.is_for_clips
+    if not path.is_file() or not is_shard(Glimpse.of(path)):
+        return False
+    first = next(iter(read_shard(path)), None)
+    return first is not None and first.record["frames"] is not None
+
+
+def planned_clips(path: Path) -> Iterator[LabeledClip]:
+    """What was found in the clips of a plan or a shard; those that failed are left out."""
+    plan = Plan.open(path) if is_plan(path) else None
+    shards = [path] if plan is None else map(plan.labels_path, filter(plan.is_done, plan.shards))
+    for shard in shards:
+        yield from (row.clip for row in read_shard(shard) if row.error is None)
 
 
 def plan_images(folder: Path) -> ImageFiles:

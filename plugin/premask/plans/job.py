@@ -22,6 +22,7 @@ Json = dict[str, Any]
 class PlanJob:
     """A recipe with its settings, what to look for, and how values of more than 8 bits are seen.
 
+    Of clips, at most `fps` frames of a second are looked at; 0 is all of them.
     `allowed_hosts` are servers of the person's own that images may come from; they and `batch_size`
     change no result.
     """
@@ -29,14 +30,20 @@ class PlanJob:
     recipe: Recipe
     prompts: Prompts = Prompts()
     window: Window | None = None
+    fps: float = 0.0
     allowed_hosts: tuple[str, ...] = ()
     batch_size: int | None = None
 
     @property
+    def is_for_clips(self) -> bool:
+        """Whether it follows objects through clips, which are planned in the place of images."""
+        return self.recipe.track is not None
+
+    @property
     def fingerprint(self) -> str:
         """A name for all that decides results, beside the images: the code that computes, too."""
-        seen_through = () if self.window is None else (self.window,)
-        return WorkKeys(self.recipe).key(self.prompts, code_version(), *seen_through)
+        decisive = code_version(for_clips=self.is_for_clips), self.window, self.fps
+        return WorkKeys(self.recipe).key(self.prompts, *decisive)
 
 
 def job_to_json(job: PlanJob) -> Json:
@@ -45,6 +52,7 @@ def job_to_json(job: PlanJob) -> Json:
         "recipe": job.recipe.name,
         "prompts": json.loads(json.dumps(job.prompts, default=_plain)),
         "window": job.window,
+        "fps": job.fps,
         "allowed_hosts": list(job.allowed_hosts),
         "batch_size": job.batch_size,
     }
@@ -57,6 +65,7 @@ def job_from_json(record: Mapping[str, Any], recipe: Recipe) -> PlanJob:
         recipe=recipe,
         prompts=_prompts(record["prompts"]),
         window=None if window is None else (float(window[0]), float(window[1])),
+        fps=float(record["fps"]),
         allowed_hosts=tuple(record["allowed_hosts"]),
         batch_size=record["batch_size"],
     )

@@ -15,11 +15,13 @@ from typing import Any
 
 from premask.errors import Cancelled, InvalidPlan, InvalidSetting
 from premask.files import replacing_text, unwritable, write_atomically
+from premask.images import SUFFIXES
 from premask.labels.shard_table import shard_fingerprint
 from premask.plans.growth import Growth, SpooledList
 from premask.plans.job import PlanJob, job_from_json, job_to_json
 from premask.plans.manifests import digest_of_images, read_manifest, write_manifest
 from premask.recipes.recipe import recipes_from_file
+from premask.runs.inputs import VIDEO_SUFFIXES
 from premask.runs.ordered_work import in_order
 from premask.runs.progress import Progress, ProgressWatcher
 from premask.sources.listing import list_images
@@ -163,7 +165,9 @@ def make_plan(
     contents = list(earlier.contents) if earlier else []
     if shard_size < 1:
         raise InvalidSetting(f"A shard has at least 1 image, and not {shard_size}.")
-    listed = _watched(list_images(sources, places, column=column), on_progress, cancel)
+    suffixes = VIDEO_SUFFIXES if job.is_for_clips else SUFFIXES
+    images = list_images(sources, places, column=column, suffixes=suffixes)
+    listed = _watched(images, on_progress, cancel)
     with SpooledList(listed, folder) as spooled:
         growth = spooled.growth_of(_manifests(folder, contents))
         for index, changed in _changes(spooled, growth):

@@ -22,9 +22,11 @@ from premask.errors import (
 )
 from premask.files import take_place
 from premask.images import Image, digest_of
-from premask.labels.shard_table import ShardRow, read_shard, shard_keys, write_shard
+from premask.labels.shard_row import Location, ShardRow
+from premask.labels.shard_table import read_shard, shard_keys, write_shard
 from premask.models.pool import ModelPool
 from premask.plans.plan import Plan
+from premask.plans.planned_clips import PlannedClips
 from premask.runs.journal import Journal
 from premask.runs.pipeline import Request, label
 from premask.runs.progress import ProgressCounter, ProgressWatcher
@@ -115,6 +117,8 @@ class _ShardWork:
         }
         self._keys: dict[str, str] = {}
         self._under_way = deque[SourceImage]()
+        self._fetcher = ImageFetcher(Places(allowed_hosts=plan.job.allowed_hosts))
+        self._clips: PlannedClips | None = None
         self.counter = ProgressCounter(total=plan.planned(index))
 
     def label(
@@ -124,9 +128,12 @@ class _ShardWork:
         on_progress: ProgressWatcher | None,
         cancel: threading.Event,
     ) -> None:
-        """Fill the journal with what neither it nor an earlier file has."""
+        """Do what neither the journal nor an earlier file has."""
         self.counter.on_progress = on_progress
         job = self._plan.job
+        if job.is_for_clips:
+            self._follow(pool, only, cancel)
+            return
         labeled = label(
             self._requests(only),
             job.recipe,
@@ -141,6 +148,19 @@ class _ShardWork:
                 self._note(self._under_way.popleft(), result)
                 if cancel.is_set():
                     raise Cancelled(f"Stopped after {self.counter.done} images, as asked.")
+
+    def _follow(
+        self, pool: ModelPool, only: Collection[str] | None, cancel: threading.Event
+    ) -> None:
+        """The same for clips, whose own folders say how far they are."""
+        folder = self._plan.work_folder(self._index)
+        self._clips = PlannedClips(self._plan.job, folder, self._fetcher, pool)
+        for clip in self._plan.images(self._index):
+            if self._is_todo(clip, only):
+                error = self._clips.follow(clip, cancel)
+                if error is not None:
+                    self._errors[clip.id] = error
+                self.counter.count(failed=error is not None)
 
     def write(self) -> bool:
         """Put the file into its place; whether it was not there yet, by somebody faster."""
@@ -162,8 +182,7 @@ class _ShardWork:
     def _requests(self, only: Collection[str] | None) -> Iterator[Request]:
         """The images that are not done, with their bytes, or with what went wrong."""
         todo = (image for image in self._plan.images(self._index) if self._is_todo(image, only))
-        fetcher = ImageFetcher(Places(allowed_hosts=self._plan.job.allowed_hosts))
-        with closing(read_in_order(todo, fetcher.read)) as reading:
+        with closing(read_in_order(todo, self._fetcher.read)) as reading:
             for image, future in reading:
                 try:
                     data = future.result()
@@ -210,10 +229,15 @@ class _ShardWork:
             if self._is_kept(image):
                 yield next(row for row in earlier if row.image_id == image.id)
                 continue
-            error = self._errors.get(image.id)
-            if error is None:
-                labeled = self._journal.get(self._keys[image.id], image.name)
-            else:
-                labeled = Labeled(image=Image.unread(image.name), error=error)
+            error, where = self._errors.get(image.id), _location(image)
+            if error is not None:
                 self.failed += 1
-            yield ShardRow.of(labeled, image_id=image.id, uri=image.uri, version=image.version)
+                yield ShardRow.of(Labeled(image=Image.unread(image.name), error=error), where)
+            elif self._clips is not None:
+                yield ShardRow.of_clip(self._clips.labeled(image), where)
+            else:
+                yield ShardRow.of(self._journal.get(self._keys[image.id], image.name), where)
+
+
+def _location(image: SourceImage) -> Location:
+    return Location(image_id=image.id, uri=image.uri, version=image.version)

@@ -19,14 +19,17 @@ _COMPUTES_BELOW = (
 don't count: a fix there must not make people label everything anew."""
 
 
+_COMPUTES_CLIPS = ("runs/clips", "video")
+
+
 @cache
-def code_version() -> str:
+def code_version(*, for_clips: bool = False) -> str:
     """A short text that changes with any line of code, or of a table, that decides results."""
     top = Path(__file__).parents[1]
     files = [top / name for name in _COMPUTES_BELOW]
     files += (
         path
-        for room in _COMPUTES
+        for room in (*_COMPUTES, *(_COMPUTES_CLIPS if for_clips else ()))
         for path in (top / room).rglob("*")
         if path.suffix in (".py", ".toml")
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +22,20 @@ from premask.sources.zip_members import zip_members
 
 
 def list_images(
-    texts: Sequence[str], places: Places, *, column: str | None = None
+    texts: Sequence[str],
+    places: Places,
+    *,
+    column: str | None = None,
+    suffixes: Collection[str] = SUFFIXES,
 ) -> Iterator[SourceImage]:
     """All images that are meant, in a stable order, with one folder's names in memory at most.
 
-    In parquet files they are in this `column`, by default in one with a usual name.
+    Other `suffixes` than those of images mean other files, such as clips. In parquet files images
+    are in this `column`, by default in one with a usual name.
     """
     meant = [uri for text in texts for uri in _meant(text)]
-    listing = _Listing(places, common_root([_folder_of(uri, places) for uri in meant]), column)
+    root = common_root([_folder_of(uri, places) for uri in meant])
+    listing = _Listing(places, root, column, suffixes)
     for uri in meant:
         yield from listing.images(uri)
 
@@ -65,6 +71,7 @@ class _Listing:
     places: Places
     root: str
     column: str | None
+    suffixes: Collection[str]
 
     def images(self, uri: str) -> Iterator[SourceImage]:
         """The images behind one address that somebody typed; if there are none, an error."""
@@ -94,17 +101,18 @@ class _Listing:
         seen, passed_over = False, Counter[str]()
         for stored in self.places.walk(uri):
             suffix = suffix_of(stored.uri)
-            if suffix in SUFFIXES:
+            if suffix in self.suffixes:
                 seen = True
                 yield self._image(stored)
             else:
                 passed_over[suffix or "no suffix"] += 1
         if not seen:
+            wanted = " ".join(sorted(self.suffixes))
             kinds = ", ".join(f"{count} {kind}" for kind, count in passed_over.most_common(5))
             raise UnreadableImage(
                 uri,
-                f"the folder holds no image ({kinds or 'it is empty'}). Files full of images are "
-                f"named themselves, such as '{uri.rstrip('/')}/*.tar'",
+                f"the folder holds {kinds or 'nothing'}; looked for {wanted}. Files full of images "
+                f"are named themselves, such as '{uri.rstrip('/')}/*.tar'",
             )
 
     def _matching(self, pattern: str) -> Iterator[SourceImage]:
@@ -120,9 +128,9 @@ class _Listing:
         """The images in a file of many, or the file itself if it is none of these."""
         match suffix_of(stored.uri):
             case ".tar":
-                yield from tar_members(stored.uri, self._name(stored), self.places)
+                yield from tar_members(stored.uri, self._name(stored), self.places, self.suffixes)
             case ".zip":
-                yield from zip_members(stored.uri, self._name(stored), self.places)
+                yield from zip_members(stored.uri, self._name(stored), self.places, self.suffixes)
             case ".parquet":
                 yield from self._in_table(stored)
             case ".gz" | ".tgz" | ".bz2" | ".xz" | ".zst" as suffix:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from premask.errors import SourceChanged, UnreadableImage
-from premask.images import SUFFIXES
 from premask.sources.members import MemberAddress, member_uri, require_container
 from premask.sources.naming import member_name, suffix_of
 from premask.sources.places import Places
@@ -19,7 +18,9 @@ _MOST_HEADER_BYTES = 1 << 22
 """Names and attributes of one file take this much where somebody means harm."""
 
 
-def tar_members(uri: str, name: str, places: Places) -> Iterator[SourceImage]:
+def tar_members(
+    uri: str, name: str, places: Places, suffixes: Collection[str]
+) -> Iterator[SourceImage]:
     """The images of a tar in its order; links and devices are none, wherever they lead."""
     require_container(uri)
     try:
@@ -30,7 +31,7 @@ def tar_members(uri: str, name: str, places: Places) -> Iterator[SourceImage]:
             while (found := tar.next()) is not None:
                 # It remembers all of them, and there may be millions.
                 tar.members = []  # type: ignore[attr-defined]  # typeshed does not list it
-                if found.isreg() and not found.issparse() and suffix_of(found.name) in SUFFIXES:
+                if found.isreg() and not found.issparse() and suffix_of(found.name) in suffixes:
                     file.seek(found.offset_data - _HEADER_BYTES)
                     yield SourceImage(
                         uri=member_uri("tar", found.name, uri),

@@ -8,10 +8,9 @@ import threading
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from premask.errors import SourceChanged, UnreadableImage
-from premask.images import SUFFIXES
 from premask.sources.members import MemberAddress, member_uri, require_container
 from premask.sources.naming import member_name, suffix_of
 from premask.sources.places import Places
@@ -25,11 +24,13 @@ _HEADER = struct.Struct("<4s22xHH")
 _DIRECTORIES = 4
 
 
-def zip_members(uri: str, name: str, places: Places) -> Iterator[SourceImage]:
+def zip_members(
+    uri: str, name: str, places: Places, suffixes: Collection[str]
+) -> Iterator[SourceImage]:
     """The images of a zip file in its order; links are none, wherever they lead."""
     require_container(uri)
     for found in _directory(uri, places).values():
-        if suffix_of(found.filename) in SUFFIXES and not _is_link(found):
+        if suffix_of(found.filename) in suffixes and not _is_link(found):
             yield SourceImage(
                 uri=member_uri("zip", found.filename, uri),
                 name=member_name(name, found.filename),
