@@ -94,17 +94,19 @@ def check(names: dict[str, Any]) -> None:
 
 
 def tiny(folder: Path, build: Callable[[Path], None]) -> str:
-    path = folder / f"tiny-{build.__module__.rpartition('.')[2]}"
+    path = folder / f"tiny-{build.__module__.rpartition('.')[2]}-{build.__name__}"
     build(path)
     return f'checkpoint = "{path.as_posix()}"'
 
 
 def test_every_block_is_executed() -> None:
     tests = Path(__file__).read_text("utf-8")
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     assert all(f'BLOCKS["{name}"]' in tests for name in BLOCKS)
 
 
+# Where Ray is installed, Ultralytics asks it for a trial, and Ray warns that there is none.
+@pytest.mark.filterwarnings("ignore:`get_trial_id` is meant:UserWarning")
 def test_ultralytics(folder: Path) -> None:
     pytest.importorskip("ultralytics")
     names = executed(
@@ -164,9 +166,20 @@ def test_segformer(folder: Path) -> None:
     check(names)
 
 
-def test_d_fine(folder: Path) -> None:
-    from tests.tiny_models.detr import build
+@pytest.mark.parametrize("kind", ["d_fine", "rf_detr"])
+def test_boxes_of_detrs(kind: str, folder: Path) -> None:
+    from tests.tiny_models.detr import BUILDERS
 
-    changes = {'checkpoint = ".*"': tiny(folder, build), "epochs = 20": "epochs = 4"}
+    changes = {'checkpoint = ".*"': tiny(folder, BUILDERS[kind]), "epochs = 20": "epochs = 4"}
     changes |= {"lr=1e-4": "lr=1e-3", "threshold=0.3": "threshold=0.0"}
-    check(executed(BLOCKS["D-FINE or RF-DETR of transformers"], folder, changes))
+    check(executed(BLOCKS["D-FINE or RF-DETR of transformers, for boxes"], folder, changes))
+
+
+def test_masks_of_rf_detr(folder: Path) -> None:
+    from tests.tiny_models.detr import rf_detr_segmentation
+
+    changes = {'checkpoint = ".*"': tiny(folder, rf_detr_segmentation), "epochs = 20": "epochs = 3"}
+    changes |= {"lr=1e-4": "lr=1e-3", "threshold=0.3": "threshold=0.0"}
+    names = executed(BLOCKS["RF-DETR of transformers, for instances"], folder, changes)
+    check(names)
+    assert all(found.mask for one in names["images"] for found in one.annotations)
