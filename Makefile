@@ -66,7 +66,7 @@ check: $(VENV)/.check ## format, lint, types, layers, generated tables
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=plugin:. $(BIN)/lint-imports
-	$(BIN)/cog -P --check README.md docs/models.md
+	$(BIN)/cog -P -I . --check README.md docs/models.md docs/scale.md
 
 bench: $(VENV)/.test ## measure, as ratios
 	@$(WEIGHTS) $(BIN)/premask models download u2netp
@@ -83,8 +83,8 @@ serve: $(VENV)/.serve ## answer Label Studio on port 9090
 	@$(WEIGHTS) $(BIN)/premask models download u2netp
 	$(WEIGHTS) $(BIN)/python -m ml_backend --port 9090
 
-docs: $(VENV)/.check ## make the tables in README.md and docs/models.md anew
-	$(BIN)/cog -P -r README.md docs/models.md
+docs: $(VENV)/.check ## make the tables in README.md and docs/ anew
+	$(BIN)/cog -P -I . -r README.md docs/models.md docs/scale.md
 
 format: $(VENV)/.check ## let ruff put the code into shape
 	$(BIN)/ruff check --fix .
