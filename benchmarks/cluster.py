@@ -143,7 +143,7 @@ def simulate(work: Work, faults: Faults, seed: int = 0) -> Outcome:
 
 def _shards(
     work: Work, faults: Faults, random: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+) -> tuple[NDArray[np.floating], NDArray[np.floating], int]:
     """The useful seconds of each shard, those that it needs, and how many images fail."""
     firsts = np.arange(0, work.images, work.shard_size)
     images = np.minimum(work.shard_size, work.images - firsts)
@@ -161,17 +161,17 @@ def _shards(
 
 def _seconds_of_shards(
     work: Work, images: NDArray[np.int64], random: np.random.Generator
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     def total_ms(count: int) -> float:
         sizes = work.megapixels * np.exp(work.skew * random.standard_normal(count))
         return float(np.maximum(work.gpu_ms, host_ms(sizes) / work.cores_a_gpu).sum())
 
     if not work.skew:
-        return images * (total_ms(1) / 1000)
+        return np.asarray(images * (total_ms(1) / 1000))
     return np.array([total_ms(count) for count in images.tolist()]) / 1000
 
 
-def host_ms(megapixels: NDArray[np.float64] | float) -> NDArray[np.float64]:
+def host_ms(megapixels: NDArray[np.floating] | float) -> NDArray[np.floating]:
     """Milliseconds of one core for images of this size, in a line through those measured."""
     (small, least), (large, most) = HOST_MS.items()
     slope = (most - least) / (large - small)

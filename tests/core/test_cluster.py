@@ -29,19 +29,19 @@ def test_a_seed_gives_one_run() -> None:
 @pytest.mark.parametrize(
     "worse",
     [
-        {"every": 150.0},
-        {"start": 60.0},
-        {"keeps_journal": False},
-        {"poison": 0.01},
-        {"killers": 1e-4},
+        replace(SPOT, every=150),
+        replace(SPOT, start=60),
+        replace(SPOT, keeps_journal=False),
+        replace(SPOT, poison=0.01),
+        replace(SPOT, killers=1e-4),
     ],
     ids=str,
 )
-def test_more_faults_are_more_waste(worse: dict[str, float]) -> None:
+def test_more_faults_are_more_waste(worse: Faults) -> None:
     def waste(faults: Faults) -> float:
         return sum(simulate(WORK, faults, seed).waste for seed in range(10)) / 10
 
-    assert waste(Faults()) < waste(SPOT) < waste(replace(SPOT, **worse))
+    assert waste(Faults()) < waste(SPOT) < waste(worse)
 
 
 def test_what_can_not_be_read_costs_nothing() -> None:
