@@ -1,4 +1,4 @@
-"""COCO files -> detections of FiftyOne's samples: exact masks, beside whatever labels are there."""
+"""COCO files and plans -> detections of FiftyOne's samples: exact masks, beside other labels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from premask.errors import InvalidSetting
 from premask.geometry import Box
 from premask.labels.coco import read_coco
 from premask.labels.fiftyone import with_mattes
+from premask.labels.shard_table import read_shard
 from premask.masks import Mask, Matte
+from premask.plans.plan import Plan, is_plan
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 from premask.shaping.maps import alpha_map
+from premask.sources.local_store import path_of
+from premask.sources.places import is_local
 
 from ..dataset.bulk_store import Document, store
 from ..dataset.chosen_images import dataset_of
@@ -68,13 +72,14 @@ def import_masks(
     """Write the annotations of a COCO file as detections of the samples that show its images.
 
     An image belongs to the sample whose path ends with its name. If a folder of images is given, it
-    belongs to the sample of that very file, which is added where there is none. Labels that are in
+    belongs to the sample of that very file, which is added where there is none. The path may be a
+    plan's, too, which knows where its images lie: then this holds for them. Labels that are in
     the field stay; they are an error unless `append` asks to put what is new behind them. Mattes
     become one heatmap an image, in `<label_field>_heatmap`.
     """
-    labeled = read_coco(Path(path))
+    labeled, paths = _read(Path(path))
     work = _Import(samples, run, label_field, on_disk=masks_on_disk)
-    found = sorted_out(samples, labeled, Path(image_folder) if image_folder else None)
+    found = sorted_out(samples, labeled, Path(image_folder) if image_folder else None, paths)
     work.require_room(list(found.placed), append=append)
     with recorded(dataset_of(samples), run):
         work.prepare(has_mattes=any(map(_matted, labeled)))
@@ -88,6 +93,22 @@ def import_masks(
         for name, reason in work.outcome.failures.items():
             run.fail(name, reason)
     return work.outcome
+
+
+def _read(path: Path) -> tuple[Sequence[Labeled], Mapping[str, Path]]:
+    """The labels, and where their images are, as far as that is known."""
+    if not is_plan(path):
+        return read_coco(path), {}
+    plan = Plan.open(path)
+    done = (plan.labels_path(index) for index in plan.shards if plan.is_done(index))
+    rows = [row for labels in done for row in read_shard(labels)]
+    labeled = [row.labeled for row in rows]
+    local = {
+        one.image.name: path_of(row.uri)
+        for one, row in zip(labeled, rows, strict=True)
+        if is_local(row.uri)
+    }
+    return labeled, local
 
 
 class _Import:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 import fiftyone as fo
@@ -35,12 +36,24 @@ class SortedOut:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def sorted_out(samples: Any, images: Sequence[Labeled], folder: Path | None) -> SortedOut:
-    """Find out where each image belongs; with a folder, names are paths below it."""
+def sorted_out(
+    samples: Any,
+    images: Sequence[Labeled],
+    folder: Path | None,
+    paths: Mapping[str, Path] = MappingProxyType({}),
+) -> SortedOut:
+    """Find out where each image belongs; with a folder, names are paths below it.
+
+    Without one, `paths` says by their names where the images are, as far as that is known.
+    """
     known, found = SamplesByPath(samples), SortedOut()
     for labeled in images:
+        name = labeled.image.name
+        path = folder / name if folder else _there(paths.get(name))
         try:
-            _sort(labeled, samples, known, folder, found)
+            if labeled.error is not None:
+                raise labeled.error
+            _sort(labeled, samples, known, path, found)
         except PremaskError as error:
             found.failures[labeled.image.name] = str(error)
     return found
@@ -90,19 +103,23 @@ class SamplesByPath:
 
 
 def _sort(
-    labeled: Labeled, samples: Any, known: SamplesByPath, folder: Path | None, found: SortedOut
+    labeled: Labeled, samples: Any, known: SamplesByPath, path: Path | None, found: SortedOut
 ) -> None:
-    name = labeled.image.name
-    sample_id = known.of_file(folder / name) if folder else known.of_name(name)
+    sample_id = known.of_file(path) if path else known.of_name(labeled.image.name)
     if sample_id is not None:
         _require_first(sample_id, found.placed)
         _require_size(labeled, known.size_hw(sample_id))
         found.placed[sample_id] = labeled
-    elif folder:
-        path = _new_file(samples, folder / name)
+    elif path:
+        path = _new_file(samples, path)
         _require_first(path, found.new)
         _require_size(labeled, image_size(str(path), None))
         found.new[path] = labeled
+
+
+def _there(path: Path | None) -> Path | None:
+    """The path, unless the images lie elsewhere on this machine."""
+    return path if path is not None and path.is_file() else None
 
 
 def _new_file(samples: Any, path: Path) -> Path:
