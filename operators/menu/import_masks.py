@@ -25,7 +25,7 @@ class ImportParameters(StorageParameters):
 
     path: str = parameter(
         label="File or folder",
-        help="For images a COCO .json; for clips YouTube-VIS, DAVIS, MOTS, SA-V or COCO",
+        help="For images COCO or a plan; for clips YouTube-VIS, DAVIS, MOTS, SA-V or COCO",
     )
     label_field: str = parameter(
         "imported", "Field", "A new one, or one without labels for these images"

@@ -15,7 +15,7 @@ from benchmarks.soak.drivers import FAULTS, Drivers, environment, orphans
 from premask.cores import CORES, usable_cores
 from premask.errors import PremaskError
 from premask.labels.shard_table import read_shard
-from premask.plans import device_lane
+from premask.plans import device_lane, shard_board
 from premask.plans.device_lane import DeviceLane, DeviceLost
 from premask.plans.devices import label_on_devices
 from premask.plans.isolation import find_killers
@@ -151,6 +151,35 @@ def test_what_holds_for_all_images_ends_all(
     assert isinstance(board.error, kind)
     with pytest.raises(kind, match=says):
         raise board.error
+
+
+class Crowded(FakeProcess):
+    """Another driver is at the shard every other time; image 3 kills."""
+
+    def __init__(self) -> None:
+        super().__init__({"kind": "ready"})
+
+    def ask(self, order: Message) -> Iterator[Message]:
+        asked.append(order)
+        busy = len(asked) % 2 == 0
+        given_up = order.get("given_up", {})
+        if not busy and "3" not in given_up and "3" in order.get("only", "0123"):
+            raise WorkerDied("bad luck")
+        yield {"kind": "done", "outcome": {"index": 0, "images": 4, "busy": busy}}
+
+
+asked: list[Message] = []
+
+
+def test_a_killer_is_found_though_another_driver_is_at_its_shard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shard_board, "BUSY_PAUSE", 0.01)
+    board = ShardBoard(todo=[0], images=4, kept=0)
+    DeviceLane(device="cpu", board=board, start=Crowded, list_images=lambda _: list("0123")).run()
+    assert board.error is None
+    assert board.progress().done == 4
+    assert list(asked[-1]["given_up"]) == ["3"]
 
 
 def test_two_that_kill_are_told_apart_from_their_neighbors() -> None:

@@ -8,14 +8,17 @@ import socket
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
 from pycocotools.coco import COCO
 
-from premask.cli import main
-from premask.errors import InvalidPlan, InvalidSetting
+from premask.cli import annotate_plan, main
+from premask.errors import Cancelled, InvalidPlan, InvalidSetting
 from premask.labels.shard_table import read_shard, write_shard
+from premask.plans import presence
+from premask.plans.devices import DevicesOutcome
 from premask.plans.job import PlanJob
 from premask.plans.merging import merge_plan
 from premask.plans.plan import Plan, make_plan
@@ -110,30 +113,41 @@ def test_the_status_counts_what_is_done_and_who_is_at_work(
     plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     label_all(plan, [2])
-    presence = Presence(folder=plan.folder, device="cuda:1", _began=time.monotonic() - 60)
-    presence.begin(0)
-    presence._written -= PAUSE
-    presence.note(Progress(done=3, failed=0, total=4, seconds=60.0, reused=1))
-    status = plan_status(plan)
+    worker = Presence(folder=plan.folder, device="cuda:1", _began=time.monotonic() - 60)
+    with worker.at(0):
+        worker._written -= PAUSE
+        worker.note(Progress(done=3, failed=0, total=4, seconds=60.0, reused=1))
+        status = plan_status(plan)
+        assert main(["status", str(plan.folder), "--price", "2.50", "--json"]) == 0
     assert (status.planned, status.done, status.failed, status.shards_done) == (10, 5, 1, 1)
     (at_work,) = [worker for worker in status.running if worker.shard == 0]
     assert (at_work.device, at_work.pid, at_work.images) == ("cuda:1", os.getpid(), 2)
     assert status.rate is not None
     assert status.rate > 2 / 61
     assert status.cost(3600.0) == pytest.approx(status.device_seconds)
-    assert main(["status", str(plan.folder), "--price", "2.50", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["left"] == 5
     assert told["cost"] == pytest.approx(60 / 3600 * 2.5, rel=0.1)
 
 
+def die_at(plan: Plan, shard: int) -> None:
+    """Be there, and never leave it in an orderly way."""
+    visit = Presence(folder=plan.folder, device="cpu").at(shard)
+    visit.__enter__()
+    KEPT.append(visit)
+
+
+KEPT: list[object] = []
+"""What nobody holds ends in an orderly way."""
+
+
 def test_who_is_gone_is_not_at_work(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    Presence(folder=plan.folder, device="cpu").begin(0)
+    die_at(plan, 0)
     assert plan_status(plan).running
     monkeypatch.setattr(socket, "gethostname", lambda: "another-machine")
     assert plan_status(plan).running
     now = time.time()
-    for jump in (-3600.0, 3600.0):
+    for jump in (-7200.0, 7200.0):
         monkeypatch.setattr(time, "time", lambda jump=jump: now + jump)
         assert not plan_status(plan).running
     (plan.folder / "workers" / "half.json").write_text('{"host": "a')
@@ -164,3 +178,28 @@ def test_the_page_says_what_the_command_says(
     words = " ".join(Text(page).words)
     for text in ("of 10 images done", "ModelFailed", "yet to be spent 0.00", "--retry-failed"):
         assert text in words
+
+
+def test_a_shard_at_which_processes_died_goes_to_one_that_may_die(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What starts `--shard K` again and again gets beyond an image that ends the process."""
+    with pytest.raises(Cancelled), Presence(folder=plan.folder, device="cpu").at(0):
+        raise Cancelled("in an orderly way")
+    given = list[object]()
+
+    def labeled(plan: Plan, devices: list[str], **options: Any) -> DevicesOutcome:
+        given.append((devices, options["shards"]))
+        return DevicesOutcome(images=4, failed=0, reused=0, seconds=1.0, deaths=0)
+
+    monkeypatch.setattr(annotate_plan, "label_on_devices", labeled)
+    monkeypatch.setattr(annotate_plan, "label_shards", lambda *_, **__: iter(()))
+    monkeypatch.setattr(presence, "_is_alive", lambda pid: False)
+    command = ["annotate", "--plan", str(plan.folder), "--shard", "0", "--device", "cpu"]
+    for _ in range(2):
+        die_at(plan, 0)
+        assert main(command) == 0
+    assert given == []
+    die_at(plan, 0)
+    assert main(command) == 0
+    assert given == [(["cpu"], [0])]

@@ -18,12 +18,17 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 
 from premask.annotations import Annotation, Labeled
-from premask.errors import InvalidSetting, PremaskError
+from premask.errors import InvalidSetting, PremaskError, UnreadableImage
 from premask.images import Image
 from premask.labels.coco import read_coco, write_coco
 from premask.labels.fiftyone import heatmap_from_annotations
 from premask.labels.formats import FORMATS
+from premask.labels.shard_row import Location, ShardRow
+from premask.labels.shard_table import write_shard
 from premask.masks import Mask
+from premask.plans.job import PlanJob
+from premask.plans.plan import make_plan
+from premask.recipes.recipe import recipe_of
 from tests.golden.dataset import adversarial_masks
 from tests.operators.mask_samples import (
     annotation_of,
@@ -311,6 +316,30 @@ def test_a_folder_of_images_becomes_samples_once(
     assert [len(labels or ()) for labels in empty.values("found.detections")] == [1, 0, 0, 1]
     again = import_masks(empty, path, label_field="other", image_folder=tmp_path / "x")
     assert (again.new_samples, again.images, len(empty)) == (0, 2, 4)
+
+
+def test_a_plan_is_imported_by_its_folder(
+    fo: Any, empty: Any, import_masks: Any, tmp_path: Path
+) -> None:
+    """Two images are called a.png at their ends: where they lie tells them apart."""
+    saved_image(tmp_path, "z/new.png", SIZE)
+    job = PlanJob(recipe=recipe_of("subject"))
+    plan = make_plan([str(tmp_path / "[xyz]/*.png")], job, tmp_path / "plan", 2)
+    for index in plan.shards:
+        rows = []
+        for image in plan.images(index):
+            error = UnreadableImage(image.name, "bad") if image.name == "x/b.png" else None
+            found = Image(name=image.name, size_hw=SIZE)
+            labeled = Labeled(image=found, annotations=(ring(),), error=error)
+            where = Location(image_id=image.id, uri=image.uri, version=image.version)
+            rows.append(ShardRow.of(labeled, where))
+        write_shard(plan.labels_path(index), rows, plan.shard_fingerprint(index))
+    imported = import_masks(empty, plan.folder, label_field="found")
+    assert (imported.images, imported.new_samples) == (3, 1)
+    assert list(imported.failures) == ["x/b.png"]
+    assert "bad" in imported.failures["x/b.png"]
+    assert empty.count("found.detections") == 3
+    assert Path(empty.last().filepath) == tmp_path / "z/new.png"
 
 
 def test_a_view_gets_no_new_samples(empty: Any, import_masks: Any, tmp_path: Path) -> None:

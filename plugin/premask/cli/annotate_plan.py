@@ -10,8 +10,10 @@ from pathlib import Path
 from premask.cli import INTERRUPTED
 from premask.cli.pool_flags import pool_from_flags, require_device, store_bytes
 from premask.errors import InvalidSetting
+from premask.plans.device_lane import TRIES
 from premask.plans.devices import DevicesOutcome, label_on_devices
 from premask.plans.plan import Plan
+from premask.plans.presence import deadly_shards
 from premask.plans.shard_run import label_shards
 from premask.plans.shard_work import ShardOutcome
 from premask.plans.worker_process import WorkerOptions
@@ -46,7 +48,11 @@ def annotate_plan(options: argparse.Namespace) -> int:
     else:
         shards = list(plan.shards) if options.retry_failed else plan.todo()
     if options.devices is not None:
-        return _annotate_on_devices(plan, shards, options)
+        return _annotate_on_devices(plan, shards, options.devices, options)
+    if deadly_shards(plan.folder, TRIES) & set(shards):
+        # What starts this command again and again would never get beyond the image that ends it.
+        print("Processes died at this work before; another one does it now.", file=sys.stderr)
+        return _annotate_on_devices(plan, shards, options.device, options)
     line, outcomes = ProgressLine(), list[ShardOutcome]()
     try:
         with stopping_on_ctrl_c(INTERRUPTED) as cancel:
@@ -66,8 +72,10 @@ def annotate_plan(options: argparse.Namespace) -> int:
     return 1 if any(outcome.failed for outcome in outcomes) else 0
 
 
-def _annotate_on_devices(plan: Plan, shards: list[int], options: argparse.Namespace) -> int:
-    devices = [require_device(text.strip()) for text in options.devices.split(",")]
+def _annotate_on_devices(
+    plan: Plan, shards: list[int], names: str, options: argparse.Namespace
+) -> int:
+    devices = [require_device(name.strip()) for name in names.split(",")]
     line = ProgressLine()
 
     def note(text: str) -> None:

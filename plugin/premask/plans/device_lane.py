@@ -64,14 +64,12 @@ class DeviceLane:
 
     def _label(self, shard: int) -> None:
         """Have the shard labeled, by as many processes as that takes."""
-        in_vain, given_up = 0, dict[str, str]()
-        while True:
-            done_before = self.board.done_in(shard)
-            if self._survives({"shard": shard, "given_up": given_up}):
-                return
-            in_vain = 0 if self.board.done_in(shard) > done_before else in_vain + 1
-            if in_vain == TRIES:
-                in_vain, given_up = 0, given_up | self._killers(shard)
+        trouble = self.board.trouble_with(shard)
+        while not self._survives({"shard": shard, "given_up": trouble.given_up}):
+            trouble.note_death(self.board.done_in(shard))
+            if trouble.in_vain == TRIES:
+                trouble.in_vain = 0
+                trouble.given_up |= self._killers(shard)
 
     def _killers(self, shard: int) -> dict[str, str]:
         """The images that no process outlives, and why; the others are labeled meanwhile."""
@@ -92,26 +90,33 @@ class DeviceLane:
 
     def _survives(self, order: Message) -> bool:
         """Whether the process lived until it was done with the order."""
-        process, shard = self._living(), order["shard"]
-        try:
-            for reply in process.ask(order):
-                if reply["kind"] == "error":
-                    self._refused(reply)
+        shard = order["shard"]
+        while True:
+            try:
+                outcome = self._outcome(order)
+            except WorkerDied as death:
+                self._bury(f"shard {shard}", death)
+                return False
+            if not outcome.busy:
                 # Of a part, what it says holds for the part.
-                elif "only" not in order:
-                    self._count(shard, reply)
-        except WorkerDied as death:
-            self._bury(f"shard {shard}", death)
-            return False
-        return True
+                if "only" not in order:
+                    self.board.finish(outcome)
+                return True
+            if "only" not in order:
+                self.board.put_back(shard)
+                return True
+            # Nothing was found out. Whoever is at the shard may die of the same image, or end it.
+            self.board.pause()
 
-    def _count(self, shard: int, reply: Message) -> None:
-        if reply["kind"] == "progress":
-            self.board.count(shard, Progress(**reply["progress"]))
-        elif reply["outcome"]["busy"]:
-            self.board.put_back(shard)
-        else:
-            self.board.finish(ShardOutcome(**reply["outcome"]))
+    def _outcome(self, order: Message) -> ShardOutcome:
+        for reply in self._living().ask(order):
+            if reply["kind"] == "done":
+                return ShardOutcome(**reply["outcome"])
+            if reply["kind"] == "error":
+                self._refused(reply)
+            if "only" not in order:
+                self.board.count(order["shard"], Progress(**reply["progress"]))
+        raise WorkerDied("it said nothing more")
 
     def _living(self) -> WorkerProcess:
         """The process, which is started if there is none."""

@@ -7,8 +7,9 @@ import os
 import socket
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -22,8 +23,9 @@ FOLDER = "workers"
 PAUSE = 5.0
 """Seconds between two writings."""
 
-SILENCE = 60.0
-"""After so many seconds without one, a process on another machine counts as gone."""
+SILENCE = 600.0
+"""After so many seconds without one, a process on another machine counts as gone: an image may take
+minutes."""
 
 _LONGEST = 3600.0
 """On this machine a number of a process may be another one's by now: after so many seconds."""
@@ -78,13 +80,18 @@ class Presence:
     _worker: Worker | None = None
     _before: tuple[int, int] = (0, 0)
 
-    def begin(self, shard: int) -> None:
-        """It goes to a shard."""
+    @contextmanager
+    def at(self, shard: int) -> Iterator[None]:
+        """Inside the block it is at the shard. Whoever is there and gone has died there."""
         worker = self._now()
         self._before = worker.images, worker.failed
         self._write(
-            replace(worker, shard=shard, shard_done=0, shard_images=0, shard_since=time.time())
+            replace(worker, shard=shard, shard_done=0, shard_images=0, shard_since=worker.written)
         )
+        try:
+            yield
+        finally:
+            self._write(replace(self._now(), shard=None))
 
     def note(self, progress: Progress) -> None:
         """It has got so far in the shard."""
@@ -98,10 +105,6 @@ class Presence:
         )
         if time.monotonic() - self._written >= PAUSE:
             self._write(self._worker)
-
-    def end(self) -> None:
-        """It has done with the shard."""
-        self._write(replace(self._now(), shard=None))
 
     def _now(self) -> Worker:
         seconds, written = time.monotonic() - self._began, time.time()
@@ -127,6 +130,14 @@ def workers_of(folder: Path) -> Iterator[Worker]:
         # One that is being removed, or was half copied, says nothing.
         with suppress(OSError, ValueError, TypeError), path.open("rb") as file:
             yield Worker(**json.loads(file.read(_MOST_BYTES)))
+
+
+def deadly_shards(folder: Path, tries: int) -> frozenset[int]:
+    """The shards at which so many processes have died, of which nobody may be told any more."""
+    gone = Counter(worker.shard for worker in workers_of(folder) if not worker.is_here)
+    return frozenset(
+        shard for shard, deaths in gone.items() if shard is not None and deaths >= tries
+    )
 
 
 def _is_alive(pid: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +13,23 @@ from premask.runs.progress import Progress
 
 BUSY_PAUSE = 2.0
 """Seconds until a shard that another process is at is tried again."""
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Processes that died at a shard `in_vain`, with no image more done; images that are given up.
+
+    The reasons are by the ids of the images. It is kept while the shard is in other hands.
+    """
+
+    done: int = 0
+    in_vain: int = 0
+    given_up: dict[str, str] = field(default_factory=dict)
+
+    def note_death(self, done: int) -> None:
+        """One more died, when so many images were done."""
+        self.in_vain = 0 if done > self.done else self.in_vain + 1
+        self.done = done
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +47,7 @@ class ShardBoard:
     _busy: deque[tuple[float, int]] = field(default_factory=deque)
     _notes: deque[str] = field(default_factory=deque)
     _told_busy: set[int] = field(default_factory=set)
+    _troubles: defaultdict[int, Trouble] = field(default_factory=lambda: defaultdict(Trouble))
     _counts: dict[int, Progress] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _stopped: threading.Event = field(default_factory=threading.Event)
@@ -55,6 +73,10 @@ class ShardBoard:
                     return self._busy.popleft()[1]
             self._stopped.wait(0.1)
         return None
+
+    def pause(self) -> None:
+        """Wait until another process may be done with a shard, or all is to stop."""
+        self._stopped.wait(BUSY_PAUSE)
 
     def put_back(self, shard: int) -> None:
         """Another process is at it: when there is nothing else to do, it is tried again."""
@@ -86,6 +108,10 @@ class ShardBoard:
         """So many images of it were done when it was heard of last."""
         count = self._counts.get(shard)
         return 0 if count is None else count.done
+
+    def trouble_with(self, shard: int) -> Trouble:
+        """What went wrong with it so far."""
+        return self._troubles[shard]
 
     def tell(self, note: str) -> None:
         """Something that a person should know, though all goes on."""

@@ -42,11 +42,10 @@ def label_shards(
             )
 
     for index in shards:
-        presence.begin(index)
-        outcome = label_shard(
-            plan, index, pool, on_progress=tell, cancel=cancel, retry_failed=retry_failed
-        )
-        presence.end()
+        with presence.at(index):
+            outcome = label_shard(
+                plan, index, pool, on_progress=tell, cancel=cancel, retry_failed=retry_failed
+            )
         if outcome.busy:
             total -= plan.planned(index)
         done, failed = done + outcome.images, failed + outcome.failed

@@ -55,18 +55,17 @@ class _Worker:
         return pool
 
     def _label(self, pool: ModelPool, order: Message) -> None:
-        self._presence.begin(order["shard"])
-        outcome = label_shard(
-            self._plan,
-            order["shard"],
-            pool,
-            on_progress=self._tell,
-            cancel=self._cancel,
-            retry_failed=self._options.retry_failed,
-            only=order.get("only"),
-            given_up=order.get("given_up"),
-        )
-        self._presence.end()
+        with self._presence.at(order["shard"]):
+            outcome = label_shard(
+                self._plan,
+                order["shard"],
+                pool,
+                on_progress=self._tell,
+                cancel=self._cancel,
+                retry_failed=self._options.retry_failed,
+                only=order.get("only"),
+                given_up=order.get("given_up"),
+            )
         self._reply("done", outcome=asdict(outcome))
 
     def _tell(self, progress: Progress) -> None:
