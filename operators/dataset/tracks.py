@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Mark:
     """What a label says of whose it is. `is_keyframe` is None where it does not say."""
 
     label_id: str
+    label: str
     index: int | None
     instance: str | None
     is_keyframe: bool | None
@@ -44,10 +45,23 @@ def mark_of(document: Mapping[str, Any]) -> Mark:
     instance = (document.get("instance") or {}).get("_id")
     return Mark(
         label_id=str(document["_id"]),
+        label=document.get("label") or "",
         index=document.get("index"),
         instance=None if instance is None else str(instance),
         is_keyframe=document.get("keyframe"),
     )
+
+
+def shared_indices(marks: Iterable[Mark]) -> set[int]:
+    """The indices that several classes of one frame have, whose marks these are."""
+    classes: dict[int, str] = {}
+    return {
+        mark.index
+        for mark in marks
+        if mark.index is not None
+        and mark.instance is None
+        and classes.setdefault(mark.index, mark.label) != mark.label
+    }
 
 
 def label_of(document: Mapping[str, Any]) -> fo.Detection:
@@ -59,18 +73,20 @@ def label_of(document: Mapping[str, Any]) -> fo.Detection:
 class Tracks:
     """The objects of one clip in one field: each has a number, by which the core knows it.
 
-    The App groups labels by their Instance, and those without one by their index. So do we, and
-    whoever has neither is an object of its own. `held` are the marks in the field itself, and
-    `others` those of labels elsewhere.
+    Labels with the same Instance, or with the same index, are one object; one that has neither is
+    an object of its own. `held` are the marks in the field itself, and `others` those of labels
+    elsewhere. Indices that are `shared` count for each class by themselves.
     """
 
-    def __init__(self, name: str, held: Iterable[Mark], others: Iterable[Mark]) -> None:
+    def __init__(
+        self, name: str, held: Iterable[Mark], others: Iterable[Mark], shared: Set[int]
+    ) -> None:
         held, others = list(held), list(others)
-        self._name = name
+        self._name, self._shared = name, shared
         self._taken = {mark.index for mark in (*held, *others)}
         self._instances: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
-        # Beside a person's labels that have an index only, ours must not have more.
+        # The App groups labels without an Instance by their index: then ours have no Instance, too.
         self._bare = {mark.index for mark in held if mark.instance is None}
         for mark in sorted((*held, *others), key=lambda mark: mark.index is None):
             self.number(mark)
@@ -79,9 +95,10 @@ class Tracks:
         """The number of the object that has this mark."""
         instance = mark.instance
         if instance is None:
-            if mark.index is not None:
+            if mark.index is not None and mark.index not in self._shared:
                 return mark.index
-            instance = self._derived(mark.label_id)
+            is_lone = mark.index is None
+            instance = self._derived(mark.label_id if is_lone else f"{mark.label} {mark.index}")
         if instance not in self._numbers:
             number = mark.index
             if number is None or number in self._instances:

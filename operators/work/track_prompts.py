@@ -17,7 +17,7 @@ from ..dataset.clips import Clip, Holders
 from ..dataset.history import all_runs
 from ..dataset.provenance import RUN, computed_attributes, is_replaceable
 from ..dataset.reading import MEMBERS, Found, holder_reader, label_kind
-from ..dataset.tracks import Mark, Tracks, label_of, mark_of
+from ..dataset.tracks import Mark, Tracks, label_of, mark_of, shared_indices
 from .track_job import TrackJob
 
 
@@ -56,6 +56,7 @@ class _Held:
     marks: list[Mark] = field(default_factory=list)
     persons: list[Pointed] = field(default_factory=list)
     runs: list[Pointed] = field(default_factory=list)
+    shared: set[int] = field(default_factory=set)
 
 
 def prompts_of(clip: Clip, job: TrackJob, folder: Path, size_hw: Size) -> ClipPrompts:
@@ -70,7 +71,7 @@ def prompts_of(clip: Clip, job: TrackJob, folder: Path, size_hw: Size) -> ClipPr
     if job.prompt_field is not None and job.prompt_field != job.field:
         shown = clip.shown(job.prompt_field)
         pointed = list(_pointed(shown, job.dataset, job.prompt_path or "", size_hw))
-    tracks = Tracks(f"{clip.key} {job.field}", held.marks, [found.mark for found in pointed])
+    tracks = _tracks(f"{clip.key} {job.field}", held, pointed)
     fillers = _fillers(held.persons, tracks)
     persons = [found for found in held.persons if found.mark.label_id not in fillers]
     asked = [*_keyframes(pointed, tracks)]
@@ -97,6 +98,14 @@ def prompts_of(clip: Clip, job: TrackJob, folder: Path, size_hw: Size) -> ClipPr
     return ClipPrompts(prompts=prompts, tracks=tracks, fillers=fillers, fixed=fixed)
 
 
+def _tracks(name: str, held: _Held, pointed: Sequence[Pointed]) -> Tracks:
+    by_frame: dict[int, list[Mark]] = {}
+    for found in pointed:
+        by_frame.setdefault(found.frame, []).append(found.mark)
+    shared = held.shared.union(*map(shared_indices, by_frame.values()))
+    return Tracks(name, held.marks, [found.mark for found in pointed], shared)
+
+
 def with_phrases(prompts: Mapping[int, Prompts], phrases: tuple[Phrase, ...]) -> dict[int, Prompts]:
     """The same, and words to look for, which hold for all frames."""
     if not phrases:
@@ -107,24 +116,25 @@ def with_phrases(prompts: Mapping[int, Prompts], phrases: tuple[Phrase, ...]) ->
 
 def _held(clip: Clip, job: TrackJob, size_hw: Size) -> _Held:
     computed, held = computed_attributes(job.dataset), _Held()
-    met = set[tuple[int | None, str | None]]()
+    met = set[tuple[int | None, str | None, str]]()
     for frame, holder in clip.stored(job.field):
+        documents = holder.get("detections") or ()
+        marks = [mark_of(document) for document in documents]
+        held.shared |= shared_indices(marks)
         theirs, ours = [], []
-        for document in holder.get("detections") or ():
-            mark, label = mark_of(document), label_of(document)
-            identity = mark.index, mark.instance
-            is_ours = is_replaceable(label, computed)
-            if not is_ours:
+        for document, mark in zip(documents, marks, strict=True):
+            identity = mark.index, mark.instance, mark.label
+            if not is_replaceable(label_of(document), computed):
                 theirs.append(document)
             elif identity not in met or mark.is_keyframe:
                 ours.append(document)
-            if identity not in met and (is_ours or identity != (None, None)):
+            if identity not in met and identity[:2] != (None, None):
                 held.marks.append(mark)
                 met.add(identity)
-        for documents, kind in ((theirs, held.persons), (ours, held.runs)):
-            if documents:
-                some = iter([(frame, {**holder, "detections": documents})])
-                kind += _pointed(some, job.dataset, job.path, size_hw)
+        for some, kind in ((theirs, held.persons), (ours, held.runs)):
+            if some:
+                holders = iter([(frame, {**holder, "detections": some})])
+                kind += _pointed(holders, job.dataset, job.path, size_hw)
     return held
 
 

@@ -221,6 +221,21 @@ def test_tracks_of_another_tool_stay_and_get_no_rows_of_their_own(
     assert {label.get("instance") for label in made} == {None}
 
 
+def test_objects_whose_classes_count_for_themselves_are_told_apart(
+    fo: Any, videos: Any, track: Track
+) -> None:
+    """A rabbit 1 and a bird 1 in one frame, as `to_trajectories` has them, and as keypoints."""
+    sample = videos.first()
+    points = {"rabbit": [(0.5, 0.5), (0.45, 0.6)], "bird": [(0.1, 0.1)]}
+    clicks = [fo.Keypoint(label=name, points=places, index=1) for name, places in points.items()]
+    sample.frames[2] = fo.Frame(clicks=fo.Keypoints(keypoints=clicks))
+    sample.save()
+    track(recipe="follow", prompt_field="clicks", label_field="follow")
+    made = [label for labels in documents(videos, "follow").values() for label in labels]
+    assert {(label["label"], label["index"]) for label in made} == {("rabbit", 1), ("bird", 2)}
+    assert len({label["instance"]["_id"] for label in made}) == 2
+
+
 def test_a_label_changed_without_the_app_stays_too(videos: Any, track: Track) -> None:
     track(recipe="follow")
     corrected(videos, "follow", 5, keyframe=None)
