@@ -11,12 +11,17 @@ from typing import Any, Protocol
 from bson import ObjectId
 from pymongo import UpdateOne
 
+from premask.errors import PremaskError
 from premask.video.frames import Span, Video, open_frames, open_video
 
 from .bulk_store import Document, store
 
 Holders = Iterator[tuple[int, Document]]
 """Frames that have something in a field, and what holds it."""
+
+
+class DeletedClip(PremaskError):
+    """A clip whose samples are in the dataset no more."""
 
 
 class Clip(Protocol):
@@ -48,7 +53,7 @@ class Clip(Protocol):
         ...
 
     def store(self, field: str, documents: Mapping[int, Document]) -> None:
-        """Write what frames have in a field from now on."""
+        """Write what frames have in a field from now on; raise if the clip was deleted."""
         ...
 
 
@@ -100,6 +105,8 @@ class VideoClip:
         return self._holders(field, found.sort("frame_number", 1))
 
     def store(self, field: str, documents: Mapping[int, Document]) -> None:
+        if self.dataset._sample_collection.find_one(ObjectId(self.sample_id), {"_id": 1}) is None:
+            raise DeletedClip(f"The video '{self.name}' was deleted from the dataset.")
         # FiftyOne's set_values asks for the ids of all frames first, each time.
         now = datetime.datetime.now(datetime.timezone.utc)
         updates = [
@@ -149,6 +156,9 @@ class ImageSequence:
 
     def store(self, field: str, documents: Mapping[int, Document]) -> None:
         by_id = {self.sample_ids[index]: document for index, document in documents.items()}
+        wanted = {"_id": {"$in": [ObjectId(sample_id) for sample_id in by_id]}}
+        if self.dataset._sample_collection.count_documents(wanted) < len(by_id):
+            raise DeletedClip(f"Images of '{self.name}' were deleted from the dataset.")
         for error in store(self.dataset, field, by_id).values():
             raise error
 

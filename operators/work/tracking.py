@@ -7,15 +7,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
 from premask import Labeled, Progress
-from premask.errors import PremaskError
+from premask.errors import InvalidSetting, PremaskError
 from premask.images import digest_of
 from premask.prompts import Prompts
 from premask.recipes.work_keys import WorkKeys
 from premask.runs.clips.clip_task import ClipTask
 from premask.runs.clips.clip_work import ClipStep, ClipWork
 
-from ..dataset.clips import Clip
-from ..dataset.history import Run, note, recorded
+from ..dataset.clips import Clip, DeletedClip
+from ..dataset.history import Run, all_runs, note, recorded
 from ..dataset.provenance import Look
 from ..dataset.tracks import TRACKS, work_folder
 from ..dataset.writing import prepare_fields
@@ -43,6 +43,7 @@ class TrackWork:
     def steps(self) -> Generator[Progress, None, None]:
         """Do the work, and say every few frames how far it got."""
         job, run = self.job, self.run
+        _require_alone(job)
         with recorded(job.dataset, run):
             run.new_fields, run.new_attributes = prepare_fields(job.dataset, job.outputs)
             self._writer = TrackWriter(job, run)
@@ -60,7 +61,10 @@ class TrackWork:
         try:
             for step in self._steps_in(clip):
                 done = step.done
+                note(self.job.dataset, self.run)
                 yield self._progress(step, left)
+        except DeletedClip:
+            self.run.deleted += 1
         except PremaskError as error:
             self.run.fail(clip.name, str(error))
         except Exception as error:
@@ -115,3 +119,13 @@ class TrackWork:
             reused=step.reused,
             thing="frames",
         )
+
+
+def _require_alone(job: TrackJob) -> None:
+    """Refuse a field into which another run writes: both would go on where the other one is."""
+    for other in all_runs(job.dataset):
+        if other.state == "running" and job.path in other.fields and not other.is_silent:
+            raise InvalidSetting(
+                f"The run of {other.title} is still writing into '{job.path}'. Wait until it is "
+                "done, or cancel it."
+            )

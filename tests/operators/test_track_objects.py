@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -123,6 +125,18 @@ def documents(dataset: Any, field: str) -> dict[int, list[Any]]:
     return {frame["frame_number"]: frame[field]["detections"] for frame in frames}
 
 
+def timeline(dataset: Any, field: str) -> list[dict[str, Any]]:
+    """The rows of the App's timeline, as its own server makes them."""
+    with warnings.catch_warnings():
+        # FiftyOne 1.22 calls what its own dependencies have deprecated.
+        warnings.simplefilter("ignore")
+        routes = importlib.import_module("fiftyone.server.routes.video_labels")
+    stages = routes.index_post_pipeline(field, "detections")
+    found = dataset.view()._aggregate(frames_only=True, post_pipeline=stages)
+    rows: list[dict[str, Any]] = routes.build_instance_index(found)
+    return rows
+
+
 def corrected(dataset: Any, field: str, number: int, *, keyframe: bool | None = True) -> None:
     """Move a label of a frame by hand; the App says of it that it is a keyframe."""
     frame = dataset.first().frames[number]
@@ -166,6 +180,8 @@ def test_a_correction_changes_what_follows_from_it_alone(
     assert len({label["instance"]["_id"] for labels in after.values() for label in labels}) == 1
     assert [n for n, labels in after.items() if labels[0]["keyframe"]] == [5]
     assert [name[-6:-4] for name in embedded] == ["04", "05", "06", "07"]
+    (row,) = timeline(videos, "follow")
+    assert (row["segments"], row["keyframes"]) == ([[1, COUNT]], [5])
     third = track(recipe="follow")
     assert (third["labeled"], third["reused"]) == (0, COUNT)
     assert documents(videos, "follow") == after
@@ -219,6 +235,8 @@ def test_tracks_of_another_tool_stay_and_get_no_rows_of_their_own(
     made = [label for n in (2, 3, 5, 6, 7, 8) for label in after[n]]
     assert {(label["label"], label["index"]) for label in made} == {("rabbit", 0), ("bird", 1)}
     assert {label.get("instance") for label in made} == {None}
+    rows = sorted(timeline(videos, "theirs"), key=lambda row: row["persistedIndex"])
+    assert [row["instanceId"] for row in rows] == ["track-0", "track-1"]
 
 
 def test_objects_whose_classes_count_for_themselves_are_told_apart(
@@ -305,6 +323,28 @@ def test_killed_it_goes_on_and_a_broken_clip_stops_nothing(
     assert run["state"] == "finished"
     counts = videos.values("frames.follow.detections")
     assert [len(frames) for frames in counts] == [COUNT, 0, COUNT]
+
+
+def test_two_runs_do_not_write_into_one_field(
+    videos: Any, operator: Any, part: Callable[[str], Any]
+) -> None:
+    """Both would go on where the other one is."""
+    history = part("dataset.history")
+    under_way = history.Run(
+        name=history.new_name(),
+        dataset=videos.name,
+        operator="",
+        recipe="follow",
+        settings="",
+        params={},
+        fields={"frames.follow": "tracks"},
+        folder="",
+    )
+    with (
+        history.recorded(videos, under_way),
+        pytest.raises(Exception, match=r"still writing into 'frames\.follow'"),
+    ):
+        operator("track_objects")(videos, recipe="follow")
 
 
 def test_in_the_background(videos: Any, operator: Any, track: Track) -> None:

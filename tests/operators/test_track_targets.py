@@ -148,6 +148,41 @@ def test_images_that_are_grouped_in_an_order_are_a_clip(
     assert "tracks" not in images.get_field_schema()
 
 
+def test_of_groups_the_videos_that_are_shown_are_gone_through(
+    fo: Any, operator: Any, tmp_path: Path
+) -> None:
+    path = write_clip(tmp_path / "left.mp4", [picture(number) for number in range(3)], crf=1)
+    PIL.Image.fromarray(picture(0)).save(tmp_path / "right.png")
+    dataset, group = fo.Dataset(), fo.Group()
+    dataset.add_group_field("group", default="left")
+    left = fo.Sample(filepath=str(path), group=group.element("left"))
+    left.frames[2] = fo.Frame(drawn=square(fo, 1))
+    right = fo.Sample(filepath=str(tmp_path / "right.png"), group=group.element("right"))
+    dataset.add_samples([left, right], progress=False)
+    asked = {"recipe": "follow", "prompt_field": "drawn"}
+    run = operator("track_objects")(dataset, **asked).result
+    assert (run["labeled"], run["failures"]) == (3, {})
+    dataset.group_slice = "right"
+    with pytest.raises(Exception, match="have no order"):
+        operator("track_objects")(dataset, **asked)
+    dataset.delete()
+
+
+def test_what_is_deleted_meanwhile_is_counted(
+    videos: Any, follow: Callable[..., Run], part: Callable[[str], Any], monkeypatch: Any
+) -> None:
+    last, stream = videos.last().id, part("work.tracking").ClipWork.stream
+
+    def deleted(work: Any) -> Any:
+        videos.delete_samples([last])
+        yield from stream(work)
+
+    monkeypatch.setattr(part("work.tracking").ClipWork, "stream", deleted)
+    run = follow(videos)
+    assert (run["deleted"], run["labeled"]) == (1, 0)
+    assert videos._frame_collection.count_documents({}) == 0
+
+
 def test_images_without_an_order_are_refused(
     images: Any, form: Callable[..., Any], operator: Any
 ) -> None:
