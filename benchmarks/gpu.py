@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,10 +17,11 @@ from typing import Any
 
 import torch
 
-from benchmarks import steps
+from benchmarks import gpu_video, steps
 from benchmarks.annotate import make_images
 from benchmarks.gpu_networks import BUILDERS, TINY_BUILDERS
-from benchmarks.table import Row, print_table
+from benchmarks.gpu_video import wait_for
+from benchmarks.table import Row, print_table, things_a_second
 from premask.images import Image, read_image
 from premask.models.embeddings import EmbeddingCache
 from premask.models.options import EverythingOptions, NoOptions
@@ -44,9 +44,18 @@ class Extent:
     batches: tuple[int, ...] = (1, 4, 16)
     grid: int = 32
     birefnet: tuple[int, int] = (1024, 1024)
+    clip: gpu_video.Clip = gpu_video.Clip()
 
 
-TINY = Extent(photos=3, width=200, seconds=0.01, batches=(1, 2), grid=2, birefnet=(64, 32))
+TINY = Extent(
+    photos=3,
+    width=200,
+    seconds=0.01,
+    batches=(1, 2),
+    grid=2,
+    birefnet=(64, 32),
+    clip=gpu_video.TINY,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,14 +144,15 @@ def subjects(folder: Path, extent: Extent) -> list[Subject]:
 
 
 def rows(folder: Path, device: str, extent: Extent) -> Iterator[Row]:
-    """Images a second by model and batch, then clicks, `everything`, and the host's own time."""
+    """Images a second by model and batch, then clicks, `everything`, and clips."""
     paths = make_images(folder / "photos", extent.photos, side=extent.width)
     for subject, batch in itertools.product(subjects(folder, extent), extent.batches):
-        yield images_a_second(subject, paths, batch, device, extent)
+        yield imagesthings_a_second(subject, paths, batch, device, extent)
     yield from asking_sam2(folder, paths[0], device, extent)
+    yield from gpu_video.rows(device, extent.clip, extent.seconds)
 
 
-def images_a_second(
+def imagesthings_a_second(
     subject: Subject, paths: Sequence[Path], batch: int, device: str, extent: Extent
 ) -> Row:
     """From files to annotations, against the network alone on images that are decoded."""
@@ -155,7 +165,7 @@ def images_a_second(
     def bare() -> int:
         with torch.inference_mode():
             subject.bare(model, images)
-        _wait(device)
+        wait_for(device)
         return len(images)
 
     def ours() -> int:
@@ -167,7 +177,7 @@ def images_a_second(
             raise errors[0]
         return len(paths)
 
-    theirs, own = _a_second(bare, extent.seconds), _a_second(ours, extent.seconds)
+    theirs, own = things_a_second(bare, extent.seconds), things_a_second(ours, extent.seconds)
     return Row(
         what=f"{subject.name}, batches of {batch}: application / bare network",
         ratio=own / theirs,
@@ -187,32 +197,22 @@ def asking_sam2(folder: Path, path: Path, device: str, extent: Extent) -> Iterat
     def clicked() -> int:
         return len(segmenter.segment(seen, [click], NoOptions()))
 
-    clicks = _a_second(clicked, extent.seconds)
+    clicks = things_a_second(clicked, extent.seconds)
     yield Row(what="warm clicks a second, SAM 2.1 large", ratio=clicks, note="goal: 30 and more")
     options = EverythingOptions(points_per_side=extent.grid, min_score=0.0, min_stability=0.0)
     # Random weights are sure of nothing: of their scores, as many are taken as are of trained ones.
     scores = sorted(hint.score or 0 for hint in segmenter.find(seen, [Prompts()], options)[0])
     options = replace(options, min_score=scores[-min(len(scores), 5 * OBJECTS)])
-    whole = 1 / _a_second(lambda: len(segmenter.find(seen, [Prompts()], options)), extent.seconds)
+
+    def everything() -> int:
+        return len(segmenter.find(seen, [Prompts()], options))
+
+    whole = 1 / things_a_second(everything, extent.seconds)
     yield Row(
         what=f"seconds of everything, {extent.grid} x {extent.grid} clicks, SAM 2.1 large",
         ratio=whole,
         note="less is better",
     )
-
-
-def _a_second(work: Callable[[], int], seconds: float) -> float:
-    """How many are done in a second, after a first turn that is not counted."""
-    work()
-    start, done = time.perf_counter(), 0
-    while not done or time.perf_counter() - start < seconds:
-        done += work()
-    return done / (time.perf_counter() - start)
-
-
-def _wait(device: str) -> None:
-    if device != "cpu" and torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

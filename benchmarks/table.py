@@ -28,6 +28,15 @@ def ratio_of(ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int) -
     return statistics.median(_seconds(theirs) / _seconds(ours) for _ in range(repeats))
 
 
+def things_a_second(work: Callable[[], int], seconds: float) -> float:
+    """How many are done in a second, after a first turn that is not counted."""
+    work()
+    start, done = time.perf_counter(), 0
+    while not done or time.perf_counter() - start < seconds:
+        done += work()
+    return done / (time.perf_counter() - start)
+
+
 def in_a_thread(work: Callable[[], Any]) -> Callable[[], Any]:
     """The same work where label() does it: OpenMP waits there without taking the other's core."""
 

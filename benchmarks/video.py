@@ -25,6 +25,7 @@ from premask.images import Image, read_image
 from premask.models.families.sam2 import Sam2Network
 from premask.models.options import NoOptions
 from premask.models.parts.promptable_tracker import PromptableTracker
+from premask.models.parts.torch_runtime import dtype_on
 from premask.models.parts.transformers_memory import TransformersMemory
 from premask.models.pool import ModelPool
 from premask.prompts import Hint, Prompts
@@ -168,8 +169,9 @@ def processor_of(side: int) -> Sam2ImageProcessor:
 
 
 def tracker_of(video: Any) -> PromptableTracker:
-    """An adapter of these weights, without a folder."""
-    image_model = Sam2Model(Sam2Config()).eval()
+    """An adapter of these weights, without a folder; on a GPU its encoder is in halves."""
+    video.vision_encoder.to(dtype_on(video.device))
+    image_model = Sam2Model(Sam2Config()).eval().to(video.device)
     for part in ("vision_encoder", "mask_decoder", "prompt_encoder", "shared_image_embedding"):
         setattr(image_model, part, getattr(video, part))
     image_model.backbone_feature_sizes = video.backbone_feature_sizes
@@ -210,7 +212,12 @@ def bare_loop(model: Any, images: Sequence[Image], hints: dict[int, Hint]) -> Ca
 
     def loop() -> None:
         session = Sam2VideoInferenceSession(
-            video_height=height, video_width=width, dtype=torch.float32
+            video_height=height,
+            video_width=width,
+            inference_device=model.device,
+            inference_state_device=model.device,
+            video_storage_device=model.device,
+            dtype=model.dtype,
         )
         for number, hint in hints.items():
             x0, y0, x1, y1 = hint.box_xyxy or (0, 0, 0, 0)
@@ -223,7 +230,8 @@ def bare_loop(model: Any, images: Sequence[Image], hints: dict[int, Hint]) -> Ca
         session.obj_with_new_inputs = list(hints)
         for index, image in enumerate(images):
             pixels = processor(images=np.array(image.rgb), return_tensors="pt")["pixel_values"]
-            output = model(inference_session=session, frame=pixels[0], frame_idx=index)
+            frame = pixels[0].to(model.device, model.dtype)
+            output = model(inference_session=session, frame=frame, frame_idx=index)
             processor.post_process_masks([output.pred_masks], [[height, width]])
 
     return loop

@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
 
 Span = tuple[int, int]
 """Where a value begins in the file, and how many bytes it has."""
@@ -21,10 +21,18 @@ _DECODER = json.JSONDecoder()
 _BOM = codecs.BOM_UTF8
 
 
+def value_at(file: BinaryIO, span: Sequence[int]) -> Any:
+    """The value that a stream found at this place of the file."""
+    start, length = span
+    file.seek(start)
+    return json.loads(file.read(length))
+
+
 class JsonStream:
     """A cursor on a JSON text in UTF-8. What is wrong with it is a `ValueError`.
 
-    Whoever goes through `object_keys` reads or skips the value of each before asking for the next.
+    Whoever goes through `object_keys` or `list_entries` reads or skips the value of each before
+    asking for the next.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -67,15 +75,19 @@ class JsonStream:
 
     def list_items(self) -> Iterator[tuple[object, Span]]:
         """The values of the list that is next, and where each is."""
+        for start in self.list_entries():
+            value = self.value()
+            yield value, (start, self._offset - start)
+
+    def list_entries(self) -> Iterator[int]:
+        """Where each value of the list that is next begins; the cursor is at it."""
         self._step("[")
         if self.peek() == "]":
             self._step("]")
             return
         while True:
             self.peek()
-            start = self._offset
-            value = self.value()
-            yield value, (start, self._offset - start)
+            yield self._offset
             if self._step(",]") == "]":
                 return
 

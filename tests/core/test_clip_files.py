@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
 from io import StringIO
@@ -27,6 +27,7 @@ from premask import read_clips
 from premask.annotations import Annotation, Labeled, LabeledClip
 from premask.cli import main
 from premask.errors import PremaskError, UnwritableOutput
+from premask.images import Image
 from premask.labels.clip_formats import CLIP_FORMATS
 from premask.labels.clip_frames import Frames
 from premask.labels.coco_clips import read_coco_clips
@@ -245,33 +246,53 @@ def test_a_track_that_is_twice_in_a_frame_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_clips_are_written_without_their_masks_in_memory(tmp_path: Path) -> None:
-    """Three times as many frames take hardly more memory, though ytvis goes track by track."""
+def noisy_clip(count: int) -> LabeledClip:
+    """So many frames with four masks that take much room; they are made as somebody asks."""
     random = np.random.default_rng(1)
     masks = [Mask.from_array(random.random((200, 200)) < 0.5) for _ in range(4)]
 
-    def clip(count: int) -> LabeledClip:
-        def frames() -> Iterator[Labeled]:
-            for frame in range(count):
-                annotations = tuple(
-                    Annotation(label="noise", box_xyxy=mask.box_xyxy, mask=mask, track=track)
-                    for track, mask in enumerate(masks, start=1)
-                )
-                yield replace(labeled("a.mp4", frame, frame / 25, *annotations))
+    def frames() -> Iterator[Labeled]:
+        for frame in range(count):
+            annotations = tuple(
+                Annotation(label="noise", box_xyxy=mask.box_xyxy, mask=mask, track=track)
+                for track, mask in enumerate(masks, start=1)
+            )
+            image = Image(name=f"a.mp4/{frame:06}.png", size_hw=(200, 200))
+            yield Labeled(image=image, annotations=annotations, frame=frame, time=frame / 25)
 
-        return LabeledClip(name="a.mp4", size_hw=(200, 200), frames=Frames(frames))
+    return LabeledClip(name="a.mp4", size_hw=(200, 200), frames=Frames(frames))
+
+
+def most_memory(work: Callable[[], object]) -> int:
+    tracemalloc.start()
+    work()
+    highest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return highest
+
+
+def test_clips_are_written_without_their_masks_in_memory(tmp_path: Path) -> None:
+    """Three times as many frames take hardly more memory, though ytvis goes track by track."""
 
     def peak(count: int) -> tuple[int, int]:
-        tracemalloc.start()
-        (path,) = write_ytvis([clip(count)], tmp_path / f"{count}.json")
-        highest = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return highest, path.stat().st_size
+        path = tmp_path / f"{count}.json"
+        return most_memory(lambda: write_ytvis([noisy_clip(count)], path)), path.stat().st_size
 
     few, few_bytes = peak(20)
     many, many_bytes = peak(80)
     assert many_bytes - few_bytes > 3_000_000
     assert many - few < 0.03 * (many_bytes - few_bytes)
+
+
+@pytest.mark.parametrize("name", ["ytvis", "sav", "coco"])
+def test_clips_are_read_without_their_masks_in_memory(name: str, tmp_path: Path) -> None:
+    """A whole file of an hour would not fit into it."""
+
+    def peak(count: int) -> int:
+        (path,) = CLIP_FORMATS[name].write([noisy_clip(count)], tmp_path / str(count), None)
+        return most_memory(lambda: [sum(1 for _ in clip.frames) for clip in read_clips(path)])
+
+    assert peak(80) - peak(20) < 200_000, "60 frames have more than 3 MB in the file"
 
 
 def test_davis_is_read_without_names_as_others_lay_it_out(tmp_path: Path) -> None:

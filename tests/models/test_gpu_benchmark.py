@@ -23,6 +23,8 @@ def test_the_script_measures_every_model_and_step(
             assert row is not None, out
             assert float(row[1]) > 0
             assert float(row[2]) > 0
+    for count in gpu.TINY.clip.objects:
+        assert re.search(rf"clip, {count} objects: .*[\d.]+ / [\d.]+ frames/s", out), out
     assert "warm clicks a second" in out
     assert "seconds of everything" in out
     assert re.search(r"read [\d.]+, decode [\d.]+, prepare [\d.]+, masks [\d.]+, write", out), out

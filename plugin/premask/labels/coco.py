@@ -198,7 +198,7 @@ def labeled_from_records(
     image: Json, records: Iterable[Json], labels: Mapping[object, str]
 ) -> Labeled:
     """An entry of COCO's `images` with entries of its `annotations`."""
-    size_hw, records = _size_of(image), list(records)
+    size_hw, records = size_of_record(image), list(records)
     masks = masks_of_records(records, [size_hw] * len(records))
     return Labeled(
         image=Image(name=image["file_name"], size_hw=size_hw),
@@ -220,7 +220,8 @@ def _others(record: Mapping[str, Any], known: frozenset[str]) -> Json:
     return {key: value for key, value in record.items() if key not in known}
 
 
-def _size_of(image: Mapping[str, Any]) -> Size:
+def size_of_record(image: Mapping[str, Any]) -> Size:
+    """Height and width of an entry of `images` or `videos`."""
     return _length_of(image, "height"), _length_of(image, "width")
 
 

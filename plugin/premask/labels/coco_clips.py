@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from premask.annotations import Labeled, LabeledClip
-from premask.labels.clip_frames import frame_number, looked_at
-from premask.labels.coco import labeled_from_coco, write_coco
+from premask.labels.clip_frames import Frames, frame_number, looked_at
+from premask.labels.coco import (
+    labeled_from_records,
+    labels_from_head,
+    reading_coco,
+    size_of_record,
+    write_coco,
+)
+from premask.labels.coco_index import CocoIndex
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import number_in, read_json, reading
+from premask.labels.json_files import number_in
 
 Json = dict[str, Any]
-
-_EXPECTED = "COCO JSON with the lists 'images', 'annotations' and 'categories'"
 
 
 def write_coco_clips(
@@ -63,11 +68,12 @@ def _video(clip: LabeledClip, number: int) -> Json:
 def read_coco_clips(path: Path, clips: Iterable[LabeledClip] = ()) -> tuple[LabeledClip, ...]:
     """The clips of a COCO file; images without a `video_id` are a clip with those in their folder.
 
-    Unlike other readers it keeps all run lengths in memory, as those of COCO files do.
+    Masks are decoded when one goes through the frames.
     """
-    data = read_json(path, _EXPECTED)
-    with reading(path, _EXPECTED):
-        return tuple(_clips(data))
+    with reading_coco(path), path.open("rb") as file:
+        index = CocoIndex.of(file)
+        index.annotations.require_images(index.image_ids, file)
+        return tuple(_clips(path, index, list(index.images(file))))
 
 
 def are_coco_clips(glimpse: Glimpse) -> bool:
@@ -75,21 +81,36 @@ def are_coco_clips(glimpse: Glimpse) -> bool:
     return "video_id" in glimpse.keys.get("images", ())
 
 
-def _clips(data: Mapping[str, Any]) -> Iterator[LabeledClip]:
-    videos = {video["id"]: video for video in data.get("videos") or ()}
-    frames: dict[Any, list[Labeled]] = {video: [] for video in videos}
-    for image, labeled in zip(data["images"], labeled_from_coco(data), strict=True):
-        folder = PurePosixPath(labeled.image.name).parent.as_posix()
-        of_clip = frames.setdefault(image.get("video_id", folder), [])
-        frame = frame_number(image.get("frame_id", len(of_clip)))
-        of_clip.append(replace(labeled, frame=frame, time=number_in(image.get("time"))))
-    for key, of_clip in frames.items():
+def _clips(path: Path, index: CocoIndex, images: Sequence[Json]) -> Iterator[LabeledClip]:
+    videos = {video["id"]: video for video in index.head.get("videos") or ()}
+    images_of: dict[Any, list[Json]] = {video: [] for video in videos}
+    for image in images:
+        folder = PurePosixPath(image["file_name"]).parent.as_posix()
+        of_clip = images_of.setdefault(image.get("video_id", folder), [])
+        of_clip.append({**image, "frame_id": frame_number(image.get("frame_id", len(of_clip)))})
+    for key, of_clip in images_of.items():
         video = videos.get(key, {})
-        size_hw = of_clip[0].image.size_hw if of_clip else (video["height"], video["width"])
+        first = of_clip[0] if of_clip else video
         yield LabeledClip(
             name=str(video.get("name", key)),
-            size_hw=size_hw,
-            frames=tuple(sorted(of_clip, key=lambda one: one.frame or 0)),
+            size_hw=size_of_record(first),
+            frames=_frames(path, index, sorted(of_clip, key=lambda image: image["frame_id"])),
             fps=number_in(video.get("fps")) or 0.0,
             phrases=tuple(str(phrase) for phrase in video.get("phrases") or ()),
         )
+
+
+def _frames(path: Path, index: CocoIndex, images: Sequence[Json]) -> Frames:
+    labels = labels_from_head(index.head)
+
+    def frames() -> Iterator[Labeled]:
+        with reading_coco(path), path.open("rb") as file:
+            for image in images:
+                records = index.annotations.of(image["id"], file)
+                yield replace(
+                    labeled_from_records(image, records, labels),
+                    frame=image["frame_id"],
+                    time=number_in(image.get("time")),
+                )
+
+    return Frames(frames)

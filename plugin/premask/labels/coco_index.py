@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from premask.errors import InvalidMask
-from premask.json_stream import JsonStream, Span
+from premask.json_stream import JsonStream, Span, value_at
 
 Json = dict[str, Any]
 
@@ -56,7 +55,7 @@ class OwnedRecords:
             self._spans, self._owners = array("q"), array("q")
         spans, bounds = self._sorted
         own = spans[bounds[number] : bounds[number + 1]].tolist()
-        return [_record_at(file, span) for span in own]
+        return [value_at(file, span) for span in own]
 
     def require_images(self, image_ids: set[object], file: BinaryIO) -> None:
         """`InvalidMask` that names a record whose image is not among these."""
@@ -100,7 +99,7 @@ class CocoIndex:
     def images(self, file: BinaryIO) -> Iterator[Json]:
         """The record of each image, in the order of the file."""
         for span in self._images:
-            yield _record_at(file, span)
+            yield value_at(file, span)
 
     def _add_images(self, stream: JsonStream) -> None:
         for image, span in stream.list_items():
@@ -112,10 +111,3 @@ def _id_of(record: object, key: str) -> object:
     if not isinstance(record, dict) or not isinstance(record.get(key), (int, str, float)):
         raise ValueError(f"a record has no '{key}': {str(record)[:60]}")
     return record[key]
-
-
-def _record_at(file: BinaryIO, span: Sequence[int]) -> Json:
-    start, length = span
-    file.seek(start)
-    record: Json = json.loads(file.read(length))
-    return record

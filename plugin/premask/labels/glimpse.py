@@ -94,8 +94,7 @@ def _json_keys(stream: JsonStream) -> tuple[dict[str, frozenset[str]], frozenset
     keys: dict[str, frozenset[str]] = {}
     try:
         if stream.peek() == "[":
-            item, _ = next(stream.list_items(), (None, None))
-            return {}, frozenset(item) if isinstance(item, dict) else frozenset()
+            return {}, _keys_of_first(stream, ends=True)
         for key in stream.object_keys():
             keys[key] = frozenset()
             keys[key] = _keys_of_first(stream, ends=key in ("annotations", "shapes"))
@@ -109,11 +108,25 @@ def _json_keys(stream: JsonStream) -> tuple[dict[str, frozenset[str]], frozenset
 def _keys_of_first(stream: JsonStream, *, ends: bool) -> frozenset[str]:
     """The keys of the first item, or of the object; where the look ends, the rest stays unread."""
     if stream.peek() != "[":
-        value = stream.value()
-        return frozenset(value) if isinstance(value, dict) else frozenset()
-    items = stream.list_items()
-    first, _ = next(items, (None, None))
-    if not ends:
-        for _ in items:
-            pass
-    return frozenset(first) if isinstance(first, dict) else frozenset()
+        return _keys_of_next(stream)
+    keys: frozenset[str] | None = None
+    for _ in stream.list_entries():
+        if keys is not None:
+            stream.skip()
+            continue
+        keys = _keys_of_next(stream)
+        if ends:
+            break
+    return keys or frozenset()
+
+
+def _keys_of_next(stream: JsonStream) -> frozenset[str]:
+    """The keys of the next value, which may be as long as a clip, if it is an object."""
+    if stream.peek() != "{":
+        stream.skip()
+        return frozenset()
+    keys = []
+    for key in stream.object_keys():
+        keys.append(key)
+        stream.skip()
+    return frozenset(keys)

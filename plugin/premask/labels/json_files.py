@@ -42,11 +42,22 @@ def read_json(path: Path, expected: str) -> Any:
 
 
 @contextmanager
+def reopened(path: Path) -> Iterator[BinaryIO]:
+    """A file of which it is known what is where; `InvalidMask` if it is gone."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InvalidMask(f"'{path}' can't be read: {error.strerror or error}.") from error
+    with file:
+        yield file
+
+
+@contextmanager
 def reading(path: Path, expected: str) -> Iterator[None]:
     """What goes wrong with the file's values in the block is an error that names the file."""
     try:
         yield
-    except (InvalidMask, LookupError, TypeError, ValueError, *_MORE) as error:
+    except (InvalidMask, OSError, LookupError, TypeError, ValueError, *_MORE) as error:
         reason = str(error).rstrip(".")
         if not isinstance(error, InvalidMask):
             reason = f"{type(error).__name__}: {reason}"

@@ -6,12 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from premask.annotations import Annotation, Labeled, LabeledClip
 from premask.errors import InvalidMask
 from premask.files import replacing_text
 from premask.images import Image
+from premask.json_stream import JsonStream, Span, value_at
 from premask.labels.clip_frames import (
     ClipStems,
     Frames,
@@ -21,7 +22,7 @@ from premask.labels.clip_frames import (
 )
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import list_in, number_in, read_json, reading
+from premask.labels.json_files import list_in, number_in, reading, reopened
 from premask.labels.sav_pictures import are_sav_pictures, read_sav_pictures
 from premask.masks import Mask, Size
 from premask.video.frames import frame_name
@@ -103,9 +104,8 @@ def read_sav(path: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[LabeledC
     named = [path / f"{stems.of(clip.name)}{ENDING}" for clip in clips]
     found = (file for file in named or sorted(path.glob("*.json")) if file.is_file())
     for file in found if path.is_dir() else [path]:
-        data = read_json(file, _EXPECTED)
-        with reading(file, _EXPECTED):
-            clip = _clip(data)
+        with reading(file, _EXPECTED), file.open("rb") as opened:
+            clip = _clip(file, *_index(opened))
         yield clip
 
 
@@ -119,8 +119,21 @@ def is_sav(glimpse: Glimpse) -> bool:
     )
 
 
-def _clip(data: Json) -> LabeledClip:
-    stem, rows = str(data["video_id"]), list_in(data["masklet"])
+def _index(file: BinaryIO) -> tuple[Json, list[Span]]:
+    """All that a file says but its masklets, and where those of each frame are."""
+    stream, rows, head = JsonStream(file), list[Span](), Json()
+    for key in stream.object_keys():
+        if key == "masklet":
+            rows = [span for _, span in stream.list_items()]
+        else:
+            head[key] = stream.value()
+    if stream.peek():
+        raise InvalidMask("there is something behind its end")
+    return head, rows
+
+
+def _clip(path: Path, data: Json, rows: Sequence[Span]) -> LabeledClip:
+    stem = str(data["video_id"])
     name, size_hw = str(data.get("video_name", f"{stem}.mp4")), _size(data)
     tracks = [int(track) for track in list_in(data["masklet_id"])]
     labels = list_in(data.get("masklet_label")) or [""] * len(tracks)
@@ -132,14 +145,11 @@ def _clip(data: Json) -> LabeledClip:
         raise InvalidMask("its lists of frames or of masklets differ in their lengths")
 
     def frames() -> Iterator[Labeled]:
-        for row, number, time in zip(rows, numbers, times, strict=True):
-            image = Image(name=frame_name(name, number), size_hw=size_hw)
-            yield Labeled(
-                image=image,
-                annotations=tuple(_annotations(row, tracks, labels, image)),
-                frame=number,
-                time=time,
-            )
+        with reopened(path) as file:
+            for row, number, time in zip(rows, numbers, times, strict=True):
+                image = Image(name=frame_name(name, number), size_hw=size_hw)
+                found = _annotations(value_at(file, row), tracks, labels, image)
+                yield Labeled(image=image, annotations=tuple(found), frame=number, time=time)
 
     fps = number_in(data.get("video_fps", _FPS)) or 0.0
     return LabeledClip(name=name, size_hw=size_hw, frames=Frames(frames), fps=fps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from premask.annotations import Annotation, Labeled, LabeledClip
 from premask.errors import InvalidMask
@@ -14,7 +14,8 @@ from premask.images import Image
 from premask.labels.clip_frames import Frames, frame_number, require_frames
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import list_in, number_in, read_json, reading
+from premask.labels.json_files import list_in, number_in, reading, reopened
+from premask.labels.ytvis.records import TrackRecord, YtvisRecords
 from premask.masks import Size
 from premask.video.frames import frame_name
 
@@ -28,9 +29,8 @@ def read_ytvis(path: Path, clips: Iterable[LabeledClip] = ()) -> tuple[LabeledCl
 
     A list of results has no videos: its clips are called by their ids, and its labels are numbers.
     """
-    data = read_json(path, _EXPECTED)
-    with reading(path, _EXPECTED):
-        return tuple(clips_from_ytvis(_with_videos(data) if isinstance(data, list) else data))
+    with reading(path, _EXPECTED), path.open("rb") as file:
+        return tuple(_clips(path, YtvisRecords.of(file)))
 
 
 def is_ytvis(glimpse: Glimpse) -> bool:
@@ -40,21 +40,23 @@ def is_ytvis(glimpse: Glimpse) -> bool:
     return "videos" in glimpse.keys and not glimpse.keys.get("images")
 
 
-def clips_from_ytvis(data: Json) -> Iterator[LabeledClip]:
+def _clips(path: Path, records: YtvisRecords) -> Iterator[LabeledClip]:
     """Every video of the file with its tracks, in the file's order."""
+    data = records.head
     labels = {category["id"]: str(category["name"]) for category in data.get("categories") or ()}
     tracks: dict[Any, list[_Track]] = {video["id"]: [] for video in data["videos"]}
-    for number, record in enumerate(data.get("annotations") or (), start=1):
-        if record["video_id"] not in tracks:
+    for number, record in enumerate(records.tracks, start=1):
+        video_id = record.values["video_id"]
+        if video_id not in tracks:
             raise InvalidMask(
-                f"annotation {record.get('id')} is of a video that is not in the file"
+                f"annotation {record.values.get('id')} is of a video that is not in the file"
             )
-        tracks[record["video_id"]].append(_track(record, number, labels))
+        tracks[video_id].append(_track(record, number, labels))
     phrases: dict[Any, list[str]] = {}
     for pair in data.get("video_np_pairs") or ():
         phrases.setdefault(pair["video_id"], []).append(str(pair["noun_phrase"]))
     for video in data["videos"]:
-        yield _clip(video, tracks[video["id"]], tuple(phrases.get(video["id"], ())))
+        yield _clip(path, video, tracks[video["id"]], tuple(phrases.get(video["id"], ())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,24 +67,26 @@ class _Track:
     track: int | None
     label: str
     crowd: bool
-    segmentations: Sequence[Any]
+    record: TrackRecord
     bboxes: Sequence[Any]
     scores: Sequence[Any]
     sources: Sequence[Any]
     keyframes: frozenset[int]
 
     def require_length(self, length: int) -> None:
-        for values in (self.segmentations, self.bboxes, self.scores, self.sources):
+        for values in (self.record, self.bboxes, self.scores, self.sources):
             if len(values) != length:
                 raise InvalidMask(
                     f"annotation {self.id} has lists of {len(values)} frames, but its video has "
                     f"{length}"
                 )
 
-    def annotation(self, position: int, frame: int, size_hw: Size) -> Annotation | None:
+    def annotation(
+        self, position: int, frame: int, size_hw: Size, file: BinaryIO
+    ) -> Annotation | None:
         """The object in a frame, None where it is not there."""
-        segmentation = self.segmentations[position]
         try:
+            segmentation = self.record.shape(position, file)
             mask = mask_from_segmentation(segmentation, size_hw) if segmentation else None
             box = _box(self.bboxes[position]) if mask is None else mask.box_xyxy
             if box is None or (mask is not None and not mask.area):
@@ -104,29 +108,32 @@ class _Track:
             ) from error
 
 
-def _track(record: Json, number: int, labels: Mapping[Any, str]) -> _Track:
-    category, own_id = record.get("category_id"), record.get("id", number)
-    label = labels.get(category, record.get("noun_phrase"))
+def _track(record: TrackRecord, number: int, labels: Mapping[Any, str]) -> _Track:
+    values = record.values
+    category, own_id = values.get("category_id"), values.get("id", number)
+    label = labels.get(category, values.get("noun_phrase"))
     if label is None and labels:
         raise InvalidMask(
             f"annotation {own_id} is of the category {category!r}, which is not in the file"
         )
-    segmentations, track = list_in(record["segmentations"]), record.get("track_id", own_id)
+    track = values.get("track_id", own_id)
     return _Track(
         id=own_id,
         # Ids may be texts.
         track=track if isinstance(track, int) or track is None else number,
         label=str(category) if label is None else str(label),
-        crowd=bool(record.get("iscrowd")),
-        segmentations=segmentations,
-        bboxes=list_in(record.get("bboxes")) or [None] * len(segmentations),
-        scores=list_in(record.get("scores")) or [record.get("score")] * len(segmentations),
-        sources=list_in(record.get("sources")) or [record.get("source")] * len(segmentations),
-        keyframes=frozenset(list_in(record.get("keyframes"))),
+        crowd=bool(values.get("iscrowd")),
+        record=record,
+        bboxes=list_in(values.get("bboxes")) or [None] * len(record),
+        scores=list_in(values.get("scores")) or [values.get("score")] * len(record),
+        sources=list_in(values.get("sources")) or [values.get("source")] * len(record),
+        keyframes=frozenset(list_in(values.get("keyframes"))),
     )
 
 
-def _clip(video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]) -> LabeledClip:
+def _clip(
+    path: Path, video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]
+) -> LabeledClip:
     names = list_in(video.get("file_names")) or list(_made_names(video, tracks))
     numbers = [frame_number(number) for number in list_in(video.get("frame_numbers"))]
     numbers = numbers or list(range(len(names)))
@@ -141,14 +148,16 @@ def _clip(video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]) -> La
     size_hw = _size(video)
 
     def frames() -> Iterator[Labeled]:
-        for position, (name, number, time) in enumerate(zip(names, numbers, times, strict=True)):
-            found = (track.annotation(position, number, size_hw) for track in tracks)
-            yield Labeled(
-                image=Image(name=str(name), size_hw=size_hw),
-                annotations=tuple(one for one in found if one is not None),
-                frame=number,
-                time=time,
-            )
+        moments = enumerate(zip(names, numbers, times, strict=True))
+        with reopened(path) as file:
+            for position, (name, number, time) in moments:
+                found = (track.annotation(position, number, size_hw, file) for track in tracks)
+                yield Labeled(
+                    image=Image(name=str(name), size_hw=size_hw),
+                    annotations=tuple(one for one in found if one is not None),
+                    frame=number,
+                    time=time,
+                )
 
     return LabeledClip(
         name=_clip_name(video, names),
@@ -161,7 +170,7 @@ def _clip(video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]) -> La
 
 def _made_names(video: Json, tracks: Sequence[_Track]) -> Iterator[str]:
     """Names for the frames of a video that has none."""
-    length = video.get("length", len(tracks[0].segmentations) if tracks else 0)
+    length = video.get("length", len(tracks[0].record) if tracks else 0)
     for number in range(require_frames(length, f"video {video['id']}")):
         yield frame_name(_clip_name(video, ()), number)
 
@@ -180,25 +189,6 @@ def _size(video: Json) -> Size:
             f"video {video['id']} has the size {width!r} x {height!r}, which is no number of pixels"
         )
     return height, width
-
-
-def _with_videos(results: Sequence[Json]) -> Json:
-    """Results as a whole file: their videos are as long and as large as the results themselves."""
-    videos: dict[Any, Json] = {}
-    for record in results:
-        length, sizes = len(record["segmentations"]), _sizes(record["segmentations"])
-        height, width = next(sizes, (0, 0))
-        video = {"id": record["video_id"], "length": length, "height": height, "width": width}
-        if (height, width) != (0, 0) or record["video_id"] not in videos:
-            videos[record["video_id"]] = video
-    return {"videos": list(videos.values()), "annotations": results}
-
-
-def _sizes(segmentations: Iterable[Any]) -> Iterator[Size]:
-    for segmentation in segmentations:
-        if isinstance(segmentation, Mapping):
-            height, width = segmentation["size"]
-            yield height, width
 
 
 def _box(xywh: Sequence[float] | None) -> Box | None:
