@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import io
 import struct
+import sys
 import tarfile
 import threading
 import zipfile
@@ -62,6 +63,9 @@ def test_tars_of_webdataset(shards: Path) -> None:
     assert found[f"shard-000/{'x' * 300}.png"] == b"a long name"
     assert len(found) == 10
     assert contents(f"{shards}/*.tar") == found
+    (shards / "notes.txt").write_text("no image")
+    assert contents(f"{shards}/*") == found
+    assert list(contents(f"{shards}/*.tar")) == list(found)
 
 
 def test_a_tar_that_grew_is_the_same_and_one_that_was_replaced_is_told(shards: Path) -> None:
@@ -167,7 +171,7 @@ def test_a_folder_is_listed_as_annotate_does(tmp_path: Path) -> None:
     assert names == [item.name for item in collect_inputs([tmp_path])]
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UnreadableImage, match="holds nothing; looked for"):
+    with pytest.raises(UnreadableImage, match="there is nothing; looked for"):
         list(list_images([str(empty)], LOCAL))
 
 
@@ -235,7 +239,7 @@ def test_addresses_of_strangers_are_guarded(server: str, tmp_path: Path) -> None
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
+    monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(MissingDependency, match=r"premask\[cloud\]"):
         list(list_images(["s3://bucket/photos"], LOCAL))
 

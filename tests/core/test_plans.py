@@ -178,6 +178,25 @@ def test_nothing_is_no_plan(tmp_path: Path) -> None:
         Plan.open(tmp_path / "plan")
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "recipe": 3}'])
+def test_a_damaged_plan_is_told(plan: Plan, text: str) -> None:
+    (plan.folder / "plan.json").write_text(text)
+    with pytest.raises(InvalidPlan, match="no plan that can be read"):
+        Plan.open(plan.folder)
+
+
+def test_a_plan_that_was_killed_while_it_grew_is_mended(photos: Path, plan: Plan) -> None:
+    label_all(plan)
+    PIL.Image.fromarray(photo(3)).save(photos / "006.png")
+    before = (plan.folder / "plan.json").read_bytes()
+    grown = make_plan([str(photos)], JOB, plan.folder, 4)
+    # The manifests were written, and plan.json was not.
+    (plan.folder / "plan.json").write_bytes(before)
+    with pytest.raises(InvalidPlan, match="same `premask plan` again"):
+        list(Plan.open(plan.folder).images(0))
+    assert make_plan([str(photos)], JOB, plan.folder, 4) == grown
+
+
 def test_other_settings_are_another_plan(photos: Path, plan: Plan) -> None:
     other = PlanJob(recipe=JOB.recipe.with_settings({"refine.grow": 3}))
     with pytest.raises(InvalidPlan, match="--replace"):

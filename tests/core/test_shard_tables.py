@@ -159,3 +159,5 @@ def test_a_plan_is_previewed(plan: Plan, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["preview", str(plan.folder)]) == 0
     page = Path(capsys.readouterr().out.splitlines()[0])
     assert "20.png" in page.read_text(encoding="utf-8")
+    assert main(["preview", str(plan.labels_path(1))]) == 0
+    assert pq.read_table(plan.folder / "labels").num_rows == 6

@@ -62,9 +62,13 @@ def _preview(options: argparse.Namespace) -> int:
 def _preview_labels(path: Path, images: Path | None) -> list[str]:
     """Draw labels of any format, beside them; the images that could not be read."""
     from premask.datasets.reading import read
+    from premask.plans.plan import is_plan
     from premask.report.labels_preview import preview_labels
 
-    written, unread = preview_labels(read(path, images), path.with_name(f"{path.stem}-preview"))
+    # The labels of a plan are a folder of tables to many programs, and nothing else.
+    above = path.absolute().parent.parent
+    folder = above if is_plan(above) else path.parent
+    written, unread = preview_labels(read(path, images), folder / f"{path.stem}-preview")
     for page in written:
         print(page)
     if unread:

@@ -55,8 +55,20 @@ class Plan:
 
     @classmethod
     def open(cls, folder: Path) -> Plan:
-        """Read it; `InvalidPlan` if there is none."""
-        record = _plan_record(folder)
+        """Read it; `InvalidPlan` if there is none, or none that this version of premask reads."""
+        try:
+            return cls._from_record(folder, json.loads((folder / PLAN_FILE).read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise InvalidPlan(
+                f"{folder} holds no plan that can be read ({what}). Make one with: premask plan "
+                f"SOURCE --recipe R --out {folder}"
+            ) from error
+
+    @classmethod
+    def _from_record(cls, folder: Path, record: Mapping[str, Any]) -> Plan:
+        if record["version"] != _VERSION:
+            raise ValueError(f"it is of version {record['version']}")
         recipe = recipes_from_file(folder / _RECIPE_FILE)[record["recipe"]]
         return cls(
             folder=folder,
@@ -64,7 +76,8 @@ class Plan:
             fingerprint=record["fingerprint"],
             sources=tuple(record["sources"]),
             contents=tuple(
-                PlannedShard(images=images, digest=digest) for images, digest in record["shards"]
+                PlannedShard(images=int(images), digest=str(digest))
+                for images, digest in record["shards"]
             ),
         )
 
@@ -271,17 +284,3 @@ def _write(plan: Plan) -> None:
         "shards": [[shard.images, shard.digest] for shard in plan.contents],
     }
     write_atomically(plan.folder / PLAN_FILE, json.dumps(record).encode() + b"\n")
-
-
-def _plan_record(folder: Path) -> dict[str, Any]:
-    try:
-        record = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
-        if record["version"] != _VERSION:
-            raise ValueError(f"it is of version {record['version']}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidPlan(
-            f"{folder} holds no plan that can be read ({error}). Make one with: premask plan "
-            f"SOURCE --recipe R --out {folder}"
-        ) from error
-    assert isinstance(record, dict)
-    return record

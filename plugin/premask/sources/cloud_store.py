@@ -19,6 +19,14 @@ SCHEMES = frozenset({"s3", "gs", "gcs", "az", "abfs", "abfss", "hf"})
 
 _GONE = (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError)
 
+_FINAL = (
+    "NoCredentialsError",
+    "ParamValidationError",
+    "PartialCredentialsError",
+    "ProfileNotFound",
+)
+"""Errors of botocore that say what a person has to change."""
+
 _ETAGS = ("ETag", "etag", "blob_id", "md5Hash", "generation", "LastModified", "last_modified")
 """What stores call that which changes with the content, the best first."""
 
@@ -104,7 +112,10 @@ class CloudStore:
             raise UnreadableImage(uri, (error.strerror or str(error)).lower()) from error
         # Each library behind fsspec has errors of its own, and few of them say what they are.
         except Exception as error:
-            raise PassingFailure(f"{type(error).__name__}: {error}") from error
+            kind = type(error).__name__
+            if kind in _FINAL:
+                raise UnreadableImage(uri, f"{kind}: {error}") from error
+            raise PassingFailure(f"{kind}: {error}") from error
 
     @cached_property
     def _files(self) -> Any:
