@@ -33,21 +33,22 @@ def crop_to_counts(
     """Run lengths of an image that is `crop` (h, w) with its corner at `xy`, and 0 elsewhere."""
     if crop.flags.f_contiguous:
         # The columns lie one behind the other already, and so do their edges.
-        return edges_to_counts(_edges_of_columns(crop.T.view(np.uint8), xy, size_hw), size_hw)
-    edges, _ = _edges(crop.view(np.uint8), xy, size_hw)
+        edges, _ = _edges_of_columns(crop.T.view(np.uint8), xy, size_hw)
+        return edges_to_counts(edges, size_hw)
     # Sorting the few edges is faster than transposing the many pixels.
-    return edges_to_counts(np.sort(edges), size_hw)
+    return edges_to_counts(np.sort(_edges_of_rows(crop.view(np.uint8), xy, size_hw)), size_hw)
 
 
 def edges_to_counts(edges: Counts, size_hw: tuple[int, int]) -> Counts:
     """Run lengths of the whole image, from where its 1s start and end, in order."""
-    starts, ends = edges[0::2], edges[1::2]
     # A run that reaches the image's lower edge may go on at the top of the next column: one run.
-    joined = starts[1:] == ends[:-1]
-    bounds = np.empty(2 + 2 * (len(starts) - np.count_nonzero(joined)), np.int64)
-    bounds[0], bounds[-1] = 0, size_hw[0] * size_hw[1]
-    bounds[1:-1:2] = starts[np.concatenate(([True], ~joined))[: len(starts)]]
-    bounds[2:-1:2] = ends[np.concatenate((~joined, [True]))[: len(ends)]]
+    joined = edges[2::2] == edges[1:-1:2]
+    if joined.any():
+        alone = np.ones(len(edges), np.bool_)
+        alone[2::2] = alone[1:-1:2] = ~joined
+        edges = edges[alone]
+    bounds = np.empty(len(edges) + 2, np.int64)
+    bounds[0], bounds[1:-1], bounds[-1] = 0, edges, size_hw[0] * size_hw[1]
     counts = np.diff(bounds)
     return counts[:-1] if counts[-1] == 0 else counts
 
@@ -56,9 +57,8 @@ def alpha_to_plane_counts(
     alpha: NDArray[np.uint8], xy: tuple[int, int], size_hw: tuple[int, int]
 ) -> list[Counts]:
     """Run lengths of all eight bits of `alpha` (h, w), the lowest first."""
-    edges, flips = _edges(alpha, xy, size_hw)
-    order = np.argsort(edges)
-    edges, flips = edges[order], flips[order]
+    # Soft edges have so many places where bits change that sorting those would take longer.
+    edges, flips = _edges_of_columns(np.ascontiguousarray(alpha.T), xy, size_hw)
     return [edges_to_counts(edges[flips & (1 << bit) != 0], size_hw) for bit in range(8)]
 
 
@@ -201,30 +201,31 @@ def checked_counts(counts: Counts, size_hw: tuple[int, int]) -> Counts:
     return counts if (counts[1:] > 0).all() else _merged(counts)
 
 
-def _edges(
+def _edges_of_rows(
     values: NDArray[np.uint8], xy: tuple[int, int], size_hw: tuple[int, int]
-) -> tuple[Counts, NDArray[np.uint8]]:
-    """Where the image's columns change, in no order, and which bits change there."""
+) -> Counts:
+    """Where the image's columns change, in no order, from rows (h, w) of 0 and 1."""
     height, crop_width = require_size(size_hw)[0], max(1, values.shape[1])
     flips = np.zeros((values.shape[0] + 1, values.shape[1]), np.uint8)
     flips[:-1] = values
     flips[1:] ^= values
-    where = np.flatnonzero(flips != 0)  # of booleans, numpy finds them twice as fast
-    row, column = np.divmod(where, crop_width)
-    positions: Counts = (column + xy[0]) * height + row + xy[1]
-    return positions, flips.ravel()[where]
+    # Of booleans, numpy finds them twice as fast.
+    row, column = np.divmod(np.flatnonzero(flips != 0), crop_width)
+    return np.asarray((column + xy[0]) * height + row + xy[1])
 
 
 def _edges_of_columns(
     columns: NDArray[np.uint8], xy: tuple[int, int], size_hw: tuple[int, int]
-) -> Counts:
-    """Where the image's columns change, in order, from columns (w, h) of 0 and 1."""
+) -> tuple[Counts, NDArray[np.uint8]]:
+    """Where columns (w, h) of the image change, in order, and which bits change there."""
     height = require_size(size_hw)[0]
     flips = np.zeros((columns.shape[0], columns.shape[1] + 1), np.uint8)
     flips[:, :-1] = columns
     flips[:, 1:] ^= columns
-    column, row = np.divmod(np.flatnonzero(flips != 0), flips.shape[1])
-    return np.asarray((column + xy[0]) * height + row + xy[1])
+    where = np.flatnonzero(flips != 0)
+    column, row = np.divmod(where, flips.shape[1])
+    positions: Counts = (column + xy[0]) * height + row + xy[1]
+    return positions, flips.ravel()[where]
 
 
 def _run_starts(numbers: NDArray[np.integer]) -> Counts:

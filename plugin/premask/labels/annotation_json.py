@@ -7,7 +7,7 @@ from typing import Any
 
 from premask.annotations import Annotation
 from premask.labels.coco_rle import masks_from_segmentations, matte_from_planes, matte_to_planes
-from premask.masks import Mask, Size
+from premask.masks import Mask, Matte, Size
 
 Json = dict[str, Any]
 
@@ -45,20 +45,40 @@ def annotations_from_json(
     drawn = [record["mask"] for record in records if record.get("mask")]
     masks = iter(masks_from_segmentations(drawn, [size_hw] * len(drawn)))
     return tuple(
-        _annotation(record, size_hw, next(masks) if record.get("mask") else None)
+        _annotation(
+            record,
+            next(masks) if record.get("mask") else None,
+            matte_from_planes(record["matte"], size_hw) if record.get("matte") else None,
+        )
         for record in records
     )
 
 
-def _annotation(record: Mapping[str, Any], size_hw: Size, mask: Mask | None) -> Annotation:
-    planes = record.get("matte")
+def own_annotations_from_json(records: Sequence[Mapping[str, Any]]) -> tuple[Annotation, ...]:
+    """The same for what this very process has written, whose masks need not be checked."""
+    return tuple(
+        _annotation(
+            record,
+            _own_mask(record["mask"]) if record.get("mask") else None,
+            Matte.from_planes(list(map(_own_mask, record["matte"]))) if "matte" in record else None,
+        )
+        for record in records
+    )
+
+
+def _own_mask(rle: Mapping[str, Any]) -> Mask:
+    height, width = rle["size"]
+    return Mask(size_hw=(height, width), counts=rle["counts"].encode())
+
+
+def _annotation(record: Mapping[str, Any], mask: Mask | None, matte: Matte | None) -> Annotation:
     x0, y0, x1, y1 = record["box_xyxy"]
     return Annotation(
         label=record["label"],
         box_xyxy=(x0, y0, x1, y1),
         score=record["score"],
         mask=mask,
-        matte=matte_from_planes(planes, size_hw) if planes else None,
+        matte=matte,
         track=record.get("track"),
         source=tuple(record["source"]),
         crowd=bool(record.get("crowd")),

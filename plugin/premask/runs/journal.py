@@ -15,7 +15,11 @@ from premask.annotations import Labeled
 from premask.errors import FolderInUse, UnwritableOutput
 from premask.files import unwritable
 from premask.images import Image, digest_of
-from premask.labels.annotation_json import annotation_to_json, annotations_from_json
+from premask.labels.annotation_json import (
+    annotation_to_json,
+    annotations_from_json,
+    own_annotations_from_json,
+)
 
 if sys.platform != "win32":
     import fcntl
@@ -56,6 +60,7 @@ class Journal:
             self.close()
             raise
         self._places = dict(self._scan())
+        self._own: set[str] = set()
         if self._aside_path.is_file():
             self._aside = Journal(self._aside_path)
 
@@ -92,6 +97,7 @@ class Journal:
         except OSError as error:
             raise unwritable(self._aside_path, error) from error
         self._places.clear()
+        self._own.clear()
         if self._aside is not None:
             self._aside.close()
         self._aside = Journal(self._aside_path)
@@ -116,13 +122,14 @@ class Journal:
             self._end.truncate(place)
             raise unwritable(self.path, error) from error
         self._places[key] = place
+        self._own.add(key)
 
     def get(self, key: str, name: str) -> Labeled:
         """A finished image, without its pixels, under the name that it has now."""
         if self._aside is not None and key not in self:
             return self._aside.get(key, name)
         self._reader.seek(self._places[key])
-        return _labeled(json.loads(self._reader.readline()), name)
+        return _labeled(json.loads(self._reader.readline()), name, is_own=key in self._own)
 
     def summary(self, key: str) -> Summary:
         """What a finished image is, without decoding its masks."""
@@ -179,10 +186,13 @@ def _line(key: str, labeled: Labeled) -> bytes:
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
 
-def _labeled(record: dict[str, Any], name: str) -> Labeled:
-    height, width = record["size_hw"]
+def _labeled(record: dict[str, Any], name: str, *, is_own: bool) -> Labeled:
+    """The image of a line; what somebody else may have written is checked."""
+    (height, width), found = record["size_hw"], record["annotations"]
     return Labeled(
         image=Image(name=name, size_hw=(height, width), digest=record["digest"]),
-        annotations=annotations_from_json(record["annotations"], (height, width)),
+        annotations=own_annotations_from_json(found)
+        if is_own
+        else annotations_from_json(found, (height, width)),
         seconds=record["seconds"],
     )
