@@ -82,15 +82,20 @@ def _convert_clips(options: argparse.Namespace) -> int:
     """Clips are written as they are read, and as a whole."""
     from premask.datasets.clip_reading import read_clips
     from premask.errors import InvalidSetting
+    from premask.labels.glimpse import Glimpse
+    from premask.labels.label_studio.exported_clips import are_exported_clips
     from premask.runs.writing import write_clips
 
-    given = flags_given(options)
+    needs_videos = are_exported_clips(Glimpse.of(options.path))
+    given = [flag for flag in flags_given(options) if flag != "--images" or not needs_videos]
     if given or options.copy != "none":
         raise InvalidSetting(
             f"Clips are converted as a whole, without {', '.join(given) or '--copy'}. Convert them "
             "to a format of images first, such as coco, and then that one."
         )
-    for path in write_clips(read_clips(options.path), options.to, options.out)[-3:]:
+    for path in write_clips(
+        read_clips(options.path, videos=options.images), options.to, options.out
+    )[-3:]:
         print(path)
     return 0
 

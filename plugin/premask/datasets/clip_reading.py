@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from premask.annotations import LabeledClip
@@ -11,17 +12,24 @@ from premask.errors import InvalidMask, UnknownFormat, UnreadableVideo
 from premask.labels.clip_formats import CLIP_FORMATS, ClipFormat
 from premask.labels.formats import FORMATS
 from premask.labels.glimpse import Glimpse
+from premask.labels.label_studio.exported_clips import are_exported_clips, read_exported_clips
+from premask.labels.label_studio.task_records import file_names
 from premask.runs.folder_state import kept_clips
 from premask.video.frames import Video, open_video
 
 
 def read_clips(
-    path: str | Path, *, format: str | None = None, clips: Iterable[LabeledClip] = ()
+    path: str | Path,
+    *,
+    format: str | None = None,
+    clips: Iterable[LabeledClip] = (),
+    videos: Path | None = None,
 ) -> Iterable[LabeledClip]:
     """Read clips of any format that premask knows; it is found by looking into the file.
 
     A folder of results is read, too: the first format for clips in it. Formats that don't tell the
     names of clips and the times of frames (MOTS, DAVIS) take them from `clips`, if there are any.
+    Label Studio's export needs the videos, from the folder `videos` or from beside it.
 
     >>> from premask import read_clips
     >>> [clip.name for clip in read_clips("tests/golden/clips/ytvis.json")]
@@ -35,7 +43,10 @@ def read_clips(
     if has_planned_clips(path):
         return planned_clips(path)
     place = clips_in(path) or path
-    return _recognized(Glimpse.of(place)).read(place, clips)
+    glimpse = Glimpse.of(place)
+    if are_exported_clips(glimpse):
+        return list(read_exported_clips(place, partial(_video_named, videos or path.parent)))
+    return _recognized(glimpse).read(place, clips)
 
 
 def clips_in(folder: Path) -> Path | None:
@@ -59,7 +70,10 @@ def holds_clips(path: Path) -> bool:
     place = clips_in(path) or path
     if any(form.file_name == place.name for form in only_clips) and place.is_dir():
         return True
-    return place.is_file() and any(form.recognizes(Glimpse.of(place)) for form in only_clips)
+    if not place.is_file():
+        return False
+    glimpse = Glimpse.of(place)
+    return are_exported_clips(glimpse) or any(form.recognizes(glimpse) for form in only_clips)
 
 
 def video_of(clip: LabeledClip, folders: Iterable[Path]) -> Video:
@@ -72,6 +86,17 @@ def video_of(clip: LabeledClip, folders: Iterable[Path]) -> Video:
             return open_video(place, clip.name)
     raise UnreadableVideo(
         clip.name, "there is no such file, and no folder of its frames; --root DIR says where it is"
+    )
+
+
+def _video_named(folder: Path, name: str) -> Video:
+    """A video below a folder by the name that Label Studio has for it."""
+    own = PurePosixPath(name)
+    for candidate in (*([own] if _is_below(own) else []), *map(PurePosixPath, file_names(name))):
+        if (folder / candidate).is_file():
+            return open_video(folder / candidate, str(candidate))
+    raise UnreadableVideo(
+        name, f"it is not in '{folder}', and its size is needed; --images DIR says where it is"
     )
 
 

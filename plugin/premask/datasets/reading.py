@@ -22,6 +22,7 @@ from premask.labels.coco_ids import CocoIds
 from premask.labels.format_kinds import LabelReader
 from premask.labels.formats import FORMATS, Format, formats_of
 from premask.labels.glimpse import Glimpse
+from premask.labels.label_studio.exported_clips import are_exported_clips
 from premask.labels.shard_table import is_shard
 from premask.plans.plan import is_plan
 from premask.runs.folder_state import has_state, read_labels, read_state
@@ -106,19 +107,25 @@ def read(
 
 def recognized(glimpse: Glimpse) -> Format:
     """The format of what was looked at, or `InvalidMask` that says what was seen."""
+    if are_exported_clips(glimpse):
+        raise _are_clips(glimpse, "of Label Studio's videos")
     for form in FORMATS.values():
         if form.recognizes is not None and form.recognizes(glimpse):
             return form
     for name, clips in CLIP_FORMATS.items():
         if clips.recognizes(glimpse):
-            raise InvalidMask(
-                f"'{glimpse.path}' has the labels of clips ({name}), and images are wanted here. "
-                f"An image of each frame is made by: premask convert {glimpse.path} --to coco "
-                "--out frames.json"
-            )
+            raise _are_clips(glimpse, name)
     names = ", ".join(name for name, form in FORMATS.items() if form.recognizes is not None)
     raise InvalidMask(
         f"'{glimpse.path}' has labels in no format that premask knows ({names}). It is {glimpse}."
+    )
+
+
+def _are_clips(glimpse: Glimpse, name: str) -> InvalidMask:
+    return InvalidMask(
+        f"'{glimpse.path}' has the labels of clips ({name}), and images are wanted here. "
+        f"An image of each frame is made by: premask convert {glimpse.path} --to coco "
+        "--out frames.json"
     )
 
 

@@ -44,7 +44,7 @@ def read_records(path: Path) -> Iterator[tuple[str, Sequence[Json]]]:
             if not isinstance(task, dict):
                 raise TypeError(f"a task is no object: {str(task)[:40]}")
             if "data" in task:
-                regions = _last_regions(task)
+                regions = last_regions(task)
                 if regions is not None:
                     yield from images_of_task(task["data"], regions)
                 continue
@@ -71,8 +71,7 @@ class KnownImages:
         name = name_of_address(address)
         if name in self._by_name:
             return self._by_name[name]
-        last = PurePosixPath(urlsplit(name).path if "://" in name else name).name
-        for part in (last, unquote(last), _UPLOAD_PREFIX.sub("", last)):
+        for part in file_names(name):
             found = self._names.find(part)
             if found is not None:
                 return self._by_name[found]
@@ -80,6 +79,12 @@ class KnownImages:
         sized = next((region for region in regions if "original_width" in region), None)
         size_hw = (sized["original_height"], sized["original_width"]) if sized else (0, 0)
         return Image(name=name, size_hw=size_hw)
+
+
+def file_names(name: str) -> tuple[str, ...]:
+    """What the file may be called on a disk: as its address says, or as before its upload."""
+    last = PurePosixPath(urlsplit(name).path if "://" in name else name).name
+    return last, unquote(last), _UPLOAD_PREFIX.sub("", last)
 
 
 def local_file_url(name: str) -> str:
@@ -100,7 +105,8 @@ def name_of_address(address: str) -> str:
     return address
 
 
-def _last_regions(task: Mapping[str, Any]) -> Sequence[Json] | None:
+def last_regions(task: Mapping[str, Any]) -> Sequence[Json] | None:
+    """What counts of a task; None where nobody looked at it."""
     # Label Studio called annotations completions until 1.0.
     given = task.get("annotations") or task.get("completions") or ()
     people = [said for said in given if not said.get("was_cancelled")]
