@@ -47,6 +47,13 @@ class LabelStudio:
         known = self._answer("GET", "/api/tasks/", params={"project": project})["tasks"]
         return sorted(task["id"] for task in known)
 
+    def export(self, project: int) -> list[Json]:
+        """The tasks that somebody annotated, as *Export, JSON* gives them."""
+        tasks: list[Json] = self._answer(
+            "GET", f"/api/projects/{project}/export", params={"exportType": "JSON"}
+        )
+        return tasks
+
     def connect(self, project: int, backend_url: str) -> None:
         """Connect a backend as *Settings, Model* does, with interactive preannotations on."""
         backend = {"project": project, "url": backend_url, "title": "premask"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import premask
 from benchmarks.photos import PHOTOS, copy_photos
 from premask.labels.label_studio.keyframes import keyframes_of
 from premask.labels.ytvis.reader import read_ytvis
@@ -90,12 +92,17 @@ def test_a_box_is_followed_corrected_and_pulled(
 
     pull_into(tmp_path / "pulled", project, environment, tmp_path / "images")
     (pulled,) = read_ytvis(tmp_path / "pulled" / "ytvis.json")
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(label_studio.export(project)))
+    (exported,) = premask.read_clips(export, videos=clip.parent)
+    boxes = [labeled.annotations[0].box_xyxy for labeled in exported.frames]
     for frame, labeled in enumerate(pulled.frames):
         (found,) = labeled.annotations
         assert found.label == "cup"
         assert found.mask is not None
         mask, cup = found.mask.to_array(), cup_pixels(frame)
         assert (mask & cup).sum() / (mask | cup).sum() > 0.8, frame
+        assert boxes[frame] == pytest.approx(found.box_xyxy, abs=3), frame
     assert frame == FRAMES - 1
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from sys import maxsize
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from premask.annotations import Annotation, Labeled, LabeledClip
@@ -38,8 +38,7 @@ def are_exported_clips(glimpse: Glimpse) -> bool:
         return False
     try:
         with glimpse.path.open("rb") as file:
-            said = (last_regions(task) for task, _ in JsonStream(file).list_items())
-            first = next((regions for regions in said if regions), ())
+            first = next((regions for _, regions in _tasks(file) if regions), ())
             return any(region.get("type") == BOXES for region in first)
     except (ValueError, TypeError, KeyError, AttributeError):
         return False
@@ -53,16 +52,23 @@ def read_exported_clips(path: Path, find: FindVideo) -> Iterator[LabeledClip]:
     """
     try:
         with path.open("rb") as file:
-            for task, _ in JsonStream(file).list_items():
-                regions = last_regions(task)
+            for data, regions in _tasks(file):
                 if regions is not None:
                     boxes = [region for region in regions if region.get("type") == BOXES]
-                    yield _clip(find(name_of_address(_address(task["data"]))), boxes)
+                    yield _clip(find(name_of_address(_address(data))), boxes)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidMask(
             f"'{path}' can't be read as videos of Label Studio: {type(error).__name__}: {error}. "
             "It must be JSON, as Label Studio exports it."
         ) from error
+
+
+def _tasks(file: BinaryIO) -> Iterator[tuple[Mapping[str, Any], Sequence[Json] | None]]:
+    """The data of each task, and what counts of it."""
+    for task, _ in JsonStream(file).list_items():
+        if not isinstance(task, dict):
+            raise TypeError(f"a task is no object: {str(task)[:40]}")
+        yield task["data"], last_regions(task)
 
 
 def _clip(video: Video, regions: Sequence[Json]) -> LabeledClip:
