@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_backend.studio.protocol import Json
+from premask.labels.label_studio import PATH_SEPARATOR
 
 VERDICTS = ("accepted", "corrected", "deleted", "added")
 
@@ -140,10 +141,14 @@ def verdict(annotation: Json, proposed: Mapping[str, Proposal]) -> Verdict:
 
 
 def label_of(region: Mapping[str, Any]) -> str:
-    """The first label of a region, or the first choice; empty for what has none."""
+    """The first label of a region, its first choice, or its first path; empty without any."""
     value = region.get("value")
     labels = value.get(str(region.get("type"))) if isinstance(value, dict) else None
-    return str(labels[0])[:LONGEST_LABEL] if isinstance(labels, list) and labels else ""
+    if not isinstance(labels, list) or not labels:
+        return ""
+    first = labels[0]
+    text = PATH_SEPARATOR.join(map(str, first)) if isinstance(first, list) else str(first)
+    return text[:LONGEST_LABEL]
 
 
 def labels_by_id(regions: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import ml_backend.server.events
-from ml_backend.server.corrections import Corrections, Proposal, verdict
+from ml_backend.server.corrections import Corrections, Proposal, labels_by_id, verdict
 from ml_backend.server.events import EventLog
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import (
@@ -58,6 +58,16 @@ def proposed(clicked: bool = False, **labels: str) -> dict[str, Proposal]:
 def test_a_verdict_on_each_proposal(kept: list[Json], expected: Json) -> None:
     annotation = {"result": kept, "parent_prediction": 1}
     assert verdict(annotation, proposed(a="Cat")) == expected
+
+
+def test_a_plain_shape_and_its_label_are_one_proposal() -> None:
+    shape = {"id": "a", "type": "brush", "value": {"rle": []}, "origin": "prediction"}
+    said = {"rle": [], "taxonomy": [["Animals", "Cat"]]}
+    both = [shape, {**shape, "type": "taxonomy", "value": said}]
+    labels = labels_by_id(both)
+    assert labels == {"a": "Animals / Cat"}
+    annotation = {"result": both, "parent_prediction": 1}
+    assert verdict(annotation, proposed(a=labels["a"])) == {"Animals / Cat": {"accepted": 1}}
 
 
 def test_what_was_proposed_is_deleted_only_by_who_saw_it() -> None:
