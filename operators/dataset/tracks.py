@@ -19,6 +19,7 @@ from .bulk_store import Document
 from .history import Run
 from .provenance import Stamp
 from .schema import FRAMES
+from .track_numbers import Identity, identity_of
 from .writing import OUTPUTS
 
 TRACKS = replace(
@@ -31,36 +32,36 @@ TRACKS = replace(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What a label says of whose it is. `is_keyframe` is None where it does not say."""
+    """A label, and what it says of whose it is. `is_keyframe` is None where it does not say."""
 
     label_id: str
-    label: str
-    index: int | None
-    instance: str | None
+    identity: Identity
     is_keyframe: bool | None
 
 
 def mark_of(document: Mapping[str, Any]) -> Mark:
     """Read the marks of a label as the database has it."""
-    instance = (document.get("instance") or {}).get("_id")
     return Mark(
         label_id=str(document["_id"]),
-        label=document.get("label") or "",
-        index=document.get("index"),
-        instance=None if instance is None else str(instance),
+        identity=identity_of(document),
         is_keyframe=document.get("keyframe"),
     )
+
+
+def is_lone(mark: Mark) -> bool:
+    """Whether the label does not say which object it is."""
+    return mark.identity.index is None and mark.identity.instance_id is None
 
 
 def shared_indices(marks: Iterable[Mark]) -> set[int]:
     """The indices that several classes of one frame have, whose marks these are."""
     classes: dict[int, str] = {}
     return {
-        mark.index
-        for mark in marks
-        if mark.index is not None
-        and mark.instance is None
-        and classes.setdefault(mark.index, mark.label) != mark.label
+        one.index
+        for one in (mark.identity for mark in marks)
+        if one.index is not None
+        and one.instance_id is None
+        and classes.setdefault(one.index, one.label) != one.label
     }
 
 
@@ -83,24 +84,24 @@ class Tracks:
     ) -> None:
         held, others = list(held), list(others)
         self._name, self._shared = name, shared
-        self._taken = {mark.index for mark in (*held, *others)}
+        self._taken = {mark.identity.index for mark in (*held, *others)}
         self._instances: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         # The App groups labels without an Instance by their index: then ours have no Instance, too.
-        self._bare = {mark.index for mark in held if mark.instance is None}
-        for mark in sorted((*held, *others), key=lambda mark: mark.index is None):
+        self._bare = {one.identity.index for one in held if one.identity.instance_id is None}
+        for mark in sorted((*held, *others), key=lambda mark: mark.identity.index is None):
             self.number(mark)
 
     def number(self, mark: Mark) -> int:
         """The number of the object that has this mark."""
-        instance = mark.instance
+        index, instance = mark.identity.index, mark.identity.instance_id
         if instance is None:
-            if mark.index is not None and mark.index not in self._shared:
-                return mark.index
-            is_lone = mark.index is None
-            instance = self._derived(mark.label_id if is_lone else f"{mark.label} {mark.index}")
+            if index is not None and index not in self._shared:
+                return index
+            seed = mark.label_id if index is None else f"{mark.identity.label} {index}"
+            instance = self._derived(seed)
         if instance not in self._numbers:
-            number = mark.index
+            number = index
             if number is None or number in self._instances:
                 number = next(n for n in itertools.count(1) if n not in self._taken)
                 self._taken.add(number)

@@ -17,7 +17,8 @@ from ..dataset.clips import Clip, Holders
 from ..dataset.history import all_runs
 from ..dataset.provenance import RUN, computed_attributes, is_replaceable
 from ..dataset.reading import MEMBERS, Found, holder_reader, label_kind
-from ..dataset.tracks import Mark, Tracks, label_of, mark_of, shared_indices
+from ..dataset.track_numbers import Identity
+from ..dataset.tracks import Mark, Tracks, is_lone, label_of, mark_of, shared_indices
 from .track_job import TrackJob
 
 
@@ -116,21 +117,20 @@ def with_phrases(prompts: Mapping[int, Prompts], phrases: tuple[Phrase, ...]) ->
 
 def _held(clip: Clip, job: TrackJob, size_hw: Size) -> _Held:
     computed, held = computed_attributes(job.dataset), _Held()
-    met = set[tuple[int | None, str | None, str]]()
+    met = set[Identity]()
     for frame, holder in clip.stored(job.field):
         documents = holder.get("detections") or ()
         marks = [mark_of(document) for document in documents]
         held.shared |= shared_indices(marks)
         theirs, ours = [], []
         for document, mark in zip(documents, marks, strict=True):
-            identity = mark.index, mark.instance, mark.label
             if not is_replaceable(label_of(document), computed):
                 theirs.append(document)
-            elif identity not in met or mark.is_keyframe:
+            elif mark.identity not in met or mark.is_keyframe:
                 ours.append(document)
-            if identity not in met and identity[:2] != (None, None):
+            if mark.identity not in met and not is_lone(mark):
                 held.marks.append(mark)
-                met.add(identity)
+                met.add(mark.identity)
         for some, kind in ((theirs, held.persons), (ours, held.runs)):
             if some:
                 holders = iter([(frame, {**holder, "detections": some})])

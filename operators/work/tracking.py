@@ -7,12 +7,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
 from premask import Labeled, Progress
-from premask.errors import InvalidSetting, PremaskError
+from premask.errors import InvalidSetting, PremaskError, UnsupportedPrompt
 from premask.images import digest_of
 from premask.prompts import Prompts
 from premask.recipes.work_keys import WorkKeys
 from premask.runs.clips.clip_task import ClipTask
 from premask.runs.clips.clip_work import ClipStep, ClipWork
+from premask.video.frames import Span, Video
 
 from ..dataset.clips import Clip, DeletedClip
 from ..dataset.history import Run, all_runs, note, recorded
@@ -21,7 +22,7 @@ from ..dataset.tracks import TRACKS, work_folder
 from ..dataset.writing import prepare_fields
 from .pool import model_pool
 from .track_job import TrackJob
-from .track_prompts import prompts_of, with_phrases
+from .track_prompts import ClipPrompts, prompts_of, with_phrases
 from .track_writing import TrackWriter
 
 _WRITTEN_AT_ONCE = 32
@@ -81,6 +82,7 @@ class TrackWork:
         if asked.is_empty and job.needs_pointing:
             run.left_alone += 1
             return
+        _require_frames(video, span, asked)
         prompts = with_phrases(asked.prompts, job.phrases)
         task = ClipTask(video=video, recipe=job.recipe, prompts=prompts, span=span)
         work = ClipWork(task, model_pool(), folder)
@@ -118,6 +120,15 @@ class TrackWork:
             seconds=time.monotonic() - self._started,
             reused=step.reused,
             thing="frames",
+        )
+
+
+def _require_frames(video: Video, span: Span, asked: ClipPrompts) -> None:
+    """Refuse prompts behind the last frame, by the numbers that frames have in FiftyOne."""
+    last = max(asked.prompts, default=0)
+    if span == Span() and last not in (there := video.indices(span, last)):
+        raise UnsupportedPrompt(
+            f"Frame {last + 1} has a prompt, but '{video.name}' has {len(there)} frames. Delete it."
         )
 
 

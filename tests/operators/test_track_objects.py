@@ -58,7 +58,11 @@ def track(operator: Any, videos: Any) -> Track:
 
 
 def test_a_real_clip_gets_what_the_recipe_finds(
-    videos: Any, track: Track, short_clip: Path, u2netp_weights: Path
+    videos: Any,
+    track: Track,
+    short_clip: Path,
+    u2netp_weights: Path,
+    part: Callable[[str], Any],
 ) -> None:
     run = track(recipe="follow")
     assert (run["state"], run["labeled"]) == ("finished", COUNT)
@@ -74,6 +78,8 @@ def test_a_real_clip_gets_what_the_recipe_finds(
             assert (detection.index, detection.keyframe) == (annotation.track, False)
             instances.add((detection.index, detection.instance.id))
     assert len(instances) == 1
+    shown = part("dataset.history").load(videos, run["name"])
+    assert part("dataset.run_counts").count_labels(videos, shown).counts == {"subject": COUNT}
 
 
 def in_pixels(x0: int, y0: int, x1: int, y1: int) -> list[float]:

@@ -75,7 +75,9 @@ def tracked(dataset: Any, field: str = "tracks") -> list[list[int]]:
     ]
 
 
-def test_videos_without_a_prompt_are_left_alone(videos: Any, follow: Callable[..., Run]) -> None:
+def test_videos_without_a_prompt_are_left_alone(
+    fo: Any, videos: Any, follow: Callable[..., Run]
+) -> None:
     run = follow(videos)
     assert (run["left_alone"], run["labeled"]) == (1, COUNT)
     assert tracked(videos) == [[], list(range(1, COUNT + 1))]
@@ -84,6 +86,16 @@ def test_videos_without_a_prompt_are_left_alone(videos: Any, follow: Callable[..
         for frame in videos.last().frames.values()
     ]
     assert x == pytest.approx([10 + 3 * number for number in range(COUNT)], abs=1.5)
+    hidden = videos.match_frames(fo.ViewField("frame_number") == 1, omit_empty=False)
+    assert follow(hidden, label_field="none")["left_alone"] == 2
+
+
+def test_a_prompt_behind_the_end_is_told_by_its_number(fo: Any, videos: Any, operator: Any) -> None:
+    last = videos.last()
+    last.frames[30] = fo.Frame(drawn=square(fo, 3))
+    last.save()
+    run = operator("track_objects")(videos, recipe="follow", prompt_field="drawn").result
+    assert "Frame 30 has a prompt, but 'two.mp4' has 7 frames" in run["failures"][last.filepath]
 
 
 def test_of_clips_only_their_own_frames_are_labeled(
