@@ -21,6 +21,7 @@ from benchmarks.soak.flaky_server import serving
 from premask.plans.job import PlanJob
 from premask.plans.merging import MergedPlan, merge_plan
 from premask.plans.plan import Plan, make_plan
+from premask.plans.presence import workers_of
 from premask.prompts import BoxPrompt, Prompts
 from premask.recipes.recipe import recipe_of
 
@@ -106,9 +107,10 @@ class Campaign:
                 self._fill_the_disk()
             if not self._some_at_work():
                 break
-            random.choices((self._worker, self._driver, self._group, self._second), (6, 2, 2, 1))[
-                0
-            ]()
+            (blow,) = random.choices(
+                (self._worker, self._driver, self._group, self._second), (6, 2, 2, 1)
+            )
+            blow()
         self._finish()
         self.left_over = orphans(self.plan.folder)
 
@@ -119,9 +121,15 @@ class Campaign:
             return False
         if not self.drivers.alive:
             self.drivers.start()
-        await_true(lambda: bool(self.drivers.workers()))
-        time.sleep(random.uniform(0.2, 4.0))
-        return True
+        # Who only starts has nothing to lose.
+        await_true(lambda: self._is_labeling() or self.drivers.all_ended())
+        time.sleep(random.uniform(0.0, 4.0))
+        self.drivers.reap()
+        return bool(self.drivers.alive) or self._some_at_work()
+
+    def _is_labeling(self) -> bool:
+        workers = workers_of(self.plan.folder)
+        return any(worker.shard is not None and worker.is_here for worker in workers)
 
     def _worker(self) -> None:
         workers = self.drivers.workers()
@@ -196,7 +204,7 @@ def kill(pid: int) -> None:
         return
 
 
-def await_true(question: Callable[[], bool], seconds: float = 60.0) -> None:
+def await_true(question: Callable[[], bool], seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while not question():
         assert time.monotonic() < deadline, "it took too long"

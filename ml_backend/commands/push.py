@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from ml_backend.commands.bulk_writer import BulkWriter, NewPrediction, with_version, without_version
 from ml_backend.commands.embed import Warming
+from ml_backend.commands.planned_labels import PlannedLabeler
 from ml_backend.commands.task_labeler import FailedTask, TaskLabeler
 from ml_backend.predict.chosen_recipes import ChosenRecipes
 from ml_backend.predict.clip_predictor import clips_from_settings
@@ -19,6 +21,8 @@ from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.fetch import ImageFetcher
 from ml_backend.studio.protocol import Json
+from premask.errors import InvalidSetting
+from premask.plans.plan import Plan
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 from premask.terminal.screen import ProgressLine, printable
 
@@ -30,6 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of this command, beside those of the settings."""
     add = parser.add_argument
     add("--project", type=int, required=True, metavar="N", help="the project's number")
+    add(
+        "--plan",
+        type=Path,
+        metavar="DIR",
+        help="write what `premask annotate --plan` has found in the tasks' images, known by their "
+        "addresses or names, and label nothing",
+    )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--replace",
@@ -59,6 +70,11 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
 def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warming:
     client, project = LabelStudioClient.from_settings(settings), options.project
     config = parse_label_config(client.project(project)["label_config"])
+    if options.plan is not None:
+        if options.embed_only:
+            raise InvalidSetting("--embed-only looks at images, and --plan at none. Leave one out.")
+        planned = PlannedLabeler(plan=Plan.open(options.plan), config=config)
+        return Push(client=client, project=project, labeler=planned, replace=options.replace)
     images = TaskImages(ImageFetcher(settings), memory_bytes=0)
     recipes, pool = ChosenRecipes.from_settings(settings), pool_from_settings(settings)
     if options.embed_only:

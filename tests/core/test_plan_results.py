@@ -16,6 +16,7 @@ from pycocotools.coco import COCO
 
 from premask.cli import annotate_plan, main
 from premask.errors import Cancelled, InvalidPlan, InvalidSetting
+from premask.labels.shard_row import ShardRow
 from premask.labels.shard_table import read_shard, write_shard
 from premask.plans import presence
 from premask.plans.devices import DevicesOutcome
@@ -203,3 +204,22 @@ def test_a_shard_at_which_processes_died_goes_to_one_that_may_die(
     die_at(plan, 0)
     assert main(command) == 0
     assert given == [(["cpu"], [0])]
+
+
+def test_tasks_for_label_studio_have_the_addresses_of_storages(done: Plan, tmp_path: Path) -> None:
+    path = done.labels_path(0)
+    uris = ["s3://bucket/a b.png", "https://example.com/b.png", "tar://c.png::s3://bucket/x.tar"]
+    rows = list(read_shard(path))
+    stored = [
+        ShardRow(record={**row.record, "uri": uri})
+        for row, uri in zip(rows, [*uris, rows[3].uri], strict=True)
+    ]
+    write_shard(path, stored, done.shard_fingerprint(0))
+    merge_plan(done, "label-studio", tmp_path / "tasks.json")
+    tasks = json.loads((tmp_path / "tasks.json").read_text())
+    local = "/data/local-files/?d="
+    assert [task["data"]["image"] for task in tasks[:4]] == [
+        *uris[:2],
+        f"{local}007.png",
+        f"{local}008.png",
+    ]

@@ -12,8 +12,10 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import Cancelled, InvalidPlan, InvalidSetting
 from premask.labels.coco import write_coco
 from premask.labels.formats import DatasetFormat, ImageFormat, formats_of
+from premask.labels.label_studio import local_file_url
 from premask.labels.numbering import Stems
 from premask.labels.shard_counts import ShardCounts, count_shard, join_shards
+from premask.labels.shard_row import ShardRow
 from premask.labels.shard_table import read_shard
 from premask.plans.plan import Plan
 from premask.runs.progress import ProgressCounter, ProgressWatcher
@@ -82,6 +84,7 @@ class _Merge:
         self._done = [index for index in plan.shards if plan.is_done(index)]
         self.outcome = MergedPlan(planned=plan.image_count)
         self.counter = ProgressCounter()
+        self._by_address = False
 
     def count(self) -> None:
         """Go through what was found, without the masks: which classes there are, what failed."""
@@ -103,6 +106,8 @@ class _Merge:
         (form, *others) = formats_of([name])
         if others:
             raise InvalidSetting(f"'{name}' is several formats: {form.name}, ... Merge to one.")
+        # Tasks name their images by addresses, which Label Studio opens with its own keys.
+        self._by_address = name.startswith("label-studio")
         if isinstance(form, DatasetFormat):
             self.outcome.written += form.write(self._labeled(), out, self.outcome.classes)
         else:
@@ -152,8 +157,15 @@ class _Merge:
             for row in read_shard(self._plan.labels_path(index)):
                 self._check()
                 if row.error is None:
-                    yield row.labeled
+                    yield self._called(row)
                     self.counter.count()
+
+    def _called(self, row: ShardRow) -> Labeled:
+        """The image under the name that it has in what is written."""
+        labeled = row.labeled
+        if self._by_address and local_file_url(row.uri) == row.uri:
+            return replace(labeled, image=replace(labeled.image, name=row.uri))
+        return labeled
 
     def _check(self) -> None:
         if self._cancel.is_set():

@@ -24,6 +24,8 @@ progress::-webkit-progress-value { background: var(--accent); }
 progress::-moz-progress-bar { background: var(--accent); }
 code { font: .87rem ui-monospace, monospace; overflow-wrap: anywhere; }
 p.quiet { margin-top: .6rem; }
+thead th { background: var(--ground); }
+td { white-space: normal; }
 """
 
 
@@ -32,9 +34,12 @@ def write_plan_page(
 ) -> Path:
     """Write the page; it says when that was, for it does not change by itself."""
     name = plan.absolute().name
-    facts = {"as of": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "plan": str(plan)}
+    facts = {
+        "as of": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "folder": str(plan.absolute()),
+    }
     with replacing(path) as file:
-        write_parts(file, top(f"Plan {name}", facts, script="", style=STYLE + _STYLE))
+        write_parts(file, top(f"The plan {name}", facts, script="", style=STYLE + _STYLE))
         write_parts(file, _bar(status), definitions("numbers", _numbers(status, price)))
         write_parts(file, "<h2>At work</h2>", *_running(status))
         write_parts(file, *_failures(status, plan), "</body>", "</html>")
@@ -81,8 +86,7 @@ def _failures(status: PlanStatus, plan: Path) -> Iterator[str]:
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "\n".join(
-        "<tr>" + "".join(f'<td class="words">{escape(cell)}</td>' for cell in row) + "</tr>"
-        for row in rows
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
     )
     top_row = f"<thead><tr>{head}</tr></thead>"
     return f'<div class="scroll"><table>{top_row}<tbody>\n{body}\n</tbody></table></div>'

@@ -18,6 +18,7 @@ from premask.labels.label_studio.task_images import images_of_task
 
 _LOCAL_FILES = "/data/local-files/?d="
 _UPLOADS = "/data/upload/"
+_ADDRESSES = ("http://", "https://", "s3://", "gs://", "azure-blob://")
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 """Label Studio puts it before the names of files that somebody uploads."""
 
@@ -88,7 +89,12 @@ def file_names(name: str) -> tuple[str, ...]:
 
 
 def local_file_url(name: str) -> str:
-    """Where Label Studio's local files storage serves an image of this relative name."""
+    """Where Label Studio's local files storage serves an image of this relative name.
+
+    A name that is an address, of a web server or of a storage that Label Studio knows, is kept.
+    """
+    if name.startswith(_ADDRESSES):
+        return name
     return _LOCAL_FILES + quote(name, errors="surrogateescape")
 
 
