@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from premask.cli.models import fetch
 from premask.cli.pool_flags import add_pool_flags, pool_from_flags
 from premask.errors import InvalidSetting
 from premask.labels.class_list import ClassList
-from premask.labels.formats import FORMATS, GROUPS, formats_of
+from premask.labels.formats import FORMATS, formats_of
 from premask.prompts import Prompts
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe, recipe_of
@@ -35,6 +34,7 @@ from premask.terminal.flags import (
     settings_from_flags,
     window_from_flag,
 )
+from premask.terminal.format_help import format_help
 from premask.terminal.interrupt import stopping_on_ctrl_c
 from premask.terminal.memory import share_arenas
 from premask.terminal.screen import ProgressLine, counted, duration, printable, table
@@ -54,7 +54,7 @@ def add_command(commands: Commands) -> None:
     annotate = commands.add_parser(
         "annotate",
         help="annotate images and write labels",
-        epilog=f"{_formats()}\n{EXIT_CODES}",
+        epilog=f"{format_help(FORMATS)}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = annotate.add_argument
@@ -93,14 +93,6 @@ def add_command(commands: Commands) -> None:
     add_prompt_flags(annotate)
     add_plan_flags(annotate)
     annotate.set_defaults(command=_annotate)
-
-
-def _formats() -> str:
-    """The formats with their meaning, for the end of the help."""
-    rows = [(f"  {name}", form.help) for name, form in FORMATS.items()]
-    rows += [(f"  {name}", f"all of: {', '.join(members)}") for name, members in GROUPS.items()]
-    width = min(100, shutil.get_terminal_size().columns)
-    return f"{table(rows, ('formats:', ''), width=width)}\n"
 
 
 def add_prompt_flags(command: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 from premask.cli import INTERRUPTED
@@ -12,7 +11,7 @@ from premask.cli.models import fetch
 from premask.cli.pool_flags import add_pool_flags, pool_from_flags
 from premask.cli.prompt_files import prompts_from_file
 from premask.errors import InvalidSetting, UnreadableVideo
-from premask.labels.formats import FORMATS_FOR_CLIPS, GROUPS, clip_formats_of
+from premask.labels.formats import FORMATS_FOR_CLIPS, clip_formats_of
 from premask.prompts import Prompts
 from premask.recipes.tracking.pointing import require_trackable
 from premask.runs.clips.clip_job import ClipJob, ClipOutcome, track_into_folder
@@ -26,6 +25,7 @@ from premask.terminal.flags import (
     prompts_from_flags,
     seconds_from_text,
 )
+from premask.terminal.format_help import format_help
 from premask.terminal.interrupt import stopping_on_ctrl_c
 from premask.terminal.screen import ProgressLine, counted, duration, printable, table
 from premask.video.frames import Span, Video, open_video
@@ -36,7 +36,7 @@ def add_command(commands: Commands) -> None:
     track = commands.add_parser(
         "track",
         help="follow objects through clips and write their masks",
-        epilog=f"{_formats()}\n{EXIT_CODES}",
+        epilog=f"{format_help(FORMATS_FOR_CLIPS)}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = track.add_argument
@@ -74,13 +74,6 @@ def _add_prompt_flags(track: argparse.ArgumentParser) -> None:
         help="for several frames: "
         '{"0": [{"track": 1, "label": "cup", "box": [..], "points": [[x, y]], "mask": "a.png"}]}',
     )
-
-
-def _formats() -> str:
-    rows = [(f"  {name}", form.help) for name, form in FORMATS_FOR_CLIPS.items()]
-    rows += [(f"  {name}", f"all of: {', '.join(members)}") for name, members in GROUPS.items()]
-    width = min(100, shutil.get_terminal_size().columns)
-    return f"{table(rows, ('formats:', ''), width=width)}\n"
 
 
 def _track(options: argparse.Namespace) -> int:

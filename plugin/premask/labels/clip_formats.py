@@ -2,63 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Protocol
 
-from premask.annotations import LabeledClip
 from premask.labels.coco_clips import are_coco_clips, read_coco_clips, write_coco_clips
 from premask.labels.davis import is_davis, read_davis, write_davis
-from premask.labels.glimpse import Glimpse
+from premask.labels.format_kinds import ClipFormat as ClipFormat
 from premask.labels.mots import is_mots, read_mots, write_mots
 from premask.labels.sav import is_sav, read_sav, write_sav
 from premask.labels.ytvis import is_ytvis, read_ytvis, write_ytvis
-
-
-class ClipWriter(Protocol):
-    """Writes all clips, one after the other, with the labels of one frame in memory at a time."""
-
-    def __call__(
-        self, clips: Iterable[LabeledClip], path: Path, categories: Sequence[str] | None = None, /
-    ) -> tuple[Path, ...]:
-        """Write to `path`, and return the paths of what was written.
-
-        Frames that failed are left out; one in which nothing is was looked at. A frame is called by
-        its image's name: that of its file, or what `video.frames.frame_name` makes. Some formats go
-        through a clip twice.
-        """
-        ...
-
-
-class ClipReader(Protocol):
-    """Reads what a format's writer wrote, and what others write in this format."""
-
-    def __call__(self, path: Path, clips: Iterable[LabeledClip] = (), /) -> Iterable[LabeledClip]:
-        """Read from a file or a folder; what can't be read is an `InvalidMask`.
-
-        Some formats don't tell the names of clips, or the times of frames. They take them from
-        `clips`, in the order in which these were written; what is in their frames does not matter.
-        Masks are read when somebody goes through the frames.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipFormat:
-    """One file, or one folder, for all clips; it is written without the frames' pixels."""
-
-    name: str
-    help: str
-    file_name: str
-    write: ClipWriter
-    read: ClipReader
-    recognizes: Callable[[Glimpse], bool]
-    """Whether a file or a folder is one of these."""
-    numbers_classes: bool = True
-    """Whether it writes numbers in the place of labels."""
-
 
 CLIP_FORMATS: dict[str, ClipFormat] = {
     form.name: form

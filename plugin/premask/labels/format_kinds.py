@@ -1,4 +1,4 @@
-"""What a format is: how it is written, found and read, for a dataset or image by image."""
+"""What a format is: how it is written, found and read, for a dataset, an image or clips."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from premask.annotations import Labeled
+from premask.annotations import Labeled, LabeledClip
 from premask.files import LazyFiles, write_atomically
 from premask.images import Image
 from premask.labels.coco_ids import CocoIds
@@ -46,11 +46,17 @@ LabelReader = Callable[[Path, Iterable[Image]], Iterable[Labeled]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadableFormat:
-    """What all formats have: a name, and how they are found and read."""
+class NamedFormat:
+    """What all formats have: a name, and what a person is told of them."""
 
     name: str
     help: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadableFormat(NamedFormat):
+    """What formats of images have: how they are found and read."""
+
     read: Reader | None = None
     recognizes: Callable[[Glimpse], bool] | None = None
     """Whether a file or a folder is one of these; a few formats are not found by looking."""
@@ -99,3 +105,44 @@ class ImageFormat(ReadableFormat):
 
     def _encoders(self, labeled: Labeled, stem: str) -> LazyFiles:
         return {} if labeled.error else self.encode(labeled, stem)
+
+
+class ClipWriter(Protocol):
+    """Writes all clips, one after the other, with the labels of one frame in memory at a time."""
+
+    def __call__(
+        self, clips: Iterable[LabeledClip], path: Path, categories: Sequence[str] | None = None, /
+    ) -> tuple[Path, ...]:
+        """Write to `path`, and return the paths of what was written.
+
+        Frames that failed are left out; one in which nothing is was looked at. A frame is called by
+        its image's name: that of its file, or what `video.frames.frame_name` makes. Some formats go
+        through a clip twice.
+        """
+        ...
+
+
+class ClipReader(Protocol):
+    """Reads what a format's writer wrote, and what others write in this format."""
+
+    def __call__(self, path: Path, clips: Iterable[LabeledClip] = (), /) -> Iterable[LabeledClip]:
+        """Read from a file or a folder; what can't be read is an `InvalidMask`.
+
+        Some formats don't tell the names of clips, or the times of frames. They take them from
+        `clips`, in the order in which these were written; what is in their frames does not matter.
+        Masks are read when somebody goes through the frames.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipFormat(NamedFormat):
+    """One file, or one folder, for all clips; it is written without the frames' pixels."""
+
+    file_name: str
+    write: ClipWriter
+    read: ClipReader
+    recognizes: Callable[[Glimpse], bool]
+    """Whether a file or a folder is one of these."""
+    numbers_classes: bool = True
+    """Whether it writes numbers in the place of labels."""
