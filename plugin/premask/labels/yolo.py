@@ -25,7 +25,7 @@ from premask.labels.yolo_dataset import (
     texts_below,
     yolo_folder,
 )
-from premask.labels.yolo_outline import INSET, Points, mask_to_outline, outline_to_mask
+from premask.labels.yolo_outline import INSET, Points, masks_to_outlines, outline_to_mask
 from premask.masks import Size
 
 _BOX_NUMBERS = 4
@@ -105,12 +105,14 @@ def yolo_lines(
     polygon, too, whose parts are connected by lines that are a pixel wide. An object whose mask is
     empty has no line.
     """
+    annotations = list(annotations)
+    outlines = iter(masks_to_outlines([one.mask for one in annotations if one.mask is not None]))
     for annotation in annotations:
         x0, y0, x1, y1 = annotation.box_xyxy
         points = np.array([((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0, y1 - y0)])
         decimals = _BOX_DECIMALS
         if annotation.mask is not None:
-            points, decimals = mask_to_outline(annotation.mask), _decimals(size_hw)
+            points, decimals = next(outlines), _decimals(size_hw)
         if len(points):
             yield _line(str(numbers[annotation.label] - 1), points, size_hw, decimals)
 

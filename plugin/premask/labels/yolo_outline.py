@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,25 +28,36 @@ Ultralytics cuts the decimals off, so any point of a pixel stands for that pixel
 the box the points are nearly on the edge, because the object's box is made of them, too.
 """
 
+_CANVAS_PIXELS = 2**22
+"""So many are walked at once; a mask that has more of them is alone."""
+
 _FEWEST_POINTS = 3  # with two, a line of YOLO's texts would be one of a box
 
 
-def mask_to_outline(mask: Mask) -> Points:
-    """One polygon (n, 2) of x, y, of which `cv2.fillPoly` makes the mask; no point for no pixels.
+def masks_to_outlines(masks: Sequence[Mask]) -> list[Points]:
+    """For each mask one polygon (n, 2) of x, y, of which `cv2.fillPoly` makes the mask.
 
     It runs into holes and around them. Parts are joined by lines, a pixel wide where they are
-    drawn, along the shortest ways. A part that has fewer pixels than the line to it is left out.
+    drawn, along the shortest ways. A part that has fewer pixels than the line to it is left out. An
+    empty mask has no point. Masks are walked together on a canvas, in half the time of one by one.
     """
-    crop, corner_xy = rle.counts_to_crop(mask.run_lengths, mask.size_hw)
-    if not crop.size:
-        return np.zeros((0, 2))
-    pixels = np.pad(crop, 1)
-    walks = _walks(Border.around(pixels), pixels)
-    walk = walks[0] if len(walks) == 1 else _joined(walks, pixels)
-    row, column = np.divmod(walk, pixels.shape[1])
-    # The padding moved all pixels by one.
-    corners = _corners(np.stack([column, row], axis=1) + np.subtract(corner_xy, 1))
-    return _spread(corners, mask.box_xyxy)
+    crops = [rle.counts_to_crop(mask.run_lengths, mask.size_hw) for mask in masks]
+    outlines: list[Points] = []
+    for group in _groups([(crop.shape[0], crop.shape[1]) for crop, _ in crops]):
+        pixels, tops = _stacked([crops[place][0] for place in group])
+        width, walks = pixels.shape[1], _walks_of_blocks(pixels, tops)
+        for place, top, own in zip(group, tops, walks, strict=True):
+            crop, corner_xy = crops[place]
+            if not own:
+                outlines.append(np.zeros((0, 2)))
+                continue
+            block = pixels[top - 1 : top + crop.shape[0] + 1]
+            walk = own[0] if len(own) == 1 else _joined(own, block)
+            row, column = np.divmod(walk, width)
+            # The blank pixels around it moved all by one.
+            corners = _corners(np.stack([column, row], axis=1) + np.subtract(corner_xy, 1))
+            outlines.append(_spread(corners, masks[place].box_xyxy))
+    return outlines
 
 
 def outline_to_mask(points: Points, size_hw: Size) -> Mask:
@@ -62,6 +74,42 @@ def outline_to_mask(points: Points, size_hw: Size) -> Mask:
     drawn = _enclosed(edges, shape) | _touched(edges, shape)
     crop = drawn[: height - low[1], : width - low[0]]  # a point on the far edge has no pixel
     return Mask.from_crop(crop, (int(low[0]), int(low[1])), size_hw)
+
+
+def _groups(shapes: Sequence[Size]) -> Iterator[list[int]]:
+    """Places of shapes that share a canvas, as many as it has room for."""
+    group: list[int] = []
+    height = width = 0
+    for place, (own_height, own_width) in enumerate(shapes):
+        height, width = height + own_height, max(width, own_width)
+        if group and height * width > _CANVAS_PIXELS:
+            yield group
+            group, height, width = [], own_height, own_width
+        group.append(place)
+    if group:
+        yield group
+
+
+def _stacked(crops: Sequence[NDArray[np.bool_]]) -> tuple[NDArray[np.bool_], list[int]]:
+    """Crops below each other, with blank pixels around each, and the row where each begins."""
+    heights = [crop.shape[0] + 1 for crop in crops]
+    width = max(crop.shape[1] for crop in crops)
+    pixels = np.zeros((sum(heights) + 1, width + 2), np.bool_)
+    tops = [1, *(1 + top for top in itertools.accumulate(heights[:-1]))]
+    for crop, top in zip(crops, tops, strict=True):
+        pixels[top : top + crop.shape[0], 1 : 1 + crop.shape[1]] = crop
+    return pixels, tops
+
+
+def _walks_of_blocks(pixels: NDArray[np.bool_], tops: Sequence[int]) -> list[list[Indices]]:
+    """The walks of each block, counted from the blank row above it."""
+    walks: list[list[Indices]] = [[] for _ in tops]
+    if pixels.any():
+        width = pixels.shape[1]
+        for walk in _walks(Border.around(pixels), pixels):
+            owner = bisect.bisect_right(tops, int(walk[0]) // width) - 1
+            walks[owner].append(walk - (tops[owner] - 1) * width)
+    return walks
 
 
 def _walks(border: Border, pixels: NDArray[np.bool_]) -> list[Indices]:
