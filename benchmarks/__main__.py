@@ -12,6 +12,7 @@ MODULES = (
     "refine",
     "coco_writer",
     "annotate",
+    "plans",
     "steps",
     "clicks",
     "phrases",
