@@ -16,8 +16,10 @@ from premask.video.frames import Span, Video, open_frames, open_video
 
 from .bulk_store import Document, store
 
-Holders = Iterator[tuple[int, Document]]
-"""Frames that have something in a field, and what holds it."""
+Holder = tuple[int, Document]
+"""A frame that has something in a field, and what holds it."""
+
+Holders = Iterator[Holder]
 
 
 class DeletedClip(PremaskError):

@@ -13,7 +13,7 @@ from premask.masks import Size
 from premask.prompts import Hint, Phrase, Prompts
 from premask.runs.clips.clip_work import newcomer_log
 
-from ..dataset.clips import Clip, Holders
+from ..dataset.clips import Clip, Holder
 from ..dataset.history import all_runs
 from ..dataset.provenance import RUN, computed_attributes, is_replaceable
 from ..dataset.reading import MEMBERS, Found, holder_reader, label_kind
@@ -37,13 +37,15 @@ class ClipPrompts:
     """What is pointed at in a clip, by frames, and which labels in its frames are whose.
 
     `fillers` are the labels that the App has put between a person's keyframes. Before the frame in
-    `fixed`, what an earlier run found of an object stays, as nobody has pointed at it there.
+    `fixed`, what an earlier run found of an object stays, as nobody has pointed at it there. What
+    is pointed at in the frames of `seen`, by objects, no person has pointed at.
     """
 
     prompts: dict[int, Prompts]
     tracks: Tracks
-    fillers: frozenset[str] = frozenset()
-    fixed: Mapping[int, float] = field(default_factory=dict)
+    fillers: frozenset[str]
+    fixed: Mapping[int, float]
+    seen: Mapping[int, int]
 
     @property
     def is_empty(self) -> bool:
@@ -75,28 +77,41 @@ def prompts_of(clip: Clip, job: TrackJob, folder: Path, size_hw: Size) -> ClipPr
     tracks = _tracks(f"{clip.key} {job.field}", held, pointed)
     fillers = _fillers(held.persons, tracks)
     persons = [found for found in held.persons if found.mark.label_id not in fillers]
-    asked = [*_keyframes(pointed, tracks)]
-    fixed: dict[int, float] = {}
+    asked = list(_keyframes(pointed, tracks))
+    fixed, seen = dict[int, float](), dict[int, Pointed]()
     if asked or persons:
         known = {tracks.number(found.mark) for found in asked}
-        found_before = [found for found in held.runs if tracks.number(found.mark) not in known]
-        fixed = _fixed(found_before, persons, job, tracks)
-        newcomers = newcomer_log(folder).read(size_hw)
-        asked += _as_seen(found_before, persons, newcomers, tracks)
+        earlier = _by_track(held.runs, tracks)
+        earlier = {number: earlier[number] for number in earlier if number not in known}
+        firsts = {number: found[0].frame for number, found in _by_track(persons, tracks).items()}
+        asked += [one for found in earlier.values() for one in found if one.mark.is_keyframe]
+        fixed = _fixed(earlier, firsts, job)
+        seen = _seen(earlier, firsts, newcomer_log(folder).read(size_hw))
+    return ClipPrompts(
+        prompts=_prompts([*asked, *seen.values()], persons, tracks),
+        tracks=tracks,
+        fillers=fillers,
+        fixed=fixed,
+        seen={number: found.frame for number, found in seen.items()},
+    )
+
+
+def _prompts(
+    asked: Sequence[Pointed], persons: Sequence[Pointed], tracks: Tracks
+) -> dict[int, Prompts]:
+    """All of it by frames. Whoever corrects what was made of a prompt means the correction."""
     hints: dict[int, dict[int, list[Hint]]] = {}
     for found in asked:
         number = tracks.number(found.mark)
         by_track = hints.setdefault(found.frame, {}).setdefault(number, [])
         by_track.append(replace(found.hint, track=number))
     for found in persons:
-        # Whoever corrects what was made of a prompt means the correction.
         number = tracks.number(found.mark)
         hints.setdefault(found.frame, {})[number] = [replace(found.hint, track=number)]
-    prompts = {
+    return {
         frame: Prompts(objects=tuple(hint for same in by_track.values() for hint in same))
         for frame, by_track in hints.items()
     }
-    return ClipPrompts(prompts=prompts, tracks=tracks, fillers=fillers, fixed=fixed)
 
 
 def _tracks(name: str, held: _Held, pointed: Sequence[Pointed]) -> Tracks:
@@ -117,7 +132,7 @@ def with_phrases(prompts: Mapping[int, Prompts], phrases: tuple[Phrase, ...]) ->
 
 def _held(clip: Clip, job: TrackJob, size_hw: Size) -> _Held:
     computed, held = computed_attributes(job.dataset), _Held()
-    met = set[Identity]()
+    met, persons, runs = set[Identity](), list[Holder](), list[Holder]()
     for frame, holder in clip.stored(job.field):
         documents = holder.get("detections") or ()
         marks = [mark_of(document) for document in documents]
@@ -131,14 +146,16 @@ def _held(clip: Clip, job: TrackJob, size_hw: Size) -> _Held:
             if mark.identity not in met and not is_lone(mark):
                 held.marks.append(mark)
                 met.add(mark.identity)
-        for some, kind in ((theirs, held.persons), (ours, held.runs)):
-            if some:
-                holders = iter([(frame, {**holder, "detections": some})])
-                kind += _pointed(holders, job.dataset, job.path, size_hw)
+        persons.append((frame, {"detections": theirs}))
+        runs.append((frame, {"detections": ours}))
+    held.persons += _pointed(persons, job.dataset, job.path, size_hw)
+    held.runs += _pointed(runs, job.dataset, job.path, size_hw)
     return held
 
 
-def _pointed(holders: Holders, dataset: Any, path: str, size_hw: Size) -> Iterator[Pointed]:
+def _pointed(
+    holders: Iterable[Holder], dataset: Any, path: str, size_hw: Size
+) -> Iterator[Pointed]:
     """One for each label of these frames."""
     member, read = MEMBERS.get(label_kind(dataset, path)), holder_reader(dataset, path)
     for frame, holder in holders:
@@ -192,32 +209,31 @@ def _by_track(pointed: Iterable[Pointed], tracks: Tracks) -> dict[int, list[Poin
 
 
 def _fixed(
-    runs: Sequence[Pointed], persons: Sequence[Pointed], job: TrackJob, tracks: Tracks
+    earlier: Mapping[int, Sequence[Pointed]], firsts: Mapping[int, int], job: TrackJob
 ) -> dict[int, float]:
-    """Before which frame each object that was found by the same recipe stays as it is."""
+    """Before which frame each object that was found in the same way stays as it is."""
     settings = str(job.recipe)
     same = {run.name for run in all_runs(job.dataset) if run.settings == settings}
-    firsts = {number: float(found[0].frame) for number, found in _by_track(persons, tracks).items()}
     return {
         number: firsts.get(number, math.inf)
-        for number, found in _by_track(runs, tracks).items()
+        for number, found in earlier.items()
         if found[0].run in same
     }
 
 
-def _as_seen(
-    runs: Sequence[Pointed],
-    persons: Sequence[Pointed],
+def _seen(
+    earlier: Mapping[int, Sequence[Pointed]],
+    firsts: Mapping[int, int],
     newcomers: Mapping[int, tuple[int, Hint]],
-    tracks: Tracks,
-) -> Iterator[Pointed]:
-    """Where each object that a run has found was pointed at, or else where it was seen first."""
-    corrected = {(found.frame, tracks.number(found.mark)) for found in persons}
-    for number, found in _by_track(runs, tracks).items():
-        keyframes = [one for one in found if one.mark.is_keyframe]
-        if not keyframes and number in newcomers:
+) -> dict[int, Pointed]:
+    """Where a run has seen each object at which nobody had pointed, unless somebody has before."""
+    seen: dict[int, Pointed] = {}
+    for number, found in earlier.items():
+        first = found[0]
+        if number in newcomers:
             frame, hint = newcomers[number]
-            keyframes = [replace(found[0], frame=frame, hint=hint)]
-        for one in keyframes or found[:1]:
-            if (one.frame, number) not in corrected:
-                yield one
+            first = replace(first, frame=frame, hint=hint)
+        is_pointed_at = any(one.mark.is_keyframe for one in found)
+        if not is_pointed_at and first.frame < firsts.get(number, math.inf):
+            seen[number] = first
+    return seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import fiftyone as fo
@@ -68,10 +69,12 @@ class TrackWriter:
         fixed = {track for track in asked.fixed if frame < asked.fixed[track]} - theirs
         labels += [ours[track] for track in sorted(fixed & set(ours))]
         fresh = 0
-        for annotation in labeled.annotations:
-            track = annotation.track or 0
+        for found in labeled.annotations:
+            track = found.track or 0
             if track in theirs or track in fixed:
                 continue
+            is_keyframe = found.keyframe and asked.seen.get(track) != frame
+            annotation = replace(found, keyframe=is_keyframe)
             before = ours.get(track)
             if before is not None and self._is_same(before, annotation, labeled):
                 labels.append(before)

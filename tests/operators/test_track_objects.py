@@ -364,3 +364,18 @@ def test_in_the_background(videos: Any, operator: Any, track: Track) -> None:
     assert (done.run_state, done.status.progress) == ("completed", 1.0)
     assert "frames" in done.status.label
     assert len(documents(videos, "follow")) == COUNT
+
+
+def test_what_was_found_is_kept_by_other_settings_but_no_keyframe(
+    videos: Any, track: Track, tmp_path: Path
+) -> None:
+    """Corrected, and followed by other settings: all of it anew, from where it was found."""
+    track(recipe="follow", folder=str(tmp_path))
+    corrected(videos, "follow", 5)
+    settings = {"refine.grow": 2}
+    track(recipe="follow", settings=settings, folder=str(tmp_path))
+    after = documents(videos, "follow")
+    assert {label["premask_run"] for n in (1, 2, 3, 4) for label in after[n]} == {
+        label["premask_run"] for label in after[8]
+    }
+    assert [n for n, labels in after.items() if labels[0]["keyframe"]] == [5]
