@@ -202,8 +202,10 @@ def test_other_settings_are_another_plan(photos: Path, plan: Plan) -> None:
     with pytest.raises(InvalidPlan, match="--replace"):
         make_plan([str(photos)], other, plan.folder, 4)
     label_all(plan)
-    replaced = make_plan([str(photos)], other, plan.folder, 4, replace=True)
-    assert replaced.todo() == [0, 1, 2]
+    replaced = make_plan([str(photos)], other, plan.folder, 6, replace=True)
+    assert replaced.todo() == [0, 1]
+    # What a larger plan has found is not read along with it.
+    assert len(list((plan.folder / "labels").iterdir())) == 2
 
 
 def test_other_code_may_not_go_on(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,23 +6,21 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from premask.errors import Cancelled, InvalidPlan, InvalidSetting
-from premask.files import replacing_text, unwritable, write_atomically
+from premask.files import replacing_text, write_atomically
 from premask.images import SUFFIXES
 from premask.labels.shard_table import shard_fingerprint
 from premask.plans.growth import Growth, SpooledList
 from premask.plans.job import PlanJob, job_from_json, job_to_json
-from premask.plans.manifests import digest_of_images, read_manifest, write_manifest
+from premask.plans.manifest_folder import ManifestFolder, PlannedShard, shard_name
 from premask.recipes.recipe import recipes_from_file
 from premask.runs.inputs import VIDEO_SUFFIXES
-from premask.runs.ordered_work import in_order
 from premask.runs.progress import Progress, ProgressWatcher
 from premask.sources.listing import list_images
 from premask.sources.places import Places
@@ -32,15 +30,7 @@ SHARD_SIZE = 512
 PLAN_FILE = "plan.json"
 _RECIPE_FILE = "recipe.toml"
 _VERSION = 1
-_WRITERS, _TOLD_EACH = 4, 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedShard:
-    """How many images a shard has, and a digest of which these are."""
-
-    images: int
-    digest: str
+_TOLD_EACH = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +87,7 @@ class Plan:
 
     def images(self, index: int) -> Iterator[PlannedImage]:
         """The images of a shard, in order."""
-        return read_manifest(manifest_path(self.folder, index), self._shard(index).digest)
+        return ManifestFolder(self.folder).read(index, self._shard(index))
 
     def shard_fingerprint(self, index: int) -> str:
         """What the file of labels of this shard was written for, if it is this plan's."""
@@ -118,11 +108,11 @@ class Plan:
 
     def labels_path(self, index: int) -> Path:
         """The file of labels of a shard; it is there once the shard is done."""
-        return self.folder / "labels" / f"shard-{index:05}.parquet"
+        return self.folder / "labels" / f"{shard_name(index)}.parquet"
 
     def work_folder(self, index: int) -> Path:
         """Where the shard's work is kept while it is under way."""
-        return self.folder / "work" / f"shard-{index:05}"
+        return self.folder / "work" / shard_name(index)
 
     def require_same_work(self) -> None:
         """`InvalidPlan` where other weights, or another version of premask, would do the work."""
@@ -147,11 +137,6 @@ def is_plan(folder: Path) -> bool:
     return (folder / PLAN_FILE).is_file() and (folder / "manifests").is_dir()
 
 
-def manifest_path(folder: Path, index: int) -> Path:
-    """The file that says which images a shard has."""
-    return folder / "manifests" / f"shard-{index:05}.parquet"
-
-
 def make_plan(
     sources: Sequence[str],
     job: PlanJob,
@@ -169,25 +154,21 @@ def make_plan(
     only that image is labeled again. `column` is that of parquet files. `replace` forgets a plan of
     other settings that the folder has.
     """
-    earlier = _earlier(folder, job, replace)
-    try:
-        (folder / "manifests").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    places = Places(allowed_hosts=job.allowed_hosts)
-    contents = list(earlier.contents) if earlier else []
     if shard_size < 1:
         raise InvalidSetting(f"A shard has at least 1 image, and not {shard_size}.")
+    earlier, manifests = _earlier(folder, job, replace), ManifestFolder(folder)
+    manifests.make()
+    contents = list(earlier.contents) if earlier else []
+    places = Places(allowed_hosts=job.allowed_hosts)
     suffixes = VIDEO_SUFFIXES if job.is_for_clips else SUFFIXES
     images = list_images(sources, places, column=column, suffixes=suffixes)
     listed = _watched(images, on_progress, cancel)
     with SpooledList(listed, folder) as spooled:
-        growth = spooled.growth_of(_manifests(folder, contents))
+        growth = spooled.growth_of(manifests.read_again(contents))
         for index, changed in _changes(spooled, growth):
-            planned = read_manifest(manifest_path(folder, index))
-            newest = [changed.get(image.id, image) for image in planned]
-            contents[index] = _write_shard(folder, index, newest)
-        contents += _write_shards(folder, spooled.fresh_images(growth), len(contents), shard_size)
+            newest = [changed.get(image.id, image) for image in manifests.read(index)]
+            contents[index] = manifests.write(index, newest)
+        contents += manifests.write_all(spooled.fresh_images(growth), len(contents), shard_size)
     plan = Plan(
         folder=folder,
         job=job,
@@ -196,7 +177,17 @@ def make_plan(
         contents=tuple(contents),
     )
     _write(plan)
+    if replace:
+        _remove_labels_beyond(plan)
     return plan
+
+
+def _remove_labels_beyond(plan: Plan) -> None:
+    """Of a plan that was larger: its labels would be read along with those of this one."""
+    mine = {plan.labels_path(index) for index in plan.shards}
+    for path in (plan.folder / "labels").glob("*.parquet"):
+        if path not in mine:
+            path.unlink()
 
 
 def _watched(
@@ -233,16 +224,6 @@ def _earlier(folder: Path, job: PlanJob, replace: bool) -> Plan | None:
     return earlier
 
 
-def _manifests(
-    folder: Path, contents: list[PlannedShard]
-) -> Iterator[tuple[int, Sequence[PlannedImage]]]:
-    """What the manifests have, of which a killed `premask plan` may have written some anew."""
-    for index in range(len(contents)):
-        images = list(read_manifest(manifest_path(folder, index)))
-        contents[index] = PlannedShard(images=len(images), digest=digest_of_images(images))
-        yield index, images
-
-
 def _changes(
     spooled: SpooledList, growth: Growth
 ) -> Iterator[tuple[int, Mapping[str, PlannedImage]]]:
@@ -250,26 +231,6 @@ def _changes(
     for index, pairs in groupby(growth.changed.tolist(), key=itemgetter(0)):
         images = spooled.images_at([place for _, place in pairs])
         yield index, {image.id: image for image in images}
-
-
-def _write_shards(
-    folder: Path, images: Iterator[PlannedImage], first: int, shard_size: int
-) -> Iterator[PlannedShard]:
-    """New shards of these images, numbered from `first` on."""
-    cut = enumerate(iter(lambda: list(islice(images, shard_size)), []), first)
-
-    def write(numbered: tuple[int, Sequence[PlannedImage]]) -> PlannedShard:
-        return _write_shard(folder, *numbered)
-
-    # Disks take their time to say that a file is there for good, for several at once no more.
-    with closing(in_order(write, cut, workers=_WRITERS, name="premask-plan")) as writing:
-        for _, written in writing:
-            yield written.result()
-
-
-def _write_shard(folder: Path, index: int, images: Sequence[PlannedImage]) -> PlannedShard:
-    digest = write_manifest(manifest_path(folder, index), images)
-    return PlannedShard(images=len(images), digest=digest)
 
 
 def _write(plan: Plan) -> None:
