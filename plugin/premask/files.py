@@ -114,14 +114,34 @@ def take_place(part: Path, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.replace(path)
-        if os.name != "nt":  # where folders can't be opened
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        _force_names(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def take_free_place(part: Path, path: Path) -> bool:
+    """The same where nothing is; False if something is there by now, and stays there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(part, path)
+        _force_names(path.parent)
+    except FileExistsError:
+        return False
+    except OSError:
+        # Some disks have no links: then the last one to come stays.
+        take_place(part, path)
+    return True
+
+
+def _force_names(folder: Path) -> None:
+    """Force what its files are called to the disk."""
+    if os.name == "nt":  # where folders can't be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def unwritable(path: Path, error: OSError) -> UnwritableOutput:

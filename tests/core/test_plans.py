@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import PIL.Image
 import pytest
 
-from premask.errors import Cancelled, InvalidPlan, SourceChanged
+from premask.errors import Cancelled, InvalidPlan, MissingDependency, SourceChanged
 from premask.labels.shard_row import ShardRow
 from premask.labels.shard_table import read_shard
 from premask.masks import Mask
@@ -129,6 +132,29 @@ def test_two_workers_on_one_shard_are_harmless(plan: Plan) -> None:
     assert not second.won
     assert not second.busy
     assert plan.labels_path(0).stat() == before
+
+
+def test_on_a_disk_without_locks_one_of_two_workers_wins(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, "not implemented")
+
+    monkeypatch.setattr("premask.runs.journal.fcntl.flock", no_locks)
+    with ThreadPoolExecutor(2) as workers:
+        pools = [FakePool(FakeMatter(0.02)) for _ in range(2)]
+        outcomes = list(workers.map(lambda pool: label_shard(plan, 0, pool), pools))
+    assert sorted(outcome.won for outcome in outcomes) == [False, True]
+    found = [row.labeled for row in read_shard(plan.labels_path(0))]
+    assert [one.image.name for one in found] == [image.name for image in plan.images(0)]
+    areas = [found.mask.area for one in found for found in one.annotations if found.mask]
+    assert areas == [8 * (value % 8 + 1) for value in range(5, 9)]
+
+
+def test_a_missing_package_is_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependency, match=r"premask\[parquet\]"):
+        make_plan([str(photos)], JOB, photos.parent / "plan")
 
 
 def test_only_what_failed_is_done_again(plan: Plan) -> None:

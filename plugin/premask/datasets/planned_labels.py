@@ -54,8 +54,11 @@ def planned_clips(path: Path) -> Iterator[LabeledClip]:
 def plan_images(folder: Path) -> ImageFiles:
     """All images of a plan."""
     plan = Plan.open(folder)
-    planned = (plan.images(index) for index in plan.shards)
-    return ImageFiles(paths=PlannedPaths(lambda: chain.from_iterable(planned), folder, plan))
+
+    def planned() -> Iterator[SourceImage]:
+        return chain.from_iterable(map(plan.images, plan.shards))
+
+    return ImageFiles(paths=PlannedPaths(planned, folder, plan))
 
 
 def shard_images(path: Path) -> ImageFiles:

@@ -20,7 +20,7 @@ from premask.errors import (
     UnreadableImage,
     UnwritableOutput,
 )
-from premask.files import take_place
+from premask.files import take_free_place, take_place
 from premask.images import Image, digest_of
 from premask.labels.shard_row import Location, ShardRow
 from premask.labels.shard_table import read_shard, shard_keys, write_shard
@@ -163,21 +163,21 @@ class _ShardWork:
                 self.counter.count(failed=error is not None)
 
     def write(self) -> bool:
-        """Put the file into its place; whether it was not there yet, by somebody faster."""
+        """Put the file into its place; False if somebody was faster."""
         # On a disk that several machines share there may be another writer, whom no lock stops.
         part = self._plan.work_folder(self._index) / f"{uuid4().hex}.parquet"
-        replaces = self._plan.is_done(self._index)
+        is_there = self._path.exists()
         try:
             write_shard(part, self._rows(), self._plan.shard_fingerprint(self._index))
-            if self._plan.is_done(self._index) and not replaces:
-                return False
+            if not is_there:
+                return take_free_place(part, self._path)
             take_place(part, self._path)
+            return True
         except UnwritableOutput:
-            # Whoever was faster has taken the folder away.
-            if self._plan.is_done(self._index) and not replaces:
+            # Whoever was faster has taken the work folder away.
+            if not is_there and self._plan.is_done(self._index):
                 return False
             raise
-        return True
 
     def _requests(self, only: Collection[str] | None) -> Iterator[Request]:
         """The images that are not done, with their bytes, or with what went wrong."""

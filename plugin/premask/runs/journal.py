@@ -121,7 +121,8 @@ class Journal:
             # Half a line would swallow the next one.
             self._end.truncate(place)
             raise unwritable(self.path, error) from error
-        self._places[key] = place
+        # Not where the end was before: on a disk without locks, another process may append as well.
+        self._places[key] = self._end.tell() - len(line)
         self._own.add(key)
 
     def get(self, key: str, name: str) -> Labeled:
@@ -169,6 +170,8 @@ def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            return  # a disk without locks, as some clusters have
         raise FolderInUse(
             f"Another premask is writing into {path.parent.parent}. Wait for it, or use another "
             "folder."

@@ -17,7 +17,7 @@ from premask.web.image_bytes import MAX_BYTES, failure_in_words, followed
 from premask.web.network import Network, Reply
 
 _PARTIAL, _FIRST_FAULT_OF_THE_SERVER, _TOO_MANY = 206, 500, 429
-_NO_SUCH_METHOD = (405, 501)
+_REFUSED = (400, 401, 403, 405, 501)
 
 
 class WebStore:
@@ -28,7 +28,8 @@ class WebStore:
 
     def stat(self, uri: str) -> StoredFile:
         with self._reply(uri, method="HEAD") as reply:
-            if reply.status in _NO_SUCH_METHOD:
+            if reply.status in _REFUSED:
+                # An address that is signed for reading may refuse this, and be read all the same.
                 return StoredFile(uri=uri)
             _require_success(uri, reply)
             told = reply.headers
