@@ -18,7 +18,7 @@ from premask.labels.coco import (
 )
 from premask.labels.coco_index import CocoIndex
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import number_in
+from premask.labels.json_files import IndexedFile, number_in
 
 Json = dict[str, Any]
 
@@ -73,7 +73,7 @@ def read_coco_clips(path: Path, clips: Iterable[LabeledClip] = ()) -> tuple[Labe
     with reading_coco(path), path.open("rb") as file:
         index = CocoIndex.of(file)
         index.annotations.require_images(index.image_ids, file)
-        return tuple(_clips(path, index, list(index.images(file))))
+        return tuple(_clips(IndexedFile.of(path, file), index, list(index.images(file))))
 
 
 def are_coco_clips(glimpse: Glimpse) -> bool:
@@ -81,7 +81,7 @@ def are_coco_clips(glimpse: Glimpse) -> bool:
     return "video_id" in glimpse.keys.get("images", ())
 
 
-def _clips(path: Path, index: CocoIndex, images: Sequence[Json]) -> Iterator[LabeledClip]:
+def _clips(source: IndexedFile, index: CocoIndex, images: Sequence[Json]) -> Iterator[LabeledClip]:
     videos = {video["id"]: video for video in index.head.get("videos") or ()}
     images_of: dict[Any, list[Json]] = {video: [] for video in videos}
     for image in images:
@@ -94,17 +94,17 @@ def _clips(path: Path, index: CocoIndex, images: Sequence[Json]) -> Iterator[Lab
         yield LabeledClip(
             name=str(video.get("name", key)),
             size_hw=size_of_record(first),
-            frames=_frames(path, index, sorted(of_clip, key=lambda image: image["frame_id"])),
+            frames=_frames(source, index, sorted(of_clip, key=lambda image: image["frame_id"])),
             fps=number_in(video.get("fps")) or 0.0,
             phrases=tuple(str(phrase) for phrase in video.get("phrases") or ()),
         )
 
 
-def _frames(path: Path, index: CocoIndex, images: Sequence[Json]) -> Frames:
+def _frames(source: IndexedFile, index: CocoIndex, images: Sequence[Json]) -> Frames:
     labels = labels_from_head(index.head)
 
     def frames() -> Iterator[Labeled]:
-        with reading_coco(path), path.open("rb") as file:
+        with reading_coco(source.path), source.opened() as file:
             for image in images:
                 records = index.annotations.of(image["id"], file)
                 yield replace(

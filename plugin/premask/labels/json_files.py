@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,15 +43,34 @@ def read_json(path: Path, expected: str) -> Any:
         raise PremaskError(f"'{path}' can't be read: {reason}. It must be {expected}.") from error
 
 
-@contextmanager
-def reopened(path: Path) -> Iterator[BinaryIO]:
-    """A file of which it is known what is where; `InvalidMask` if it is gone."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise InvalidMask(f"'{path}' can't be read: {error.strerror or error}.") from error
-    with file:
-        yield file
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """A file of which somebody knows what is where, as long as nobody writes it anew."""
+
+    path: Path
+    _stamp: tuple[int, ...]
+
+    @classmethod
+    def of(cls, path: Path, file: BinaryIO) -> IndexedFile:
+        """The file that is open."""
+        return cls(path, _stamp_of(file))
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Open it once more; `InvalidMask` if it is gone or another one."""
+        try:
+            file = self.path.open("rb")
+        except OSError as error:
+            raise InvalidMask(f"'{self.path}' can't be read: {error.strerror or error}.") from error
+        with file:
+            if _stamp_of(file) != self._stamp:
+                raise InvalidMask(f"'{self.path}' has changed since it was read. Read it anew.")
+            yield file
+
+
+def _stamp_of(file: BinaryIO) -> tuple[int, ...]:
+    found = os.fstat(file.fileno())
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager

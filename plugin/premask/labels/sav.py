@@ -22,7 +22,7 @@ from premask.labels.clip_frames import (
 )
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import list_in, number_in, reading, reopened
+from premask.labels.json_files import IndexedFile, list_in, number_in, reading
 from premask.labels.sav_pictures import are_sav_pictures, read_sav_pictures
 from premask.masks import Mask, Size
 from premask.video.frames import frame_name
@@ -105,7 +105,7 @@ def read_sav(path: Path, clips: Iterable[LabeledClip] = ()) -> Iterator[LabeledC
     found = (file for file in named or sorted(path.glob("*.json")) if file.is_file())
     for file in found if path.is_dir() else [path]:
         with reading(file, _EXPECTED), file.open("rb") as opened:
-            clip = _clip(file, *_index(opened))
+            clip = _clip(IndexedFile.of(file, opened), *_index(opened))
         yield clip
 
 
@@ -132,7 +132,7 @@ def _index(file: BinaryIO) -> tuple[Json, list[Span]]:
     return head, rows
 
 
-def _clip(path: Path, data: Json, rows: Sequence[Span]) -> LabeledClip:
+def _clip(source: IndexedFile, data: Json, rows: Sequence[Span]) -> LabeledClip:
     stem = str(data["video_id"])
     name, size_hw = str(data.get("video_name", f"{stem}.mp4")), _size(data)
     tracks = [int(track) for track in list_in(data["masklet_id"])]
@@ -145,7 +145,7 @@ def _clip(path: Path, data: Json, rows: Sequence[Span]) -> LabeledClip:
         raise InvalidMask("its lists of frames or of masklets differ in their lengths")
 
     def frames() -> Iterator[Labeled]:
-        with reopened(path) as file:
+        with source.opened() as file:
             for row, number, time in zip(rows, numbers, times, strict=True):
                 image = Image(name=frame_name(name, number), size_hw=size_hw)
                 found = _annotations(value_at(file, row), tracks, labels, image)

@@ -14,7 +14,7 @@ from premask.images import Image
 from premask.labels.clip_frames import Frames, frame_number, require_frames
 from premask.labels.coco_rle import mask_from_segmentation
 from premask.labels.glimpse import Glimpse
-from premask.labels.json_files import list_in, number_in, reading, reopened
+from premask.labels.json_files import IndexedFile, list_in, number_in, reading
 from premask.labels.ytvis.records import TrackRecord, YtvisRecords
 from premask.masks import Size
 from premask.video.frames import frame_name
@@ -30,7 +30,7 @@ def read_ytvis(path: Path, clips: Iterable[LabeledClip] = ()) -> tuple[LabeledCl
     A list of results has no videos: its clips are called by their ids, and its labels are numbers.
     """
     with reading(path, _EXPECTED), path.open("rb") as file:
-        return tuple(_clips(path, YtvisRecords.of(file)))
+        return tuple(_clips(IndexedFile.of(path, file), YtvisRecords.of(file)))
 
 
 def is_ytvis(glimpse: Glimpse) -> bool:
@@ -40,7 +40,7 @@ def is_ytvis(glimpse: Glimpse) -> bool:
     return "videos" in glimpse.keys and not glimpse.keys.get("images")
 
 
-def _clips(path: Path, records: YtvisRecords) -> Iterator[LabeledClip]:
+def _clips(source: IndexedFile, records: YtvisRecords) -> Iterator[LabeledClip]:
     """Every video of the file with its tracks, in the file's order."""
     data = records.head
     labels = {category["id"]: str(category["name"]) for category in data.get("categories") or ()}
@@ -56,7 +56,7 @@ def _clips(path: Path, records: YtvisRecords) -> Iterator[LabeledClip]:
     for pair in data.get("video_np_pairs") or ():
         phrases.setdefault(pair["video_id"], []).append(str(pair["noun_phrase"]))
     for video in data["videos"]:
-        yield _clip(path, video, tracks[video["id"]], tuple(phrases.get(video["id"], ())))
+        yield _clip(source, video, tracks[video["id"]], tuple(phrases.get(video["id"], ())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def _track(record: TrackRecord, number: int, labels: Mapping[Any, str]) -> _Trac
 
 
 def _clip(
-    path: Path, video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]
+    source: IndexedFile, video: Json, tracks: Sequence[_Track], phrases: tuple[str, ...]
 ) -> LabeledClip:
     names = list_in(video.get("file_names")) or list(_made_names(video, tracks))
     numbers = [frame_number(number) for number in list_in(video.get("frame_numbers"))]
@@ -149,7 +149,7 @@ def _clip(
 
     def frames() -> Iterator[Labeled]:
         moments = enumerate(zip(names, numbers, times, strict=True))
-        with reopened(path) as file:
+        with source.opened() as file:
             for position, (name, number, time) in moments:
                 found = (track.annotation(position, number, size_hw, file) for track in tracks)
                 yield Labeled(

@@ -35,10 +35,9 @@ class Sam2OfficialMemory:
     def __init__(self, model: Any, device: torch.device) -> None:
         if model.memory_temporal_stride_for_eval != 1:
             raise MissingWeights(
-                "The configuration of these weights looks back at each "
-                f"{model.memory_temporal_stride_for_eval}th frame only. Set "
-                "memory_temporal_stride_for_eval to 1 in the .yaml beside them, as it was in "
-                "training."
+                "The configuration of these weights leaves out frames when it looks back: "
+                f"memory_temporal_stride_for_eval is {model.memory_temporal_stride_for_eval}. Set "
+                "it to 1 in the .yaml beside them, as it was in training."
             )
         self._model, self.device = model, device
         # Objects that share a batch have nothing to do with each other.
