@@ -30,7 +30,7 @@ class Control:
 
     `several` lets a person choose several labels. `also` is `model_also="true"`: objects are
     written with it even where a more exact tag shows them. `label_list` has the labels of a plain
-    tag, and `turns` is `canRotate="true"`.
+    tag, `turns` is `canRotate="true"`, and `per_item` a choice for each image of a list.
 
     It is part of the model version, so it must hold nothing that differs between processes.
     """
@@ -44,6 +44,7 @@ class Control:
     also: bool = False
     label_list: LabelList | None = None
     turns: bool = False
+    per_item: bool = False
 
     @property
     def definition(self) -> ControlTag:
@@ -119,6 +120,7 @@ def controls_in(elements: Sequence[ET.Element], images: Collection[str]) -> Iter
             several=element.get("choice", "single") != "single",
             also=element.get("model_also") == "true",
             turns=element.get("canRotate") == "true",
+            per_item=element.get("perItem") == "true",
         )
         own_lists = [one for one in lists if set(own_images) & set(_targets(one, images))]
         if control.definition.is_plain and own_lists:

@@ -83,11 +83,16 @@ class LabelConfig:
         )
 
     def outputs(self, image: str) -> tuple[Control, ...]:
-        """The controls that predictions for this image are written with."""
+        """The controls that predictions for this image are written with.
+
+        A choice for a whole list of images is none of them: each image may show something else.
+        """
         of_whole_image = [
             control
             for control in self.controls
-            if image in control.images and control.definition.write_classes
+            if image in control.images
+            and control.definition.write_classes
+            and (control.per_item or image not in self.listed)
         ]
         return (*self.drawn(image), *of_whole_image)
 

@@ -53,9 +53,10 @@ def _outputs(config: LabelConfig, image: str) -> Iterator[str]:
     better: list[str] = []
     for control in config.outputs(image):
         if not control.labels:
+            beside = " or in a <Labels> with the same toName" if control.definition.is_plain else ""
             yield (
-                f"{control} has no labels of its own, so nothing is written with it. "
-                "Labels must be in the config; those from the task's data are not known beforehand."
+                f"{control} has no labels of its own, so nothing is written with it. Labels must "
+                f"be in the config{beside}; those from the task's data are not known beforehand."
             )
             continue
         labels = ", ".join(label.name for label in control.labels)

@@ -213,6 +213,13 @@ def test_a_list_of_images_has_a_page_for_each() -> None:
             config.pages("left", lacking)
 
 
+def test_a_list_of_images_has_choices_for_each_item_only() -> None:
+    xml = MIXTURE.replace('value="$second"', 'valueList="$second"')
+    assert "kind" not in [control.name for control in parse_label_config(xml).outputs("right")]
+    each = parse_label_config(xml.replace('choice="multiple"', 'perItem="true"'))
+    assert "kind" in [control.name for control in each.outputs("right")]
+
+
 PLAIN = """<View><Image name="i" value="$image"/>
 <Labels name="labels" toName="i"><Label value="Cat"/></Labels>
 <Taxonomy name="kinds" toName="i" perRegion="true">
@@ -245,6 +252,11 @@ def test_plain_tags_have_the_labels_of_the_lists_beside_them() -> None:
     assert 'written with <Bitmask name="bitmask"> and <Labels name="labels"> as Cat.' in said
     assert "is turned to be the smallest around the mask" in said
     assert 'Left to people: <Taxonomy name="scene">.' in said
+
+
+def test_a_plain_tag_without_labels_beside_it_is_told_where_they_belong() -> None:
+    said = report('<View><Image name="i" value="$image"/><Brush name="b" toName="i"/></View>')
+    assert "Labels must be in the config or in a <Labels> with the same toName" in said
 
 
 def test_a_bitmask_comes_before_a_brush() -> None:
