@@ -20,7 +20,7 @@ from premask.datasets.health import check
 from premask.datasets.merging import merge
 from premask.datasets.splitting import Split
 from premask.datasets.training_set import Conversion
-from premask.errors import InvalidMask
+from premask.errors import InvalidMask, UnwritableOutput
 from premask.labels.image_names import ImageNames
 from premask.runs.progress import Progress
 from tests.core.two_sides import SIZE, TRUE, photo, square, thing
@@ -277,3 +277,35 @@ def test_masks_that_were_looked_at_are_not_kept(
     work(tmp_path / "c.json", on_progress=count)
     assert alive
     assert max(alive) <= before + 30
+
+
+def test_of_several_annotators_the_ground_truth_counts(tmp_path: Path) -> None:
+    def said(label: str, **more: Any) -> Json:
+        value = {"x": 10, "y": 10, "width": 20, "height": 20, "rectanglelabels": [label]}
+        size = {"original_width": SIZE[1], "original_height": SIZE[0]}
+        region = {"id": label, "type": "rectanglelabels", "from_name": "l", "to_name": "i"}
+        return {"result": [{**region, **size, "value": value}], "was_cancelled": False, **more}
+
+    by = [said("cat", completed_by=1), said("dog", completed_by={"id": 2})]
+    marked = [said("cat", ground_truth=True), said("dog", ground_truth=False), said("bird")]
+    skipped = [said("cat", was_cancelled=True)]
+    tasks = [
+        {"id": number, "data": {"image": f"/data/upload/1/ab12cd34-{number}.png"}, **annotations}
+        for number, annotations in enumerate(({"annotations": a} for a in (by, marked, skipped)), 1)
+    ]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    read = list(premask.read(tmp_path / "tasks.json"))
+    assert [[found.label for found in one.annotations] for one in read] == [["dog"], ["cat"]]
+
+
+def test_labels_of_a_set_that_somebody_changed_stay(tmp_path: Path) -> None:
+    picture(tmp_path / "photos/a.png")
+    dataset = premask.read(coco(tmp_path / "c.json", "a.png"), tmp_path / "photos")
+    wanted = Conversion(format="yolo", out=tmp_path / "set", copy="copy")
+    for _ in range(2):
+        convert(dataset, wanted)
+    (tmp_path / "set/labels/a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(UnwritableOutput, match=r"a.txt' was changed after premask wrote it"):
+        convert(dataset, wanted)
+    assert (tmp_path / "set/labels/a.txt").read_text() == "0 0.5 0.5 0.1 0.1\n"
+    assert (tmp_path / "set/images/a.png").is_file()

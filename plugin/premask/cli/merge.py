@@ -54,7 +54,12 @@ def _merge(options: argparse.Namespace) -> int:
             raise InvalidSetting(
                 f"--to {options.to} is for one plan as it is: without parts, images, other classes."
             )
-    merged = merge([read(path, options.images, truth=options.truth) for path in options.paths])
+    line = ProgressLine()
+    try:
+        datasets = [read(path, options.images, truth=options.truth) for path in options.paths]
+        merged = merge(datasets, on_progress=line)
+    finally:
+        line.end()
     print("\n".join(_told(merged)))
     print(convert_from_flags(merged.dataset, options, options.to, split=options.split))
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from premask.errors import UnwritableOutput
 from premask.files import write_atomically
+from premask.images import SUFFIXES
 
 NAME = "manifest.json"
 _HASHES = "sha256"
@@ -28,22 +29,32 @@ def write_manifest(folder: Path, told: Mapping[str, object], files: Iterable[Pat
 def make_room(folder: Path) -> None:
     """Remove the files of an earlier set, or what is stale would be trained on.
 
-    A folder with other files in it is `UnwritableOutput`.
+    A folder with other files in it is `UnwritableOutput`, and so are labels in it that somebody has
+    changed.
     """
     if not folder.exists() or not any(folder.iterdir()):
         return
     try:
-        names = json.loads((folder / NAME).read_bytes())[_HASHES]
-        files = [folder / str(name) for name in names]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        hashes = {
+            folder / str(name): digest
+            for name, digest in json.loads((folder / NAME).read_bytes())[_HASHES].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnwritableOutput(
             f"'{folder}' is not empty, and has no {NAME} of an earlier set. Choose another folder, "
             "or empty it."
         ) from error
+    # The list may have been changed by hand, and must lead to nothing outside of the folder.
+    files = [file for file in hashes if ".." not in file.parts and folder in file.parents]
     for file in files:
-        # The list may have been changed by hand, and must lead to nothing outside of the folder.
-        if ".." not in file.parts and folder in file.parents:
-            file.unlink(missing_ok=True)
+        # Images are not edited, and take long.
+        if file.suffix.lower() not in SUFFIXES and file.is_file() and hash_of(file) != hashes[file]:
+            raise UnwritableOutput(
+                f"'{file}' was changed after premask wrote it, and this set would be made anew. "
+                "Choose another folder, or take that file out of this one."
+            )
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def hash_of(path: Path) -> str:

@@ -15,6 +15,7 @@ from premask.errors import InvalidMask
 from premask.images import Image
 from premask.labels.coco_ids import CocoIds
 from premask.masks import Size
+from premask.runs.progress import ProgressCounter, ProgressWatcher
 
 ALIKE = 0.9
 """From this IoU on, two objects of one class are told as probably the same."""
@@ -31,15 +32,14 @@ class Merged:
     overlaps: dict[str, int] = field(default_factory=dict)
 
 
-def merge(datasets: Sequence[Dataset]) -> Merged:
+def merge(datasets: Sequence[Dataset], *, on_progress: ProgressWatcher | None = None) -> Merged:
     """Join datasets; ids and classes of the first one stay, and those of the others follow.
 
     Two images are the same if their files are, or if their names and sizes are where one of them
     has no file here. An image that has another one's name gets its dataset's name in front. An
     object that is there already, pixel by pixel, is not there twice.
     """
-    work = _Merging(datasets)
-    return work.merged()
+    return _Merging(datasets).merged(ProgressCounter(on_progress=on_progress))
 
 
 class _Merging:
@@ -54,11 +54,12 @@ class _Merging:
             dataset=Dataset(path=datasets[0].path, format="merged", _read=self._read)
         )
 
-    def merged(self) -> Merged:
+    def merged(self, counter: ProgressCounter) -> Merged:
         for number, dataset in enumerate(self._datasets, start=1):
             for one in dataset:
                 if one.error is None:
                     self._add(dataset, number, one)
+                counter.count(failed=one.error is not None)
         for place in self._places.values():
             self._result.shared_images += len(place) > 1
         self._count_overlaps()

@@ -96,7 +96,8 @@ def read(
     if reader is None:
         raise InvalidSetting(
             f"'{path}' is a list of results, which has ids in the place of names. Say which COCO "
-            "file they are of (truth=, or --truth FILE)."
+            f"file they are of (truth=), or make a file with names: premask convert {path} --truth "
+            "FILE --to coco --out NAMED.json"
         )
     if not files and form.own_images is not None:
         files = ImageFiles.named(form.own_images(path))

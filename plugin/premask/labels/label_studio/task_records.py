@@ -36,8 +36,8 @@ def is_label_studio(glimpse: Glimpse) -> bool:
 def read_records(path: Path) -> Iterator[tuple[str, Sequence[Json]]]:
     """The address and the regions of each image at which somebody looked, one at a time.
 
-    What counts are a person's last annotation of its task, or the last prediction where there is
-    none.
+    What counts is a person's annotation of its task, of several the one that is marked as ground
+    truth, or else the last; and where there is none, the last prediction.
     """
     with path.open("rb") as file:
         last: Json | None = None
@@ -116,6 +116,7 @@ def last_regions(task: Mapping[str, Any]) -> Sequence[Json] | None:
     # Label Studio called annotations completions until 1.0.
     given = task.get("annotations") or task.get("completions") or ()
     people = [said for said in given if not said.get("was_cancelled")]
-    said = people or task.get("predictions") or ()
+    marked = [said for said in people if said.get("ground_truth")]
+    said = marked or people or task.get("predictions") or ()
     regions: Sequence[Json] | None = said[-1]["result"] if said else None
     return regions

@@ -52,7 +52,7 @@ def write_label_studio(
 
 
 def read_tasks(path: Path, images: Iterable[Image] = ()) -> Iterator[Labeled]:
-    """Read an export, as JSON or as JSON_MIN: a person's last annotation, or the last prediction.
+    """Read an export, as JSON or as JSON_MIN: what a person said last, or the last prediction.
 
     A task that has neither is left out: nobody looked at its image. The images are found among the
     `images` by the URL that `write_label_studio` gives them, or by the last part of their names;
