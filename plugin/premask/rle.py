@@ -59,7 +59,9 @@ def alpha_to_plane_counts(
     """Run lengths of all eight bits of `alpha` (h, w), the lowest first."""
     # Soft edges have so many places where bits change that sorting those would take longer.
     edges, flips = _edges_of_columns(np.ascontiguousarray(alpha.T), xy, size_hw)
-    return [edges_to_counts(edges[flips & (1 << bit) != 0], size_hw) for bit in range(8)]
+    bits = (flips & (1 << bit) != 0 for bit in range(8))
+    # It takes two thirds of the time of `edges[bit]`.
+    return [edges_to_counts(np.compress(bit, edges), size_hw) for bit in bits]
 
 
 def map_to_counts(numbers: NDArray[np.integer]) -> dict[int, Counts]:
@@ -223,9 +225,10 @@ def _edges_of_columns(
     flips[:, :-1] = columns
     flips[:, 1:] ^= columns
     where = np.flatnonzero(flips != 0)
-    column, row = np.divmod(where, flips.shape[1])
-    positions: Counts = (column + xy[0]) * height + row + xy[1]
-    return positions, flips.ravel()[where]
+    # Each column of the image is so much longer than one of the flips.
+    longer = height - flips.shape[1]
+    positions: Counts = where + (where // flips.shape[1]) * longer
+    return positions + (xy[0] * height + xy[1]), flips.ravel()[where]
 
 
 def _run_starts(numbers: NDArray[np.integer]) -> Counts:

@@ -90,22 +90,13 @@ def edges_from_logits(logits: NDArray[np.float32], down: Steps, across: Steps) -
     rows_seen, lines_down = _lines(len(rows), steps_down, near)
     columns_seen, lines_across = _lines(len(columns), across, slice(left, right))
     seen = logits[rows_seen, columns_seen].astype(np.float64)
-
-    def enlarged(values: Floats) -> Floats:
-        for line in lines_down:
-            values = line.pixels(values)
-        values = np.ascontiguousarray(values.T)
-        for line in lines_across:
-            values = line.pixels(values)
-        return values
-
-    values, share = enlarged(seen), DOUBT * len(down)
-    largest = max(seen.max(), -seen.min())
-    doubt = np.broadcast_to(share * largest, values.shape)
+    values, share = _enlarged(seen, lines_down, lines_across), DOUBT * len(down)
+    doubt = np.broadcast_to(share * max(seen.max(), -seen.min()), values.shape)
     edges = _edges_of_columns(values, near.start, gaps, doubt)
     if edges is None:
         # Rarely it takes the sizes of the very sums; to have those costs as much as the values.
-        edges = _edges_of_columns(values, near.start, gaps, share * enlarged(np.abs(seen)))
+        doubt = share * _enlarged(np.abs(seen), lines_down, lines_across)
+        edges = _edges_of_columns(values, near.start, gaps, doubt)
     return None if edges is None else edges + left * height
 
 
@@ -121,6 +112,16 @@ def reached(wanted: NDArray[np.bool_], steps: Steps) -> tuple[int, int]:
         start, stop = (start - 1) * length / source, (stop + 1) * length / source
         source = kept
     return max(0, math.floor(start)), min(math.ceil(stop), source)
+
+
+def _enlarged(values: Floats, down: Sequence[_Line], across: Sequence[_Line]) -> Floats:
+    """The columns of pixels of values (rows, columns)."""
+    for line in down:
+        values = line.pixels(values)
+    values = np.ascontiguousarray(values.T)
+    for line in across:
+        values = line.pixels(values)
+    return values
 
 
 def _edges_of_columns(values: Floats, first: int, gaps: _Gaps, doubt: Floats) -> Counts | None:
