@@ -7,15 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fiftyone.operators import types
-
 from premask.errors import InvalidSetting, PremaskError
 from premask.prompts import Phrase, Prompts
 from premask.recipes.recipe import Recipe, clip_recipes
 from premask.recipes.tracking.pointing import require_trackable
 
 from ..dataset.chosen_clips import ChosenClips, clips_of
-from ..dataset.chosen_images import UnusableTarget
 from ..dataset.phrases import classes_of
 from ..dataset.reading import readable_fields, readable_frame_fields
 from ..dataset.schema import FRAMES
@@ -26,6 +23,7 @@ from .fields import refuse
 from .parameters import ParameterForm, parameter, read
 from .recipe_form import add_recipe, recipe_from_params
 from .storage_form import StorageParameters, add_storage
+from .target_form import add_target
 
 _RECIPE = "follow"
 
@@ -55,17 +53,9 @@ class TrackParameters(StorageParameters):
 
 def add_inputs(form: ParameterForm, ctx: Any) -> None:
     """Draw all parameters, in the order in which people think of them."""
-    form.inputs.view_target(ctx, action_description="Track objects in")
-    try:
-        clips = clips_of(ctx)
-    except UnusableTarget as error:
-        view = types.Error(label="There is nothing to follow here", description=str(error))
-        form.inputs.define_property(
-            "target", types.String(), view=view, invalid=True, error_message=str(error)
-        )
-        return
+    clips = add_target(form.inputs, ctx, "Track objects in", clips_of)
     recipe = add_recipe(form.inputs, ctx.params, list(clip_recipes().values()), _RECIPE)
-    if recipe is None:
+    if clips is None or recipe is None:
         return
     prompts = form.add("prompt_field", choices=prompt_fields(clips))
     if recipe.understands_phrases:
