@@ -43,9 +43,15 @@ def _merge(options: argparse.Namespace) -> int:
     # Here, so that the other commands start without it.
     from premask.datasets.merging import merge
     from premask.datasets.reading import read
+    from premask.labels.clip_formats import CLIP_FORMATS
+    from premask.labels.formats import FORMATS
     from premask.plans.merging import OWN_FORMATS
     from premask.plans.plan import is_plan
 
+    if options.to in CLIP_FORMATS and options.to not in FORMATS:
+        raise InvalidSetting(
+            f"--to {options.to} is for clips, which premask convert writes, also those of a plan."
+        )
     if any(map(is_plan, options.paths)):
         kept = (options.copy, options.crowds, options.empty) == ("none", "keep", "keep")
         if len(options.paths) == 1 and kept and not flags_given(options):
@@ -85,7 +91,7 @@ def _counts_of_plan(merged: MergedPlan, folder: Path) -> Iterator[str]:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in merged.failures.most_common())
     yield (
         f"{counted(merged.planned, 'image')} planned: {merged.labeled:,} labeled, with "
-        f"{counted(merged.annotations, 'annotation')} of {len(merged.classes):,} classes; "
+        f"{counted(merged.annotations, 'annotation')} (classes: {len(merged.classes):,}); "
         f"{merged.failed:,} failed{f' ({kinds})' if kinds else ''}"
     )
     if merged.missing:

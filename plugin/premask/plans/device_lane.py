@@ -43,7 +43,11 @@ class DeviceLane:
         """In a thread of its own."""
         try:
             while (shard := self.board.take()) is not None:
-                self._label(shard)
+                try:
+                    self._label(shard)
+                except DeviceLost as error:
+                    self.board.lose(shard, error)
+                    return
         except _Stopped:
             pass
         except Exception as error:

@@ -42,7 +42,8 @@ class ShardBoard:
     todo: Iterable[int]
     images: int
     kept: int
-    error: Exception | None = None
+    _error: Exception | None = None
+    _lost: list[Exception] = field(default_factory=list)
     _waiting: deque[int] = field(default_factory=deque)
     _busy: deque[tuple[float, int]] = field(default_factory=deque)
     _notes: deque[str] = field(default_factory=deque)
@@ -60,6 +61,11 @@ class ShardBoard:
     def stopped(self) -> bool:
         """Whether all is to stop."""
         return self._stopped.is_set()
+
+    @property
+    def error(self) -> Exception | None:
+        """Why not all is done, when nobody is at work any more."""
+        return self._error or (self._lost[0] if self._lost and self._waiting else None)
 
     def take(self) -> int | None:
         """The next shard; None if there is none, or all is to stop."""
@@ -122,9 +128,16 @@ class ShardBoard:
         while self._notes:
             yield self._notes.popleft()
 
+    def lose(self, shard: int, error: Exception) -> None:
+        """A device is lost; its shard is for the others. Where none is left, that is the error."""
+        with self._guard:
+            self._waiting.appendleft(shard)
+        self._lost.append(error)
+        self.tell(str(error))
+
     def fail(self, error: Exception) -> None:
         """What nobody can go on after; the first one counts."""
-        self.error = self.error or error
+        self._error = self._error or error
         self.stop()
 
     def stop(self) -> None:

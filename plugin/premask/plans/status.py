@@ -101,13 +101,9 @@ def plan_status(plan: Plan) -> PlanStatus:
             totals.failures += counts.failures
             totals.examples = counts.examples | totals.examples
     workers = list(workers_of(plan.folder))
-    running = [worker for worker in workers if worker.is_here]
+    running = [worker for worker in workers if worker.shard is not None and worker.is_here]
     # Of two at one shard only one is let in, and the other one counts nothing.
-    under_way = {
-        worker.shard: worker.shard_done
-        for worker in running
-        if worker.shard is not None and worker.shard not in done
-    }
+    under_way = {worker.shard: worker.shard_done for worker in running if worker.shard not in done}
     return PlanStatus(
         planned=plan.image_count,
         done=totals.done + sum(under_way.values()),

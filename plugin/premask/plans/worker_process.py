@@ -128,8 +128,8 @@ def _ctrl_c_held_back() -> Iterator[None]:
 
 def _how_it_ended(status: int) -> str:
     if status >= 0:
-        return f"its process ended with status {status}"
+        return f"it ended with status {status}"
     try:
-        return f"its process was ended by {signal.Signals(-status).name}"
+        return f"it was ended by {signal.Signals(-status).name}"
     except ValueError:
-        return f"its process was ended by signal {-status}"
+        return f"it was ended by signal {-status}"

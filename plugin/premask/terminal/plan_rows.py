@@ -18,11 +18,10 @@ def running_rows(status: PlanStatus) -> Iterator[Row]:
     """A row with the columns of `RUNNING` for each process."""
     now = time.time()
     for worker in status.running:
-        shard = ("-", "-") if worker.shard is None else (worker.shard, f"{worker.shard_done:,}")
         # Clocks of machines differ, and then somebody may begin in the future.
-        since = duration(max(0.0, now - worker.shard_since)) if worker.shard_since else "-"
-        who = f"{worker.host} {worker.pid}"
-        yield *map(str, shard), who, worker.device, since, f"{worker.images:,}"
+        since, who = max(0.0, now - worker.shard_since), f"{worker.host} {worker.pid}"
+        done, images = f"{worker.shard_done:,}", f"{worker.images:,}"
+        yield str(worker.shard), done, who, worker.device, duration(since), images
 
 
 def failure_rows(status: PlanStatus) -> Iterator[Row]:
