@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from premask.plans.device_lane import TRIES
 from premask.plans.isolation import find_killers
 
-HOST_MS = {2.07: 23.6, 12.0: 77.1}
+HOST_MS = {2.07: 22.6, 12.0: 70.7}
 """Milliseconds of a core beside a GPU by megapixels, with 20 masks: `python -m benchmarks steps`
 with simplejpeg, on one core of an Intel Xeon, in November 2026."""
 
