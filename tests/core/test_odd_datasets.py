@@ -309,3 +309,18 @@ def test_labels_of_a_set_that_somebody_changed_stay(tmp_path: Path) -> None:
         convert(dataset, wanted)
     assert (tmp_path / "set/labels/a.txt").read_text() == "0 0.5 0.5 0.1 0.1\n"
     assert (tmp_path / "set/images/a.png").is_file()
+
+
+def test_a_folder_with_one_file_of_labels_is_read(tmp_path: Path) -> None:
+    """Roboflow's sets of COCO have it beside the images, and `premask merge` writes one, too."""
+    picture(tmp_path / "train/a_jpg.rf.1.jpg")
+    coco(tmp_path / "train/_annotations.coco.json", "a_jpg.rf.1.jpg")
+    dataset = premask.read(tmp_path / "train")
+    assert (dataset.format, len(list(dataset))) == ("coco", 1)
+    convert(dataset, Conversion(format="coco", out=tmp_path / "set", copy="copy"))
+    assert (tmp_path / "set/images/a_jpg.rf.1.jpg").is_file()
+    assert premask.stats(tmp_path / "set").annotations == 1
+    assert premask.evaluate(tmp_path / "set", tmp_path / "train").numbers["at one point"]["F1"] == 1
+    (tmp_path / "set/more.json").write_text("[]")
+    with pytest.raises(InvalidMask, match="in no format that premask knows"):
+        premask.read(tmp_path / "set")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from premask.annotations import Labeled
 from premask.datasets.image_files import ImageFiles, Images
+from premask.datasets.manifest import NAME as MANIFEST_NAME
 from premask.datasets.planned_labels import (
     plan_images,
     plan_labels,
@@ -15,7 +16,7 @@ from premask.datasets.planned_labels import (
     shard_labels,
 )
 from premask.errors import InvalidMask, InvalidSetting, UnreadableImage
-from premask.images import Image
+from premask.images import SUFFIXES, Image
 from premask.labels.clip_formats import CLIP_FORMATS
 from premask.labels.coco import coco_ids
 from premask.labels.coco_ids import CocoIds
@@ -87,18 +88,11 @@ def read(
         return _planned(path, PLAN, plan_labels, files or plan_images(path))
     if format is None and path.is_file() and is_shard(Glimpse.of(path)):
         return _planned(path, SHARD, shard_labels, files or shard_images(path))
+    if format is None and path.is_dir() and (only := _only_file_in(path)) is not None:
+        beside = {image.name: image for image in path.iterdir() if image.suffix.lower() in SUFFIXES}
+        path, files = only, files or ImageFiles.named(beside)
     form = _form(path, truth is not None) if format is None else _readable(format)
-    reader: LabelReader | None = form.read
-    if truth is not None:
-        if form.read_with is None:
-            raise InvalidSetting(f"'{path}' is {form.name}, which needs no other file's names.")
-        reader = form.read_with(Path(truth))
-    if reader is None:
-        raise InvalidSetting(
-            f"'{path}' is a list of results, which has ids in the place of names. Say which COCO "
-            f"file they are of (truth=), or make a file with names: premask convert {path} --truth "
-            "FILE --to coco --out NAMED.json"
-        )
+    reader = _reader_of(form, path, truth)
     if not files and form.own_images is not None:
         files = ImageFiles.named(form.own_images(path))
     ids_of = form.ids_of if truth is None else coco_ids
@@ -119,6 +113,36 @@ def recognized(glimpse: Glimpse) -> Format:
     names = ", ".join(name for name, form in FORMATS.items() if form.recognizes is not None)
     raise InvalidMask(
         f"'{glimpse.path}' has labels in no format that premask knows ({names}). It is {glimpse}."
+    )
+
+
+def _reader_of(form: Format, path: Path, truth: str | Path | None) -> LabelReader:
+    if truth is not None:
+        if form.read_with is None:
+            raise InvalidSetting(f"'{path}' is {form.name}, which needs no other file's names.")
+        return form.read_with(Path(truth))
+    if form.read is None:
+        raise InvalidSetting(
+            f"'{path}' is a list of results, which has ids in the place of names. Say which COCO "
+            f"file they are of (truth=), or make a file with names: premask convert {path} --truth "
+            "FILE --to coco --out NAMED.json"
+        )
+    return form.read
+
+
+def _only_file_in(folder: Path) -> Path | None:
+    """The file of labels of a folder that is no format itself, such as Roboflow's COCO sets."""
+    if _has_format(folder):
+        return None
+    files = [file for file in folder.iterdir() if file.suffix.lower() in (".json", ".xml")]
+    labels = [file for file in files if file.name != MANIFEST_NAME]
+    return labels[0] if len(labels) == 1 and _has_format(labels[0]) else None
+
+
+def _has_format(path: Path) -> bool:
+    glimpse = Glimpse.of(path)
+    return any(
+        form.recognizes is not None and form.recognizes(glimpse) for form in FORMATS.values()
     )
 
 
