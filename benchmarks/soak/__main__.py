@@ -101,18 +101,18 @@ class Campaign:
         self.left_over: list[int] = []
 
     def run(self) -> None:
-        full_at = self._kills // 2
-        for number in range(self._kills):
-            if number == full_at and self._is_small:
+        blows = (self._worker, self._driver, self._group, self._second)
+        was_full = not self._is_small
+        while self._killed() < self._kills and self._some_at_work():
+            random.choices(blows, (6, 2, 2, 1))[0]()
+            if not was_full and self._killed() >= self._kills // 2:
+                was_full = True
                 self._fill_the_disk()
-            if not self._some_at_work():
-                break
-            (blow,) = random.choices(
-                (self._worker, self._driver, self._group, self._second), (6, 2, 2, 1)
-            )
-            blow()
         self._finish()
         self.left_over = orphans(self.plan.folder)
+
+    def _killed(self) -> int:
+        return sum(count for what, count in self.done.items() if what.startswith("kill"))
 
     def _some_at_work(self) -> bool:
         """Wait a moment; whether there is something left to disturb."""
