@@ -65,16 +65,24 @@ def photo_dataset(fo: Any, tmp_path: Path) -> Iterator[Any]:
     dataset.delete()
 
 
-@pytest.fixture
-def app_url(photo_dataset: Any, u2netp_weights: Path, tmp_path: Path) -> Iterator[str]:
-    """The App as people start it, with the checkout in its plugins folder."""
-    plugins = tmp_path / "plugins"
+@pytest.fixture(scope="session")
+def app_address(
+    fo: Any, u2netp_weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The App as people start it, with the checkout in its plugins folder; it shows any dataset."""
+    folder = tmp_path_factory.mktemp("app")
+    plugins = folder / "plugins"
     plugins.mkdir()
     (plugins / "premask").symlink_to(CHECKOUT, target_is_directory=True)
     fiftyone, port = Path(sys.executable).with_name("fiftyone"), str(free_port())
     arguments = ["--port", port, "--address", "127.0.0.1", "--remote", "--wait", "-1"]
-    command = [fiftyone, "app", "launch", photo_dataset.name, *arguments]
-    url = f"http://127.0.0.1:{port}/datasets/{photo_dataset.name}"
+    url = f"http://127.0.0.1:{port}"
     environment = {"FIFTYONE_PLUGINS_DIR": str(plugins)}
-    with running(command, url, tmp_path / "app.log", environment):
+    with running([fiftyone, "app", "launch", *arguments], url, folder / "app.log", environment):
         yield url
+
+
+@pytest.fixture
+def app_url(app_address: str, photo_dataset: Any) -> str:
+    """Where the App shows the photos."""
+    return f"{app_address}/datasets/{photo_dataset.name}"
