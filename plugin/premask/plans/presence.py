@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import time
 import uuid
 from collections import Counter
@@ -24,11 +25,11 @@ PAUSE = 5.0
 """Seconds between two writings."""
 
 SILENCE = 600.0
-"""After so many seconds without one, a process on another machine counts as gone: an image may take
+"""After so many seconds without one, a process on another machine counts as gone; an image may take
 minutes."""
 
 _LONGEST = 3600.0
-"""On this machine a number of a process may be another one's by now: after so many seconds."""
+"""After so many seconds, the number of a process on this machine may be another one's."""
 
 _MOST_BYTES = 10_000
 
@@ -133,7 +134,7 @@ def workers_of(folder: Path) -> Iterator[Worker]:
 
 
 def deadly_shards(folder: Path, tries: int) -> frozenset[int]:
-    """The shards at which so many processes have died, of which nobody may be told any more."""
+    """The shards at which so many processes have died, whoever started them."""
     gone = Counter(worker.shard for worker in workers_of(folder) if not worker.is_here)
     return frozenset(
         shard for shard, deaths in gone.items() if shard is not None and deaths >= tries
@@ -141,6 +142,8 @@ def deadly_shards(folder: Path, tries: int) -> frozenset[int]:
 
 
 def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":  # where the same call would be Ctrl-C
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
