@@ -79,6 +79,7 @@ class PlannedLabeler:
                 yield FailedTask(task=task["id"], error=error)
 
     def _content(self, data: Json) -> Json:
+        self.config.require_images(data)
         own, regions = self.config.of_task(data), list[Json]()
         for name in filter(own.outputs, own.images):
             controls = own.outputs(name)

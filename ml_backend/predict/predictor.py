@@ -110,6 +110,7 @@ class Predictor:
             draft.require_labels(self.clips.recipe)
         if not any(map(config.outputs, config.images)):
             return draft.prediction(self.version(config))
+        config.require_images(task.data)
         recipe, own = self.recipe_for_tasks(), config.of_task(task.data)
         annotate = partial(self._annotate, recipe=recipe) if alone else self._annotate_together
         for name, prompts in self.prompts_for_tasks(own).items():

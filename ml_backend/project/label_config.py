@@ -50,7 +50,7 @@ class LabelConfig:
         """The same config with the tags that its repeaters make for a task's data."""
         if not self.repeated:
             return self
-        images: dict[str, str] = {}
+        images, listed = dict[str, str](), list(self.listed)
         controls = [control for control in self.controls if not _is_repeated(control, self)]
         for name, value in self.images.items():
             repeater = self.repeated.get(name)
@@ -61,10 +61,22 @@ class LabelConfig:
             for number in repeater.numbers(data):
                 image = repeater.repeated(name, number)
                 images[image] = repeater.repeated(value, number)
+                listed += [image] if name in self.listed else []
                 controls += (
                     replace(control.repeated(repeater, number), images=(image,)) for control in own
                 )
-        return replace(self, images=images, controls=tuple(controls), repeated={})
+        return replace(
+            self, images=images, controls=tuple(controls), listed=tuple(listed), repeated={}
+        )
+
+    def require_images(self, data: Mapping[str, Any]) -> None:
+        """Raise where repeaters find nothing in a task: that is not to have looked at it."""
+        if self.repeated and not self.of_task(data).images:
+            lists = ", ".join(dict.fromkeys(repeater.on for repeater in self.repeated.values()))
+            raise InvalidRequest(
+                f"The task has no items in {lists}, which a <Repeater> shows; it has: "
+                f"{', '.join(map(str, data)) or 'nothing'}."
+            )
 
     def drawn(self, image: str) -> tuple[Control, ...]:
         """The controls that objects on this image are written with, the most exact ones first.

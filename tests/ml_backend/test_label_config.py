@@ -183,6 +183,9 @@ def test_a_repeater_makes_an_image_of_each_item() -> None:
     drawn = [[control.name for control in own.drawn(image)] for image in own.images]
     assert drawn == [["brush_0"], ["brush_1"]]
     assert config.of_task({}).images == {}
+    with pytest.raises(InvalidRequest, match=r"no items in \$pages.*it has: other"):
+        config.require_images({"other": 1})
+    config.require_images(PAGES)
     assert parse_label_config(xml.replace(' indexFlag="{{idx}}"', "")) == config
     said = report(xml)
     assert "Image 'page_{{idx}}': each item of $pages is an image of its own." in said
@@ -193,6 +196,13 @@ def test_a_repeater_beside_other_images_changes_nothing_for_these() -> None:
     own, alone = parse_label_config(xml).of_task(PAGES), parse_label_config(MIXTURE)
     assert own.outputs("left") == alone.outputs("left")
     assert set(own.images) == {*alone.images, "page_0", "page_1"}
+
+
+def test_an_item_of_a_repeater_may_be_a_list_of_images() -> None:
+    listed = REPEATED.replace('value="$pages[{{idx}}].url"', 'valueList="$pages[{{idx}}].urls"')
+    data = {"pages": [{"urls": ["/a", "/b"]}]}
+    own = parse_label_config(f"<View>{listed}</View>").of_task(data)
+    assert [page.url for page in own.pages("page_0", data)] == ["/a", "/b"]
 
 
 def test_what_a_repeater_in_a_repeater_makes_is_left_to_people() -> None:

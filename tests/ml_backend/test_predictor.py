@@ -228,6 +228,8 @@ def test_the_tags_of_a_repeater_are_those_of_the_task(connect: Connect, asked: A
         ("rectangle", "box_1", "page_1"),
         ("labels", "labels_1", "page_1"),
     ]
+    (nothing,) = results(connect(recipe="faces"), predict_call("", config=REPEATED, data={"x": 1}))
+    assert "no items in $pages" in nothing["error"]
     click = {**keypoint(30, 20), "to_name": "page_1"}
     call = predict_call("", config=REPEATED, context=clicked(click), data=data)
     (item,) = results(connect(recipe="faces"), call)
