@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from premask.annotations import Labeled
-from premask.datasets.image_placing import COPY_MODES, place_image
+from premask.datasets.image_placing import COPY_MODES
 from premask.datasets.losses import MOST_IMAGES, Loss
 from premask.datasets.manifest import make_room, write_manifest
 from premask.datasets.reading import RUN, Dataset
+from premask.datasets.set_images import BROKEN, SetImages
 from premask.datasets.set_layout import WHOLE, SetLayout, places_below
 from premask.datasets.splitting import Split
 from premask.datasets.training_set import Conversion, Converted, PartCounts
-from premask.decoding import is_turned, upright_size
 from premask.errors import Cancelled, InvalidMask, InvalidSetting, UnreadableImage
 from premask.images import Image, read_image
 from premask.labels.coco_ids import CocoIds
@@ -25,8 +25,6 @@ from premask.labels.formats import DatasetFormat, ImageFormat, formats_of
 from premask.labels.numbering import Stems, numbered
 from premask.masks import Size
 from premask.runs.progress import ProgressCounter, ProgressWatcher
-
-_BROKEN = "images whose files can't be read"
 
 
 def convert(
@@ -95,8 +93,8 @@ class _Work:
         self.part_of: dict[str, str] = {}
         self._labels: dict[str, Counter[str]] = {}
         self._names: dict[str, str] = {}
-        self._turned: set[str] = set()
         self._sizes: dict[str, Size] = {}
+        self._images = SetImages(files=dataset.images, outcome=self.outcome)
 
     def plan(self) -> None:
         """Go through the labels once: which image goes where, and which classes there are."""
@@ -110,7 +108,8 @@ class _Work:
                     f"labels of both makes: premask merge {self._dataset.path} --out FILE.json"
                 )
             self._sizes[name] = one.image.size_hw
-            if self._is_readable(name):
+            needs_file = self._wanted.copy != "none" or self._needs_pixels
+            if not needs_file or self._images.is_readable(name, one.image.size_hw):
                 labels[name] = Counter(found.label for found in one.annotations)
         self.part_of = dict.fromkeys(labels, WHOLE) if split is None else split.assigned(labels)
         if len(self.part_of) < len(labels):
@@ -139,14 +138,9 @@ class _Work:
         mode = self._wanted.copy
         for name, part in list(self.part_of.items()) if mode != "none" else ():
             self._check()
-            source = self._dataset.images.require(name)
-            try:
-                place_image(source, self._layout.images(part) / self._names[name], mode)
-                self.outcome.turned += mode != "upright" and name in self._turned
-            except UnreadableImage:
+            target = self._layout.images(part) / self._names[name]
+            if not self._images.place(name, target, mode):
                 del self.part_of[name]
-                self.outcome.other_size = [one for one in self.outcome.other_size if one != name]
-                self.outcome.left_out[_BROKEN] += 1
             counter.count()
 
     def count_parts(self) -> None:
@@ -216,24 +210,6 @@ class _Work:
         """Whether the set has a folder of its own, in which nothing else may be."""
         return self._layout.folder == self._wanted.out
 
-    def _is_readable(self, name: str) -> bool:
-        """Whether an image whose file is needed can be read, as far as its first bytes tell.
-
-        One that is missing stops all of it, before anything is written.
-        """
-        if self._wanted.copy == "none" and not self._needs_pixels:
-            return True
-        path = self._dataset.images.require(name)
-        try:
-            if is_turned(path):
-                self._turned.add(name)
-            if self._sizes[name] not in (upright_size(path), (0, 0)):
-                self.outcome.other_size.append(name)
-        except UnreadableImage:
-            self.outcome.left_out[_BROKEN] += 1
-            return False
-        return True
-
     @property
     def _needs_pixels(self) -> bool:
         return isinstance(self._form, ImageFormat) and self._form.needs_pixels
@@ -244,7 +220,7 @@ class _Work:
         try:
             image = read_image(self._dataset.images.require(one.image.name), one.image.name)
         except UnreadableImage as error:
-            self.outcome.left_out[_BROKEN] += 1
+            self.outcome.left_out[BROKEN] += 1
             return replace(one, error=error)
         return replace(one, image=image)
 
