@@ -10,6 +10,7 @@ from typing import Any
 import fiftyone as fo
 
 from premask.annotations import Annotation, Labeled
+from premask.datasets.clip_reading import holds_clips
 from premask.errors import InvalidSetting
 from premask.geometry import Box
 from premask.labels.coco import read_coco
@@ -98,6 +99,11 @@ def import_masks(
 def _read(path: Path) -> tuple[Sequence[Labeled], Mapping[str, Path]]:
     """The labels, and where their images are, as far as that is known."""
     if not is_plan(path):
+        if holds_clips(path):
+            raise InvalidSetting(
+                f"'{path}' has the labels of clips. Choose videos, or images that are grouped in "
+                "their order: dataset.group_by('scene', order_by='frame_number')."
+            )
         return read_coco(path), {}
     plan = Plan.open(path)
     done = (plan.labels_path(index) for index in plan.shards if plan.is_done(index))

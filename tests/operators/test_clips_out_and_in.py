@@ -311,6 +311,12 @@ def test_images_in_an_order_are_a_clip_whatever_their_files_count_from(
     assert len({tuple(own) for own in ids}) == 1
 
 
+def test_tracks_are_not_for_images_without_an_order(images: Any, import_: Any) -> None:
+    failed = importlib.import_module("fiftyone.operators.executor").ExecutionError
+    with pytest.raises(failed, match="has the labels of clips"):
+        import_(images, Path("tests/golden/clips/ytvis.json"))
+
+
 def test_parts_of_a_video_are_written_with_the_numbers_of_its_frames(
     tracked: Any, export: Any, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from premask import evaluate
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting
 from premask.evaluation.metrics import boundary_iou, mse, sad
@@ -110,6 +111,28 @@ def test_the_numbers_are_fiftyones_own(fo: Any, evaluation: Any, dataset: Any) -
         dataset.values(f"found.detections.{key}_iou", unwind=True) for key in ("ours", "theirs")
     )
     assert own == [None if iou is None else pytest.approx(iou) for iou in other]
+
+
+def test_labels_in_fields_and_the_same_in_files_get_the_same_numbers(
+    fo: Any, evaluation: Any, dataset: Any, tmp_path: Path
+) -> None:
+    """*Export masks* and `premask evaluate` between them say what *Evaluate masks* says."""
+    export_masks = importlib.import_module("operators.work.export").export_masks
+    random = np.random.default_rng(11)
+
+    def found(count: int, shift: float) -> list[Annotation]:
+        scores = random.uniform(0.1, 1, count)
+        moved = [8 + 9 * n + shift * n for n in range(count)]
+        return [disc(x, ["cat", "dog"][n % 2], score=scores[n]) for n, x in enumerate(moved)]
+
+    put(fo, dataset, "truth", *([disc(8 + 9 * n, ["cat", "dog"][n % 2])] for n in range(3)))
+    put(fo, dataset, "found", found(6, 0.4), found(5, -0.8), found(2, 0))
+    ours = evaluation.evaluate(dataset, pred_field="found", gt_field="truth", eval_key="e")
+    for name in ("found", "truth"):
+        export_masks(dataset, tmp_path / name, label_fields=[name])
+    of_files = evaluate(tmp_path / "found" / "coco.json", tmp_path / "truth" / "coco.json")
+    assert 0 < ours.overall["mAP"] < 1
+    assert of_files.numbers["masks"]["AP"] == pytest.approx(ours.overall["mAP"])
 
 
 def test_boxes_are_matched_as_boxes(fo: Any, evaluation: Any, dataset: Any) -> None:
