@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from premask.annotations import Labeled, LabeledClip
+from premask.annotations import LabeledClip
 from premask.labels.clip_frames import looked_at
 from premask.video.frames import Video
 
@@ -52,10 +52,10 @@ def frame_indices(
     Images are found by their names, if the file tells these. A file that has fewer frames than the
     video, such as each fifth one, may count them anew: then the numbers in their names are meant.
     """
-    frames, count = list(looked_at(labeled)), video.header.frame_count
-    numbers = [_number(frame) for frame in frames]
-    names = [frame.image.name for frame in frames]
-    indices = numbers
+    # The masks of all frames need not be in memory.
+    frames = [(frame.frame or 0, frame.image.name) for frame in looked_at(labeled)]
+    numbers, names = [number for number, _ in frames], [name for _, name in frames]
+    indices, count = numbers, video.header.frame_count
     if isinstance(clip, ImageSequence):
         if has_names:
             indices = _by_name(names, clip.paths) or numbers
@@ -76,15 +76,12 @@ def _names(clip: Clip) -> Iterator[Parts]:
         yield parts_of(str(path))
 
 
-def _number(frame: Labeled) -> int:
-    return frame.frame or 0
-
-
 def _by_name(names: Sequence[str], paths: Sequence[str]) -> list[int]:
-    """The places of the images with these names; suffixes may differ. Nothing if one is unknown."""
+    """The places of the images of these names, whatever their suffix; nothing if it is unclear."""
     places = {Path(path).stem: place for place, path in enumerate(paths)}
     stems = [PurePosixPath(name).stem for name in names]
-    return [places[stem] for stem in stems] if set(stems) <= set(places) else []
+    is_clear = len(places) == len(paths) and set(stems) <= set(places)
+    return [places[stem] for stem in stems] if is_clear else []
 
 
 def _in_names(names: Sequence[str], count: int) -> list[int]:
