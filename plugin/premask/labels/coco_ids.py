@@ -25,6 +25,9 @@ class UnusedIds:
 
     def take(self, own: object = None) -> ImageId:
         """The id that something has already, unless it is taken, or else the number after all."""
+        if own is None and self._highest == self._all_up_to:  # the short way, nearly always
+            self._highest = self._all_up_to = self._highest + 1
+            return self._highest
         taken: ImageId = self._highest + 1
         if isinstance(own, (int, str)) and self._is_free(own):
             taken = own
