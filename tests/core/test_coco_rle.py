@@ -127,7 +127,8 @@ def test_both_forms_of_rle_are_read(counts: Any) -> None:
         ("2111", "got str"),
         ({"size": [2, 3], "counts": "2111"}, "image of 3 x 2 pixels, but its image has 50 x 40"),
         ({"counts": "2111"}, "size"),
-        ([1, 2, 3, 4, 5, 6], "list of numbers"),
+        ([1, 2, 3, 4, 5], "list of numbers"),
+        ([1, 2, 3, 4, 5, [6]], "list of numbers"),
         ([[1, 2, 3, 4, 5]], "list of numbers"),
         ([["a", 2, 3, 4, 5, 6]], "list of numbers"),
         ([[10**400, 2, 3, 4, 5, 6]], "list of numbers"),
@@ -144,6 +145,13 @@ def test_both_forms_of_rle_are_read(counts: Any) -> None:
 def test_a_broken_segmentation_says_why(segmentation: Any, reason: str) -> None:
     with pytest.raises(InvalidMask, match=reason):
         mask_from_segmentation(segmentation, (40, 50))
+
+
+def test_a_polygon_may_lie_in_no_list() -> None:
+    polygon = [3, 2, 30, 2, 30, 25]
+    mask = mask_from_segmentation(polygon, (40, 50))
+    assert mask == mask_from_segmentation([polygon], (40, 50))
+    assert mask.area > 0
 
 
 def test_planes_go_through_json() -> None:

@@ -18,7 +18,7 @@ from premask.annotations import Annotation
 from premask.cli import main
 from premask.errors import UnreadableImage
 from premask.images import Image
-from premask.runs.inputs import collect_inputs, name_of_address
+from premask.runs.inputs import collect_inputs
 from premask.runs.sources import sources
 from premask.web.hosts import Hosts
 from premask.web.image_bytes import fetch_image

@@ -119,7 +119,6 @@ def test_a_click_with_plain_tags_leaves_what_a_person_would(
         editor.accept()
         assert_drawn(editor, photos[ASTRONAUT], expected)
         editor.submit()
-    print(label_studio.task(task)["annotations"][0]["result"][1]["value"].keys())
     assert types_of(label_studio.task(task)["annotations"]) == ["brush", "labels"]
     assert_same(only_pulled(project, tmp_path, environment), expected)
 

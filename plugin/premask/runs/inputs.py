@@ -6,14 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 from premask.errors import UnreadableImage
 from premask.images import SUFFIXES, digest_of
 from premask.labels.numbering import Stems
 from premask.runs.folder_state import STATE_FOLDER, fetched_images, names_of_written_files
 from premask.runs.sources import is_address
+from premask.sources.naming import name_of_address
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv"}
@@ -97,22 +97,6 @@ def collect_inputs(
         path = fetched_images(results or Path()) / digest_of(url.encode())
         inputs.append(Input(path=path.absolute(), name=name, stem=stems.of(name), url=url))
     return inputs
-
-
-def name_of_address(url: str) -> str:
-    """The name of an image behind an address: its host and its path.
-
-    >>> name_of_address("https://example.com/cats/a%20b.jpg")
-    'example.com/cats/a b.jpg'
-
-    What is asked for behind the path makes other images, so their names differ, too.
-    """
-    parts = urlsplit(url.strip())
-    steps = [step for step in unquote(parts.path).split("/") if step.strip(".")]
-    path = PurePosixPath((parts.hostname or "host").replace(":", "_"), *steps or ["image"])
-    if parts.query:
-        path = path.with_name(f"{path.stem}-{digest_of(parts.query.encode())[:8]}{path.suffix}")
-    return path.as_posix()
 
 
 def common_folder(files: Sequence[Path]) -> Path:
