@@ -20,6 +20,7 @@ from premask.errors import UnreadableImage
 from premask.images import Image
 from premask.runs.inputs import collect_inputs
 from premask.runs.sources import sources
+from premask.sources.naming import name_of_address
 from premask.web.hosts import Hosts
 from premask.web.image_bytes import fetch_image
 from premask.web.network import Network, TimeLimits
