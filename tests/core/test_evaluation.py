@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from premask import Annotation, Labeled, Mask, Matte, PremaskError, evaluate
 from premask.evaluation.mattes import connectivity_error, gradient_error
 from premask.runs.progress import Progress
 from tests.core.coco_sample import unpack
+from tests.core.live_masks import live_masks
 from tests.core.two_sides import FOUND, SIZE, TRUE, photo, square, thing
 
 
@@ -280,9 +280,9 @@ def test_masks_of_a_few_images_are_held_at_a_time(
 
     def count(progress: Progress) -> None:
         if progress.thing == "images" and progress.done == 30:
-            alive.append(sum(isinstance(one, Mask) for one in gc.get_objects()))
+            alive.append(live_masks())
 
-    before = sum(isinstance(one, Mask) for one in gc.get_objects())
+    before = live_masks()
     true = tmp_path / "true.json"
     result = evaluate(true, true, kind=kind, on_progress=count)
     assert alive

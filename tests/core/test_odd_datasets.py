@@ -13,7 +13,6 @@ import PIL.Image
 import pytest
 
 import premask
-from premask import Mask
 from premask.cli import main
 from premask.datasets.conversion import convert
 from premask.datasets.health import check
@@ -23,6 +22,7 @@ from premask.datasets.training_set import Conversion
 from premask.errors import InvalidMask, UnwritableOutput
 from premask.labels.image_names import ImageNames
 from premask.runs.progress import Progress
+from tests.core.live_masks import live_masks
 from tests.core.two_sides import SIZE, TRUE, photo, square, thing
 
 Json = dict[str, Any]
@@ -271,9 +271,9 @@ def test_masks_that_were_looked_at_are_not_kept(
     def count(progress: Progress) -> None:
         if progress.done == progress.total or progress.done == 30:
             gc.collect()
-            alive.append(sum(isinstance(one, Mask) for one in gc.get_objects()))
+            alive.append(live_masks())
 
-    before = sum(isinstance(one, Mask) for one in gc.get_objects())
+    before = live_masks()
     work(tmp_path / "c.json", on_progress=count)
     assert alive
     assert max(alive) <= before + 30
