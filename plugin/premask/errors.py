@@ -26,6 +26,7 @@ PremaskError
 │   ├── UnwritableFile     one file can't be written, which says nothing of the others
 │   └── FolderInUse        another process is writing there
 ├── ModelFailed            a model raised on this image
+├── ClusterFailed          a cluster can't be reached, or its machines can't do the work
 ├── LabelStudioFailed      Label Studio can't be reached, or does not do what it was asked
 └── Cancelled              the caller asked to stop
 """
@@ -172,6 +173,10 @@ class FolderInUse(UnwritableOutput):
 
 class ModelFailed(PremaskError):
     """A model raised on this image; the cause is attached."""
+
+
+class ClusterFailed(PremaskError):
+    """A cluster can't be reached, or its machines can't do the work; what was done is kept."""
 
 
 class LabelStudioFailed(PremaskError):

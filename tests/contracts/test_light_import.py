@@ -22,6 +22,7 @@ HEAVY = (
     "omegaconf",
     "onnxruntime",
     "pyarrow",
+    "ray",
     "safetensors",
     "sam2",
     "skimage",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from premask.cli import INTERRUPTED
-from premask.cli.pool_flags import pool_from_flags, require_device, store_bytes
+from premask.cli.pool_flags import pool_from_flags, positive, require_device, store_bytes
 from premask.errors import InvalidSetting
 from premask.plans.device_lane import TRIES
 from premask.plans.devices import DevicesOutcome, label_on_devices
 from premask.plans.plan import Plan
 from premask.plans.presence import deadly_shards
+from premask.plans.ray_engine import label_on_ray
 from premask.plans.shard_run import label_shards
 from premask.plans.shard_work import ShardOutcome
 from premask.plans.worker_process import WorkerOptions
@@ -33,6 +35,15 @@ def add_plan_flags(annotate: argparse.ArgumentParser) -> None:
         metavar="D,...",
         help="one process for each of these, each at another shard: cuda:0,cuda:1",
     )
+    add("--engine", choices=["ray"], help="on the workers of a Ray cluster, each at another shard")
+    add(
+        "--address",
+        metavar="HOST:PORT",
+        help="of the Ray cluster, or auto (default: $RAY_ADDRESS, the one that this machine is "
+        "part of, or one of this machine alone)",
+    )
+    add("--workers", type=positive, metavar="N", help="at most so many on the cluster")
+    add("--cores", type=positive, metavar="N", help="for each of them (default: up to 4)")
     add("--retry-failed", action="store_true", help="label images again that failed before")
 
 
@@ -47,6 +58,8 @@ def annotate_plan(options: argparse.Namespace) -> int:
         shards = [options.shard]
     else:
         shards = list(plan.shards) if options.retry_failed else plan.todo()
+    if options.engine == "ray":
+        return _annotate_on_ray(plan, shards, options)
     if options.devices is not None:
         return _annotate_on_devices(plan, shards, options.devices, options)
     if deadly_shards(plan.folder, TRIES) & set(shards):
@@ -76,6 +89,32 @@ def _annotate_on_devices(
     plan: Plan, shards: list[int], names: str, options: argparse.Namespace
 ) -> int:
     devices = [require_device(name.strip()) for name in names.split(",")]
+    return _annotate_elsewhere(
+        plan, partial(label_on_devices, plan, devices, shards=shards), options, "auto"
+    )
+
+
+def _annotate_on_ray(plan: Plan, shards: list[int], options: argparse.Namespace) -> int:
+    if options.devices is not None:
+        raise InvalidSetting("--devices are of one machine: leave them out with --engine ray.")
+    label = partial(
+        label_on_ray,
+        plan,
+        address=options.address,
+        workers=options.workers,
+        cores=options.cores,
+        shards=shards,
+    )
+    return _annotate_elsewhere(plan, label, options, require_device(options.device))
+
+
+def _annotate_elsewhere(
+    plan: Plan,
+    label: Callable[..., DevicesOutcome],
+    options: argparse.Namespace,
+    device: str,
+) -> int:
+    """Other processes do the work; this one tells how far they are."""
     line = ProgressLine()
 
     def note(text: str) -> None:
@@ -84,11 +123,9 @@ def _annotate_on_devices(
 
     try:
         with stopping_on_ctrl_c(INTERRUPTED) as cancel:
-            outcome = label_on_devices(
-                plan,
-                devices,
-                shards=shards,
+            outcome = label(
                 options=WorkerOptions(
+                    device=device,
                     store_folder=str(options.embeddings.absolute()) if options.embeddings else None,
                     store_bytes=store_bytes(options),
                     compiled=options.compile,

@@ -18,7 +18,7 @@ def add_pool_flags(parser: argparse.ArgumentParser, *, store_folder: Path | None
     add("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps, xpu")
     add(
         "--batch-size",
-        type=_batch_size,
+        type=positive,
         metavar="N",
         help="images for the model at a time (default: 4, or what a GPU has room for)",
     )
@@ -68,7 +68,8 @@ def store_bytes(options: argparse.Namespace) -> int:
     return int(options.embeddings_limit * 1e9)
 
 
-def _batch_size(text: str) -> int:
+def positive(text: str) -> int:
+    """A flag's number that is at least 1."""
     # ArgumentTypeError is argparse's own: it puts the flag's name before the message.
     if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"'{text}' must be a whole number from 1 on")

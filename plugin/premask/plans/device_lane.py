@@ -40,7 +40,14 @@ class DeviceLane:
     _last_death: str = field(default="", init=False)
 
     def run(self) -> None:
-        """In a thread of its own."""
+        """Work in a thread of its own, and leave no process behind."""
+        try:
+            self.work()
+        finally:
+            self.close()
+
+    def work(self) -> None:
+        """Do what the board has; the process stays, for another board."""
         try:
             while (shard := self.board.take()) is not None:
                 try:
@@ -52,9 +59,6 @@ class DeviceLane:
             pass
         except Exception as error:
             self.board.fail(error)
-        finally:
-            if self._process is not None:
-                self._process.close()
 
     def stop(self) -> None:
         """Have the process end after the images under way."""
@@ -65,6 +69,11 @@ class DeviceLane:
         """End the process now."""
         if self._process is not None:
             self._process.kill()
+
+    def close(self) -> None:
+        """Wait until the process is gone, which has nothing to do any more."""
+        if self._process is not None:
+            self._process.close()
 
     def _label(self, shard: int) -> None:
         """Have the shard labeled, by as many processes as that takes."""

@@ -32,6 +32,31 @@ class DevicesOutcome:
     seconds: float
     deaths: int
 
+    @classmethod
+    def of(
+        cls, board: ShardBoard, cancel: threading.Event | None, *, deaths: int
+    ) -> DevicesOutcome:
+        """What the board says, now that nobody is at work; raises why, if not all is done."""
+        if board.error is not None:
+            raise board.error
+        progress = board.progress()
+        if cancel is not None and cancel.is_set():
+            raise Cancelled(f"Stopped after {progress.done - progress.reused} images, as asked.")
+        return cls(
+            images=progress.done,
+            failed=progress.failed,
+            reused=progress.reused,
+            seconds=progress.seconds,
+            deaths=deaths,
+        )
+
+
+def board_of(plan: Plan, shards: Sequence[int] | None) -> ShardBoard:
+    """A board with these shards of the plan, by default all that are not done."""
+    todo = plan.todo() if shards is None else shards
+    images = sum(map(plan.planned, todo)) if shards is not None else plan.image_count
+    return ShardBoard(todo=todo, images=images, kept=images - sum(map(plan.planned, todo)))
+
 
 def label_on_devices(
     plan: Plan,
@@ -50,9 +75,7 @@ def label_on_devices(
     things in words. Setting `cancel` ends all after the images under way, with `Cancelled`.
     """
     plan.require_same_work()
-    todo = plan.todo() if shards is None else shards
-    images = sum(map(plan.planned, todo)) if shards is not None else plan.image_count
-    board = ShardBoard(todo=todo, images=images, kept=images - sum(map(plan.planned, todo)))
+    board = board_of(plan, shards)
     lanes = [_lane(plan, device, board, options or WorkerOptions(), devices) for device in devices]
     with _running(lanes, board) as threads:
         while any(thread.is_alive() for thread in threads):
@@ -60,21 +83,10 @@ def label_on_devices(
                 board.stop()
             if board.stopped:
                 break
-            _tell(board, on_progress, on_note)
+            board.report(on_progress, on_note)
             time.sleep(_PAUSE)
-    _tell(board, on_progress, on_note)
-    if board.error is not None:
-        raise board.error
-    progress = board.progress()
-    if cancel is not None and cancel.is_set():
-        raise Cancelled(f"Stopped after {progress.done - progress.reused} images, as asked.")
-    return DevicesOutcome(
-        images=progress.done,
-        failed=progress.failed,
-        reused=progress.reused,
-        seconds=progress.seconds,
-        deaths=sum(lane.deaths for lane in lanes),
-    )
+    board.report(on_progress, on_note)
+    return DevicesOutcome.of(board, cancel, deaths=sum(lane.deaths for lane in lanes))
 
 
 def _lane(
@@ -111,15 +123,3 @@ def _running(
             for lane in lanes:
                 lane.kill()
             time.sleep(_PAUSE / 10)
-
-
-def _tell(
-    board: ShardBoard,
-    on_progress: ProgressWatcher | None,
-    on_note: Callable[[str], object] | None,
-) -> None:
-    for note in board.notes():
-        if on_note is not None:
-            on_note(note)
-    if on_progress is not None:
-        on_progress(board.progress())

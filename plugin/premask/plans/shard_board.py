@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from premask.plans.shard_work import ShardOutcome
-from premask.runs.progress import Progress
+from premask.runs.progress import Progress, ProgressWatcher
 
 BUSY_PAUSE = 2.0
 """Seconds until a shard that another process is at is tried again."""
@@ -127,6 +127,20 @@ class ShardBoard:
         """What was told since this was asked last."""
         while self._notes:
             yield self._notes.popleft()
+
+    def report(
+        self,
+        on_progress: ProgressWatcher | None,
+        on_note: Callable[[str], object] | None,
+        under_way: int = 0,
+    ) -> None:
+        """Tell those who listen what is new; so many images more are done, but not counted yet."""
+        for note in self.notes():
+            if on_note is not None:
+                on_note(note)
+        if on_progress is not None:
+            progress = self.progress()
+            on_progress(replace(progress, done=progress.done + under_way))
 
     def lose(self, shard: int, error: Exception) -> None:
         """A device is lost; its shard is for the others. Where none is left, that is the error."""
