@@ -1,6 +1,6 @@
 #!/bin/bash
 # sbatch --array=0-63 slurm.sh /shared/plan
-# Each job takes its part of the shards, one after the other. Started again, it passes over those that are done.
+# Each job does every 64th shard, with its models loaded once. Started again, it goes on where it was.
 #SBATCH --job-name=premask
 #SBATCH --gres=gpu:1
 #SBATCH --cpus-per-task=4
@@ -9,11 +9,10 @@
 #SBATCH --requeue
 #SBATCH --output=premask-%A_%a.log
 set -u
-plan=$1
 
 first=$((SLURM_ARRAY_TASK_ID - SLURM_ARRAY_TASK_MIN))
-for ((shard = first; ; shard += SLURM_ARRAY_TASK_COUNT)); do
-    [ -e "$(printf '%s/manifests/shard-%05d.parquet' "$plan" "$shard")" ] || exit 0
-    # 0: all is done, 1: some images failed. With anything else, it could not go on.
-    srun --ntasks=1 premask annotate --plan "$plan" --shard "$shard" || [ $? = 1 ] || exit 2
-done
+premask annotate --plan "$1" --shard "$first" --of "$SLURM_ARRAY_TASK_COUNT" --devices auto
+
+# 0: all is done, 1: some images failed. With anything else, it could not go on.
+status=$?
+[ "$status" = 1 ] || exit "$status"

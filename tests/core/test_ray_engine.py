@@ -15,10 +15,11 @@ import PIL.Image
 import pytest
 
 from benchmarks.soak.drivers import FAULTS, environment, orphans, processes
+from premask.cli import main
 from premask.errors import Cancelled, ClusterFailed, InvalidSetting, MissingDependency
 from premask.labels.shard_table import read_shard
-from premask.models.pool import ModelPool
 from premask.plans import device_lane
+from premask.plans.devices import label_on_devices
 from premask.plans.job import PlanJob
 from premask.plans.merging import merge_plan
 from premask.plans.plan import Plan, make_plan
@@ -26,7 +27,6 @@ from premask.plans.presence import workers_of
 from premask.plans.ray_engine import label_on_ray
 from premask.plans.ray_places import RayPlaces
 from premask.plans.ray_worker import LabelShards
-from premask.plans.shard_run import label_shards
 from premask.plans.worker_process import WorkerOptions
 from premask.prompts import BoxPrompt, Prompts
 from premask.recipes.recipe import recipe_of
@@ -64,7 +64,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_stopped_and_killed_workers_give_the_labels_of_one_process(
-    plan: Plan, cluster: Any, tmp_path: Path
+    plan: Plan, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cancel, killed, titles = threading.Event(), list[int](), set[str]()
 
@@ -98,7 +98,9 @@ def test_stopped_and_killed_workers_give_the_labels_of_one_process(
     assert orphans(plan.folder) == []
 
     alone = make_plan([str(tmp_path / "photos")], JOB, tmp_path / "alone", 6)
-    list(label_shards(alone, alone.shards, ModelPool(device="cpu")))
+    monkeypatch.syspath_prepend(str(FAULTS))
+    monkeypatch.setenv("PREMASK_TEST_FAULTS", environment()["PREMASK_TEST_FAULTS"])
+    label_on_devices(alone, ["cpu"])
     for one in (plan, alone):
         merge_plan(one, "coco", one.folder.with_suffix(".json"))
     assert (tmp_path / "plan.json").read_bytes() == (tmp_path / "alone.json").read_bytes()
@@ -125,7 +127,8 @@ def test_an_image_that_ends_processes_does_not_end_the_one_that_ray_watches(
     worker = worker_of(plan)
     row = worker({"shard": 0})
     worker.close()
-    assert (row["images"], row["failed"], row["deaths"], row["error"]) == (2, 1, 4, "")
+    assert (row["images"], row["failed"], row["error"]) == (2, 1, "")
+    assert row["deaths"] >= 4
     assert "SIGKILL" in row["notes"]
     assert [row.error is None for row in read_shard(plan.labels_path(0))] == [True, False]
 
@@ -168,3 +171,15 @@ def test_places_leave_no_gpu_idle() -> None:
     assert places({"CPU": 64.0}) == (4, 0, 16)
     assert places(head, device="cuda") == (4, 1, 0)
     assert places({"CPU": 1.0, "GPU": 2.0}) == (1, 1, 1)
+
+
+def test_parts_of_a_plan_are_all_of_it_once(
+    plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["annotate", "--plan", str(plan.folder)]
+    assert main([*command, "--shard", "1", "--of", "2"]) == 0
+    assert plan.todo() == [0]
+    assert main([*command, "--shard", "0", "--of", "2"]) == 0
+    assert plan.todo() == []
+    assert main([*command, "--shard", "2", "--of", "2"]) == 2
+    assert "--shard with a number below it" in capsys.readouterr().err

@@ -30,6 +30,7 @@ def add_plan_flags(annotate: argparse.ArgumentParser) -> None:
     add = annotate.add_argument_group("of a plan, which has its recipe and its images").add_argument
     add("--plan", type=Path, metavar="DIR", help="do what `premask plan` has planned there")
     add("--shard", type=int, metavar="K", help="only this shard (default: all that are not done)")
+    add("--of", type=positive, metavar="N", help="with --shard K: each Nth shard from K on")
     add(
         "--devices",
         metavar="D,...",
@@ -54,10 +55,7 @@ def annotate_plan(options: argparse.Namespace) -> int:
             what = "PATH" if flag == "paths" else f"--{flag.replace('settings', 'set')}"
             raise InvalidSetting(f"{what} is part of a plan already: leave it out behind --plan.")
     plan = Plan.open(options.plan)
-    if options.shard is not None:
-        shards = [options.shard]
-    else:
-        shards = list(plan.shards) if options.retry_failed else plan.todo()
+    shards = _chosen(plan, options)
     if options.engine == "ray":
         return _annotate_on_ray(plan, shards, options)
     if options.devices is not None:
@@ -83,6 +81,17 @@ def annotate_plan(options: argparse.Namespace) -> int:
         line.end()
     print(_summary(plan, outcomes))
     return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+
+def _chosen(plan: Plan, options: argparse.Namespace) -> list[int]:
+    if options.shard is not None and options.of is None:
+        return [options.shard]
+    shards = list(plan.shards) if options.retry_failed else plan.todo()
+    if options.of is None:
+        return shards
+    if options.shard is None or not 0 <= options.shard < options.of:
+        raise InvalidSetting(f"--of {options.of} needs --shard with a number below it, from 0 on.")
+    return [shard for shard in shards if shard % options.of == options.shard]
 
 
 def _annotate_on_devices(
