@@ -126,7 +126,10 @@ def test_an_image_that_ends_processes_does_not_end_the_one_that_ray_watches(
     (plan.folder / "workers" / "some.run").touch()
     worker = worker_of(plan)
     row = worker({"shard": 0})
+    (plan.folder / "workers" / "some.run").unlink()
+    unwanted = worker({"shard": 0})
     worker.close()
+    assert (row["finished"], unwanted["finished"], unwanted["error"]) == (True, False, "")
     assert (row["images"], row["failed"], row["error"]) == (2, 1, "")
     assert row["deaths"] >= 4
     assert "SIGKILL" in row["notes"]

@@ -167,7 +167,8 @@ class _RayRun:
             self.board.fail(ClusterFailed(row["error"]))
             return
         shard = row["shard"]
-        self.left.discard(shard)
+        if row["finished"]:
+            self.left.discard(shard)
         self.deaths += row["deaths"]
         self.board.count(
             shard,

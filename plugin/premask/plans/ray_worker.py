@@ -49,6 +49,7 @@ class LabelShards:
         progress = board.progress()
         return {
             "shard": shard,
+            "finished": not board.stopped,
             "images": progress.done,
             "failed": progress.failed,
             "reused": progress.reused,
@@ -68,7 +69,7 @@ class LabelShards:
         if self._lane is None:
             self._lane = self._new_lane(board)
         elif not self._run_file.exists():
-            return 0
+            board.stop()
         before, self._lane.board = self._lane.deaths, board
         with self._until_unwanted(self._lane):
             self._lane.work()
