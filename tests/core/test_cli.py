@@ -264,6 +264,9 @@ def test_a_failed_image_is_tried_again(broken: Path, photos: Path, tmp_path: Pat
         (["PHOTOS", "--recipe", "click", "--out", "OUT", "--points", "3"], "2 numbers"),
         (["PHOTOS", "--recipe", "faces", "--out", "FILE"], "can't be written"),
         (["PHOTOS", "--recipe", "faces", "--out", "FILE/below"], "can't be written"),
+        (["PHOTOS", "--recipe", "faces", "--out", "OUT", "--shard", "0"], "--shard is for a plan"),
+        (["--plan", "EMPTY", "--points", "3,4"], "--points is part of a plan already"),
+        (["--plan", "EMPTY", "--format", "coco"], "--format is part of a plan already"),
     ],
 )
 def test_mistakes_are_one_clear_line(

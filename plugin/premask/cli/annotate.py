@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from premask.cli import INTERRUPTED
-from premask.cli.annotate_plan import add_plan_flags, annotate_plan
+from premask.cli.annotate_plan import add_plan_flags, annotate_plan, require_no_plan_flags
 from premask.cli.models import fetch
 from premask.cli.pool_flags import add_pool_flags, pool_from_flags
 from premask.errors import InvalidSetting
@@ -112,6 +112,7 @@ def _annotate(options: argparse.Namespace) -> int:
 
 
 def _annotate_folder(options: argparse.Namespace) -> int:
+    require_no_plan_flags(options)
     _require_inputs(options)
     recipe, skipped = recipe_from_flags(options), Skipped()
     classes = ClassList.of(options.classes) if options.classes else ClassList()

@@ -24,6 +24,26 @@ from premask.terminal.screen import ProgressLine, counted, duration, printable
 
 _MOST_LINES = 20
 
+_OF_A_PLAN = ("shard", "of", "devices", "engine", "address", "workers", "cores", "retry_failed")
+
+_DECIDED_BY_THE_PLAN = {
+    "paths": "PATH",
+    "recipe": "--recipe",
+    "out": "--out",
+    "root": "--root",
+    "formats": "--format",
+    "settings": "--set",
+    "classes": "--classes",
+    "allow_hosts": "--allow-hosts",
+    "window": "--window",
+    "text": "--text",
+    "points": "--points",
+    "negative_points": "--negative-points",
+    "boxes": "--boxes",
+    "mask": "--mask",
+}
+"""What `premask annotate` calls options that may not stand beside a plan, and people call them."""
+
 
 def add_plan_flags(annotate: argparse.ArgumentParser) -> None:
     """Describe the flags for work that `premask plan` has planned."""
@@ -48,12 +68,22 @@ def add_plan_flags(annotate: argparse.ArgumentParser) -> None:
     add("--retry-failed", action="store_true", help="label images again that failed before")
 
 
+def require_no_plan_flags(options: argparse.Namespace) -> None:
+    """`InvalidSetting` for a flag that a folder of images knows nothing of."""
+    for flag in _OF_A_PLAN:
+        # The number of a shard may be 0, which equals False.
+        if not any(getattr(options, flag) is unset for unset in (None, False)):
+            raise InvalidSetting(
+                f"--{flag.replace('_', '-')} is for a plan: make one of the images with premask "
+                "plan, and name it with --plan."
+            )
+
+
 def annotate_plan(options: argparse.Namespace) -> int:
     """Label a shard, or all that are left, on one device or several."""
-    for flag in _DECIDED_BY_THE_PLAN:
-        if getattr(options, flag):
-            what = "PATH" if flag == "paths" else f"--{flag.replace('settings', 'set')}"
-            raise InvalidSetting(f"{what} is part of a plan already: leave it out behind --plan.")
+    for option, what in _DECIDED_BY_THE_PLAN.items():
+        if getattr(options, option):
+            raise InvalidSetting(f"{what} is part of a plan already: leave it out beside --plan.")
     plan = Plan.open(options.plan)
     shards = _chosen(plan, options)
     if options.engine == "ray":
@@ -148,18 +178,6 @@ def _annotate_elsewhere(
         line.end()
     print("\n".join([_devices_summary(outcome), *_what_is_left(plan, outcome.failed)]))
     return 1 if outcome.failed else 0
-
-
-_DECIDED_BY_THE_PLAN = (
-    "paths",
-    "recipe",
-    "out",
-    "formats",
-    "settings",
-    "classes",
-    "window",
-    "text",
-)
 
 
 def _summary(plan: Plan, outcomes: list[ShardOutcome]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from premask.cli import INTERRUPTED
 from premask.cli.annotate import add_prompt_flags, prompts_from_options, recipe_from_flags
+from premask.cli.pool_flags import positive
 from premask.plans.job import PlanJob
 from premask.plans.plan import SHARD_SIZE, Plan, make_plan
 from premask.recipes.prompt_check import require_usable_prompts
@@ -33,7 +34,7 @@ def add_command(commands: Commands) -> None:
     add("--out", required=True, type=Path, metavar="DIR", help="where plan and labels go")
     add(
         "--shard-size",
-        type=int,
+        type=positive,
         default=SHARD_SIZE,
         metavar="N",
         help=f"images in a shard (default: {SHARD_SIZE})",
@@ -46,7 +47,7 @@ def add_command(commands: Commands) -> None:
         dest="settings",
         help="change a setting of the recipe; `premask recipes show R` lists them",
     )
-    add("--batch-size", type=int, metavar="N", help="images for the model at a time")
+    add("--batch-size", type=positive, metavar="N", help="images for the model at a time")
     add(
         "--window",
         metavar="BLACK,WHITE",
