@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import PIL.Image
@@ -33,16 +33,9 @@ def rows() -> Iterator[Row]:
         yield memory(folder)
 
 
-def speed(folder: Path) -> Row:
-    paths = make_images(folder / "large", IMAGES, side=1400)
-    pool = ModelPool()
-    model = pool.matter("u2netp")
+def into_new_folders(paths: Sequence[Path], folder: Path, pool: ModelPool) -> Callable[[], None]:
+    """What annotates all of these with `subject`, each time into a folder of its own."""
     turns = itertools.count()
-
-    def bare_loop() -> None:
-        for path in paths:
-            (alpha,) = model.matte([read_image(path)], [None], NoOptions())
-            assert (alpha >= 128).any()
 
     def annotate() -> None:
         job = FolderJob(
@@ -51,7 +44,21 @@ def speed(folder: Path) -> Row:
             folder=folder / f"out-{next(turns)}",
             formats=formats_of(["coco"]),
         )
-        assert annotate_into_folder(job, pool).annotated == IMAGES
+        assert annotate_into_folder(job, pool).annotated == len(paths)
+
+    return annotate
+
+
+def speed(folder: Path) -> Row:
+    paths = make_images(folder / "large", IMAGES, side=1400)
+    pool = ModelPool()
+    model = pool.matter("u2netp")
+    annotate = into_new_folders(paths, folder, pool)
+
+    def bare_loop() -> None:
+        for path in paths:
+            (alpha,) = model.matte([read_image(path)], [None], NoOptions())
+            assert (alpha >= 128).any()
 
     ratio, of_the_processor = ratios_of(annotate, bare_loop, REPEATS)
     return Row(

@@ -9,19 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
-from benchmarks.annotate import make_images
+from benchmarks.annotate import into_new_folders, make_images
 from benchmarks.table import Row, ratio_of
 from premask.cores import CORES, usable_cores
-from premask.labels.formats import formats_of
 from premask.models.pool import ModelPool
 from premask.plans.devices import label_on_devices
 from premask.plans.job import PlanJob
 from premask.plans.plan import Plan, make_plan
 from premask.plans.shard_run import label_shards
 from premask.recipes.recipe import recipe_of
-from premask.runs.folder_job import FolderJob
-from premask.runs.folder_run import annotate_into_folder
-from premask.runs.inputs import collect_inputs
 
 IMAGES, SHARD_SIZE = 48, 8
 REPEATS = 3
@@ -39,16 +35,7 @@ def rows() -> Iterator[Row]:
 def against_a_folder(paths: Sequence[Path], plans: Iterator[Plan], folder: Path) -> Row:
     pool = ModelPool()
     pool.load("u2netp")
-    turns = itertools.count()
-
-    def annotate() -> None:
-        job = FolderJob(
-            inputs=collect_inputs(paths),
-            recipe=recipe_of("subject"),
-            folder=folder / f"out-{next(turns)}",
-            formats=formats_of(["coco"]),
-        )
-        assert annotate_into_folder(job, pool).annotated == IMAGES
+    annotate = into_new_folders(paths, folder, pool)
 
     def by_plan() -> None:
         plan = next(plans)
