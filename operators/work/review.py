@@ -13,8 +13,8 @@ from fiftyone import ViewField
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting
 from premask.evaluation.comparison import disagreement
-from premask.evaluation.metrics import doubt_of_edges, doubt_of_scores
 from premask.runs.progress import ProgressCounter, ProgressWatcher
+from premask.shaping.doubt import doubt_of_edges, doubt_of_scores
 
 from ..dataset.chosen_images import dataset_of
 from ..dataset.reading import read_labels

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 import pytest
@@ -17,7 +15,6 @@ from premask.evaluation.metrics import (
     boundary_width,
     mse,
     sad,
-    stability,
 )
 from premask.masks import Mask, Matte
 from tests.golden.dataset import adversarial_masks
@@ -105,14 +102,3 @@ def test_mattes_of_two_images_are_not_compared() -> None:
     small = Matte.from_array(np.zeros((4, 7), np.uint8))
     with pytest.raises(InvalidMask, match=r"different sizes: \(4, 7\) and \(40, 70\)"):
         sad(small, Matte.from_array(soft(2, 22)))
-
-
-def test_stability_falls_from_compact_to_thin_to_dust() -> None:
-    rows, columns = np.mgrid[:90, :120]
-    line = Mask.from_array((abs(rows - 45) < 3) & (columns > 10) & (columns < 110))
-    dust = Mask.from_array((rows % 5 == 0) & (columns % 5 == 0))
-    # Of a disc of radius 30, 2% of its box's diagonal of 61 sqrt(2) are 2 pixels.
-    assert stability(disc(45, 60, 30)) == pytest.approx((28 / 32) ** 2, abs=0.03)
-    assert stability(disc(45, 60, 30)) > stability(line) > stability(dust) == 0
-    assert stability(Mask.empty((90, 120))) == 0
-    assert math.isclose(stability(Mask.empty((90, 120)).inverted()), 1)

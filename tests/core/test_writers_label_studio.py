@@ -22,12 +22,15 @@ from premask.labels.label_studio import (
     annotations_from_regions,
     label_config,
     local_file_url,
+    prediction_score,
     read_tasks,
     regions_from_annotation,
     task_from_labeled,
     write_label_studio,
 )
+from premask.labels.label_studio.prediction_scores import NOTHING_KNOWN
 from premask.masks import Mask, Matte
+from premask.shaping.doubt import stability, threshold_stability
 from tests.golden.dataset import adversarial_images, adversarial_masks
 
 SIZE = (13, 17)
@@ -221,14 +224,35 @@ def test_kinds_that_need_a_mask_are_left_out_without_one() -> None:
     assert [region["type"] for region in regions] == ["rectanglelabels"]
 
 
-def test_a_prediction_scores_the_mean_of_what_has_a_score() -> None:
-    image = Image(name="a.jpg", size_hw=SIZE)
-    scored = (shape("ring", score=0.25), shape("full"), shape("parts", score=0.75))
-    with_score = task_from_labeled(Labeled(image=image, annotations=scored), image_url="/a")
-    without = task_from_labeled(Labeled(image=image, annotations=scored[1:2]), image_url="/a")
-    assert with_score["predictions"][0]["score"] == 0.5
-    assert "score" not in without["predictions"][0]
-    assert "score" not in without["predictions"][0]["result"][0]
+def test_a_prediction_is_as_sure_as_its_least_sure_region() -> None:
+    image = Image(name="a", size_hw=SIZE)
+    ring, full = shape("ring", score=0.75), shape("full")
+    predictions = [
+        task_from_labeled(Labeled(image=image, annotations=found), image_url="/a")["predictions"][0]
+        for found in ((ring, shape("parts", score=0.25)), (ring, full), (full,), (soft(),), ())
+    ]
+    assert full.mask is not None
+    stable = stability(full.mask)
+    matte = soft().matte
+    assert matte is not None
+    assert [prediction["score"] for prediction in predictions] == [
+        0.25,
+        min(0.75, stable),
+        stable,
+        threshold_stability(matte),
+        NOTHING_KNOWN,
+    ]
+    # A region's score is the model's own, or none.
+    assert "score" not in predictions[2]["result"][0]
+
+
+def test_a_box_without_a_score_tells_nothing() -> None:
+    box = Annotation(label="a", box_xyxy=(1, 1, 3, 3))
+    assert prediction_score(regions_from_annotation(box, SIZE)) == NOTHING_KNOWN
+    regions = regions_from_annotation(box, SIZE) + regions_from_annotation(
+        replace(box, score=0.9), SIZE, index=1
+    )
+    assert prediction_score(regions) == 0.9
 
 
 def test_nothing_found_is_a_prediction_and_a_failure_is_no_task(tmp_path: Path) -> None:
@@ -239,7 +263,8 @@ def test_nothing_found_is_a_prediction_and_a_failure_is_no_task(tmp_path: Path) 
     write_label_studio(images, tmp_path / "tasks.json")
     tasks = json.loads((tmp_path / "tasks.json").read_text())
     assert [task["data"]["image"] for task in tasks] == ["/data/local-files/?d=nothing.jpg"]
-    assert tasks[0]["predictions"] == [{"model_version": "premask", "result": []}]
+    nothing = {"model_version": "premask", "result": [], "score": NOTHING_KNOWN}
+    assert tasks[0]["predictions"] == [nothing]
 
 
 def test_the_written_config_fits_the_written_tasks(tmp_path: Path) -> None:

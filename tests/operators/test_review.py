@@ -12,7 +12,7 @@ import pytest
 
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting
-from premask.evaluation.metrics import stability
+from premask.shaping.doubt import stability
 from tests.operators.mask_samples import annotation_of, detections, saved_image
 
 SIZE = (40, 60)

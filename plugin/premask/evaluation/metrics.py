@@ -1,26 +1,20 @@
-"""How well masks and mattes agree with the truth, and how doubtful a mask is without one."""
+"""How well masks and mattes agree with the truth."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from premask.annotations import Annotation
 from premask.errors import InvalidMask
 from premask.geometry import hull
 from premask.masks import Mask, Matte, Size
-from premask.shaping.morphology import grow, shrink
 
 BOUNDARY_SHARE = 0.02
 """Of the image's diagonal: how wide the compared edges are (Cheng et al., Boundary IoU, 2021)."""
-
-STABILITY_SHARE = 0.02
-"""Of the diagonal of the mask's own box: how far its edge is moved."""
 
 
 @dataclass(slots=True)
@@ -110,28 +104,6 @@ def mse(matte: Matte, truth: Matte) -> float:
     """Mean squared difference of alpha (0 to 1), over all pixels of the image."""
     difference = _difference(matte, truth)
     return float(np.square(difference).sum()) / 255**2 / math.prod(truth.size_hw)
-
-
-def stability(mask: Mask) -> float:
-    """IoU of the mask with its edge moved inwards and outwards by 2% of its size, 0 to 1.
-
-    Low for what is thin, ragged or scattered, and so for what a model was not sure of.
-    """
-    x0, y0, x1, y1 = mask.box_xyxy
-    pixels = max(1, round(STABILITY_SHARE * math.hypot(x1 - x0, y1 - y0)))
-    return shrink(mask, pixels).area / max(1, grow(mask, pixels).area)
-
-
-def doubt_of_scores(annotations: Sequence[Annotation]) -> float | None:
-    """How far the lowest score is from 1; None where no model gave one."""
-    scores = [found.score for found in annotations if found.score is not None]
-    return 1 - min(scores) if scores else None
-
-
-def doubt_of_edges(annotations: Sequence[Annotation]) -> float | None:
-    """How far the least stable mask is from 1; None where there is no mask."""
-    masks = [found.mask for found in annotations if found.mask is not None]
-    return 1 - min(map(stability, masks)) if masks else None
 
 
 def _share(part: float, whole: float) -> float:

@@ -14,6 +14,7 @@ from premask.labels.label_studio.label_config import (
     TagNames,
     label_config,
 )
+from premask.labels.label_studio.prediction_scores import prediction_score
 from premask.labels.label_studio.regions import (
     annotations_from_regions,
     is_on_page,
@@ -43,6 +44,7 @@ __all__ = [
     "label_config",
     "local_file_url",
     "prediction_from_regions",
+    "prediction_score",
     "prompts_from_region",
     "read_tasks",
     "regions_from_annotation",

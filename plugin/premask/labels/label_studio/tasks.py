@@ -11,6 +11,7 @@ from premask.errors import InvalidMask
 from premask.files import replacing, write_atomically
 from premask.images import Image
 from premask.labels.label_studio.label_config import DEFAULT_NAMES, TOOLS, TagNames, label_config
+from premask.labels.label_studio.prediction_scores import prediction_score
 from premask.labels.label_studio.regions import (
     annotations_from_regions,
     regions_from_annotation,
@@ -100,7 +101,9 @@ def task_from_labeled(
 
 
 def prediction_from_regions(regions: Sequence[Json], *, model_version: str) -> Json:
-    """One prediction; its score is the mean of the regions' scores, where they have any."""
-    scores = [region["score"] for region in regions if "score" in region]
-    score = {"score": sum(scores) / len(scores)} if scores else {}
-    return {"model_version": model_version, "result": list(regions)} | score
+    """One prediction, with the score that orders its task among the others."""
+    return {
+        "model_version": model_version,
+        "result": list(regions),
+        "score": prediction_score(regions),
+    }
