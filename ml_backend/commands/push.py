@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 from ml_backend.commands.bulk_writer import BulkWriter, NewPrediction, with_version, without_version
 from ml_backend.commands.embed import Warming
 from ml_backend.commands.planned_labels import PlannedLabeler
+from ml_backend.commands.rescore import Rescoring, sampling_advice
 from ml_backend.commands.task_labeler import FailedTask, TaskLabeler
 from ml_backend.predict.chosen_recipes import ChosenRecipes
 from ml_backend.predict.clip_predictor import clips_from_settings
@@ -53,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="label nothing, but look at each image once, so that the first click is fast",
     )
+    instead.add_argument(
+        "--rescore",
+        action="store_true",
+        help="label nothing, but compute the scores again by which Label Studio orders tasks, of "
+        "the predictions that these settings have made before; nothing else of them is changed",
+    )
 
 
 def run(options: argparse.Namespace, settings: BackendSettings) -> int:
@@ -67,14 +74,15 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     return 1 if work.failures else 0
 
 
-def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warming:
+def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warming | Rescoring:
     client, project = LabelStudioClient.from_settings(settings), options.project
-    config = parse_label_config(client.project(project)["label_config"])
+    known = client.project(project)
+    config = parse_label_config(known["label_config"])
     if options.plan is not None:
         if options.embed_only:
             raise InvalidSetting("--embed-only looks at images, and --plan at none. Leave one out.")
         planned = PlannedLabeler(plan=Plan.open(options.plan), config=config)
-        return Push(client=client, project=project, labeler=planned, replace=options.replace)
+        return _writer(options, client, known, planned)
     images = TaskImages(ImageFetcher(settings), memory_bytes=0)
     recipes, pool = ChosenRecipes.from_settings(settings), pool_from_settings(settings)
     if options.embed_only:
@@ -88,7 +96,19 @@ def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warm
         )
     predictor = Predictor(recipes, pool, images, clips_from_settings(settings, pool))
     labeler = TaskLabeler(predictor=predictor, config=config, workers=settings.batch_workers)
-    return Push(client=client, project=project, labeler=labeler, replace=options.replace)
+    return _writer(options, client, known, labeler)
+
+
+def _writer(
+    options: argparse.Namespace, client: LabelStudioClient, project: Json, labeler: Labeler
+) -> Push | Rescoring:
+    """What writes into the project: predictions, or only the scores of those that are there."""
+    number, version = options.project, labeler.model_version
+    advice = sampling_advice(project, version)
+    if options.rescore:
+        return Rescoring(client=client, project=number, version=version, advice=advice)
+    replace = options.replace
+    return Push(client=client, project=number, labeler=labeler, replace=replace, advice=advice)
 
 
 class Labeler(Protocol):
@@ -121,6 +141,7 @@ class Push:
     project: int
     labeler: Labeler
     replace: bool = False
+    advice: Sequence[str] = ()
     kept: int = 0
     written: int = 0
     deleted: int = 0
@@ -162,7 +183,7 @@ class Push:
         )
         if self.replace:
             lines.append(f"{self.deleted} older predictions of premask deleted")
-        return lines
+        return [*lines, *self.advice]
 
     def _delete_older(self) -> None:
         """Delete older predictions of tasks that have one of this version now."""

@@ -112,18 +112,33 @@ class LabelStudioClient:
         assert isinstance(answer, dict)
         return int(answer["created"])
 
+    def set_score(self, prediction: int, score: float) -> None:
+        """Write the score of a prediction, and nothing else of it."""
+        body = json.dumps({"score": score}).encode()
+        self._send_until_answered("PATCH", f"/api/predictions/{prediction}/", body)
+
+    def model_versions(self, project: int) -> dict[str, int]:
+        """How many predictions of each model version a project has."""
+        answer = self.get(f"/api/projects/{project}/model-versions/")
+        assert isinstance(answer, dict)
+        return answer
+
     def delete_prediction(self, prediction: int) -> None:
         self._send("DELETE", f"/api/predictions/{prediction}/")
 
     def get(self, path: str) -> Any:
         """Read something, with new tries: the server may be busy or starting."""
+        return self._send_until_answered("GET", path)
+
+    def _send_until_answered(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """Send what does no harm if it is done twice; raises after a few tries."""
         for seconds in PATIENCE_SECONDS:
             try:
-                return self._send("GET", path)
+                return self._send(method, path, body)
             except AnswerLost as error:
                 log.warning("%s Trying again in %g s.", error, seconds)
                 time.sleep(seconds)
-        return self._send("GET", path)
+        return self._send(method, path, body)
 
     def _page(
         self, project: int, conditions: Sequence[Condition], *, size: int, whole: bool

@@ -51,6 +51,14 @@ def pulled(project: int, folder: Path, environment: dict[str, str]) -> tuple[Lab
     return read_coco(folder / "coco_mattes.json")
 
 
+def pushed(project: int, environment: dict[str, str], *flags: str) -> str:
+    """Label a project by `push`; returns what it says."""
+    command = [*COMMAND, "push", "--project", str(project), "--embedding-megabytes", "0", *flags]
+    everything = {**os.environ, **environment}
+    said = subprocess.run(command, env=everything, cwd=CHECKOUT, check=True, capture_output=True)
+    return said.stdout.decode()
+
+
 def pull_into(folder: Path, project: int, environment: dict[str, str], cache_folder: Path) -> None:
     """Pull what people annotated, where the backend has its masks of videos."""
     command: list[str | Path] = [*COMMAND, "pull", "--project", str(project), "--out", folder]

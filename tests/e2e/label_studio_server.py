@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -53,6 +54,27 @@ class LabelStudio:
             "GET", f"/api/projects/{project}/export", params={"exportType": "JSON"}
         )
         return tasks
+
+    def set_project(self, project: int, **fields: Any) -> Json:
+        """Change settings of a project, as its *Settings* pages do."""
+        changed: Json = self._answer("PATCH", f"/api/projects/{project}/", json=fields)
+        return changed
+
+    def next_task(self, project: int) -> Json:
+        """The task that *Label All Tasks* hands out, and (`queue`) why this one."""
+        task: Json = self._answer("GET", f"/api/projects/{project}/next/")
+        return task
+
+    def tasks_by(self, project: int, column: str) -> list[int]:
+        """The ids of the tasks as the Data Manager sorts them."""
+        query = json.dumps({"ordering": [f"tasks:{column}"]})
+        parameters = {"project": project, "query": query}
+        return [
+            task["id"] for task in self._answer("GET", "/api/tasks/", params=parameters)["tasks"]
+        ]
+
+    def set_score(self, prediction: int, score: float | None) -> None:
+        self._answer("PATCH", f"/api/predictions/{prediction}/", json={"score": score})
 
     def connect(self, project: int, backend_url: str) -> None:
         """Connect a backend as *Settings, Model* does, with interactive preannotations on."""

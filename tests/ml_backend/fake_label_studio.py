@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +27,7 @@ class FakeLabelStudio:
     config: str = CONFIG
     tasks: dict[int, Json] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    project: Json = field(default_factory=dict)
     before_import: Callable[[list[Json]], None] = lambda items: None
     drops: Callable[[Json], bool] = lambda item: False
     _last_id: int = 0
@@ -58,7 +61,7 @@ class FakeLabelStudio:
         """Add a prediction, as if a model had made it; returns its id."""
         number = self._next_id()
         prediction = {"id": number, "task": task, "result": regions, "model_version": version}
-        self.tasks[task]["predictions"].append(prediction)
+        self.tasks[task]["predictions"].append(prediction | {"score": None})
         return number
 
     def versions(self) -> dict[int, list[str]]:
@@ -72,10 +75,13 @@ class FakeLabelStudio:
         """The routes for `serving`."""
         return {
             "/api/projects/1/": self._for_known(
-                lambda asked: {"id": 1, "label_config": self.config}
+                lambda asked: {"id": 1, "label_config": self.config} | self.project
             ),
             "/api/tasks/": self._for_known(self._page),
             "/api/predictions/": self._for_known(self._predictions),
+            "/api/projects/1/model-versions/": self._for_known(
+                lambda asked: Counter(itertools.chain(*self.versions().values()))
+            ),
             "/api/projects/1/import/predictions": self._for_known(self._import),
             "*": self._other,
         }
@@ -132,6 +138,13 @@ class FakeLabelStudio:
                     prediction for prediction in task["predictions"] if prediction["id"] != number
                 ]
             asked.answer(status=204)
+        elif asked.method == "PATCH" and path.startswith("/api/predictions/"):
+            number = int(path.split("/")[3])
+            for task in self.tasks.values():
+                for prediction in task["predictions"]:
+                    if prediction["id"] == number:
+                        prediction |= json.loads(asked.body)
+            asked.answer(b"{}")
         elif path in self.files:
             asked.answer(self.files[path])
         else:

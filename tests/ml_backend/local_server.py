@@ -82,7 +82,7 @@ def serving(routes: dict[str, Route], tls: ssl.SSLContext | None = None) -> Iter
                 asked.answer(status=404) if route is None else route(asked)
             self.close_connection = True
 
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names that http.server calls
+        do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - the names that http.server calls
 
         def log_message(self, format: str, *arguments: object) -> None:
             """Tests print nothing."""
