@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ml_backend.commands.pulled_clips import PulledClips
+from ml_backend.commands.pulled_images import PulledImages
 from ml_backend.predict.track_store import TrackStore
-from ml_backend.project.label_config import Page, read_label_config
-from ml_backend.project.task_reading import (
-    ImageNames,
-    ReadingCounts,
-    SourceChoice,
-    SourceRegions,
-    annotations_on,
-    size_of,
-)
+from ml_backend.project.task_reading import SourceChoice, SourceRegions
 from ml_backend.project.video_tags import VideoTag
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
@@ -26,23 +18,15 @@ from ml_backend.studio.fetch import ImageFetcher
 from ml_backend.studio.protocol import Json
 from ml_backend.studio.video_fetch import VideoFetcher
 from premask.annotations import Labeled
-from premask.errors import InvalidMask, PremaskError
-from premask.images import Image, read_image
+from premask.errors import PremaskError
 from premask.labels.clip_formats import CLIP_FORMATS
 from premask.labels.formats import FORMATS, AnyFormat, clip_formats_of, formats_of
 from premask.labels.numbering import Stems
 from premask.runs.delivery import Delivery
 from premask.runs.folder_state import STATE_FOLDER
 from premask.runs.journal import Journal
-from premask.runs.ordered_work import in_order
-from premask.runs.progress import ProgressCounter, ProgressWatcher
+from premask.runs.progress import ProgressWatcher
 from premask.terminal.screen import ProgressLine, printable
-
-PAGE = 10
-"""Whole tasks at a time: each may hold megabytes of brushes."""
-
-FETCHERS = 4
-"""How many images are fetched at the same time, where any must be."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,19 +60,23 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     """Pull a project; the exit code is 1 where some images failed."""
     images, videos = _formats(options.format)
     state = options.out / STATE_FOLDER
+    delivery = Delivery(folder=options.out, formats=images)
     pull = Pull(
-        client=LabelStudioClient.from_settings(settings),
-        fetcher=ImageFetcher(settings),
+        images=PulledImages(
+            client=LabelStudioClient.from_settings(settings),
+            fetcher=ImageFetcher(settings),
+            project=options.project,
+            choice=SourceChoice(
+                kind=options.kind, annotator=options.annotator, model_version=options.model_version
+            ),
+            needs_files=delivery.has_image_files,
+        ),
         clips=PulledClips(
             store=TrackStore.from_settings(settings),
             source=VideoFetcher(settings),
             path=state / "pulled-clips.jsonl",
         ),
-        project=options.project,
-        choice=SourceChoice(
-            kind=options.kind, annotator=options.annotator, model_version=options.model_version
-        ),
-        delivery=Delivery(folder=options.out, formats=images),
+        delivery=delivery,
         clip_delivery=Delivery(folder=options.out, formats=videos),
     )
     line = ProgressLine()
@@ -109,36 +97,19 @@ def _formats(said: str | None) -> tuple[list[AnyFormat], list[AnyFormat]]:
     return [*formats_of(for_images)] if for_images else [], clip_formats_of(names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """An image to export, with the regions for it; `number` counts tasks for the progress."""
-
-    number: int
-    task: int
-    chosen: Sequence[SourceRegions]
-    image: str
-    page: Page
-    name: str
-
-
 @dataclass(slots=True, kw_only=True)
 class Pull:
     """One run: tasks are read once, page by page, into a journal; formats are written from it."""
 
-    client: LabelStudioClient
-    fetcher: ImageFetcher
-    project: int
-    choice: SourceChoice
+    images: PulledImages
     delivery: Delivery
     clips: PulledClips
     clip_delivery: Delivery
     failures: dict[str, PremaskError] = field(default_factory=dict)
-    _counts: ReadingCounts = field(default_factory=ReadingCounts)
     _found: list[tuple[str, int]] = field(default_factory=list)
     _labels: set[str] = field(default_factory=set)
-    _names: ImageNames = field(default_factory=ImageNames)
     _stems: Stems = field(default_factory=Stems)
-    _shows_videos: bool = False
+    _videos: Sequence[VideoTag] = ()
 
     def run(self, show: ProgressWatcher) -> list[Path]:
         """Read all tasks, then write all formats; returns the paths of the results."""
@@ -153,9 +124,9 @@ class Pull:
                     yield journal.get(str(number), name)
 
             written: list[Path] = []
-            if self._found or not self._shows_videos:
+            if self._found or not self._videos:
                 written = self.delivery.write_dataset_files(read_back, sorted(self._labels))
-            if self._shows_videos and self.clips.check():
+            if self._videos and self.clips.check():
                 labels = sorted(self.clips.labels)
                 delivery = self.clip_delivery
                 if self._found:
@@ -171,69 +142,29 @@ class Pull:
         counts = [count for _, count in self._found]
         failures = {**self.failures, **self.clips.failures}
         lines = [f"failed: {printable(name)}: {error}" for name, error in failures.items()]
-        if self._shows_videos:
+        if self._videos:
             lines += map(printable, self.clips.sentences())
-        if counts or self.failures or not self._shows_videos:
+        if counts or self.failures or not self._videos:
             lines.append(
                 f"{sum(counts)} objects in {len(counts)} images ({counts.count(0)} of them looked "
                 f"at and empty; {len(self.failures)} failed)"
             )
-        return [*lines, *self._counts.sentences(self.choice)]
+        return [*lines, *self.images.counts.sentences(self.images.choice)]
 
     def _read_all(self, journal: Journal, show: ProgressWatcher) -> None:
-        counter = ProgressCounter(total=self.client.count(self.project), on_progress=show)
-        work = in_order(self._labeled, self._wanted(), workers=FETCHERS, name="premask-pull")
-        with closing(work) as labeling:
-            for wanted, labeled in labeling:
-                self._keep(labeled.result(), journal)
-                # Tasks are counted, which may have several images.
-                counter.done, counter.failed = wanted.number, len(self.failures)
-                counter.tell()
+        config = self.images.config()
+        self._videos = tuple(config.videos.values())
+        self.images.on_task = self._note_clips
+        for _, labeled in self.images.labeled(config, show):
+            self._keep(labeled, journal)
 
-    def _wanted(self) -> Iterator[_Wanted]:
-        """The images that somebody has looked at, task by task."""
-        label_config = self.client.project(self.project)["label_config"]
-        config = read_label_config(label_config)
-        self._shows_videos = bool(config.videos)
-        tasks = self.client.tasks(self.project, size=PAGE, whole=True)
-        for number, task in enumerate(tasks, start=1):
-            chosen = self.choice.of(task)
-            self._counts.add(task, self.choice, chosen)
-            if not chosen:
-                continue
-            own = config.of_task(task["data"])
-            for image, page in own.all_pages(task["data"]):
-                name = self._names.of(page.url, task["id"])
-                yield _Wanted(
-                    number=number, task=task["id"], chosen=chosen, image=image, page=page, name=name
-                )
-            for video in config.videos.values():
-                self._note_clip(task, video, chosen)
-
-    def _note_clip(self, task: Json, video: VideoTag, chosen: Sequence[SourceRegions]) -> None:
-        try:
-            name = self._names.of(video.url(task["data"]), task["id"])
-            self.clips.add(task["id"], task["data"], video, chosen, name)
-        except PremaskError as error:
-            self.clips.failures[f"task {task['id']}"] = error
-
-    def _labeled(self, wanted: _Wanted) -> Labeled:
-        """One image of a task; its pixels are fetched only if its size or a format needs them."""
-        try:
-            on_page = wanted.chosen, wanted.image, wanted.page.item_index
-            drawn_hw = size_of(*on_page)
-            image = Image(name=wanted.name, size_hw=drawn_hw or (0, 0))
-            if drawn_hw is None or self.delivery.has_image_files:
-                data = self.fetcher.image_bytes(wanted.page.url, task_id=wanted.task)
-                image = read_image(data, wanted.name)
-            if drawn_hw is not None and drawn_hw != image.size_hw:
-                raise InvalidMask(
-                    f"The image is {image.size_hw[1]} x {image.size_hw[0]}, but its regions were "
-                    f"drawn on one of {drawn_hw[1]} x {drawn_hw[0]}: it was replaced since."
-                )
-            return Labeled(image=image, annotations=annotations_on(*on_page))
-        except PremaskError as error:
-            return Labeled(image=Image.unread(wanted.name), error=error)
+    def _note_clips(self, task: Json, chosen: Sequence[SourceRegions]) -> None:
+        for video in self._videos:
+            try:
+                name = self.images.names.of(video.url(task["data"]), task["id"])
+                self.clips.add(task["id"], task["data"], video, chosen, name)
+            except PremaskError as error:
+                self.clips.failures[f"task {task['id']}"] = error
 
     def _keep(self, labeled: Labeled, journal: Journal) -> None:
         name = labeled.image.name
