@@ -1,4 +1,4 @@
-"""python -m ml_backend [serve] | push | pull."""
+"""python -m ml_backend [serve] | push | pull | corrections."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "answer Label Studio as an ML backend (default)",
     "push": "label a whole project, and write predictions",
     "pull": "export a project's annotations and predictions",
+    "corrections": "make a set to train on of what people made of predictions",
 }
 FLAGS = {"recipe_settings": "--set", "interactive_settings": "--set-interactive"}
 """Settings with several values: their flag is given once for each value, so it is singular."""

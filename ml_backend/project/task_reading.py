@@ -29,10 +29,11 @@ Annotator = Literal["latest", "all", "ground-truth"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRegions:
-    """The regions of one person or one model."""
+    """The regions of one person or one model; `row` is the annotation or the prediction itself."""
 
     regions: Sequence[Json]
     source: tuple[str, ...]
+    row: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,9 @@ class SourceChoice:
         submitted.sort(key=lambda annotation: (annotation["updated_at"], annotation["id"]))
         return [
             SourceRegions(
-                regions=annotation["result"], source=(f"annotator {annotation['completed_by']}",)
+                regions=annotation["result"],
+                source=(f"annotator {annotation['completed_by']}",),
+                row=annotation,
             )
             for annotation in (submitted if self.annotator == "all" else submitted[-1:])
         ]
@@ -70,7 +73,11 @@ class SourceChoice:
         ]
         newest = sorted(wanted, key=lambda prediction: int(prediction["id"]))[-1:]
         return [
-            SourceRegions(regions=prediction["result"], source=(str(prediction["model_version"]),))
+            SourceRegions(
+                regions=prediction["result"],
+                source=(str(prediction["model_version"]),),
+                row=prediction,
+            )
             for prediction in newest
         ]
 
@@ -105,16 +112,21 @@ class ReadingCounts:
 
 
 class ImageNames:
-    """A unique name for each image, whatever storages and projects it is from."""
+    """A unique name for each image, whatever storages and projects it is from.
 
-    def __init__(self) -> None:
+    With `by_task` all names begin with the number of the task, so that none depends on the others.
+    """
+
+    def __init__(self, *, by_task: bool = False) -> None:
         self._taken: set[str] = set()
+        self._by_task = by_task
 
     def of(self, url: str, task: int) -> str:
         """The image's own name; the task's number sets apart those that have the same."""
         own = image_name(url) or f"task-{task}"
+        plain = [] if self._by_task else [own]
         apart = (f"task-{task}-{place}/{own}" for place in itertools.count(2))
-        candidates = itertools.chain([own, f"task-{task}/{own}"], apart)
+        candidates = itertools.chain([*plain, f"task-{task}/{own}"], apart)
         name = next(name for name in candidates if name not in self._taken)
         self._taken.add(name)
         return name

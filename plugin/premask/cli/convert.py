@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from premask.cli import INTERRUPTED
 from premask.terminal.flags import Commands
 from premask.terminal.interrupt import stopping_on_ctrl_c
-from premask.terminal.screen import ProgressLine, counted, printable, table
+from premask.terminal.screen import ProgressLine
 
 if TYPE_CHECKING:
     from premask.datasets.reading import Dataset
-    from premask.datasets.training_set import Converted
-
-_MOST_PATHS = 4
-"""A split in three parts and its manifest; of pictures there may be thousands."""
 
 TRUTH_HELP = "the COCO file that a list of results is of"
 
@@ -115,6 +110,7 @@ def convert_from_flags(
     from premask.datasets.splitting import Split
     from premask.datasets.training_set import Conversion
     from premask.labels.class_list import ClassList
+    from premask.terminal.converted import what_became
 
     classes = ClassList.of(options.classes) if options.classes else ClassList()
     parts = None
@@ -140,31 +136,4 @@ def convert_from_flags(
             done = convert(dataset, conversion, on_progress=line, cancel=cancel)
     finally:
         line.end()
-    return "\n".join(_told(done))
-
-
-def _told(done: Converted) -> Iterator[str]:
-    rows = [
-        (part, f"{counts.images:,}", f"{counts.annotations.total():,}", f"{counts.empty:,}")
-        for part, counts in done.parts.items()
-    ]
-    yield table(rows, ("part", "images", "objects", "empty images"))
-    yield f"{counted(len(done.classes), 'class', 'classes')}: {printable(', '.join(done.classes))}"
-    for what, count in sorted(done.left_out.items()):
-        yield f"left out: {count:,} {printable(what)}"
-    empty = [part for part, counts in done.parts.items() if not counts.images]
-    if empty and len(done.parts) > 1:
-        yield f"no image is in {' and in '.join(empty)}: there are too few of them, or of groups"
-    if done.loss is not None:
-        yield f"read again and compared ({counted(done.loss.images, 'image')}): {done.loss}"
-    if done.turned:
-        yield (
-            f"turned by their EXIF only: {counted(done.turned, 'image')}. The labels are for the "
-            "upright image, so a trainer that ignores EXIF needs --copy upright."
-        )
-    if done.other_size:
-        yield (
-            f"of another size than their labels are for: {counted(len(done.other_size), 'image')}, "
-            f"such as {printable(done.other_size[0])}. `premask check` with --images says more."
-        )
-    yield from map(str, done.written[-_MOST_PATHS:])
+    return "\n".join(what_became(done))

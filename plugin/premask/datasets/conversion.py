@@ -17,7 +17,7 @@ from premask.datasets.reading import RUN, Dataset
 from premask.datasets.set_images import BROKEN, SetImages
 from premask.datasets.set_layout import WHOLE, SetLayout, places_below
 from premask.datasets.splitting import Split
-from premask.datasets.training_set import Conversion, Converted, PartCounts
+from premask.datasets.training_set import Conversion, Converted, PartCounts, Placed
 from premask.errors import Cancelled, InvalidMask, InvalidSetting, UnreadableImage
 from premask.images import Image, read_image
 from premask.labels.coco_ids import CocoIds
@@ -139,7 +139,9 @@ class _Work:
         for name, part in list(self.part_of.items()) if mode != "none" else ():
             self._check()
             target = self._layout.images(part) / self._names[name]
-            if not self._images.place(name, target, mode):
+            if self._images.place(name, target, mode):
+                self.outcome.placed[name] = Placed(part=part, path=target)
+            else:
                 del self.part_of[name]
             counter.count()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from premask.errors import UnwritableOutput
-from premask.files import write_atomically
+from premask.files import take_place, write_atomically
 from premask.images import SUFFIXES
 
 NAME = "manifest.json"
@@ -55,6 +55,16 @@ def make_room(folder: Path) -> None:
             )
     for file in files:
         file.unlink(missing_ok=True)
+
+
+def move_set(made: Path, folder: Path) -> None:
+    """Give a set that is whole, on the same disk, the place of an earlier one."""
+    make_room(folder)
+    files = sorted(file for file in made.rglob("*") if file.is_file())
+    # The list comes first: then whatever is cut off leaves nothing that the next set would not
+    # make room from.
+    for file in sorted(files, key=lambda file: file != made / NAME):
+        take_place(file, folder / file.relative_to(made))
 
 
 def hash_of(path: Path) -> str:

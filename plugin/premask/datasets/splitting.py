@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from premask.errors import InvalidSetting
@@ -25,7 +25,8 @@ class Split:
     `by` is "folder", or a regular expression of which the first group (or else what it matches) is
     the key: all images with the same key go into the same part. With `stratified` the parts have
     about the same share of each class. The same `seed` gives the same split, in whatever order the
-    images come.
+    images come. `before` says in which parts images were in an earlier split: there they stay, as
+    what was trained on must measure nothing.
     """
 
     shares: Mapping[str, float]
@@ -33,6 +34,7 @@ class Split:
     by: str = ""
     stratified: bool = False
     seed: int = 0
+    before: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, text: str, *, by: str = "", stratified: bool = False, seed: int = 0) -> Split:
@@ -73,7 +75,10 @@ class Split:
             counts.setdefault(key, Counter())[_IMAGES] += 1
             if self.stratified:
                 counts[key].update({f"class {label}": count for label, count in found.items()})
-        parts = _shared_out(self._in_order(counts), counts, self.shares)
+        fixed = {
+            self.group_of(name): part for name, part in self.before.items() if part in self.shares
+        }
+        parts = _shared_out(self._in_order(counts), counts, self.shares, fixed)
         return {name: parts[key] for key, names in groups.items() for name in names}
 
     def group_of(self, name: str) -> str:
@@ -124,9 +129,15 @@ def _spellings(name: str) -> set[str]:
 
 
 def _shared_out(
-    order: Iterable[str], counts: Mapping[str, Counter[str]], shares: Mapping[str, float]
+    order: Iterable[str],
+    counts: Mapping[str, Counter[str]],
+    shares: Mapping[str, float],
+    fixed: Mapping[str, str],
 ) -> dict[str, str]:
-    """Each group goes where its rarest class is missing most, and then where images are."""
+    """Each group goes where its rarest class is missing most, and then where images are.
+
+    Those whose part is fixed come first.
+    """
     totals = sum(counts.values(), Counter[str]())
     whole = sum(shares.values())
     missing = {
@@ -134,13 +145,13 @@ def _shared_out(
         for part, share in shares.items()
     }
     parts = {}
-    for key in order:
+    for key in sorted(order, key=lambda key: key not in fixed):
         rarest = min(counts[key], key=lambda label: (totals[label], label))
 
         def need(part: str, label: str = rarest) -> tuple[float, float]:
             return missing[part][label] / totals[label], missing[part][_IMAGES]
 
-        parts[key] = max((part for part in shares if shares[part]), key=need)
+        parts[key] = fixed.get(key) or max((part for part in shares if shares[part]), key=need)
         for label, count in counts[key].items():
             missing[parts[key]][label] -= count
     return parts

@@ -43,9 +43,17 @@ class PartCounts:
     annotations: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """In which part of a set an image is, and where its file is."""
+
+    part: str
+    path: Path
+
+
 @dataclass(slots=True, kw_only=True)
 class Converted:
-    """What became of a dataset.
+    """What became of a dataset; `placed` are the images that were put beside their labels, by name.
 
     `turned` images are not upright, and no trainer may notice. Those of `other_size` are not of the
     size that their labels are for.
@@ -55,6 +63,7 @@ class Converted:
     classes: tuple[str, ...] = ()
     parts: dict[str, PartCounts] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
+    placed: dict[str, Placed] = field(default_factory=dict)
     turned: int = 0
     other_size: list[str] = field(default_factory=list)
     loss: Loss | None = None
