@@ -111,6 +111,11 @@ class BackendSettings:
     requests_per_minute: int = setting(6000, "of one client; more are refused", minimum=1)
     events_folder: str = setting("", "where events are recorded; empty: below PREMASK_HOME")
 
+    train_command: str = setting(
+        "", "what Start Training runs, with {project}, {set} and {out}; see docs/training.md"
+    )
+    train_format: str = setting("coco", "the format of the set that it is given")
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value}" for name, value in shown_settings(self))
         return f"BackendSettings({shown})"
@@ -125,6 +130,11 @@ class BackendSettings:
     def events_path(self) -> Path:
         """The file that events are recorded in."""
         return Path(self.events_folder or home() / "label-studio") / "events.jsonl"
+
+    @property
+    def training_path(self) -> Path:
+        """The folder of what trainings are given, write and print."""
+        return Path(self.events_folder or home() / "label-studio") / "training"
 
 
 def read_settings(

@@ -189,6 +189,28 @@ class ModelPool:
         with self._guard:
             self._models.pop(name, None)
 
+    def renewed(self, name: str) -> ModelPool:
+        """A pool of the same models in which this one is loaded anew, if it is loaded at all.
+
+        This pool stays as it is: who works with it goes on with what it has, and what is in neither
+        pool is freed. If the new weights can't be loaded, that is raised, and nothing is lost.
+        """
+        other = ModelPool(
+            device=self.device,
+            embeddings=self.embeddings,
+            memory_bytes=self._memory_bytes,
+            compiled=self._compiled,
+        )
+        with self._guard:
+            kept = [known for known in self._models if known != name]
+            other._models.update((known, self._models[known]) for known in kept)
+            other._nbytes.update((known, self._nbytes[known]) for known in kept)
+            other._identities.update((known, self._identities[known]) for known in kept)
+            is_loaded = name in self._models
+        if is_loaded:
+            other.load(name)
+        return other
+
     def free(self) -> None:
         """Let go of all models and what they remember; whoever needs one loads it anew."""
         with self._guard:

@@ -27,17 +27,21 @@ def content_identity(path: Path) -> str:
 
     Size and date would not do: another file can have the same ones.
     """
-    if path.is_file():
-        # The official code of SAM 2 reads its settings from a file of the same name.
-        files = [path, *(beside for beside in [path.with_suffix(".yaml")] if beside.is_file())]
-    else:
-        files = [
-            file
-            for file in sorted(path.glob("*"))
-            if file.is_file() and not any(file.match(pattern) for pattern in BESIDE_TRAINING)
-        ]
+    files = files_of(path)
     contents = [(file.suffix if path.is_file() else file.name, _hash_of(file)) for file in files]
     return hashlib.sha256(repr(contents).encode()).hexdigest()
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that weights consist of; none where nothing is."""
+    if path.is_file():
+        # The official code of SAM 2 reads its settings from a file of the same name.
+        return [path, *(beside for beside in [path.with_suffix(".yaml")] if beside.is_file())]
+    return [
+        file
+        for file in sorted(path.glob("*"))
+        if file.is_file() and not any(file.match(pattern) for pattern in BESIDE_TRAINING)
+    ]
 
 
 def _hash_of(file: Path) -> str:

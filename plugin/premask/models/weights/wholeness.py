@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from premask.models.weights.kinds import HubWeights, PackagedWeights, Weights
@@ -26,7 +27,11 @@ def what_is_broken(path: Path, weights: Weights | None, *, thoroughly: bool = Fa
     known = weights.bytes if weights.file else 0
     if known and path.is_file() and path.stat().st_size != known:
         return f"{path} has {path.stat().st_size:,} bytes, and not {known:,}"
-    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    return broken_among([path] if path.is_file() else sorted(path.glob("*.safetensors")))
+
+
+def broken_among(files: Iterable[Path]) -> str:
+    """Which of the safetensors among these files is not whole, in words; empty if all are."""
     broken = (_broken_safetensors(file) for file in files if file.suffix == ".safetensors")
     return next(filter(None, broken), "")
 

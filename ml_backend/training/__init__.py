@@ -1,0 +1,1 @@
+"""Start training: the command of whoever runs the server, in the background, one at a time."""
