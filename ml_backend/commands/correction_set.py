@@ -18,6 +18,7 @@ from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.fetch import ImageFetcher
 from ml_backend.studio.protocol import Json
+from ml_backend.training.trainer import MakeSet
 from premask.annotations import Labeled
 from premask.datasets.conversion import convert
 from premask.datasets.image_files import ImageFiles
@@ -32,6 +33,7 @@ from premask.labels.coco_ids import CocoIds
 from premask.labels.label_studio import is_on_page
 from premask.runs.journal import Journal
 from premask.runs.progress import ProgressWatcher
+from premask.terminal.converted import what_became
 
 PROVENANCE = "provenance.jsonl"
 """The file in the set that says of each image which task it is from, and who said what."""
@@ -129,6 +131,17 @@ def make_set(
         _write(made, dataset, earlier, cancel)
     shutil.rmtree(folder, ignore_errors=True)
     return made
+
+
+def set_maker(settings: BackendSettings) -> MakeSet:
+    """What makes a set for each training, and tells what became of it."""
+
+    def make(project: int, folder: Path, cancel: threading.Event) -> str:
+        wanted = WantedSet(project=project, out=folder, format=settings.train_format)
+        made = make_set(settings, wanted, show=lambda progress: None, cancel=cancel)
+        return "\n".join([*what_became(made.converted), *made.sentences()])
+
+    return make
 
 
 def _read_all(

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 
+from ml_backend.commands.correction_set import set_maker
 from ml_backend.server.http_server import HttpServer
 from ml_backend.server.log_repeats import Repeats
 from ml_backend.server.state import ServerState
@@ -21,7 +22,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def run(options: argparse.Namespace, settings: BackendSettings) -> int:
     """Print the settings without secrets, then serve."""
     print(table(shown_settings(settings), ("setting", "value")), flush=True)
-    backend = ServerState(settings)
+    backend = ServerState(settings, make_set=set_maker(settings))
     _log_to_terminal(settings, backend)
     if settings.host not in LOOPBACK and not settings.basic_auth_pass:
         log.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,12 +11,19 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Route
 
 from ml_backend.predict.work_queue import QueueFull
 from ml_backend.project.region_prompts import UnreadableRegion
 from ml_backend.server.answers import ClientGone, TooLate
+from ml_backend.server.events import project_to_train
 from ml_backend.server.guarded_app import CLIENT_GONE, GuardedApp
 from ml_backend.server.guards import Intake, TooLarge, TooMuchAtOnce
 from ml_backend.server.metrics import CONTENT_TYPE
@@ -23,6 +31,7 @@ from ml_backend.server.reason_phrase import REASON_HEADER, reason_phrase
 from ml_backend.server.state import ServerState
 from ml_backend.studio.json_reading import Json, read_object
 from ml_backend.studio.protocol import PredictCall, project_id
+from ml_backend.training.trainer import TrainingRefused
 from premask.errors import (
     InvalidRequest,
     ModelFailed,
@@ -43,6 +52,7 @@ STATUS: dict[type[Exception], int] = {
     UnreadableImage: 422,
     QueueFull: 503,
     TooMuchAtOnce: 503,
+    TrainingRefused: 409,
     TooLate: 504,
     ClientGone: CLIENT_GONE,
     ClientDisconnect: CLIENT_GONE,
@@ -59,6 +69,8 @@ _MESSAGES: dict[type[Exception], str] = {
 }
 LONGEST_ERROR = 300
 EVENT_BYTES = 32 * 2**20
+ANNOTATIONS = ((None, b"annotations"),)
+"""All that people have drawn in a project, which /train is sent, and which is read elsewhere."""
 _RETRY = {503: {"Retry-After": "1"}}
 
 
@@ -81,9 +93,12 @@ def create_app(backend: ServerState) -> Starlette:
             Route("/predict", routes.predict, methods=["POST"]),
             Route("/versions", routes.versions, methods=["GET", "POST"]),
             Route("/webhook", routes.webhook, methods=["POST"]),
+            Route("/train", routes.train, methods=["POST"]),
             Route("/metrics", routes.metrics),
             Route("/status", routes.status),
             Route("/status/corrections.csv", routes.corrections),
+            Route("/status/training.log", routes.training_log),
+            Route("/status/training/cancel", routes.cancel_training, methods=["POST"]),
         ],
         middleware=[Middleware(GuardedApp, backend=backend)],
         exception_handlers={
@@ -127,13 +142,33 @@ class _Routes:
         return JSONResponse({"versions": self._backend.versions()})
 
     async def webhook(self, request: Request) -> Response:
-        def take(body: bytes) -> None:
+        def take(body: bytes) -> str | None:
             if not body.lstrip().startswith(b"{"):
                 raise InvalidRequest("An event must be one JSON object.")
             self._backend.events.webhook(body)
+            return project_to_train(body)
 
-        await self._intake.read(request, take, limit=EVENT_BYTES)
-        return JSONResponse({})
+        project = await self._intake.read(request, take, limit=EVENT_BYTES)
+        return JSONResponse({} if project is None else await self._train(project))
+
+    async def train(self, request: Request) -> Response:
+        """What Label Studio calls in the place of an event where its flags are those of 2022."""
+
+        def project(body: bytes) -> str:
+            return project_id(read_object(body, without=ANNOTATIONS).get("project"))
+
+        return JSONResponse(await self._train(await self._intake.read(request, project)))
+
+    async def _train(self, project: str) -> Json:
+        record = await asyncio.to_thread(self._backend.trainer.begin, project)
+        return {"training": f"run {record.number} has begun; /status shows how it goes"}
+
+    def training_log(self, request: Request) -> Response:
+        return PlainTextResponse(self._backend.trainer.log())
+
+    def cancel_training(self, request: Request) -> Response:
+        self._backend.trainer.cancel()
+        return RedirectResponse("../../status", 303)
 
     async def metrics(self, request: Request) -> Response:
         return Response(self._backend.metrics(), media_type=CONTENT_TYPE)

@@ -40,11 +40,12 @@ CLOSE_SECONDS = 2.0
 _UNNEEDED = ((None, b"tasks"),)
 
 JUDGED = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
+TRAIN = "START_TRAINING"
 PROPOSED, CLICKED, DELETED = "PROPOSED", "PROPOSED_FOR_CLICK", "ANNOTATIONS_DELETED"
 COUNTED = (
     *JUDGED,
     *(PROPOSED, CLICKED, DELETED),
-    *("TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED", "START_TRAINING"),
+    *("TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED", TRAIN),
 )
 
 
@@ -167,6 +168,16 @@ class EventLog:
             self._path.replace(self._previous)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(text + "\n")
+
+
+def project_to_train(body: bytes) -> str | None:
+    """The project for which somebody has pressed *Start Training*; None for any other event."""
+    if TRAIN.encode() not in body:
+        return None
+    event = read_object(body, without=_UNNEEDED)
+    return (
+        project_id(_table(event.get("project")).get("id")) if event.get("action") == TRAIN else None
+    )
 
 
 def _lines(*paths: Path) -> Iterator[Json]:

@@ -23,10 +23,14 @@ UNLIMITED_PATHS = (*OPEN_PATHS, "/health")
 """Not counted by the rate limit: Label Studio and orchestrators ask them all the time."""
 
 KNOWN_PATHS = (
-    *("/", "/health", "/ready", "/setup", "/predict", "/versions", "/webhook"),
+    *("/", "/health", "/ready", "/setup", "/predict", "/versions", "/webhook", "/train"),
     *("/metrics", "/status", "/status/corrections.csv"),
+    *("/status/training.log", "/status/training/cancel"),
 )
 """Counted by name; all others are counted together, because anybody can make up names."""
+
+EVENT_PATHS = ("/webhook", "/train")
+"""Those who call them know the secret, if there is one."""
 
 CLIENT_GONE = 499
 """What nginx logs for a client that has closed the connection; nobody receives it."""
@@ -94,7 +98,7 @@ class GuardedApp:
     def _refusal(self, request: Request, knows_secret: bool) -> Response | None:
         path, headers = request.url.path, request.headers
         admitted = path in OPEN_PATHS or self._auth.admits(headers.get("authorization"))
-        if path == "/webhook" and self._secret:
+        if path in EVENT_PATHS and self._secret:
             knows_secret = knows_secret or self._secret.is_in(headers)
             # Label Studio sends the password with the Train button, but with no other event.
             admitted = knows_secret or (self._auth.asks and admitted)
@@ -112,12 +116,12 @@ class GuardedApp:
             return _refused(403, "Another web page may not call this server.")
         if not admitted:
             return self._unknown(path)
-        if path == "/webhook" and not _is_json(headers.get("content-type", "")):
+        if path in EVENT_PATHS and not _is_json(headers.get("content-type", "")):
             return _refused(415, "An event must be sent as application/json.")
         return None
 
     def _unknown(self, path: str) -> Response:
-        if path == "/webhook":
+        if path in EVENT_PATHS:
             reason = (
                 "An event came without the secret. In Label Studio, under Settings, Webhooks, give "
                 f"it the header {SECRET_HEADER}, or connect the backend with the secret behind its "

@@ -9,8 +9,6 @@ from ml_backend.project.label_config import LabelConfig, ignored_tags
 from ml_backend.server.video_report import video_report
 from premask.recipes.recipe import Recipe
 
-TRAINING = "Start Training does nothing here: premask's models are not trained."
-
 
 def setup_report(
     config: LabelConfig,
@@ -39,7 +37,7 @@ def setup_report(
             "The extra params are ignored: the recipe and its settings are those that the server "
             "was started with (--recipe, --set)."
         )
-    return [*sentences, TRAINING]
+    return sentences
 
 
 def _pages(config: LabelConfig, image: str) -> Iterator[str]:

@@ -18,8 +18,10 @@ from ml_backend.server.metrics import exposition, resident_bytes
 from ml_backend.server.redaction import Redaction
 from ml_backend.server.setup_report import setup_report
 from ml_backend.server.status_page import Status, status_page
+from ml_backend.server.training_report import training_sentence
 from ml_backend.settings import SECRETS, BackendSettings, shown_settings
 from ml_backend.studio.protocol import Json, label_config_of, project_id
+from ml_backend.training.trainer import MakeSet, Trainer
 from premask.errors import UnusableLabelConfig
 
 log = logging.getLogger("premask.label_studio")
@@ -31,13 +33,21 @@ CLOSE_SECONDS = 4.0
 class ServerState:
     """All parts of one running server but its routes; two servers in one process share nothing."""
 
-    def __init__(self, settings: BackendSettings, fetcher: Fetcher | None = None) -> None:
+    def __init__(
+        self,
+        settings: BackendSettings,
+        fetcher: Fetcher | None = None,
+        make_set: MakeSet | None = None,
+    ) -> None:
         self.settings = settings
         self.stopping = asyncio.Event()
         self.redaction = Redaction(getattr(settings, name) for name in SECRETS)
         self.activity = Activity(self.redaction.hide)
         self.events = EventLog(settings.events_path, self.activity.trouble)
         self.projects = ConnectedProjects()
+        self.trainer = Trainer(
+            settings, make_set, hide=self.redaction.hide, trouble=self.activity.trouble
+        )
         self.predictor = predictor_from_settings(settings, fetcher)
         models = self.predictor.recipes.models
         self.loading = ModelLoading(self.predictor.pool, models, self.activity.trouble)
@@ -46,6 +56,7 @@ class ServerState:
     def start(self) -> None:
         """Load the models and the recorded events, in two threads of their own."""
         self.events.start()
+        self.trainer.start()
         self.loading.start()
 
     async def stop(self) -> None:
@@ -53,7 +64,10 @@ class ServerState:
 
         A job that takes longer than `CLOSE_SECONDS` is left to the end of the process.
         """
-        ended = await asyncio.to_thread(self.answers.close, CLOSE_SECONDS)
+        ended, _ = await asyncio.gather(
+            asyncio.to_thread(self.answers.close, CLOSE_SECONDS),
+            asyncio.to_thread(self.trainer.close),
+        )
         await asyncio.to_thread(self.events.close)
         if ended:
             self.predictor.pool.free()
@@ -79,6 +93,7 @@ class ServerState:
         clips = self.predictor.clips
         video_recipe = None if clips is None else clips.recipe
         report = setup_report(config, schema, self.predictor.recipes, extra_params, video_recipe)
+        report.append(training_sentence(self.trainer.command is not None))
         report += _hostname_advice(str(document.get("hostname") or ""), self.settings)
         if self.projects.note(number, ConnectedProject(version=version, report=tuple(report))):
             log.info("project %s: %s: %s", number, version, " ".join(report))
@@ -118,6 +133,7 @@ class ServerState:
                 videos=self.predictor.clips.following.progress() if self.predictor.clips else (),
                 corrections=self.events.corrections.summary(),
                 snapshot=self.activity.snapshot(),
+                trainings=self.trainer.records(),
             )
         )
         return self.redaction.hide(page, len(page))

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from ml_backend.server.activity import Snapshot
 from ml_backend.server.connected_projects import ConnectedProject
 from ml_backend.server.corrections import VERDICTS
+from ml_backend.server.training_report import HEADER as TRAINING_HEADER
+from ml_backend.server.training_report import training_note, training_rows
+from ml_backend.training.run_record import RunRecord
 from premask.report.page_style import STYLE
 
 USUAL_MISTAKES = (
@@ -62,6 +65,7 @@ class Status:
     corrections: Mapping[str, Mapping[str, int]]
     snapshot: Snapshot
     videos: Sequence[tuple[str, str]] = ()
+    trainings: Sequence[RunRecord] = ()
 
 
 def status_page(status: Status) -> str:
@@ -71,6 +75,12 @@ def status_page(status: Status) -> str:
         _section("Models", ("model", "state"), status.models.items()),
         _section("Load", ("what", "now"), _numbers(status.gauges)),
         _section("Videos", ("what is followed", "how far"), status.videos),
+        _section(
+            "Training",
+            TRAINING_HEADER,
+            training_rows(status.trainings),
+            training_note(status.trainings),
+        ),
         _section(
             "Errors",
             ("when", "what", "why"),

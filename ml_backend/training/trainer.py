@@ -26,6 +26,7 @@ from ml_backend.training.run_record import (
     records_in,
 )
 from premask.errors import Cancelled, PremaskError
+from premask.labels.formats import formats_of
 
 log = logging.getLogger("premask.label_studio")
 
@@ -64,6 +65,8 @@ class Trainer:
         trouble: Callable[[str, str], object] = lambda what, reason: None,
     ) -> None:
         self.command = TrainCommand.of(settings.train_command)
+        if self.command is not None:
+            formats_of([settings.train_format])  # one that there is not is refused at the start
         self._settings, self._make_set = settings, make_set
         self._folder = settings.training_path
         self._hide, self._trouble = hide, trouble
@@ -142,6 +145,15 @@ class Trainer:
         if now is not None:
             now.record.last = list(now.log.last)
         return self._records[::-1]
+
+    def log(self) -> str:
+        """What the newest run has printed, as far as it is kept."""
+        records = self.records()
+        if not records:
+            return ""
+        files = BoundedLog(records[0].log, self._hide)
+        paths = [path for path in (files.previous, files.path) if path.is_file()]
+        return "".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
 
     def _run(self, now: _UnderWay, command: TrainCommand) -> None:
         record = now.record

@@ -362,7 +362,6 @@ def test_the_report_says_what_is_ignored() -> None:
     told = setup_report(config, CONFIG, chosen(), {"model": "sam"})
     assert "The extra params are ignored" in " ".join(told)
     assert "extra params" not in report(CONFIG)
-    assert "Start Training does nothing" in report(CONFIG)
 
 
 def test_the_report_says_beforehand_that_a_subject_has_none_of_the_labels() -> None:
