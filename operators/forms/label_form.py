@@ -22,7 +22,7 @@ from ..dataset.writing import OUTPUTS, outputs_of, require_fitting
 from ..work.planning import Job
 from .fields import refuse
 from .parameters import ParameterForm, parameter, read
-from .recipe_form import add_recipe, recipe_from_params
+from .recipe_form import add_recipe, download_parameter, recipe_from_params
 from .storage_form import WriteParameters, add_policy, add_storage
 from .target_form import add_target
 
@@ -36,6 +36,7 @@ class LabelParameters(WriteParameters):
 
     recipe: str | None = parameter(None, "Recipe")
     settings: Mapping[str, Any] | None = None
+    download: bool = download_parameter()
     phrases: tuple[str, ...] = parameter(
         (), "What to look for", "One or more phrases, such as 'red car'"
     )

@@ -9,17 +9,26 @@ from typing import Any
 from fiftyone.operators import types
 
 from premask.errors import PremaskError
-from premask.models.catalog import catalog
+from premask.models.catalog import Checkpoint, catalog
+from premask.models.readiness import NEEDS_EXTRA, READY, readiness_of
 from premask.models.weights.installed import installed_weights
 from premask.recipes.recipe import Recipe, recipe_of
 from premask.settings import Setting
 
 from ..work.stage_recipes import PURE
 from .fields import refuse, type_of
-from .parameters import Params
+from .parameters import Params, parameter
+
+DOWNLOAD = "download"
+"""The parameter of operators with a recipe: get what is missing, then run."""
 
 _FORM = "for_"
 _HALF = 6  # of the twelve columns of a form
+
+
+def download_parameter() -> Any:
+    """The choice to get weights that are missing; the form draws it where there are such."""
+    return parameter(False, "Download and run")
 
 
 def add_recipe(
@@ -27,8 +36,10 @@ def add_recipe(
 ) -> Recipe | None:
     """Draw the choice of a recipe and its settings; return it with those that are valid."""
     choices = types.DropdownView(label="Recipe")
-    for offered in recipes:
-        choices.add_choice(offered.name, label=offered.name, description=_in_words(offered.help))
+    states = {offered.name: readiness_of(offered.checkpoints) for offered in recipes}
+    for offered in sorted(recipes, key=lambda offered: states[offered.name].rank):
+        sentence = f"{states[offered.name].state}. {_in_words(offered.help)}"
+        choices.add_choice(offered.name, label=offered.name, description=sentence)
     chosen = inputs.str("recipe", default=default, view=choices)
     try:
         recipe = _named(str(params.get("recipe") or default))
@@ -37,14 +48,10 @@ def add_recipe(
         return None
     chosen.view.caption = _in_words(recipe.help)
     adapted, problems = _adapted(recipe, _given(params, recipe))
+    _add_download(inputs, chosen, adapted, params)
     fields = _add_settings(inputs, recipe, adapted, list(adapted.settings()))
     for path, problem in problems.items():
         refuse(fields.get(path, chosen), problem)
-    try:
-        for checkpoint in adapted.checkpoints:
-            installed_weights(checkpoint)
-    except PremaskError as error:
-        refuse(chosen, error)
     return adapted
 
 
@@ -58,6 +65,35 @@ def add_stage(inputs: types.Object, params: Params, recipe: Recipe, hidden: set[
     for path, problem in problems.items():
         refuse(fields[path], problem)
     return adapted
+
+
+def _add_download(
+    inputs: types.Object, chosen: types.Property, recipe: Recipe, params: Params
+) -> None:
+    """Say what the recipe needs before it can run, and offer to get it where it can be got."""
+    readiness = readiness_of(recipe.checkpoints)
+    if readiness.rank > READY:
+        chosen.view.caption += f" It {readiness.state}."
+    if readiness.can_be_downloaded:
+        terms = f"It {readiness.state}. What comes is checked before it is used."
+        inputs.bool(DOWNLOAD, default=False, label="Download and run", description=terms)
+        if not params.get(DOWNLOAD):
+            refuse(chosen, f"{readiness.advice}, or choose 'Download and run'.")
+    elif readiness.rank == NEEDS_EXTRA:
+        # Some models need only a part of their extra, so this does not stop anybody.
+        warning = types.Warning(label="Something is not installed", description=readiness.advice)
+        inputs.view("not_installed", warning)
+    elif readiness.rank != READY:
+        refuse(chosen, readiness.advice)
+    _refuse_broken(chosen, [one for one in recipe.checkpoints if one not in readiness.missing])
+
+
+def _refuse_broken(chosen: types.Property, checkpoints: Sequence[Checkpoint]) -> None:
+    try:
+        for checkpoint in checkpoints:
+            installed_weights(checkpoint)
+    except PremaskError as error:
+        refuse(chosen, error)
 
 
 def recipe_from_params(params: Params, default: str) -> Recipe:
@@ -91,8 +127,18 @@ def form_key(recipe: Recipe) -> str:
 
 
 def _in_words(help: str) -> str:
-    """Say what a recipe's help says in the terminal's syntax as the form has it."""
-    return re.sub(r"`--set ([\w.]+)=([^`]+)`", r"'\1' set to '\2'", help)
+    """Say what help says in the terminal's syntax as a form has it: settings by their labels."""
+    help = help.replace("a name from `premask models`", "one of the models that are listed here")
+
+    def as_labels(match: re.Match[str]) -> str:
+        stage, _, name = match[1].partition(".")
+        return f"'{stage.capitalize()}: {_label_of(name)}' set to {match[2]}"
+
+    return re.sub(r"`--set ([\w.]+)=([^`]+)`", as_labels, help).replace("`", "'")
+
+
+def _label_of(setting: str) -> str:
+    return setting.replace("_", " ").capitalize()
 
 
 def _named(name: str) -> Recipe:
@@ -166,7 +212,6 @@ def _add_field(group: types.Object, stage: str, setting: Setting) -> types.Prope
 
 
 def _view_of(stage: str, setting: Setting) -> types.View:
-    label = setting.name.replace("_", " ").capitalize()
     choices = list(setting.choices)
     if setting.name == "model":
         choices = [
@@ -175,7 +220,7 @@ def _view_of(stage: str, setting: Setting) -> types.View:
     shown = types.DropdownView if choices else types.View
     if setting.kind == "texts":
         shown = types.AutocompleteView
-    view = shown(label=label, description=setting.help, space=_HALF)
+    view = shown(label=_label_of(setting.name), description=_in_words(setting.help), space=_HALF)
     for choice in choices:
         view.add_choice(choice, label=choice)
     return view

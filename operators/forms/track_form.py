@@ -21,7 +21,7 @@ from ..dataset.writing import require_fitting
 from ..work.track_job import TrackJob
 from .fields import refuse
 from .parameters import ParameterForm, parameter, read
-from .recipe_form import add_recipe, recipe_from_params
+from .recipe_form import add_recipe, download_parameter, recipe_from_params
 from .storage_form import StorageParameters, add_storage
 from .target_form import add_target
 
@@ -34,6 +34,7 @@ class TrackParameters(StorageParameters):
 
     recipe: str = parameter(_RECIPE, "Recipe")
     settings: Mapping[str, Any] | None = None
+    download: bool = download_parameter()
     prompt_field: str | None = parameter(
         None,
         "What to follow",

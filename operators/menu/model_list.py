@@ -11,12 +11,12 @@ from fiftyone.operators.executor import ExecutionResult
 
 from premask.errors import PremaskError
 from premask.models.catalog import checkpoint_of, known_models
-from premask.models.model_card import license_terms, megabytes, place, size
-from premask.models.weights.download import download, download_size
+from premask.models.model_card import license_terms, place, size
 from premask.models.weights.installed import located_weights
 
 from ..forms.fields import refuse
 from ..forms.parameters import parameter, read
+from ..work.downloading import downloading
 from .declared_operator import DeclaredOperator
 
 _COLUMNS = ("model", "stages", "license", "size", "weights", "what it does")
@@ -68,17 +68,12 @@ class Models(DeclaredOperator):
         return types.Property(inputs, view=types.View(label=self.label))
 
     def execute(self, ctx: Any) -> Iterator[Any]:
-        """Download one model after the other.
-
-        The libraries that download tell only the log how far they are, so the bar moves by models.
-        """
+        """Download one model after the other."""
         wanted = [checkpoint_of(name) for name in read(ModelsParameters, ctx.params).names]
         try:
-            for number, model in enumerate(wanted):
-                # As the place says that it comes from: some entries of the catalog have no size.
-                terms = f"{megabytes(download_size(model))}, license {license_terms(model)}"
-                yield from _show(ctx, number / len(wanted), f"Getting {model.name}: {terms}")
-                download(model)
+            # As the place says that it comes from: some entries of the catalog have no size.
+            for share, words in downloading(wanted):
+                yield from _show(ctx, share, words)
         except PremaskError as error:
             # Of what a generator raises, FiftyOne 1.22's App shows nothing: its bar just stops.
             yield from _told(ctx, str(error), "error")

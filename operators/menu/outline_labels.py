@@ -14,7 +14,7 @@ from premask.recipes.recipe import Recipe, built_in_recipes
 from ..dataset.reading import label_kind
 from ..dataset.source_labels import HINTS
 from ..forms.parameters import parameter
-from ..forms.recipe_form import add_recipe, recipe_from_params
+from ..forms.recipe_form import add_recipe, download_parameter, recipe_from_params
 from ..forms.source_form import (
     Source,
     SourceParameters,
@@ -41,6 +41,7 @@ class OutlineParameters(SourceParameters):
     """Which labels are outlined, and by which recipe."""
 
     recipe: str = parameter(_RECIPE, "Recipe")
+    download: bool = download_parameter()
 
 
 class OutlineLabels(Runner):

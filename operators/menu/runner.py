@@ -10,13 +10,16 @@ from typing import Any, ClassVar
 import fiftyone.operators as foo
 from fiftyone.operators.executor import ExecutionResult
 
+from premask.models.readiness import readiness_of
 from premask.terminal.screen import progress_words
 
 from ..dataset import history
 from ..dataset.chosen_images import dataset_of
 from ..forms import label_form
 from ..forms.outcomes import execution_options
+from ..forms.recipe_form import DOWNLOAD
 from ..forms.storage_form import folder_from_params
+from ..work.downloading import downloading
 from ..work.labeling import Work
 from ..work.planning import Job
 from ..work.track_job import TrackJob
@@ -50,12 +53,11 @@ class Runner(DeclaredOperator):
         store = ctx.store(history.METHOD)
         work = _begun(job, run, lambda: history.is_cancelled(store, run.name))
         try:
+            if ctx.params.get(DOWNLOAD):
+                for share, words in downloading(readiness_of(job.recipe.checkpoints).missing):
+                    yield from _shown(ctx, share, words)
             for progress in work.steps():
-                share, words = progress.share, progress_words(progress)
-                if ctx.delegated:
-                    ctx.set_progress(progress=share, label=words)
-                else:
-                    yield ctx.ops.set_progress(progress=share, label=words)
+                yield from _shown(ctx, progress.share, progress_words(progress))
             if run.state == "finished":
                 self.finish(ctx, run, work.ids)
         except Exception as error:
@@ -103,6 +105,13 @@ def new_run(
         fields=dict(fields or {}),
         folder=str(folder_from_params(ctx) / name),
     )
+
+
+def _shown(ctx: Any, share: float | None, words: str) -> Iterator[Any]:
+    if ctx.delegated:
+        ctx.set_progress(progress=share, label=words)
+    else:
+        yield ctx.ops.set_progress(progress=share, label=words)
 
 
 def _told(ctx: Any, message: str, variant: str) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from premask.models.registry import FAMILIES
+from premask.models.registry import FAMILIES, LIBRARIES
 from premask.toml import parse_toml
 from tests.contracts.test_light_import import HEAVY
 
@@ -55,3 +55,11 @@ def test_its_extra_is_one_that_people_can_install(family: str) -> None:
     assert extra in EXTRAS, f"pyproject.toml has no extra '{extra}'. {HELP}"
     (everything,) = EXTRAS["all"]
     assert extra in everything.partition("[")[2].rstrip("]").split(","), HELP
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_its_files_import_is_looked_for_before_it_is_said_to_be_ready(family: str) -> None:
+    module = FAMILIES[family].adapter.partition(":")[0]
+    file = ROOT / "plugin" / Path(*module.split("."))
+    needed = set(imported(file.with_suffix(".py"))) - NEEDED_BY_THE_CORE - sys.stdlib_module_names
+    assert needed <= set(LIBRARIES[FAMILIES[family].extra])

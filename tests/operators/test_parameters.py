@@ -19,6 +19,7 @@ STORAGE = {"masks_on_disk": False, "folder": None}
 WRITE = STORAGE | {"existing": "skip", "overlap": 0.5, "settings": None, "label_field": None}
 LABEL = WRITE | {
     "recipe": None,
+    "download": False,
     "phrases": (),
     "phrases_field": None,
     "dataset_classes": False,
@@ -31,7 +32,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "label_samples": LABEL,
     "cut_out": LABEL,
     "semantic_map": LABEL,
-    "outline_labels": WRITE | {"source_field": REQUIRED, "recipe": "click"},
+    "outline_labels": WRITE | {"source_field": REQUIRED, "recipe": "click", "download": False},
     "refine_labels": STAGE,
     "select_labels": STAGE,
     "export_masks": {

@@ -27,7 +27,7 @@ def megabytes(count: int) -> str:
     >>> megabytes(4_574_861)
     '4.6 MB'
     """
-    return f"{count / 1e6:,.1f} MB" if count else "size not known"
+    return f"{count / 1e6:,.1f} MB" if count else "size unknown"
 
 
 def place(checkpoint: Checkpoint) -> str:

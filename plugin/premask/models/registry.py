@@ -271,6 +271,17 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+_TORCH = ("torch", "torchvision", "transformers", "safetensors", "timm", "huggingface_hub")
+
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    "offline": ("onnxruntime", "cv2"),
+    "torch": _TORCH,
+    "yolo": (*_TORCH, "ultralytics"),
+    "sam2": (*_TORCH, "sam2"),
+}
+"""What the families of an extra import, by the names that Python has for it."""
+
+
 def build(family_name: str, weights: Path | None, device: str) -> Any:
     """Import the family's adapter and give it its weights."""
     family = FAMILIES[family_name]

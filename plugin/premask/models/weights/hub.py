@@ -63,6 +63,21 @@ def fetch(checkpoint: Weighted, weights: HubWeights, *, again: bool = False) -> 
     return path
 
 
+def is_offline() -> bool:
+    """Whether whoever runs this machine has switched downloads off (HF_HUB_OFFLINE)."""
+    try:
+        return bool(_library().constants.HF_HUB_OFFLINE)
+    except MissingDependency:
+        return False
+
+
+def folder_of(weights: HubWeights) -> Path:
+    """Where the hub's library keeps this repository on this machine, whether it is there or not."""
+    hub = _library()
+    folder = hub.file_download.repo_folder_name(repo_id=weights.hub, repo_type="model")
+    return Path(hub.constants.HF_HUB_CACHE, folder)
+
+
 @contextmanager
 def _explained(checkpoint: Weighted, weights: HubWeights) -> Iterator[Any]:
     """The hub's library; what it raises becomes a sentence that helps."""
