@@ -44,7 +44,7 @@ def text_choices(
     return view
 
 
-def refuse(field: types.Property, error: Exception) -> None:
+def refuse(field: types.Property, error: Exception | str) -> None:
     """Mark a field as filled in wrongly, and say why."""
     field.invalid = True
     field.error_message = str(error)
