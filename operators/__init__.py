@@ -20,9 +20,12 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         from .menu.export_masks import ExportMasks
         from .menu.import_masks import ImportMasks
         from .menu.label_samples import LabelSamples
+        from .menu.label_verdict import CloseReview, JudgeLabel
         from .menu.model_list import Models
         from .menu.outline_labels import OutlineLabels
         from .menu.refine_labels import RefineLabels
+        from .menu.review_labels import ReviewLabels
+        from .menu.review_panel import ReviewPanel
         from .menu.review_queue import ReviewQueue
         from .menu.runs_panel import RunsPanel
         from .menu.select_labels import SelectLabels
@@ -50,8 +53,12 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         ImportMasks,
         Evaluate,
         ReviewQueue,
+        ReviewLabels,
+        JudgeLabel,
+        CloseReview,
         Accept,
         Reject,
         UndoRun,
         RunsPanel,
+        ReviewPanel,
     )

@@ -23,6 +23,9 @@ KEY = "premask_key"
 IMAGE = "premask_image"
 """The file that was looked at, as `version_of` names it."""
 
+ACCEPTED, REJECTED = "accepted", "rejected"
+"""The tags that are a person's verdict on a label, or on a sample."""
+
 _SEAL = "premask_seal"
 _MADE = "premask_made"
 _NOT_SEALED = {"id", "_id", "_cls", "tags"}
@@ -56,7 +59,7 @@ class Stamp:
 
     def on_label(self, label: Any) -> dict[str, Any]:
         """Mark a label: who made it, and a hash that tells later whether it was changed."""
-        seal = _seal(_content(label))
+        seal = content_hash(label)
         made_by = {RUN: self.run, RECIPE: self.recipe} if self.recipe else {RUN: self.run}
         return made_by | {_SEAL: seal}
 
@@ -89,9 +92,10 @@ def run_of(label: Any) -> str | None:
 def is_untouched(label: Any, computed: Set[str]) -> bool:
     """Whether a run wrote the label, and nobody has changed or tagged it since.
 
-    `computed` attributes are those of `computed_attributes`.
+    That a person rejected it is no reason to keep it. `computed` attributes are those of
+    `computed_attributes`.
     """
-    if run_of(label) is None or attribute(label, "tags"):
+    if run_of(label) is None or set(attribute(label, "tags") or ()) - {REJECTED}:
         return False
     return bool(attribute(label, _SEAL) == _seal(_content(label, computed)))
 
@@ -99,9 +103,10 @@ def is_untouched(label: Any, computed: Set[str]) -> bool:
 def is_replaceable(label: Any, computed: Set[str]) -> bool:
     """Whether a recipe made the label, and nobody has changed or tagged it since.
 
-    What was imported may be a person's work.
+    What was imported may be a person's work. What was rejected stays, or it would be found again.
     """
-    return attribute(label, RECIPE) is not None and is_untouched(label, computed)
+    is_tagged = bool(attribute(label, "tags"))
+    return attribute(label, RECIPE) is not None and not is_tagged and is_untouched(label, computed)
 
 
 def computed_attributes(samples: Any) -> frozenset[str]:
@@ -137,6 +142,11 @@ def forgotten(holder: Mapping[str, Any]) -> dict[str, Any]:
 def attribute(label: Any, name: str) -> Any:
     """A dynamic attribute, or None: FiftyOne raises for one that was never set."""
     return label[name] if label is not None and label.has_field(name) else None
+
+
+def content_hash(label: Any) -> str:
+    """A hash of all that a person may change of a label, except its tags."""
+    return _seal(_content(label))
 
 
 def _content(label: Any, computed: Set[str] = frozenset()) -> dict[str, Any]:

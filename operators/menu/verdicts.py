@@ -12,9 +12,10 @@ from premask.errors import PremaskError
 
 from ..dataset.chosen_images import images_of
 from ..dataset.plurals import counted
+from ..dataset.provenance import ACCEPTED, REJECTED
 from ..forms.outcomes import said
 from ..forms.parameters import parameter, read
-from ..work.review import ACCEPTED, REJECTED, review_labels, review_samples
+from ..work.review import review_labels, review_samples
 from .declared_operator import DeclaredOperator
 
 

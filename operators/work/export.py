@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fiftyone import ViewField
+
 from premask.annotations import Labeled
 from premask.errors import InvalidSetting, UnreadableImage
 from premask.images import Image, read_image
@@ -16,7 +18,9 @@ from premask.runs.delivery import Delivery
 from premask.runs.inputs import common_folder
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 
-from ..dataset.reading import label_kind, label_names, read_labels
+from ..dataset.plurals import counted
+from ..dataset.provenance import REJECTED
+from ..dataset.reading import MEMBERS, label_kind, label_names, read_labels
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,11 +54,25 @@ def export_masks(
     fields is the matte of the masks in the others.
     """
     require_masks(samples, label_fields)
+    samples, rejected = without_rejected(samples, label_fields)
     forms = formats_of(formats or ("coco",))
     delivery = Delivery(folder=Path(folder), formats=forms, classes=classes)
     export = _Export(samples, label_fields, delivery, on_progress)
     export.write()
+    if rejected:
+        export.outcome.notes.append(f"{counted(rejected, 'rejected label')} left out")
     return export.outcome
+
+
+def without_rejected(samples: Any, label_fields: Sequence[str]) -> tuple[Any, int]:
+    """Leave out what a person has rejected in a review; return how many labels these are."""
+    kinds = {name: label_kind(samples, name) for name in label_fields}
+    listed = [name for name, kind in kinds.items() if kind in MEMBERS]
+    rejected = int(samples.count_label_tags(label_fields=listed).get(REJECTED, 0)) if listed else 0
+    for name in listed if rejected else ():
+        is_rejected = ViewField("tags").contains(REJECTED)
+        samples = samples.filter_labels(name, ~is_rejected, only_matches=False)
+    return samples, rejected
 
 
 def require_masks(samples: Any, label_fields: Sequence[str]) -> None:

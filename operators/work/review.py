@@ -17,10 +17,9 @@ from premask.runs.progress import ProgressCounter, ProgressWatcher
 from premask.shaping.doubt import doubt_of_edges, doubt_of_scores
 
 from ..dataset.chosen_images import dataset_of
+from ..dataset.provenance import ACCEPTED, REJECTED
 from ..dataset.reading import read_labels
 from ..dataset.saved_views import require_own_view
-
-ACCEPTED, REJECTED = "accepted", "rejected"
 
 SCORE, EDGES, FIELDS = "score", "edges", "fields"
 

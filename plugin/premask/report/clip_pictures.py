@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import PIL.Image
 
-from premask.annotations import Annotation, Labeled, LabeledClip
+from premask.annotations import Labeled, LabeledClip
 from premask.errors import InvalidMask, PremaskError, UnreadableVideo
-from premask.geometry import IntBox, pixel_box
 from premask.images import Image
 from premask.labels.clip_frames import looked_at
-from premask.masks import Mask
-from premask.report.draw import object_mask, overlay, paint_mask, preview_size_wh
+from premask.report.close_up import close_up
+from premask.report.draw import overlay, preview_size_wh
 from premask.report.moving_overlay import MAX_SIDE, FilmKind, film
 from premask.report.tracks import ClipSummary, Track
 from premask.rle import require_size
@@ -28,9 +27,6 @@ MAX_STRIPS = 60
 
 CELL = 128
 """Sides of a strip's pictures in pixels."""
-
-_AROUND = 1.35
-"""A strip's picture shows the object's box so many times as large."""
 
 _GRAY = 96
 """In the place of pixels that can't be found."""
@@ -133,32 +129,4 @@ def _crop(labeled: Labeled, track: Track) -> PIL.Image.Image:
     (annotation, *_) = (
         one for one in labeled.annotations if (one.track, one.label) == (track.track, track.label)
     )
-    box = _square_around(annotation, labeled.image.size_hw)
-    photo = PIL.Image.fromarray(labeled.image.cropped(box).rgb)
-    pixels = np.array(_fitted(photo))
-    mask = object_mask(annotation)
-    if mask is not None:
-        paint_mask(pixels, Mask.from_array(mask.crop(box)), track.color)
-    cell = PIL.Image.new("RGB", (CELL, CELL), (_GRAY, _GRAY, _GRAY))
-    cell.paste(
-        PIL.Image.fromarray(pixels),
-        ((CELL - pixels.shape[1]) // 2, (CELL - pixels.shape[0]) // 2),
-    )
-    return cell
-
-
-def _fitted(photo: PIL.Image.Image) -> PIL.Image.Image:
-    scale = CELL / max(photo.size)
-    width, height = (max(1, round(side * scale)) for side in photo.size)
-    return photo.resize((width, height), PIL.Image.Resampling.BICUBIC, reducing_gap=2.0)
-
-
-def _square_around(annotation: Annotation, size_hw: tuple[int, int]) -> IntBox:
-    """A square around the object, moved onto the frame; smaller where the frame is."""
-    x0, y0, x1, y1 = annotation.box_xyxy
-    side = max(8.0, _AROUND * max(x1 - x0, y1 - y0))
-    starts = []
-    for start, end, whole in ((x0, x1, size_hw[1]), (y0, y1, size_hw[0])):
-        starts.append(max(0.0, min((start + end - side) / 2, whole - side)))
-    left, top = starts
-    return pixel_box((left, top, left + side, top + side), size_hw)
+    return close_up(labeled.image, annotation, track.color, side=CELL)

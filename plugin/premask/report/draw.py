@@ -55,7 +55,7 @@ def overlay(
             paint_mask(pixels, mask, color)
     boxes = [_preview_box(item.box_xyxy, size_hw, size_wh) for item, _ in colored]
     for (annotation, color), box in zip(colored, boxes, strict=True):
-        _paint_box(pixels, box, color, width=2 if object_mask(annotation) is None else 1)
+        paint_box(pixels, box, color, width=2 if object_mask(annotation) is None else 1)
     picture = PIL.Image.fromarray(pixels)
     _draw_labels(picture, colored, boxes)
     return picture
@@ -205,7 +205,7 @@ def _preview_box(box_xyxy: Box, size_hw: tuple[int, int], size_wh: tuple[int, in
     return pixel_box((x0 * across, y0 * down, x1 * across, y1 * down), (size_wh[1], size_wh[0]))
 
 
-def _paint_box(pixels: NDArray[np.uint8], box: IntBox, color: Color, *, width: int) -> None:
+def paint_box(pixels: NDArray[np.uint8], box: IntBox, color: Color, *, width: int) -> None:
     """Draw the box's edge on its own outermost pixels; Pillow's rectangles overrun thin boxes."""
     region = pixels[box_slices(box)]
     for edge in (region[:width], region[-width:], region[:, :width], region[:, -width:]):

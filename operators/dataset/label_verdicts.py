@@ -1,0 +1,266 @@
+"""What a person says of single labels, written into the database one label at a time.
+
+A label's tag is the verdict; who gave it and when stands beside it. Each write says which label as
+it was seen it is meant for, so that of two people who judge the same one the first counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import fiftyone as fo
+from bson import ObjectId
+from fiftyone.core.odm import get_db_conn
+from pymongo import UpdateOne
+
+from .provenance import ACCEPTED, REJECTED
+from .schema import add_field, delete_field
+
+VERDICTS = (ACCEPTED, REJECTED)
+
+QUEUE = "premask_queue"
+DOUBT = "premask_doubt"
+REVIEWER = "premask_reviewer"
+REVIEWED = "premask_reviewed_at"
+
+_ATTRIBUTES = {
+    QUEUE: fo.StringField,
+    DOUBT: fo.FloatField,
+    REVIEWER: fo.StringField,
+    REVIEWED: fo.DateTimeField,
+}
+_JUDGED = {"$in": list(VERDICTS)}
+_PENDING = {"$nin": list(VERDICTS)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelAt:
+    """A label, and where it is: `path` is that of the list, such as `masks.detections`."""
+
+    path: str
+    sample_id: str
+    label_id: str
+    doubt: float | None = None
+    verdict: str | None = None
+    reviewer: str = ""
+    reviewed: datetime | None = None
+
+    @property
+    def field(self) -> str:
+        return self.path.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """How many labels of a queue have which verdict, and which come next or were judged last."""
+
+    total: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    upcoming: Sequence[LabelAt] = ()
+    last: LabelAt | None = None
+
+    @property
+    def pending(self) -> int:
+        return self.total - self.accepted - self.rejected
+
+
+class QueuedLabels:
+    """The labels of one queue, which may lie in several lists of labels of a dataset."""
+
+    def __init__(self, dataset: Any, queue: str, paths: Sequence[str]) -> None:
+        self.queue, self.paths = queue, tuple(paths)
+        self._dataset = dataset
+        self._samples = get_db_conn()[dataset._sample_collection_name]
+
+    def fill(self, doubts: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> None:
+        """Make these the queue's labels: by path and sample, the doubt of each label by its id."""
+        for path in self.paths:
+            for name, ftype in _ATTRIBUTES.items():
+                add_field(self._dataset, f"{path}.{name}", ftype)
+            writes = [
+                _marking(path, sample_id, labels, self.queue)
+                for sample_id, labels in doubts.get(path, {}).items()
+                if labels
+            ]
+            if writes:
+                self._samples.bulk_write(writes, ordered=False)
+
+    def empty(self) -> None:
+        """Take all labels out of the queue; verdicts stay."""
+        for path in self.paths:
+            marks = {f"{path}.$[label].{name}": "" for name in (QUEUE, DOUBT)}
+            self._samples.update_many(
+                {f"{path}.{QUEUE}": self.queue},
+                {"$unset": marks, "$set": _now()},
+                array_filters=[{f"label.{QUEUE}": self.queue}],
+            )
+
+    def forget(self, paths: Sequence[str]) -> None:
+        """Take what only queues need out of the schema of these lists."""
+        for path in paths:
+            for name in (QUEUE, DOUBT):
+                if self._dataset.has_field(f"{path}.{name}"):
+                    delete_field(self._dataset, f"{path}.{name}")
+
+    def state(
+        self, *, reviewer: str | None = None, skipped: Sequence[str] = (), most: int = 1
+    ) -> QueueState:
+        """Count the verdicts, and find the most doubtful labels without one.
+
+        The last verdict is that of the reviewer, if one is named.
+        """
+        counts = {"total": 0, ACCEPTED: 0, REJECTED: 0}
+        upcoming: list[LabelAt] = []
+        judged: list[LabelAt] = []
+        for path in self.paths:
+            found = next(
+                self._samples.aggregate(_counting(path, self.queue, reviewer, skipped, most))
+            )
+            for row in found["counts"]:
+                counts["total"] += row["count"]
+                if row["_id"] is not None:
+                    counts[row["_id"]] += row["count"]
+            upcoming += [_label_at(path, row) for row in found["upcoming"]]
+            judged += [_label_at(path, row) for row in found["last"]]
+        upcoming.sort(key=_order)
+        judged.sort(key=lambda label: label.reviewed or datetime.min, reverse=True)
+        last = judged[0] if judged else None
+        return QueueState(**counts, upcoming=tuple(upcoming[:most]), last=last)
+
+    def find(self, label_id: str) -> LabelAt | None:
+        """A label of the queue as it is now, or None if somebody has deleted it."""
+        for path in self.paths:
+            for row in self._samples.aggregate(_labels(path, self.queue, ObjectId(label_id))):
+                return _label_at(path, row)
+        return None
+
+    def judge(self, label: LabelAt, verdict: str, reviewer: str) -> bool:
+        """Give a label without a verdict one; False if it has one by now, or is gone."""
+        only = {"_id": ObjectId(label.label_id), "tags": _PENDING}
+        signed = {REVIEWER: reviewer, REVIEWED: datetime.now(timezone.utc)}
+        return self._change(label, only, {"$push": {"tags": verdict}, "$set": signed})
+
+    def take_back(self, label: LabelAt) -> bool:
+        """Take a verdict away, unless it is another one by now."""
+        only = {"_id": ObjectId(label.label_id), "tags": label.verdict, REVIEWED: label.reviewed}
+        signed = {REVIEWER: "", REVIEWED: ""}
+        return self._change(label, only, {"$pull": {"tags": label.verdict}, "$unset": signed})
+
+    def remove_rejected(self) -> int:
+        """Delete the labels that were rejected in this queue; return how many."""
+        removed = 0
+        for path in self.paths:
+            rejected = {QUEUE: self.queue, "tags": REJECTED}
+            removed += sum(
+                row["count"]
+                for row in self._samples.aggregate(
+                    [*_labels(path, self.queue), _with_verdict(REJECTED), {"$count": "count"}]
+                )
+            )
+            self._samples.update_many(
+                {path: {"$elemMatch": rejected}}, {"$pull": {path: rejected}, "$set": _now()}
+            )
+        return removed
+
+    def _change(
+        self, label: LabelAt, only: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]]
+    ) -> bool:
+        """Change the label if it still is as it is said here."""
+        update = {
+            operator: {f"{label.path}.$[label].{name}": value for name, value in values.items()}
+            for operator, values in changes.items()
+        }
+        update["$set"] = update.get("$set", {}) | _now()
+        result = self._samples.update_one(
+            {"_id": ObjectId(label.sample_id), label.path: {"$elemMatch": dict(only)}},
+            update,
+            array_filters=[{f"label.{name}": value for name, value in only.items()}],
+        )
+        return bool(result.modified_count)
+
+
+def _marking(path: str, sample_id: str, doubts: Mapping[str, float | None], queue: str) -> Any:
+    """Mark labels of one sample, and nothing else of it, whatever others write meanwhile."""
+    marks: dict[str, Any] = {}
+    for number, doubt in enumerate(doubts.values()):
+        marks[f"{path}.$[l{number}].{QUEUE}"] = queue
+        marks[f"{path}.$[l{number}].{DOUBT}"] = doubt
+    filters = [{f"l{n}._id": ObjectId(label_id)} for n, label_id in enumerate(doubts)]
+    wanted = {"_id": ObjectId(sample_id)}
+    return UpdateOne(wanted, {"$set": marks | _now()}, array_filters=filters)
+
+
+def _labels(path: str, queue: str, label_id: ObjectId | None = None) -> list[dict[str, Any]]:
+    """A pipeline to the labels of a queue, or to one of them, without what they look like."""
+    member: dict[str, Any] = {QUEUE: queue}
+    conditions: list[Any] = [{"$eq": [f"$$label.{QUEUE}", queue]}]
+    if label_id is not None:
+        member["_id"] = label_id
+        conditions.append({"$eq": ["$$label._id", label_id]})
+    chosen = {"$filter": {"input": f"${path}", "as": "label", "cond": {"$and": conditions}}}
+    row = {
+        "label_id": "$$label._id",
+        "doubt": f"$$label.{DOUBT}",
+        "reviewer": f"$$label.{REVIEWER}",
+        "reviewed": f"$$label.{REVIEWED}",
+        "verdict": {"$first": {"$setIntersection": ["$$label.tags", list(VERDICTS)]}},
+    }
+    rows = {"$map": {"input": chosen, "as": "label", "in": row}}
+    return [
+        {"$match": {path: {"$elemMatch": member}}},
+        {"$project": {"row": rows}},
+        {"$unwind": "$row"},
+        {"$replaceWith": {"$mergeObjects": ["$row", {"sample_id": "$_id"}]}},
+    ]
+
+
+def _counting(
+    path: str, queue: str, reviewer: str | None, skipped: Sequence[str], most: int
+) -> list[dict[str, Any]]:
+    pending: dict[str, Any] = {"verdict": None}
+    if skipped:
+        pending["label_id"] = {"$nin": [ObjectId(label_id) for label_id in skipped]}
+    judged: dict[str, Any] = {"verdict": _JUDGED, "reviewed": {"$ne": None}}
+    if reviewer is not None:
+        judged["reviewer"] = reviewer
+    facets = {
+        "counts": [{"$group": {"_id": "$verdict", "count": {"$sum": 1}}}],
+        "upcoming": [
+            {"$match": pending},
+            {"$sort": {"doubt": -1, "sample_id": 1, "label_id": 1}},
+            {"$limit": max(1, most)},
+        ],
+        "last": [{"$match": judged}, {"$sort": {"reviewed": -1}}, {"$limit": 1}],
+    }
+    return [*_labels(path, queue), {"$facet": facets}]
+
+
+def _with_verdict(verdict: str) -> dict[str, Any]:
+    return {"$match": {"verdict": verdict}}
+
+
+def _label_at(path: str, row: Mapping[str, Any]) -> LabelAt:
+    return LabelAt(
+        path=path,
+        sample_id=str(row["sample_id"]),
+        label_id=str(row["label_id"]),
+        doubt=row.get("doubt"),
+        verdict=row.get("verdict"),
+        reviewer=row.get("reviewer") or "",
+        reviewed=row.get("reviewed"),
+    )
+
+
+def _order(label: LabelAt) -> tuple[float, str, str]:
+    """The most doubtful one first; what could not be measured last."""
+    doubt = -1.0 if label.doubt is None else label.doubt
+    return -doubt, label.sample_id, label.label_id
+
+
+def _now() -> dict[str, datetime]:
+    """What makes FiftyOne's App notice that a sample has changed under an editor."""
+    return {"last_modified_at": datetime.now(timezone.utc)}
