@@ -40,6 +40,6 @@ setup(
     package_data={
         "premask": ["py.typed", "*/*.toml", "*/*/*.toml"],
         PLUGIN: ["fiftyone.yml"],
-        f"{PLUGIN}.operators": ["assets/*.svg", "zoo/manifest.json"],
+        f"{PLUGIN}.operators": ["assets/*.svg", "assets/*.js", "zoo/manifest.json"],
     },
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import fiftyone as fo
@@ -25,6 +25,12 @@ QUEUE = "premask_queue"
 DOUBT = "premask_doubt"
 REVIEWER = "premask_reviewer"
 REVIEWED = "premask_reviewed_at"
+
+_HOLDER = "premask_held_by"
+_HELD = "premask_held_until"
+
+HOLD = timedelta(minutes=1)
+"""How long others are not shown a label that somebody has in front of them."""
 
 _ATTRIBUTES = {
     QUEUE: fo.StringField,
@@ -47,6 +53,7 @@ class LabelAt:
     verdict: str | None = None
     reviewer: str = ""
     reviewed: datetime | None = None
+    held: datetime | None = None
 
     @property
     def field(self) -> str:
@@ -92,7 +99,8 @@ class QueuedLabels:
     def empty(self) -> None:
         """Take all labels out of the queue; verdicts stay."""
         for path in self.paths:
-            marks = {f"{path}.$[label].{name}": "" for name in (QUEUE, DOUBT)}
+            names = (QUEUE, DOUBT, _HOLDER, _HELD)
+            marks = {f"{path}.$[label].{name}": "" for name in names}
             self._samples.update_many(
                 {f"{path}.{QUEUE}": self.queue},
                 {"$unset": marks, "$set": _now()},
@@ -109,9 +117,10 @@ class QueuedLabels:
     def state(
         self, *, reviewer: str | None = None, skipped: Sequence[str] = (), most: int = 1
     ) -> QueueState:
-        """Count the verdicts, and find the most doubtful labels without one.
+        """Count the verdicts, and find the most doubtful labels that have none.
 
-        The last verdict is that of the reviewer, if one is named.
+        The last verdict is the reviewer's, and what others have in front of them does not come; of
+        anybody's, if no reviewer is given.
         """
         counts = {"total": 0, ACCEPTED: 0, REJECTED: 0}
         upcoming: list[LabelAt] = []
@@ -138,11 +147,19 @@ class QueuedLabels:
                 return _label_at(path, row)
         return None
 
+    def hold(self, label: LabelAt, reviewer: str) -> bool:
+        """Keep others from being shown the label; False if somebody else was first."""
+        only = {"_id": ObjectId(label.label_id), "tags": _PENDING, _HELD: label.held}
+        held = {_HOLDER: reviewer, _HELD: datetime.now(timezone.utc) + HOLD}
+        return self._change(label, only, {"$set": held})
+
     def judge(self, label: LabelAt, verdict: str, reviewer: str) -> bool:
         """Give a label without a verdict one; False if it has one by now, or is gone."""
         only = {"_id": ObjectId(label.label_id), "tags": _PENDING}
-        signed = {REVIEWER: reviewer, REVIEWED: datetime.now(timezone.utc)}
-        return self._change(label, only, {"$push": {"tags": verdict}, "$set": signed})
+        signed: dict[str, Any] = {REVIEWER: reviewer, REVIEWED: datetime.now(timezone.utc)}
+        let_go = {_HOLDER: "", _HELD: ""}
+        pushed = {"tags": verdict}
+        return self._change(label, only, {"$push": pushed, "$set": signed, "$unset": let_go})
 
     def take_back(self, label: LabelAt) -> bool:
         """Take a verdict away, unless it is another one by now."""
@@ -189,7 +206,8 @@ def _marking(path: str, sample_id: str, doubts: Mapping[str, float | None], queu
     for number, doubt in enumerate(doubts.values()):
         marks[f"{path}.$[l{number}].{QUEUE}"] = queue
         marks[f"{path}.$[l{number}].{DOUBT}"] = doubt
-    filters = [{f"l{n}._id": ObjectId(label_id)} for n, label_id in enumerate(doubts)]
+    filters: list[Mapping[str, Any]] = []
+    filters += [{f"l{n}._id": ObjectId(label_id)} for n, label_id in enumerate(doubts)]
     wanted = {"_id": ObjectId(sample_id)}
     return UpdateOne(wanted, {"$set": marks | _now()}, array_filters=filters)
 
@@ -207,6 +225,8 @@ def _labels(path: str, queue: str, label_id: ObjectId | None = None) -> list[dic
         "doubt": f"$$label.{DOUBT}",
         "reviewer": f"$$label.{REVIEWER}",
         "reviewed": f"$$label.{REVIEWED}",
+        "holder": f"$$label.{_HOLDER}",
+        "held": f"$$label.{_HELD}",
         "verdict": {"$first": {"$setIntersection": ["$$label.tags", list(VERDICTS)]}},
     }
     rows = {"$map": {"input": chosen, "as": "label", "in": row}}
@@ -227,6 +247,8 @@ def _counting(
     judged: dict[str, Any] = {"verdict": _JUDGED, "reviewed": {"$ne": None}}
     if reviewer is not None:
         judged["reviewer"] = reviewer
+        free = {"held": {"$not": {"$gt": datetime.now(timezone.utc)}}}
+        pending["$or"] = [{"holder": reviewer}, free]
     facets = {
         "counts": [{"$group": {"_id": "$verdict", "count": {"$sum": 1}}}],
         "upcoming": [
@@ -252,6 +274,7 @@ def _label_at(path: str, row: Mapping[str, Any]) -> LabelAt:
         verdict=row.get("verdict"),
         reviewer=row.get("reviewer") or "",
         reviewed=row.get("reviewed"),
+        held=row.get("held"),
     )
 
 

@@ -8,13 +8,11 @@ from typing import Any
 from fiftyone.operators import types
 from fiftyone.operators.panel import Panel, PanelConfig
 
-from premask.errors import PremaskError
-
 from ..dataset.label_verdicts import LabelAt, QueueState
 from ..dataset.plurals import counted
 from ..dataset.provenance import ACCEPTED, REJECTED
 from ..work.label_queue import label_queues
-from ..work.label_review import LabelReview, about, fingerprint, picture_of, progress
+from ..work.label_review import LabelReview, card_of, fingerprint, progress
 
 _HELP = """
 The most doubtful label comes first, from near and in its image. **A** accepts it, **R** rejects it,
@@ -38,7 +36,7 @@ class ReviewPanel(Panel):
 
     def on_load(self, ctx: Any) -> None:
         """Go on where the queue stands, whoever judged what meanwhile."""
-        ctx.panel.state.set({"skipped": [], "said": "", "fixing": None})
+        ctx.panel.state.set({"skipped": [], "fixing": None})
         self._show(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
@@ -47,17 +45,15 @@ class ReviewPanel(Panel):
 
     def on_change_current_sample(self, ctx: Any) -> None:
         """Accept a label that was corrected, once its sample is closed."""
-        fixing = ctx.panel.state.fixing
-        if not fixing or ctx.current_sample:
+        fixing, review = ctx.panel.state.fixing, _review(ctx)
+        if not fixing or ctx.current_sample or review is None:
             return
         ctx.panel.state.fixing = None
-        review = _review(ctx)
-        label = review.labels.find(fixing["label"]) if review else None
-        if review and label and fingerprint(ctx.dataset, label) != fixing["was"]:
+        label = review.labels.find(fixing["label"])
+        if label and fingerprint(ctx.dataset, label) != fixing["was"]:
             self._judge(ctx, label.label_id, ACCEPTED, "Corrected and accepted.")
         else:
-            ctx.panel.state.said = "Nothing has changed: what about it?" if label else ""
-            self._show(ctx)
+            self._show(ctx, "It is as it was.", label=label, review=review)
 
     def accept(self, ctx: Any) -> None:
         self._judge(ctx, ctx.params["label"], ACCEPTED)
@@ -70,34 +66,27 @@ class ReviewPanel(Panel):
         review = _review(ctx)
         label = review.labels.find(ctx.params["label"]) if review else None
         if label is None:
-            self._show(ctx)
+            self._show(ctx, "This label is gone.")
             return
         was = fingerprint(ctx.dataset, label)
-        ctx.panel.state.fixing = {"label": label.label_id, "was": was}
-        ctx.panel.state.said = "Correct it under *Annotate*, and close the sample."
-        chosen = {
-            "label_id": label.label_id,
-            "sample_id": label.sample_id,
-            "field": label.field,
-        }
+        said = "Correct it under *Annotate*, and close the sample."
+        ctx.panel.state.set({"fixing": {"label": label.label_id, "was": was}, "said": said})
+        chosen = {"label_id": label.label_id, "sample_id": label.sample_id, "field": label.field}
         ctx.ops.set_selected_labels([chosen])
         ctx.ops.open_sample(id=label.sample_id)
 
     def skip(self, ctx: Any) -> None:
         ctx.panel.state.skipped = [*(ctx.panel.state.skipped or ()), ctx.params["label"]]
-        ctx.panel.state.said = "Left for later."
-        self._show(ctx)
+        self._show(ctx, "Left for later.")
 
     def undo(self, ctx: Any) -> None:
         """Show the label again whose verdict is taken back."""
         review = _review(ctx)
         label = review.undo() if review else None
-        ctx.panel.state.said = (
-            "There is no verdict of yours in this queue."
-            if label is None
-            else f"Taken back: it was {label.verdict}."
-        )
-        self._show(ctx, label)
+        said = "There is no verdict of yours in this queue."
+        if label is not None:
+            said = f"Taken back: it was {label.verdict}."
+        self._show(ctx, said, label=label, review=review)
 
     def choose(self, ctx: Any) -> None:
         """Go on with another queue."""
@@ -129,7 +118,7 @@ class ReviewPanel(Panel):
             # A name of its own: what the state has under the same name would be shown instead.
             panel.md(f"### {state.progress}\n\n{state.said or ''}", name="headline")
             if state.label:
-                panel.md(state.about, name="label_line")
+                panel.md(state.title, name="label_line")
                 panel.img("picture", width="100%", alt_text="The label, and its image")
                 if state.unseen:
                     panel.view("unseen", types.Error(label=state.unseen))
@@ -168,32 +157,35 @@ class ReviewPanel(Panel):
 
     def _judge(self, ctx: Any, label_id: str, verdict: str, said: str = "") -> None:
         review = _review(ctx)
-        if review is not None:
-            outcome = review.judge(label_id, verdict)
-            ctx.panel.state.said = said or outcome
-        self._show(ctx)
+        outcome = review.judge(label_id, verdict) if review else ""
+        self._show(ctx, said or outcome, review=review)
 
-    def _show(self, ctx: Any, label: LabelAt | None = None) -> None:
+    def _show(
+        self,
+        ctx: Any,
+        said: str = "",
+        *,
+        label: LabelAt | None = None,
+        review: LabelReview | None = None,
+    ) -> None:
         """Show how far the queue is, and a label: by default the next one."""
-        review = _review(ctx)
+        review = review or _review(ctx)
         if review is None:
             ctx.panel.state.set({"queue": None, "label": None})
             return
-        state = review.state(ctx.panel.state.skipped or ())
-        label = label or (state.upcoming[0] if state.upcoming else None)
-        queues = [queue.name for queue in label_queues(ctx.dataset)]
-        shown = {"queue": review.queue.name, "queues": queues, "progress": progress(state)}
-        shown |= {"label": label.label_id if label else None, "unseen": ""}
-        if label is None:
-            shown["progress"] += _finished(state)
-        else:
-            try:
-                picture = base64.b64encode(picture_of(ctx.dataset, label)).decode()
-                ctx.panel.set_data("picture", f"data:image/jpeg;base64,{picture}")
-            except PremaskError as error:
-                ctx.panel.set_data("picture", "")
-                shown["unseen"] = str(error)
-            shown["about"] = about(ctx.dataset, label)
+        state, upcoming = review.take_next(ctx.panel.state.skipped or ())
+        label = label or upcoming
+        shown = {
+            "queue": review.queue.name,
+            "progress": progress(state) + ("" if label else _finished(state)),
+            "said": said,
+            "label": label.label_id if label else None,
+        }
+        if label is not None:
+            card = card_of(ctx.dataset, label)
+            picture = base64.b64encode(card.jpeg).decode()
+            ctx.panel.set_data("picture", f"data:image/jpeg;base64,{picture}" if picture else "")
+            shown |= {"title": card.title, "unseen": card.error}
         ctx.panel.state.set(shown)
 
 
@@ -202,6 +194,8 @@ def _review(ctx: Any) -> LabelReview | None:
     names = [queue.name for queue in label_queues(ctx.dataset)] if ctx.dataset else []
     if not names:
         return None
+    if ctx.panel.state.queues != names:
+        ctx.panel.state.queues = names
     chosen = ctx.panel.state.queue
     user = getattr(ctx.user, "name", None) or getattr(ctx.user, "email", None) or ""
     reviewer = (ctx.panel.state.reviewer or "").strip() or user
@@ -211,5 +205,7 @@ def _review(ctx: Any) -> LabelReview | None:
 def _finished(state: QueueState) -> str:
     if not state.total:
         return ": this queue is empty"
+    if state.pending:
+        return f". Others are looking at the last {state.pending:,}"
     rejected = f"; closing the queue deletes {counted(state.rejected, 'rejected label')}"
     return f". Done{rejected if state.rejected else ''}"

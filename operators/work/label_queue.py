@@ -86,8 +86,8 @@ def queue_labels(
                 pending = {one: doubt for one, doubt in found if one not in judged}
                 doubts[path].setdefault(sides[0].sample_id, {}).update(pending)
         counter.count(failed=bool(failed))
-    found = [doubt for path in doubts.values() for one in path.values() for doubt in one.values()]
-    queue.labels, queue.unmeasured = len(found), found.count(None)
+    values = [doubt for path in doubts.values() for one in path.values() for doubt in one.values()]
+    queue.labels, queue.unmeasured = len(values), values.count(None)
     previous = next((one for one in label_queues(dataset) if _key_of(one.name) == key), None)
     if previous is not None:
         labels_in(dataset, previous).empty()

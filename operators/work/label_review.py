@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from premask.errors import InvalidSetting
+from premask.annotations import Annotation
+from premask.errors import InvalidSetting, PremaskError
 from premask.images import read_image
 from premask.report.close_up import with_surroundings
 
@@ -14,12 +16,24 @@ from ..dataset.chosen_images import all_images
 from ..dataset.holders import holders_of
 from ..dataset.label_verdicts import VERDICTS, LabelAt, QueuedLabels, QueueState
 from ..dataset.plurals import counted
-from ..dataset.provenance import RECIPE, attribute, content_hash
+from ..dataset.provenance import content_hash
 from ..dataset.reading import read_labels
 from .label_queue import labels_in, load_queue
 
+_AT_ONCE = 10
+"""Labels that are tried, where others take the first ones at the same moment."""
+
 _SIDE = 440
 """Height of the picture of a label, in pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCard:
+    """What a person sees of a label: from near, and where it is in its image; or why they can't."""
+
+    title: str
+    jpeg: bytes = b""
+    error: str = ""
 
 
 class LabelReview:
@@ -35,6 +49,12 @@ class LabelReview:
         if skipped and not state.upcoming and state.pending:
             return self.labels.state(reviewer=self.reviewer, most=most)
         return state
+
+    def take_next(self, skipped: Sequence[str] = ()) -> tuple[QueueState, LabelAt | None]:
+        """The most doubtful label that nobody else has in front of them, kept for this person."""
+        state = self.state(skipped, most=_AT_ONCE)
+        taken = (one for one in state.upcoming if self.labels.hold(one, self.reviewer))
+        return state, next(taken, None)
 
     def judge(self, label_id: str, verdict: str) -> str:
         """Give a label its verdict; say what came of it."""
@@ -53,30 +73,29 @@ class LabelReview:
         return None
 
 
-def picture_of(dataset: Any, label: LabelAt) -> bytes:
-    """A JPEG of the label from near, and of where it is in its image."""
+def card_of(dataset: Any, label: LabelAt) -> LabelCard:
+    """Draw a label for a person to judge; one that can't be read or drawn says why."""
     (read,) = read_labels(all_images(dataset).select(label.sample_id), [label.field])
-    if read.labeled.error is not None:
-        raise read.labeled.error
     found = dict(zip(read.label_ids, read.labeled.annotations, strict=True))
-    image = read_image(read.filepath)
-    picture = with_surroundings(image, found[label.label_id], side=_SIDE)
+    title = f"doubt {label.doubt:.2f}" if label.doubt is not None else "doubt unknown"
+    try:
+        if read.labeled.error is not None:
+            raise read.labeled.error
+        annotation = found[label.label_id]
+        title = f"{_described(annotation)}, {title}"
+        picture = with_surroundings(read_image(read.filepath), annotation, side=_SIDE)
+    except PremaskError as error:
+        return LabelCard(title=f"{title}, in `{label.field}`", error=str(error))
     written = io.BytesIO()
     picture.save(written, "JPEG", quality=88)
-    return written.getvalue()
+    return LabelCard(title=f"{title}, in `{label.field}`", jpeg=written.getvalue())
 
 
-def about(dataset: Any, label: LabelAt) -> str:
-    """What is known of a label, in Markdown."""
-    found = _document(dataset, label)
-    if found is None:
-        return ""
-    score = getattr(found, "confidence", None)
-    parts = [f"**{found.label or 'without a class'}**"]
-    parts += [f"score {score:.2f}"] if score is not None else []
-    parts += [f"doubt {label.doubt:.2f}"] if label.doubt is not None else []
-    parts += [f"by {recipe}"] if (recipe := attribute(found, RECIPE)) else []
-    return ", ".join([*parts, f"in `{label.field}`"])
+def _described(annotation: Annotation) -> str:
+    parts = [f"**{annotation.label or 'without a class'}**"]
+    parts += [f"score {annotation.score:.2f}"] if annotation.score is not None else []
+    parts += [f"by {', '.join(annotation.source)}"] if annotation.source else []
+    return ", ".join(parts)
 
 
 def fingerprint(dataset: Any, label: LabelAt) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,10 @@ def review(dataset: Any, reviewer: str = "", queue: str | None = None) -> Any:
 
 def upcoming(dataset: Any, **options: Any) -> list[str]:
     return [label.label_id for label in review(dataset).state(most=99, **options).upcoming]
+
+
+def taken(one: Any) -> str:
+    return str(one.take_next()[1].label_id)
 
 
 def labels(dataset: Any, field: str = "found") -> list[Any]:
@@ -248,16 +254,18 @@ def test_polylines_are_judged_too(fo: Any, dataset: Any, queue: Any) -> None:
 
 
 def test_the_picture_shows_the_label_and_its_image(dataset: Any, queue: Any) -> None:
-    from operators.work.label_review import picture_of
+    from operators.work.label_review import card_of
 
     queue()
     label = review(dataset).state().upcoming[0]
-    with PIL.Image.open(io.BytesIO(picture_of(dataset, label))) as picture:
+    card = card_of(dataset, label)
+    assert card.title == "**cat**, score 0.25, doubt 0.75, in `found`"
+    with PIL.Image.open(io.BytesIO(card.jpeg)) as picture:
         near = np.asarray(picture, np.int16)[:, :440]
     colored = np.ptp(near, axis=2) > 40
-    # The photo is gray, so all color is the mask's, which is in the middle of what is shown.
-    assert 0.03 < colored.mean() < 0.2
-    assert colored[200:240, 200:240].all()
+    # The photo is gray, so all color is the mask's: of a disc of radius 6 in 40 x 48 pixels.
+    assert colored.mean() == pytest.approx(np.pi * 36 / 48**2, rel=0.1)
+    assert colored[210:230, 82:102].all()
 
 
 def test_all_of_it_from_python(operator: Any, dataset: Any) -> None:
@@ -272,3 +280,72 @@ def test_all_of_it_from_python(operator: Any, dataset: Any) -> None:
     assert judge(dataset, verdict="undo", reviewer="Anna").result["accepted"] == 0
     assert operator("close_review")(dataset).result["removed"] == 1
     assert len(labels(dataset)) == 3
+
+
+def test_a_photo_that_is_gone_is_said(dataset: Any, queue: Any) -> None:
+    from operators.work.label_review import card_of
+
+    queue()
+    label = review(dataset).state().upcoming[0]
+    dataset.compute_metadata()
+    Path(dataset[label.sample_id].filepath).unlink()
+    card = card_of(dataset, label)
+    assert not card.jpeg
+    assert "b.png" in card.error
+
+
+def test_two_people_are_not_shown_the_same_label(dataset: Any, queue: Any) -> None:
+    queue()
+    first, second, *_ = upcoming(dataset)
+    anna, ben = review(dataset, "Anna"), review(dataset, "Ben")
+    assert taken(anna) == first
+    assert taken(ben) == second
+    # Anna comes back to hers, whatever has happened to the App meanwhile.
+    assert taken(review(dataset, "Anna")) == first
+    assert ben.state().upcoming[0].label_id == second
+
+
+def test_what_somebody_left_in_front_of_them_comes_to_others(
+    dataset: Any, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue()
+    monkeypatch.setattr("operators.dataset.label_verdicts.HOLD", timedelta(seconds=-1))
+    first = taken(review(dataset, "Anna"))
+    assert taken(review(dataset, "Ben")) == first
+
+
+def test_later_runs_and_undo_leave_what_was_accepted(
+    photo_dataset: Any, label: Any, finder: Any
+) -> None:
+    """What was rejected is not found again, but goes with its run."""
+    from operators.work.label_queue import queue_labels
+    from operators.work.undo import undo
+
+    boxes = (0, 0, 20, 20), (40, 40, 60, 60), (80, 80, 99, 99)
+    finder.find("astronaut", *boxes)
+    run = label(photo_dataset.limit(1))
+    queue_labels(photo_dataset, label_field="subject")
+    accepted, rejected, _ = upcoming(photo_dataset)
+    review(photo_dataset).judge(accepted, "accepted")
+    review(photo_dataset).judge(rejected, "rejected")
+    finder.find("astronaut", *boxes, (0, 60, 20, 80))
+    label(photo_dataset.limit(1), existing="replace", settings={"refine.grow": 1})
+    ids = [one.id for one in labels(photo_dataset, "subject")]
+    assert {accepted, rejected} < set(ids)
+    assert len(ids) == 4
+    undo(photo_dataset, run["name"])
+    left = [one.id for one in labels(photo_dataset, "subject")]
+    assert accepted in left
+    assert rejected not in left
+
+
+def test_what_was_rejected_is_not_exported(
+    operator: Any, dataset: Any, queue: Any, tmp_path: Path
+) -> None:
+    queue()
+    review(dataset).judge(upcoming(dataset)[0], "rejected")
+    out = tmp_path / "out"
+    result = operator("export_masks")(dataset, folder=str(out), label_fields=["found"]).result
+    assert (result["annotations"], result["notes"]) == (3, ["1 rejected label left out"])
+    written = json.loads((out / "coco.json").read_text(encoding="utf-8"))
+    assert (len(written["images"]), len(written["annotations"])) == (3, 3)
