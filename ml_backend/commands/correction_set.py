@@ -13,7 +13,8 @@ from typing import Any
 
 from ml_backend.commands.pulled_images import PulledImages, Wanted
 from ml_backend.project.task_reading import Annotator, ImageNames, SourceChoice
-from ml_backend.server.corrections import Proposal, labels_by_id, verdict
+from ml_backend.server.proposals import proposals_of
+from ml_backend.server.verdicts import by_label, judged
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.fetch import ImageFetcher
@@ -213,16 +214,16 @@ def origin_of(wanted: Wanted) -> Json:
         ),
         {},
     )
-    proposed = labels_by_id(_regions_here(proposal.get("result", ()), wanted))
-    known = {name: Proposal(label=label, clicked=False) for name, label in proposed.items()}
-    judged = {**row, "result": list(_regions_here(chosen.regions, wanted))}
+    regions = list(_regions_here(proposal.get("result", ()), wanted))
+    proposed = proposals_of(regions, recipe="", clicked=False)
+    annotation = {**row, "result": list(_regions_here(chosen.regions, wanted))}
     return {
         **origin,
         "annotation": row.get("id"),
         "annotator": _person(row["completed_by"]),
         "updated_at": row.get("updated_at"),
         **_model(proposal),
-        "made_of_it": verdict(judged, known),
+        "made_of_it": by_label(judged(annotation, proposed)),
     }
 
 

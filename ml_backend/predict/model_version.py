@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from ml_backend.project.label_config import LabelConfig
 from premask.prompts import Prompts
 from premask.recipes.work_keys import WorkKeys
+
+_OWN = re.compile(r"premask-(?P<recipe>.+)-[0-9a-f]{12}")
 
 
 def model_version(recipe_name: str, keys: WorkKeys, config: LabelConfig, *decisive: str) -> str:
@@ -19,3 +23,13 @@ def model_version(recipe_name: str, keys: WorkKeys, config: LabelConfig, *decisi
     images = sorted(config.images.items())
     key = keys.key(Prompts(), images, config.controls, *videos, *pages, *decisive)
     return f"premask-{recipe_name}-{key[:12]}"
+
+
+def recipe_of_version(version: str) -> str:
+    """The recipe in the name of a prediction; the whole name where it is not premask's.
+
+    >>> recipe_of_version("premask-dino-sam2-0123456789ab"), recipe_of_version("mine-2")
+    ('dino-sam2', 'mine-2')
+    """
+    own = _OWN.fullmatch(version)
+    return own["recipe"] if own else version

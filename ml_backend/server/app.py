@@ -23,6 +23,7 @@ from starlette.routing import Route
 from ml_backend.predict.work_queue import QueueFull
 from ml_backend.project.region_prompts import UnreadableRegion
 from ml_backend.server.answers import ClientGone, TooLate
+from ml_backend.server.corrections import corrections_csv, corrections_json
 from ml_backend.server.events import project_to_train
 from ml_backend.server.guarded_app import CLIENT_GONE, GuardedApp
 from ml_backend.server.guards import Intake, TooLarge, TooMuchAtOnce
@@ -96,7 +97,8 @@ def create_app(backend: ServerState) -> Starlette:
             Route("/train", routes.train, methods=["POST"]),
             Route("/metrics", routes.metrics),
             Route("/status", routes.status),
-            Route("/status/corrections.csv", routes.corrections),
+            Route("/status/corrections.csv", routes.corrections_csv),
+            Route("/status/corrections.json", routes.corrections_json),
             Route("/status/training.log", routes.training_log),
             Route("/status/training/cancel", routes.cancel_training, methods=["POST"]),
         ],
@@ -173,13 +175,17 @@ class _Routes:
     async def metrics(self, request: Request) -> Response:
         return Response(self._backend.metrics(), media_type=CONTENT_TYPE)
 
-    # These two count corrections of years; as plain functions they run in a thread, and /health
-    # does not wait for them.
+    # These count corrections of years; as plain functions they run in a thread, and /health does
+    # not wait for them.
     def status(self, request: Request) -> Response:
         return HTMLResponse(self._backend.status())
 
-    def corrections(self, request: Request) -> Response:
-        return PlainTextResponse(self._backend.events.corrections.csv(), media_type="text/csv")
+    def corrections_csv(self, request: Request) -> Response:
+        counts = self._backend.events.corrections.counts()
+        return PlainTextResponse(corrections_csv(counts), media_type="text/csv")
+
+    def corrections_json(self, request: Request) -> Response:
+        return JSONResponse(corrections_json(self._backend.events.corrections.counts()))
 
     async def refuse(self, request: Request, error: Exception) -> Response:
         """The answer for a path or a method that does not exist."""

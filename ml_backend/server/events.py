@@ -12,10 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ml_backend.server.corrections import Corrections, labels_by_id
+from ml_backend.predict.model_version import recipe_of_version
+from ml_backend.server.corrections import Corrections
+from ml_backend.server.proposals import LONGEST_LABEL, Proposal, Proposals, proposals_of
+from ml_backend.server.verdicts import Judged, judged
 from ml_backend.studio.json_reading import Json, parse_part, read_object
 from ml_backend.studio.protocol import project_id, without_run_lengths
 from premask.errors import InvalidRequest, PremaskError
@@ -27,6 +31,10 @@ JOURNAL_BYTES = 64 * 2**20
 
 WAITING_BYTES, WAITING_EVENTS = 64 * 2**20, 10_000
 """Events beyond these are dropped and counted while the thread is busy."""
+
+WHOLE_BYTES = 2**20
+"""Of larger events the run lengths are cut out before they wait: to parse them takes long, and lets
+no other thread run. What was painted is then judged by what Label Studio says of its origin."""
 
 LINE_BYTES = 2**20
 """Longer lines are not written, and passed over when the journal is read."""
@@ -49,18 +57,28 @@ COUNTED = (
 )
 
 
-Reader = Callable[[bytes], Json]
+Reader = Callable[[], Json]
 
 
 class EventLog:
-    """Takes events at once, and works on them in a thread: Label Studio waits only one second."""
+    """Takes events at once, and works on them in a thread: Label Studio waits only one second.
 
-    def __init__(self, path: Path, trouble: Callable[[str, str], object]) -> None:
+    `prediction_of` finds a prediction by its number, or gives an empty one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        trouble: Callable[[str, str], object],
+        prediction_of: Callable[[int], Json] = lambda number: {},
+    ) -> None:
         self.corrections = Corrections()
+        self.proposals = Proposals()
+        self._prediction_of = prediction_of
         self.counts: Counter[str] = Counter()
         self._path = path
         self._trouble = trouble
-        self._waiting: queue.SimpleQueue[tuple[Reader, bytes] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Reader, int] | None] = queue.SimpleQueue()
         self._bytes = 0
         self._closes = math.inf
         self._guard = threading.Lock()
@@ -78,30 +96,34 @@ class EventLog:
 
     def webhook(self, body: bytes) -> None:
         """Take the body of one event."""
-        self._offer(self._read, without_run_lengths(body, len(body)))
+        if len(body) > WHOLE_BYTES or self._bytes > WAITING_BYTES // 4:
+            body = without_run_lengths(body, len(body))
+        self._offer(partial(self._read, body), len(body))
 
     def proposed(self, project: str, task: int | None, prediction: Json, *, clicked: bool) -> None:
         """Take a prediction that Label Studio was given."""
-        labels = labels_by_id(prediction["result"])
-        if labels and task is not None:
+        regions = prediction["result"]
+        if regions and task is not None:
             action = CLICKED if clicked else PROPOSED
-            line = {"action": action, "project": project, "task": task, "labels": labels}
-            self._offer(_own_line, json.dumps(line).encode())
+            recipe = recipe_of_version(str(prediction.get("model_version") or ""))
+            line = {"action": action, "project": project, "task": task, "recipe": recipe}
+            size = sum(len(region.get("value", {}).get("rle", ())) for region in regions)
+            self._offer(partial(self._remember, line, regions), size)
 
     @property
     def _previous(self) -> Path:
         return self._path.with_suffix(".previous.jsonl")
 
-    def _offer(self, reader: Reader, event: bytes) -> None:
+    def _offer(self, read: Reader, size: int) -> None:
         with self._guard:
             few = self._waiting.qsize() < WAITING_EVENTS
-            fits = few and self._bytes + len(event) <= WAITING_BYTES
+            fits = few and self._bytes + size <= WAITING_BYTES
             if fits:
-                self._bytes += len(event)
+                self._bytes += size
             else:
                 self.counts["dropped"] += 1
         if fits:
-            self._waiting.put((reader, event))
+            self._waiting.put((read, size))
 
     def _work(self) -> None:
         for line in _lines(self._previous, self._path):
@@ -109,27 +131,34 @@ class EventLog:
             if time.monotonic() >= self._closes:
                 return
             # A damaged line must not keep the others from being read.
-            with suppress(KeyError, TypeError, ValueError, AttributeError):
-                self._apply(line)
+            with suppress(KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
+                self._replay(line)
         with suppress(OSError):
             _end_last_line(self._path)
         while (waiting := self._waiting.get()) is not None and time.monotonic() < self._closes:
-            reader, event = waiting
+            read, size = waiting
             with self._guard:
-                self._bytes -= len(event)
-            self._record(reader, event)
+                self._bytes -= size
+            self._record(read)
 
-    def _record(self, reader: Reader, event: bytes) -> None:
+    def _record(self, read: Reader) -> None:
         try:
-            line = reader(event)
-            self._apply(line)
+            line = {"at": round(time.time(), 3), **read()}
+            self._count(line)
             self.counts[line["action"] if line["action"] in COUNTED else "other"] += 1
-            self._write({"at": round(time.time(), 3), **line})
+            self._write(line)
         # Whatever an event holds, the thread must live for the next one.
         except Exception as error:
             reason = str(error) if isinstance(error, PremaskError | OSError) else repr(error)[:300]
             log.warning("an event can't be recorded: %s", reason)
             self._trouble("recording an event", reason)
+
+    def _remember(self, line: Json, regions: list[Json]) -> Json:
+        """Add what was proposed; the journal keeps the labels, and no shapes."""
+        clicked = line["action"] == CLICKED
+        proposals = proposals_of(regions, recipe=line["recipe"], clicked=clicked)
+        self.proposals.add(_task_key(line), proposals, clicked=clicked)
+        return line | {"labels": {name: one.label for name, one in proposals.items()}}
 
     def _read(self, body: bytes) -> Json:
         """What is kept of an event. The task's data and the project's token in it are not."""
@@ -142,20 +171,47 @@ class EventLog:
         if action in JUDGED and isinstance(annotation, dict):
             line["task"] = _id(_table(event.get("task")).get("id") or annotation.get("task"))
             line["annotation"] = _id(annotation.get("id"))
-            line["verdict"] = self.corrections.judge(_task_key(line), annotation)
+            line["judged"] = judged(annotation, self._seen(_task_key(line), annotation))
         if action == DELETED:
             deleted = event.get("annotations")
             rows = deleted[:DELETED_AT_ONCE] if isinstance(deleted, list) else []
             line["annotations"] = [_id(row.get("id")) for row in rows if isinstance(row, dict)]
         return line
 
-    def _apply(self, line: Json) -> None:
-        action = line["action"]
-        if action in (PROPOSED, CLICKED):
-            key = _task_key(line)
-            self.corrections.propose(key, line["labels"], clicked=action == CLICKED)
-        elif "verdict" in line:
-            self.corrections.keep(str(line["annotation"]), line["verdict"])
+    def _seen(self, task: str, annotation: Json) -> Mapping[str, Proposal]:
+        """What was proposed to who made this annotation: what they clicked for, and a prediction.
+
+        Label Studio sends a prediction along if the project shows those of one model version. Else
+        it is asked for, and without a token there is what this server has proposed itself.
+        """
+        remembered, number = self.proposals.of(task), annotation.get("parent_prediction")
+        if type(number) is not int:
+            return remembered
+        prediction = _table(annotation.get("prediction"))
+        if prediction.get("id") != number:
+            prediction = self._prediction_of(number)
+        if not prediction.get("result"):
+            return remembered
+        recipe = recipe_of_version(str(prediction.get("model_version") or "")[:LONGEST_LABEL])
+        proposals = proposals_of(prediction["result"], recipe=recipe, clicked=False)
+        return {name: one for name, one in remembered.items() if one.clicked} | proposals
+
+    def _replay(self, line: Json) -> None:
+        """Take a line of the journal for what it says."""
+        clicked = line["action"] == CLICKED
+        if line["action"] in (PROPOSED, CLICKED):
+            proposals = {
+                name: Proposal(label=label, clicked=clicked, recipe=line["recipe"])
+                for name, label in line["labels"].items()
+            }
+            self.proposals.add(_task_key(line), proposals, clicked=clicked)
+        self._count(line)
+
+    def _count(self, line: Json) -> None:
+        if "judged" in line:
+            day = time.strftime("%Y-%m-%d", time.localtime(line["at"]))
+            rows = [Judged(*row) for row in line["judged"]]
+            self.corrections.keep(str(line["annotation"]), day, rows)
         for annotation in line.get("annotations", ()):
             self.corrections.forget(str(annotation))
 

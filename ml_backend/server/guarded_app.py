@@ -24,7 +24,7 @@ UNLIMITED_PATHS = (*OPEN_PATHS, "/health")
 
 KNOWN_PATHS = (
     *("/", "/health", "/ready", "/setup", "/predict", "/versions", "/webhook", "/train"),
-    *("/metrics", "/status", "/status/corrections.csv"),
+    *("/metrics", "/status", "/status/corrections.csv", "/status/corrections.json"),
     *("/status/training.log", "/status/training/cancel"),
 )
 """Counted by name; all others are counted together, because anybody can make up names."""

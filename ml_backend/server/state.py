@@ -20,6 +20,7 @@ from ml_backend.server.setup_report import setup_report
 from ml_backend.server.status_page import Status, status_page
 from ml_backend.server.training_report import training_sentence
 from ml_backend.settings import SECRETS, BackendSettings, shown_settings
+from ml_backend.studio.prediction_lookup import PredictionLookup
 from ml_backend.studio.protocol import Json, label_config_of, project_id
 from ml_backend.training.trainer import MakeSet, Trainer
 from premask.errors import UnusableLabelConfig
@@ -43,7 +44,9 @@ class ServerState:
         self.stopping = asyncio.Event()
         self.redaction = Redaction(getattr(settings, name) for name in SECRETS)
         self.activity = Activity(self.redaction.hide)
-        self.events = EventLog(settings.events_path, self.activity.trouble)
+        self.events = EventLog(
+            settings.events_path, self.activity.trouble, PredictionLookup(settings)
+        )
         self.projects = ConnectedProjects()
         self.trainer = Trainer(
             settings, make_set, hide=self.redaction.hide, trouble=self.activity.trouble
@@ -131,7 +134,7 @@ class ServerState:
                 gauges={**self.gauges(), "process_bytes": resident_bytes()},
                 projects=self.projects.all(),
                 videos=self.predictor.clips.following.progress() if self.predictor.clips else (),
-                corrections=self.events.corrections.summary(),
+                corrections=self.events.corrections.counts(),
                 snapshot=self.activity.snapshot(),
                 trainings=self.trainer.records(),
             )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ml_backend.server.activity import Snapshot
 from ml_backend.server.connected_projects import ConnectedProject
-from ml_backend.server.corrections import VERDICTS
+from ml_backend.server.corrections import Place
+from ml_backend.server.corrections_section import corrections_section
 from ml_backend.server.training_report import HEADER as TRAINING_HEADER
 from ml_backend.server.training_report import training_note, training_rows
 from ml_backend.training.run_record import RunRecord
@@ -62,7 +64,7 @@ class Status:
     models: Mapping[str, str]
     gauges: Mapping[str, float]
     projects: Mapping[str, ConnectedProject]
-    corrections: Mapping[str, Mapping[str, int]]
+    corrections: Mapping[Place, Counter[str]]
     snapshot: Snapshot
     videos: Sequence[tuple[str, str]] = ()
     trainings: Sequence[RunRecord] = ()
@@ -88,15 +90,7 @@ def status_page(status: Status) -> str:
         ),
         _section("Usual mistakes", ("what you see", "what helps"), USUAL_MISTAKES),
         _section("Projects", ("project", "what it is told"), _projects(status.projects)),
-        _section(
-            "What people made of it",
-            ("label", *VERDICTS),
-            (
-                (label, *(str(counts.get(name, 0)) for name in VERDICTS))
-                for label, counts in status.corrections.items()
-            ),
-            '<p class="quiet"><a href="status/corrections.csv">As a table for spreadsheets</a></p>',
-        ),
+        corrections_section(status.corrections),
         _section(
             "Found, but without a label in the project",
             ("name", "objects"),

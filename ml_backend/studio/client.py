@@ -101,6 +101,12 @@ class LabelStudioClient:
         assert isinstance(answer, list)
         return answer
 
+    def prediction(self, number: int) -> Json:
+        """One prediction; raises at once if Label Studio does not answer."""
+        answer = self._send("GET", f"/api/predictions/{number}/")
+        assert isinstance(answer, dict)
+        return answer
+
     def add_predictions(self, project: int, predictions: Sequence[bytes]) -> int:
         """Write predictions (JSON) in one request; says how many Label Studio took.
 

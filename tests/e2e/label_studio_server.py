@@ -81,9 +81,15 @@ class LabelStudio:
         backend = {"project": project, "url": backend_url, "title": "premask"}
         self._answer("POST", "/api/ml/", json={**backend, "is_interactive": True})
 
-    def annotate(self, task: int, regions: Sequence[Json]) -> None:
+    def annotate(self, task: int, regions: Sequence[Json], **fields: Any) -> None:
         """Submit an annotation as a person does."""
-        self._answer("POST", f"/api/tasks/{task}/annotations/", json={"result": regions})
+        annotation = {"result": regions, **fields}
+        self._answer("POST", f"/api/tasks/{task}/annotations/", json=annotation)
+
+    def predict(self, task: int, regions: Sequence[Json], version: str) -> None:
+        """Add a prediction as a program does."""
+        prediction = {"task": task, "result": list(regions), "model_version": version}
+        self._answer("POST", "/api/predictions/", json=prediction)
 
     def personal_token(self) -> str:
         """A token as *Account & Settings* makes it; a person can have only one."""

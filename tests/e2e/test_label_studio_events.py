@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from benchmarks.photos import copy_photos
 from tests.e2e.label_studio_backend import access_to, running_backend
 from tests.e2e.label_studio_server import TOKEN, LabelStudio
 from tests.e2e.programs import until
+
+Json = dict[str, Any]
 
 CONFIG = """
 <View>
@@ -23,7 +26,7 @@ CONFIG = """
 SECRET = "secret-of-nobody-0123"
 SOON = 30
 
-REGION = {
+REGION: Json = {
     "id": "r1",
     "type": "rectanglelabels",
     "from_name": "box",
@@ -33,6 +36,23 @@ REGION = {
     "image_rotation": 0,
     "value": {"x": 1, "y": 1, "width": 9, "height": 9, "rotation": 0, "rectanglelabels": ["cup"]},
 }
+
+
+def take_over(label_studio: LabelStudio, project: int, task: int) -> None:
+    """Begin with a prediction that `push` has made: keep one region, move one, and delete one.
+
+    The project shows the predictions of no version, so the event has nothing of it.
+    """
+    regions = [region(name, 10.0 * place) for place, name in enumerate("abc")]
+    label_studio.predict(task, regions, "premask-faces-0123456789ab")
+    (prediction,) = label_studio.task(task)["predictions"]
+    kept, moved, _ = regions
+    moved = {**moved, "value": moved["value"] | {"y": 40}, "origin": "prediction-changed"}
+    label_studio.annotate(task, [kept, moved], parent_prediction=prediction["id"])
+
+
+def region(name: str, x: float) -> Json:
+    return {**REGION, "id": name, "value": REGION["value"] | {"x": x}, "origin": "prediction"}
 
 
 def text_of(url: str) -> str:
@@ -49,7 +69,10 @@ def test_events_of_a_backend_that_was_connected_with_the_secret_are_counted(
         label_studio.connect(project, f"{backend}/{SECRET}")
         (task,) = label_studio.upload(project, copy_photos(tmp_path / "photos")[:1])
         label_studio.annotate(task, [REGION])
-        assert until(lambda: "cup,0,0,0,1" in text_of(f"{backend}/status/corrections.csv"), SOON)
+        counts = f"{backend}/status/corrections.csv"
+        assert until(lambda: "(by hand),cup,0,0,0,1" in text_of(counts), SOON)
+        take_over(label_studio, project, task)
+        assert until(lambda: ",faces,cup,1,1,1,0" in text_of(counts), SOON)
         event = urllib.request.Request(
             f"{backend}/webhook",
             json.dumps({"action": "START_TRAINING"}).encode(),

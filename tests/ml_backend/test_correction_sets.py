@@ -57,7 +57,8 @@ def add_corrected(fake: FakeLabelStudio, name: str) -> int:
     task = fake.add_upload(name, photo())
     kept, moved, gone = regions(annotation("ring"), annotation("parts"), annotation("full"))
     proposal = fake.predict(task, [kept, moved, gone], "premask-mine-0123456789ab")
-    drawn = [{**kept, "origin": "prediction"}, {**moved, "origin": "prediction-changed"}]
+    redrawn = {**moved, "value": gone["value"], "origin": "prediction-changed"}
+    drawn = [{**kept, "origin": "prediction"}, redrawn]
     fake.annotate(task, drawn, parent_prediction=proposal, completed_by=7)
     return task
 

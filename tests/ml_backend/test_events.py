@@ -1,9 +1,7 @@
-"""Events are recorded without secrets, and counted as accepted, corrected, deleted or added."""
+"""Events are recorded without secrets, and what they say is counted once, restarts or not."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 
 import ml_backend.server.events
-from ml_backend.server.corrections import Corrections, Proposal, labels_by_id, verdict
+from ml_backend.server.corrections import Corrections
 from ml_backend.server.events import EventLog
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import (
@@ -22,110 +20,11 @@ from tests.ml_backend.label_studio_calls import (
     keypoint,
     payload,
     predict_call,
+    region,
     results,
 )
 
 Troubles = list[tuple[str, str]]
-
-
-def region(name: str, label: str = "Cat", origin: str = "prediction") -> Json:
-    value = {"rectanglelabels": [label], "x": 1, "y": 1, "width": 2, "height": 2}
-    return {"id": name, "type": "rectanglelabels", "value": value, "origin": origin}
-
-
-def proposed(clicked: bool = False, **labels: str) -> dict[str, Proposal]:
-    return {name: Proposal(label=label, clicked=clicked) for name, label in labels.items()}
-
-
-@pytest.mark.parametrize(
-    ("kept", "expected"),
-    [
-        ([region("a")], {"Cat": {"accepted": 1}}),
-        ([region("a", origin="prediction-changed")], {"Cat": {"corrected": 1}}),
-        ([region("a", "Dog")], {"Cat": {"corrected": 1}}),
-        ([region("a", origin="manual")], {"Cat": {"accepted": 1}}),
-        ([], {"Cat": {"deleted": 1}}),
-        (
-            [region("a"), region("z", "Dog", "manual")],
-            {"Cat": {"accepted": 1}, "Dog": {"added": 1}},
-        ),
-        (
-            [region("a"), region("z", "Dog")],
-            {"Cat": {"accepted": 1}, "Dog": {"accepted": 1}},
-        ),
-    ],
-)
-def test_a_verdict_on_each_proposal(kept: list[Json], expected: Json) -> None:
-    annotation = {"result": kept, "parent_prediction": 1}
-    assert verdict(annotation, proposed(a="Cat")) == expected
-
-
-def test_a_plain_shape_and_its_label_are_one_proposal() -> None:
-    shape = {"id": "a", "type": "brush", "value": {"rle": []}, "origin": "prediction"}
-    said = {"rle": [], "taxonomy": [["Animals", "Cat"]]}
-    both = [shape, {**shape, "type": "taxonomy", "value": said}]
-    labels = labels_by_id(both)
-    assert labels == {"a": "Animals / Cat"}
-    annotation = {"result": both, "parent_prediction": 1}
-    assert verdict(annotation, proposed(a=labels["a"])) == {"Animals / Cat": {"accepted": 1}}
-
-
-def test_what_was_proposed_is_deleted_only_by_who_saw_it() -> None:
-    assert verdict({"result": [], "parent_prediction": None}, proposed(a="Cat")) == {}
-    ignored_click = proposed(clicked=True, a="Cat")
-    assert verdict({"result": [], "parent_prediction": 1}, ignored_click) == {}
-
-
-@pytest.mark.parametrize(
-    "result", [None, "x", [None, {}, {"id": "a"}, {"id": "b", "type": "t", "value": 3}]]
-)
-def test_regions_without_a_label_are_passed_over(result: Any) -> None:
-    assert verdict({"result": result}, {}) == {}
-
-
-def test_a_new_prediction_takes_the_place_of_the_old_one_but_clicks_stay() -> None:
-    corrections = Corrections()
-    corrections.propose("1/1", {"a": "Cat"}, clicked=False)
-    corrections.propose("1/1", {"c": "Dog"}, clicked=True)
-    corrections.propose("1/1", {"b": "Cow"}, clicked=False)
-    judged = corrections.judge(
-        "1/1", {"result": [region("c", "Dog", "manual")], "parent_prediction": 1}
-    )
-    assert judged == {"Dog": {"accepted": 1}, "Cow": {"deleted": 1}}
-
-
-def test_the_newest_verdict_on_an_annotation_counts() -> None:
-    corrections = Corrections()
-    corrections.keep("1", {"Cat": {"accepted": 2}})
-    corrections.keep("2", {"Cat": {"added": 1}})
-    corrections.keep("1", {"Cat": {"corrected": 1}})
-    assert corrections.summary() == {"Cat": {"corrected": 1, "added": 1}}
-    corrections.forget("1")
-    assert corrections.summary() == {"Cat": {"added": 1}}
-
-
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ml_backend.server.corrections.TASKS", 2)
-    monkeypatch.setattr("ml_backend.server.corrections.ANNOTATIONS", 2)
-    monkeypatch.setattr("ml_backend.server.corrections.REGIONS_OF_A_TASK", 2)
-    corrections = Corrections()
-    for number in range(4):
-        corrections.propose(
-            str(number), {f"{number}{letter}": "Cat" for letter in "abc"}, clicked=False
-        )
-        corrections.keep(str(number), {"Cat": {"added": 1}})
-    assert corrections.summary() == {"Cat": {"added": 2}}
-    gone = {"result": [], "parent_prediction": 1}
-    assert corrections.judge("0", gone) == {}
-    assert corrections.judge("3", gone) == {"Cat": {"deleted": 2}}
-
-
-def test_the_table_runs_nothing_in_a_spreadsheet() -> None:
-    corrections = Corrections()
-    corrections.keep("1", {'=cmd|"/c calc"': {"accepted": 1}, "Cat": {"deleted": 2}})
-    header, *rows = csv.reader(io.StringIO(corrections.csv()))
-    assert header == ["label", "accepted", "corrected", "deleted", "added"]
-    assert rows == [['\'=cmd|"/c calc"', "1", "0", "0", "0"], ["Cat", "0", "0", "2", "0"]]
 
 
 @pytest.fixture
@@ -179,9 +78,9 @@ def test_recorded_events_are_kept_without_data_and_without_secrets(
         "PROJECT_UPDATED",
         "TASKS_DELETED",
     ]
-    assert [line.get("verdict") for line in lines[:2]] == [
-        {"Cat": {"accepted": 1}},
-        {"Cat": {"corrected": 1}},
+    assert [line.get("judged") for line in lines[:2]] == [
+        [["", "Cat", "accepted", 1]],
+        [["", "Cat", "corrected", 1]],
     ]
     text = json.dumps(lines)
     assert payload("annotation_created")["project"]["token"] not in text
@@ -189,18 +88,99 @@ def test_recorded_events_are_kept_without_data_and_without_secrets(
     assert troubles == []
 
 
+def counted(corrections: Corrections) -> dict[str, Json]:
+    """The counts by recipe and label."""
+    return {
+        f"{place.recipe} {place.label}": dict(counts)
+        for place, counts in corrections.counts().items()
+    }
+
+
+def annotation(number: int, *regions: Json, **fields: Any) -> Json:
+    event = payload("annotation_created")
+    found = {"id": number, "result": list(regions), "parent_prediction": 1} | fields
+    return {"annotation": event["annotation"] | found}
+
+
+def prediction(*regions: Json, version: str = "premask-dino-sam2-0123456789ab") -> Json:
+    return {"id": 1, "result": list(regions), "model_version": version}
+
+
 def test_proposals_and_verdicts_survive_a_restart(open_log: OpenLog) -> None:
     log, _ = open_log()
-    log.proposed("1", 1, {"result": [region("r1"), region("r2", "Dog")]}, clicked=False)
-    send(log, "annotation_created")
+    log.proposed("1", 1, prediction(region("r1"), region("r2", "Dog")), clicked=False)
+    send(log, "annotation_created", **annotation(1, region("r1")))
     log, _ = open_log()
-    send(
-        log,
-        "annotation_created",
-        annotation={**payload("annotation_created")["annotation"], "id": 2},
-    )
+    send(log, "annotation_created", **annotation(2, region("r1")))
     log.close()
-    assert log.corrections.summary() == {"Cat": {"accepted": 2}, "Dog": {"deleted": 2}}
+    assert counted(log.corrections) == {
+        "dino-sam2 Cat": {"accepted": 2},
+        "dino-sam2 Dog": {"deleted": 2},
+    }
+    (day,) = {place.day for place in log.corrections.counts()}
+    assert day == time.strftime("%Y-%m-%d")
+
+
+def test_an_event_that_comes_twice_or_to_two_servers_is_counted_once(
+    open_log: OpenLog, tmp_path: Path
+) -> None:
+    """Label Studio leaves the webhook of a backend that is disconnected, and connects another."""
+    log, _ = open_log()
+    beside = EventLog(tmp_path / "deep" / "events.jsonl", lambda *trouble: None)
+    beside.start()
+    for server in (log, beside, log):
+        send(server, "annotation_created", **annotation(1, region("a", origin="manual")))
+    beside.close()
+    log, _ = open_log()
+    log.close()
+    assert len(journal(tmp_path)) == 3
+    assert counted(log.corrections) == {"(by hand) Cat": {"added": 1}}
+
+
+def test_an_update_replaces_a_verdict_and_a_deletion_takes_it_back(open_log: OpenLog) -> None:
+    log, _ = open_log()
+    log.proposed("1", 1, prediction(region("a")), clicked=False)
+    send(log, "annotation_created", **annotation(1, region("a")))
+    send(log, "annotation_updated", **annotation(1, region("a", "Dog")))
+    send(log, "annotation_created", **annotation(2, region("a")))
+    send(log, "annotations_deleted", annotations=[{"id": 2}])
+    for again in range(2):
+        log.close()
+        assert counted(log.corrections) == {"dino-sam2 Cat": {"corrected": 1}}, again
+        log, _ = open_log()
+
+
+def test_an_update_after_another_run_deletes_nothing_of_that(open_log: OpenLog) -> None:
+    log, _ = open_log()
+    log.proposed("1", 1, prediction(region("a")), clicked=False)
+    send(log, "annotation_created", **annotation(1, region("a")))
+    log.proposed("1", 1, prediction(region("b"), region("c")), clicked=False)
+    send(log, "annotation_updated", **annotation(1, region("a")))
+    log.close()
+    assert counted(log.corrections) == {"dino-sam2 Cat": {"accepted": 1}}
+
+
+def test_what_push_has_proposed_is_known_from_label_studio(tmp_path: Path) -> None:
+    """By the prediction in the event, or else by its number; the server has not made it itself."""
+    asked: list[int] = []
+
+    def prediction_of(number: int) -> Json:
+        asked.append(number)
+        return prediction(region("a"), region("b", "Dog")) | {"id": number}
+
+    log = EventLog(tmp_path / "events.jsonl", lambda *trouble: None, prediction_of)
+    log.start()
+    sent = prediction(region("a"), region("c", "Cow"), version="premask-faces-0123456789ab")
+    send(log, "annotation_created", **annotation(1, region("a"), prediction=sent))
+    send(log, "annotation_created", **annotation(2, region("a"), parent_prediction=7))
+    log.close()
+    assert asked == [7]
+    assert counted(log.corrections) == {
+        "faces Cat": {"accepted": 1},
+        "faces Cow": {"deleted": 1},
+        "dino-sam2 Cat": {"accepted": 1},
+        "dino-sam2 Dog": {"deleted": 1},
+    }
 
 
 @pytest.mark.parametrize(
@@ -241,7 +221,7 @@ def test_nobody_can_propose_from_outside(open_log: OpenLog) -> None:
     forged = {"action": "PROPOSED", "project": {"id": 1}, "task": 1, "labels": {"x": "Cat"}}
     log.webhook(json.dumps(forged).encode())
     open_log()
-    assert log.corrections.judge("1/1", {"result": [], "parent_prediction": 1}) == {}
+    assert log.proposals.of("1/1") == {}
 
 
 def test_a_damaged_journal_costs_its_damaged_lines_only(open_log: OpenLog, tmp_path: Path) -> None:
@@ -249,11 +229,14 @@ def test_a_damaged_journal_costs_its_damaged_lines_only(open_log: OpenLog, tmp_p
     send(log, "annotation_created")
     open_log()[0].close()
     with (tmp_path / "deep" / "events.jsonl").open("a") as file:
-        file.write('{"action": "PROPOSED"}\n{"at": 1}\n[]\n{"action": "ANNOT')
+        file.write(
+            '{"action": "PROPOSED"}\n{"at": 1}\n[]\n{"action": "X", "at": 1e99, "judged": []}\n'
+        )
+        file.write('{"action": "ANNOT')
     log, _ = open_log()
     send(log, "start_training")
     log.close()
-    assert log.corrections.summary() == {"Cat": {"accepted": 1}}
+    assert counted(log.corrections) == {"(by hand) Cat": {"accepted": 1}}
     last = (tmp_path / "deep" / "events.jsonl").read_text().splitlines()[-1]
     assert json.loads(last)["action"] == "START_TRAINING"
 
@@ -313,5 +296,9 @@ def test_what_was_proposed_for_a_click_is_accepted(connect: Connect) -> None:
         if (text := client.get("/status/corrections.csv").text).count("\n") > 1:
             break
         time.sleep(0.05)
-    assert text.splitlines() == ["label,accepted,corrected,deleted,added", "Cat,1,0,0,0"]
+    today = time.strftime("%Y-%m-%d")
+    header = "day,recipe,label,accepted,corrected,deleted,added"
+    assert text.splitlines() == [header, f"{today},click,Cat,1,0,0,0"]
+    (row,) = client.get("/status/corrections.json").json()
+    assert row == dict(zip(header.split(","), [today, "click", "Cat", 1, 0, 0, 0], strict=True))
     assert "What people made of it" in client.get("/status").text

@@ -6,6 +6,7 @@ import html
 import re
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from ml_backend.predict.model_loading import ModelLoading
 from ml_backend.server.activity import DROPPED_NAMES, OTHERS, REMEMBERED, Activity
 from ml_backend.server.connected_projects import ConnectedProject, ConnectedProjects
+from ml_backend.server.corrections import Place
 from ml_backend.server.metrics import exposition
 from ml_backend.server.state import ServerState
 from ml_backend.server.status_page import Status, status_page
@@ -45,7 +47,7 @@ def test_nothing_that_is_shown_can_be_markup() -> None:
                 MARKUP: ConnectedProject(unusable=MARKUP),
                 "2": ConnectedProject(report=(MARKUP,)),
             },
-            corrections={MARKUP: {"accepted": 3}},
+            corrections={Place("2026-11-28", MARKUP, MARKUP): Counter(accepted=3)},
             snapshot=activity.snapshot(),
         )
     )
