@@ -15,8 +15,8 @@ TITLE = "What people made of it"
 
 MOST_BARS = 40
 STEPS = ((1, "day"), (7, "week"), (30, "month"), (91, "quarter"), (365, "year"))
-"""How many days a bar stands for: the fewest that give no more than `MOST_BARS`. Months and quarters
-are about as long as those of the calendar."""
+"""How many days a bar stands for: the fewest that give no more than `MOST_BARS`. A month or a
+quarter is only about as long as the calendar's."""
 
 ROWS = 40
 """So many classes are drawn, those with the most regions; the files have all of them."""
