@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,55 @@ def test_models_make_room_for_the_next_one(monkeypatch: pytest.MonkeyPatch, tmp_
     shared.unload(a)
     shared.load(a)
     assert loads[4:] == ["a"]
+
+
+def test_a_model_in_use_is_kept_and_goes_when_nobody_uses_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pool, "build", lambda family, weights, device: object())
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(bytes(100))
+    a, b, c = (f"u2net:{tmp_path / name}" for name in ("a", "b", "c"))
+    shared = ModelPool(device="cpu", memory_bytes=100)
+    with shared.using([a]), shared.using([a, b]):
+        for name in (a, b, c):
+            shared.load(name)
+        assert shared.loaded() == {a: 100, b: 100, c: 100}
+    assert shared.loaded() == {c: 100}
+
+
+def test_recipes_of_many_threads_share_little_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Models are freed all the time, and each is there as long as its recipe runs."""
+
+    class Model:
+        pass
+
+    alive: weakref.WeakSet[Model] = weakref.WeakSet()
+
+    def noted_build(family: str, weights: Path, device: str) -> Model:
+        model = Model()
+        alive.add(model)
+        return model
+
+    monkeypatch.setattr(pool, "build", noted_build)
+    names = [f"sam:{tmp_path / str(number)}" for number in range(6)]
+    for number in range(6):
+        (tmp_path / str(number)).write_bytes(bytes(100))
+    shared = ModelPool(device="cpu", memory_bytes=250)
+
+    def use(turn: int) -> bool:
+        name = names[turn % 6]
+        with shared.using([name]):
+            shared.load(name)
+            time.sleep(0.001)
+            return name in shared.loaded()
+
+    with ThreadPoolExecutor(3) as threads:
+        assert all(threads.map(use, range(60)))
+    assert sum(shared.loaded().values()) <= 250
+    assert len(alive) == len(shared.loaded())
 
 
 def test_a_model_that_is_too_large_is_loaded_all_the_same(

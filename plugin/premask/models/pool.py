@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,25 @@ def make_pool(
     device: str = "auto",
     store_folder: Path | None = None,
     store_bytes: int = 0,
+    memory_bytes: int | None = None,
     compiled: bool = False,
 ) -> ModelPool:
     """A pool on this device; if a folder is given, it keeps so many bytes of embeddings there."""
     store = None
     if store_folder is not None:
         store = EmbeddingStore(store_folder, limit_bytes=store_bytes)
-    return ModelPool(device=device, embeddings=EmbeddingCache(store=store), compiled=compiled)
+    embeddings = EmbeddingCache(store=store)
+    return ModelPool(
+        device=device, embeddings=embeddings, memory_bytes=memory_bytes, compiled=compiled
+    )
 
 
 class ModelPool:
     """The loaded models of one process or one face. There is no global one.
 
     With `memory_bytes`, models that were used longest ago are let go of when the weights of all
-    would be more. The one that is asked for is loaded in any case.
+    would be more, but never one that somebody is `using`. The one that is asked for is loaded in
+    any case.
 
     With `compiled`, torch compiles what sees the image at its first use on a GPU. That takes a
     while, so it is for many images.
@@ -67,11 +73,12 @@ class ModelPool:
     ) -> None:
         self.device = device
         self._compiled = compiled
-        self._memory_bytes = memory_bytes
+        self.memory_bytes = memory_bytes
         self.embeddings = embeddings or EmbeddingCache()
         self._models: OrderedDict[str, object] = OrderedDict()
         self._nbytes: dict[str, int] = {}
         self._identities: dict[str, str] = {}
+        self._users: Counter[str] = Counter()
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._guard = threading.Lock()
 
@@ -114,15 +121,33 @@ class ModelPool:
             )
         return model
 
+    @contextmanager
+    def using(self, names: Iterable[str]) -> Iterator[None]:
+        """Let go of none of these models to make room while the block runs."""
+        names = tuple(names)
+        with self._guard:
+            self._users.update(names)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._users.subtract(names)
+                self._make_room()
+
+    def loaded(self) -> dict[str, int]:
+        """How many bytes of weights each loaded model has, the one used longest ago first."""
+        with self._guard:
+            return {name: self._nbytes[name] for name in self._models}
+
     def _make_room(self) -> None:
         """Let go of the models that were used longest ago, but not of the last one."""
-        if self._memory_bytes is None:
+        if self.memory_bytes is None:
             return
-        while len(self._models) > 1 and self._taken() > self._memory_bytes:
-            self._models.popitem(last=False)
-
-    def _taken(self) -> int:
-        return sum(self._nbytes[name] for name in self._models)
+        for name in list(self._models)[:-1]:
+            if sum(self._nbytes[kept] for kept in self._models) <= self.memory_bytes:
+                return
+            if not self._users[name]:
+                del self._models[name]
 
     def finder(self, name: str) -> Finder:
         """The model of this name as one that finds; images it has embedded are not embedded again.

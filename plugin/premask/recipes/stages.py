@@ -29,6 +29,13 @@ def run_stages(
     for image, asked in zip(images, prompts, strict=True):
         require_usable_prompts(recipe, asked)
         require_fitting_prompts(recipe, asked, image.size_hw)
+    with pool.using(recipe.models):
+        return _annotated(images, prompts, recipe, pool)
+
+
+def _annotated(
+    images: Sequence[Image], prompts: Sequence[Prompts], recipe: Recipe, pool: ModelPool
+) -> list[Annotations]:
     if recipe.mattes_whole_images and recipe.matte is not None:
         subjects = matte_subjects(images, recipe.matte, pool)
         selected = [chosen(of_image, recipe.select) for of_image in subjects]

@@ -107,6 +107,10 @@ class ClipWork:
 
     def run(self) -> Generator[ClipStep, None, None]:
         """Do what is not done; a step for each frame. Closing it keeps what is done."""
+        with self._pool.using(self._task.models):
+            yield from self._run()
+
+    def _run(self) -> Iterator[ClipStep]:
         self._task.require_usable()
         _require_frames(self._task)
         if not self.is_done or self._task.recipe.matte is not None:
