@@ -21,7 +21,12 @@ COMMANDS = {
     "pull": "export a project's annotations and predictions",
     "corrections": "make a set to train on of what people made of predictions",
 }
-FLAGS = {"recipe_settings": "--set", "interactive_settings": "--set-interactive"}
+FLAGS = {
+    "recipe_settings": "--set",
+    "interactive_settings": "--set-interactive",
+    "project_recipes": "--project-recipe",
+    "project_models": "--project-model",
+}
 """Settings with several values: their flag is given once for each value, so it is singular."""
 
 

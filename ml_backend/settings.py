@@ -50,6 +50,15 @@ class BackendSettings:
     )
     interactive_settings: tuple[str, ...] = setting((), "its settings, as in refine.smooth=2")
     device: str = setting("auto", "where models run: cpu, cuda, cuda:1, or auto")
+    project_recipes: tuple[str, ...] = setting(
+        (), "recipes that projects may name: names, or FILE.toml; none: all of premask's own"
+    )
+    project_models: tuple[str, ...] = setting(
+        (), "your own weights that projects may name, besides premask's models"
+    )
+    model_megabytes: int = setting(
+        8192, "memory for models; those used longest ago are freed beyond it; 0: never", minimum=0
+    )
 
     host: str = setting("127.0.0.1", "address to listen at; 0.0.0.0 lets other machines in")
     port: int = setting(9090, "port to listen at", minimum=1, maximum=65535)
@@ -125,6 +134,11 @@ class BackendSettings:
         """Where videos are kept, and what was found in them."""
         beside = f"{self.cache_folder}-videos" if self.cache_folder else ""
         return Path(beside or home() / "label-studio" / "videos")
+
+    @property
+    def projects_path(self) -> Path:
+        """The file that remembers what projects asked for."""
+        return self.events_path.with_name("projects.json")
 
     @property
     def events_path(self) -> Path:

@@ -36,18 +36,19 @@ class Warming:
     config: LabelConfig
     images: TaskImages
     pool: ModelPool
-    recipe: Recipe
+    recipes: Sequence[Recipe]
     made: int = 0
     kept: int = 0
     failures: dict[int, str] = field(default_factory=dict)
 
     def run(self, show: ProgressWatcher) -> None:
-        """Embed every image with every model of the recipe that can keep what it sees."""
-        models = storable_models(self.recipe.models, self.pool)
+        """Embed every image with every model that answers clicks and can keep what it sees."""
+        wanted = tuple(dict.fromkeys(name for recipe in self.recipes for name in recipe.models))
+        models = storable_models(wanted, self.pool)
         if not models:
             raise InvalidSetting(
-                f"No model of the recipe '{self.recipe.name}' remembers an image on disk "
-                f"({', '.join(self.recipe.models)}). Name a recipe that does with "
+                f"No model of the recipe {self._named()} remembers an image on disk "
+                f"({', '.join(wanted)}). Name a recipe that does with "
                 "--interactive-recipe, the same one as for the server."
             )
         counter = ProgressCounter(total=self.client.count(self.project), on_progress=show)
@@ -66,10 +67,13 @@ class Warming:
         """What was done, and what was not, in sentences."""
         lines = [f"failed: task {task}: {reason}" for task, reason in self.failures.items()]
         lines.append(
-            f"{self.made} embeddings made for '{self.recipe.name}', {self.kept} kept from before, "
+            f"{self.made} embeddings made for {self._named()}, {self.kept} kept from before, "
             f"{len(self.failures)} tasks failed"
         )
         return lines
+
+    def _named(self) -> str:
+        return " and ".join(f"'{recipe.name}'" for recipe in self.recipes)
 
     def _task_images(self) -> Iterator[_TaskImage]:
         for number, task in enumerate(self.client.tasks(self.project), start=1):

@@ -13,19 +13,18 @@ from ml_backend.commands.embed import Warming
 from ml_backend.commands.planned_labels import PlannedLabeler
 from ml_backend.commands.rescore import Rescoring, sampling_advice
 from ml_backend.commands.task_labeler import FailedTask, TaskLabeler
-from ml_backend.predict.chosen_recipes import ChosenRecipes
-from ml_backend.predict.clip_predictor import clips_from_settings
-from ml_backend.predict.predictor import Predictor, pool_from_settings
-from ml_backend.predict.task_images import TaskImages
+from ml_backend.predict.predictors import Predictors
+from ml_backend.project.extra_params import ExtraParams, read_extra_params
 from ml_backend.project.label_config import parse_label_config
 from ml_backend.settings import BackendSettings
 from ml_backend.studio.client import LabelStudioClient
-from ml_backend.studio.fetch import ImageFetcher
 from ml_backend.studio.protocol import Json
 from premask.errors import InvalidSetting
 from premask.plans.plan import Plan
 from premask.runs.progress import ProgressCounter, ProgressWatcher
 from premask.terminal.screen import ProgressLine, printable
+
+RECIPE_FLAGS = ("recipe", "interactive_recipe", "video_recipe")
 
 OWN_PREFIX = "premask"
 """How premask's model versions begin; predictions with other names are never deleted."""
@@ -83,18 +82,17 @@ def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warm
             raise InvalidSetting("--embed-only looks at images, and --plan at none. Leave one out.")
         planned = PlannedLabeler(plan=Plan.open(options.plan), config=config)
         return _writer(options, client, known, planned)
-    images = TaskImages(ImageFetcher(settings), memory_bytes=0)
-    recipes, pool = ChosenRecipes.from_settings(settings), pool_from_settings(settings)
+    predictors = Predictors.from_settings(settings)
+    predictor = predictors.of(_asked(options, client), config)
     if options.embed_only:
         return Warming(
             client=client,
             project=project,
             config=config,
-            images=images,
-            pool=pool,
-            recipe=recipes.for_clicks,
+            images=predictors.images,
+            pool=predictors.pool,
+            recipes=predictor.recipes.answering_clicks(config.controls),
         )
-    predictor = Predictor(recipes, pool, images, clips_from_settings(settings, pool))
     labeler = TaskLabeler(predictor=predictor, config=config, workers=settings.batch_workers)
     return _writer(options, client, known, labeler)
 
@@ -109,6 +107,15 @@ def _writer(
         return Rescoring(client=client, project=number, version=version, advice=advice)
     replace = options.replace
     return Push(client=client, project=number, labeler=labeler, replace=replace, advice=advice)
+
+
+def _asked(options: argparse.Namespace, client: LabelStudioClient) -> ExtraParams:
+    """What the project asks for in Label Studio's form, unless a flag names a recipe."""
+    if any(getattr(options, flag, None) for flag in RECIPE_FLAGS):
+        return ExtraParams()
+    connected = client.backends(options.project)
+    own = [one for one in connected if str(one.get("model_version")).startswith(f"{OWN_PREFIX}-")]
+    return read_extra_params(own[0].get("extra_params") if own else None)
 
 
 class Labeler(Protocol):

@@ -46,13 +46,13 @@ class TaskLabeler:
         """Load the models. What they lack is one error now, instead of one for each task."""
         if not any(map(self.config.outputs, self.config.images)):
             return
-        self.predictor.prompts_for_tasks(self.config)
-        recipe = self.predictor.recipe_for_tasks()
-        called = subject_without_label(recipe, self.config)
-        if called is not None:
-            raise LabelNotSaid(recipe.name, Counter([called]))
-        for model in recipe.models:
-            self.predictor.pool.load(model)
+        for shares in self.predictor.shares_of_tasks(self.config).values():
+            for share in (one.share for one in shares):
+                called = subject_without_label(share)
+                if called is not None:
+                    raise LabelNotSaid(share.recipe.name, Counter([called]))
+                for model in share.recipe.models:
+                    self.predictor.runs.pool.load(model)
 
     def predictions(self, tasks: Iterable[Json]) -> Iterator[NewPrediction | FailedTask]:
         """A prediction or a failure for each task, in order."""

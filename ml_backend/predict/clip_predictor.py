@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -25,12 +26,11 @@ from premask.labels.label_studio.keyframes import pixel_box_of
 from premask.labels.label_studio.video_regions import Timeline
 from premask.models.pool import ModelPool
 from premask.prompts import Hint, Phrase, Prompts
-from premask.recipes.recipe import Recipe, recipe_of
+from premask.recipes.recipe import Recipe
 from premask.recipes.tracking.pointing import require_trackable
 from premask.recipes.work_keys import WorkKeys
 from premask.runs.clips.clip_task import ClipTask
 from premask.runs.clips.clip_work import ClipWork
-from premask.terminal.flags import settings_from_flags
 from premask.video.decoders import ASSUMED_FPS
 from premask.video.frames import Span, Video
 
@@ -195,18 +195,43 @@ def _end(track: Track, video: Video) -> float:
     return track.seen[-1].time + 1 / (video.fps or ASSUMED_FPS) if track.seen else 0.0
 
 
-def clips_from_settings(
-    settings: BackendSettings, pool: ModelPool, source: VideoSource | None = None
-) -> ClipPredictor:
-    """What follows objects in videos; by default it fetches them as Label Studio serves them."""
-    recipe = recipe_of(settings.video_recipe).with_settings(
-        settings_from_flags(settings.video_settings)
-    )
+class ClipPredictors:
+    """One for each recipe that a project follows objects with; they share what they keep."""
 
-    def follow(video: Video, prompts: Mapping[int, Prompts], folder: Path) -> ClipWork:
-        return ClipWork(ClipTask(video=video, recipe=recipe, prompts=prompts), pool, folder)
+    def __init__(
+        self, settings: BackendSettings, pool: ModelPool, source: VideoSource | None = None
+    ) -> None:
+        """By default, videos are fetched as Label Studio serves them."""
+        self._pool, self._source = pool, source or VideoFetcher(settings)
+        self._store, self._folder = TrackStore.from_settings(settings), settings.video_path / "work"
+        self._seconds = settings.deadline_seconds * ANSWER_SHARE
+        self._made: dict[Recipe, ClipPredictor] = {}
+        self._guard = threading.Lock()
 
-    store = TrackStore.from_settings(settings)
-    following = Following(follow, store, settings.video_path / "work")
-    seconds = settings.deadline_seconds * ANSWER_SHARE
-    return ClipPredictor(recipe, source or VideoFetcher(settings), following, seconds=seconds)
+    def of(self, recipe: Recipe) -> ClipPredictor:
+        """The one with this recipe, made when it is first asked for."""
+        with self._guard:
+            if recipe not in self._made:
+                self._made[recipe] = self._new(recipe)
+            return self._made[recipe]
+
+    def progress(self) -> list[tuple[str, str]]:
+        """What is gone through now, and how far."""
+        return [one for clips in self._all() for one in clips.following.progress()]
+
+    def close(self) -> None:
+        """Stop at the next frames; what is done stays."""
+        for clips in self._all():
+            clips.following.close()
+
+    def _all(self) -> list[ClipPredictor]:
+        with self._guard:
+            return list(self._made.values())
+
+    def _new(self, recipe: Recipe) -> ClipPredictor:
+        def follow(video: Video, prompts: Mapping[int, Prompts], folder: Path) -> ClipWork:
+            task = ClipTask(video=video, recipe=recipe, prompts=prompts)
+            return ClipWork(task, self._pool, folder)
+
+        following = Following(follow, self._store, self._folder)
+        return ClipPredictor(recipe, self._source, following, seconds=self._seconds)

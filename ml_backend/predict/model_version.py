@@ -14,6 +14,8 @@ _OWN = re.compile(r"premask-(?P<recipe>.+)-[0-9a-f]{12}")
 def model_version(recipe_name: str, keys: WorkKeys, config: LabelConfig, *decisive: str) -> str:
     """A name that changes with the recipe, its settings, its weights and the label config.
 
+    Where several recipes label a task, the others' keys are `decisive`, too.
+
     Label Studio never asks again for a task that has a prediction of this name. If it did not
     change with the config, a label that somebody adds would never be used.
     """

@@ -6,11 +6,11 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ml_backend.project import model_attributes
+from ml_backend.project.model_attributes import phrases_of, recipe_named, switched_on, threshold_of
 from ml_backend.project.repeaters import Repeater
+from premask.annotations import Annotation
 from premask.labels.label_studio import CONTROL_TAGS, PATH_SEPARATOR, ControlTag, LabelList
-
-PHRASE_ATTRIBUTES = ("model_phrases", "predicted_values")
-"""The second one is what the YOLO example of label-studio-ml calls it."""
 
 NAMELESS = ("", "object", "subject")
 """What models call something without saying what it is."""
@@ -18,10 +18,14 @@ NAMELESS = ("", "object", "subject")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """A label as it is written, and the words that a model may have for it."""
+    """A label as it is written, and the words that a model may have for it.
+
+    `threshold` is the lowest score of what gets it, where its author says one.
+    """
 
     name: str
     phrases: tuple[str, ...]
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,8 @@ class Control:
 
     `several` lets a person choose several labels. `also` is `model_also="true"`: objects are
     written with it even where a more exact tag shows them. `label_list` has the labels of a plain
-    tag, `turns` is `canRotate="true"`, and `per_item` a choice for each image of a list.
+    tag, `turns` is `canRotate="true"`, and `per_item` a choice for each image of a list. `recipe`
+    and `threshold` are the `model_recipe` and the `model_score_threshold` of its author.
 
     It is part of the model version, so it must hold nothing that differs between processes.
     """
@@ -45,6 +50,8 @@ class Control:
     label_list: LabelList | None = None
     turns: bool = False
     per_item: bool = False
+    recipe: str = ""
+    threshold: float | None = None
 
     @property
     def definition(self) -> ControlTag:
@@ -52,11 +59,27 @@ class Control:
         return CONTROL_TAGS[self.tag]
 
     def label_for(self, found: str) -> str | None:
-        """The label that is written for what a model found; None drops it."""
+        """The label that is written for what a model calls so; None drops it."""
+        label = self._label_called(found)
+        return label.name if label else None
+
+    def label_of(self, found: Annotation) -> str | None:
+        """The label that is written for what a model found; None where its score is too low, too.
+
+        What has no score is never too low, as in the recipe's own selection.
+        """
+        label = self._label_called(found.label)
+        if label is None:
+            return None
+        least = self.threshold if label.threshold is None else label.threshold
+        too_low = least is not None and found.score is not None and found.score < least
+        return None if too_low else label.name
+
+    def _label_called(self, found: str) -> Label | None:
         label = label_called(self.labels, found)
         if label is None and len(self.labels) == 1 and found.casefold() in NAMELESS:
-            label = self.labels[0]
-        return label.name if label else None
+            return self.labels[0]
+        return label
 
     def repeated(self, repeater: Repeater, number: int) -> Control:
         """The same one as the repeater that it stands in makes it for an item."""
@@ -85,7 +108,7 @@ def label_called(labels: Sequence[Label], found: str) -> Label | None:
 def is_served(element: ET.Element) -> bool:
     """Whether a tag is one that premask writes or reads, and its author leaves it to premask."""
     tag = CONTROL_TAGS.get(element.tag)
-    if tag is None or element.get("model_skip") == "true":
+    if tag is None or switched_on(element, model_attributes.SKIP):
         return False
     # Such choices are said of one region; premask knows only classes of whole images.
     return not (tag.write_classes and element.get("perRegion") == "true")
@@ -93,7 +116,7 @@ def is_served(element: ET.Element) -> bool:
 
 def is_label_list(element: ET.Element) -> bool:
     """Whether a tag has the labels of plain tags, such as <Brush>."""
-    if element.get("model_skip") == "true":
+    if switched_on(element, model_attributes.SKIP):
         return False
     # The open edition does not know `labeling`, and takes it for a taxonomy of the whole image; a
     # label is shown at its region all the same.
@@ -118,9 +141,11 @@ def controls_in(elements: Sequence[ET.Element], images: Collection[str]) -> Iter
             labels=tuple(labels_in(element)),
             smart=element.get("smart") == "true",
             several=element.get("choice", "single") != "single",
-            also=element.get("model_also") == "true",
+            also=switched_on(element, model_attributes.ALSO),
             turns=element.get("canRotate") == "true",
             per_item=element.get("perItem") == "true",
+            recipe=recipe_named(element),
+            threshold=threshold_of(element),
         )
         own_lists = [one for one in lists if set(own_images) & set(_targets(one, images))]
         if control.definition.is_plain and own_lists:
@@ -140,7 +165,7 @@ def labels_in(control: ET.Element) -> Iterator[Label]:
     for element in control.iter():
         name = _written_name(element)
         if element.tag in ("Label", "Choice") and name:
-            yield Label(name=name, phrases=_phrases(element) or (element.get("value") or name,))
+            yield _label(name, element)
 
 
 def _with_labels(control: Control, labels: ET.Element) -> Control:
@@ -148,6 +173,8 @@ def _with_labels(control: Control, labels: ET.Element) -> Control:
         control,
         labels=tuple(labels_in(labels)),
         label_list=LabelList(tag=labels.tag, name=str(labels.get("name"))),
+        recipe=control.recipe or recipe_named(labels),
+        threshold=threshold_of(labels) if control.threshold is None else control.threshold,
     )
 
 
@@ -157,10 +184,9 @@ def _paths_in(parent: ET.Element, path: tuple[str, ...]) -> Iterator[Label]:
         if element.tag != "Choice" or not name:
             yield from _paths_in(element, path)
             continue
-        phrases, own_path = _phrases(element), (*path, name)
-        if phrases or element.find("Choice") is None:
-            said = phrases or (element.get("value") or name,)
-            yield Label(name=PATH_SEPARATOR.join(own_path), phrases=said)
+        own_path = (*path, name)
+        if phrases_of(element) or element.find("Choice") is None:
+            yield _label(PATH_SEPARATOR.join(own_path), element)
         yield from _paths_in(element, own_path)
 
 
@@ -169,9 +195,9 @@ def _written_name(element: ET.Element) -> str | None:
     return element.get("alias") or element.get("value")
 
 
-def _phrases(element: ET.Element) -> tuple[str, ...]:
-    listed = ",".join(element.get(attribute, "") for attribute in PHRASE_ATTRIBUTES)
-    return tuple(phrase.strip() for phrase in listed.split(",") if phrase.strip())
+def _label(name: str, element: ET.Element) -> Label:
+    said = element.get("value") or str(_written_name(element))
+    return Label(name=name, phrases=phrases_of(element) or (said,), threshold=threshold_of(element))
 
 
 def _targets(element: ET.Element, images: Collection[str]) -> tuple[str, ...]:

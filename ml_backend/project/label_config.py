@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ml_backend.project.config_elements import elements_of, repeated_elements, root_of
 from ml_backend.project.controls import (
     Control,
     Label,
@@ -16,6 +17,7 @@ from ml_backend.project.controls import (
     is_served,
     label_called,
 )
+from ml_backend.project.model_attributes import require_scores
 from ml_backend.project.repeaters import Repeater
 from ml_backend.project.task_data import shown, shown_list
 from ml_backend.project.video_tags import VideoTag, served_of, video_tags
@@ -108,16 +110,21 @@ class LabelConfig:
         ]
         return (*self.drawn(image), *of_whole_image)
 
+    def control(self, region: Mapping[str, Any]) -> Control | None:
+        """The control that a region was drawn or written with."""
+        named = (control for control in self.controls if control.name == region.get("from_name"))
+        return next(named, None)
+
     def labels(self, image: str) -> tuple[Label, ...]:
         """The labels that predictions for this image can have, without repetition."""
-        return _without_repetition(self.outputs(image))
+        return without_repetition(self.outputs(image))
 
     def label_asked_for(self, image: str, words: str) -> str:
         """The label for what a person asked for: the one they named, or else the first.
 
         Label Studio puts the label that is selected there over it when a person accepts.
         """
-        labels = _without_repetition(self.drawn(image))
+        labels = without_repetition(self.drawn(image))
         said = set(_words(words))
         within = (label for label in labels if set(_words(label.name)) <= said)
         chosen = label_called(labels, words) or next(within, labels[0] if labels else None)
@@ -148,15 +155,16 @@ class LabelConfig:
 
 def parse_label_config(xml: str) -> LabelConfig:
     """What the XML says; `UnusableLabelConfig` where nothing can be predicted for it."""
-    config = read_label_config(xml)
-    _require_usable(config, _root(xml))
+    config, root = read_label_config(xml), root_of(xml)
+    require_scores(root.iter())
+    _require_usable(config, root)
     return config
 
 
 def read_label_config(xml: str) -> LabelConfig:
     """What the XML says, whether anything can be predicted for it or not."""
-    root = _root(xml)
-    elements, repeaters = list(_elements(root)), dict(_repeated_elements(root))
+    root = root_of(xml)
+    elements, repeaters = list(elements_of(root)), dict(repeated_elements(root))
     shown_by = {
         str(element.get("name")): element
         for element in (*elements, *repeaters)
@@ -178,8 +186,8 @@ def read_label_config(xml: str) -> LabelConfig:
 
 def ignored_tags(xml: str) -> tuple[str, ...]:
     """The tags that people annotate with, but that nothing is written to, as <Tag name="...">."""
-    root = _root(xml)
-    elements = list(_elements(root))
+    root = root_of(xml)
+    elements = list(elements_of(root))
     videos, of_videos = set(video_tags(elements)), set(map(id, served_of(elements)))
     lists = {
         control.label_list.name
@@ -197,7 +205,7 @@ def ignored_tags(xml: str) -> tuple[str, ...]:
 
     return tuple(
         f'<{element.tag} name="{element.get("name")}">'
-        for element in (*elements, *dict(_repeated_elements(root)))
+        for element in (*elements, *dict(repeated_elements(root)))
         if element.get("toName") and is_ignored(element)
     )
 
@@ -206,42 +214,14 @@ def _is_repeated(control: Control, config: LabelConfig) -> bool:
     return not config.repeated.keys().isdisjoint(control.images)
 
 
-def _without_repetition(controls: Sequence[Control]) -> tuple[Label, ...]:
+def without_repetition(controls: Iterable[Control]) -> tuple[Label, ...]:
+    """The labels of these controls; of those with one name, the last."""
     by_name = {label.name: label for control in controls for label in control.labels}
     return tuple(by_name.values())
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold())
-
-
-def _root(xml: str) -> ET.Element:
-    # A label config has no use for a document type, and its entities can fill the memory.
-    if "<!DOCTYPE" in xml.upper():
-        raise UnusableLabelConfig("The label config has a document type (<!DOCTYPE>); remove it.")
-    try:
-        return ET.fromstring(xml)
-    except ET.ParseError as error:
-        raise UnusableLabelConfig(f"The label config is no XML ({error}); correct it.") from error
-
-
-def _elements(root: ET.Element) -> Iterator[ET.Element]:
-    """All elements but those in a <Repeater>."""
-    waiting = [root]
-    while waiting:
-        element = waiting.pop()
-        yield element
-        waiting.extend(child for child in reversed(element) if child.tag != "Repeater")
-
-
-def _repeated_elements(root: ET.Element) -> Iterator[tuple[ET.Element, Repeater]]:
-    """The elements in each <Repeater>; what is repeated within that is left to people."""
-    for element in _elements(root):
-        for child in element:
-            if child.tag == "Repeater":
-                for repeated in child.iterfind("*"):
-                    if repeated.tag != "Repeater":
-                        yield from ((inner, Repeater.of(child)) for inner in _elements(repeated))
 
 
 def _require_usable(config: LabelConfig, root: ET.Element) -> None:

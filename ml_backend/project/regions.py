@@ -55,7 +55,7 @@ def _shapes(
     # Nearly always there is one label. Controls may call the same thing by different names, though.
     used_by_label: dict[str, dict[str, Control]] = {}
     for control in controls:
-        tag, label = control.definition, control.label_for(annotation.label)
+        tag, label = control.definition, control.label_of(annotation)
         able = tag.write is not None and not (tag.needs_mask and annotation.mask is None)
         if able and label is not None and (control.also or not used_by_label):
             used_by_label.setdefault(label, {}).setdefault(control.tag, control)
@@ -82,7 +82,7 @@ def _choices(
     """What the image shows, as a choice for the whole of it: the surest label, or all of them."""
     surest_first = sorted(annotations, key=lambda annotation: annotation.score or 0, reverse=True)
     for control in controls:
-        labels = (control.label_for(annotation.label) for annotation in surest_first)
+        labels = map(control.label_of, surest_first)
         classes = list(dict.fromkeys(label for label in labels if label is not None))
         if control.definition.write_classes and classes:
             yield {

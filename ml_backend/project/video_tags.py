@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_backend.project.controls import Control, Label, labels_in
+from ml_backend.project.model_attributes import SKIP, recipe_named, switched_on
 from ml_backend.project.task_data import shown
 from premask.errors import InvalidRequest
 from premask.labels.label_studio.video_regions import DEFAULT_RATE, frame_rate
@@ -20,7 +21,7 @@ class VideoTag:
     """A <Video>; `boxes` is the name of its <VideoRectangle>, and `labels` are for these.
 
     `rate` is its `frameRate`, which may be taken from the task's data. `spans` are its
-    <TimelineLabels>, which say when something is there.
+    <TimelineLabels>, which say when something is there. `recipe` is the `model_recipe` of either.
     """
 
     name: str
@@ -30,6 +31,7 @@ class VideoTag:
     smart: bool = False
     labels: Control | None = None
     spans: Control | None = None
+    recipe: str = ""
 
     @property
     def is_written(self) -> bool:
@@ -81,6 +83,7 @@ _Controls = Mapping[tuple[str, str], Sequence[ET.Element]]
 def _video_tag(element: ET.Element, controls: _Controls) -> VideoTag:
     name = str(element.get("name"))
     boxes = next(iter(controls.get((BOXES, name), ())), None)
+    own = [one for tag in (BOXES, LABELS, SPANS) for one in controls.get((tag, name), ())]
     return VideoTag(
         name=name,
         value=str(element.get("value")),
@@ -89,6 +92,7 @@ def _video_tag(element: ET.Element, controls: _Controls) -> VideoTag:
         smart=boxes is not None and boxes.get("smart") == "true",
         labels=_labels(LABELS, name, controls),
         spans=_labels(SPANS, name, controls),
+        recipe=next(filter(None, map(recipe_named, own)), ""),
     )
 
 
@@ -104,7 +108,7 @@ def _labels(tag: str, video: str, controls: _Controls) -> Control | None:
 def _controls(elements: Sequence[ET.Element]) -> _Controls:
     controls: dict[tuple[str, str], list[ET.Element]] = {}
     for element in elements:
-        if element.tag in (BOXES, SPANS, LABELS) and element.get("model_skip") != "true":
+        if element.tag in (BOXES, SPANS, LABELS) and not switched_on(element, SKIP):
             for target in str(element.get("toName")).split(","):
                 controls.setdefault((element.tag, target), []).append(element)
     return controls

@@ -16,6 +16,8 @@ from typing import Any
 from starlette.requests import Request
 
 from ml_backend.predict.predictor import LabelNotSaid, Prediction, Predictor
+from ml_backend.predict.predictors import Predictors
+from ml_backend.predict.remembered_params import RememberedParams
 from ml_backend.predict.work_queue import Lane, QueueFull, SharedWork
 from ml_backend.project.label_config import LabelConfig, parse_label_config
 from ml_backend.project.region_prompts import regions_by_image
@@ -64,7 +66,8 @@ class Answers:
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictors: Predictors,
+        remembered: RememberedParams,
         settings: BackendSettings,
         activity: Activity,
         events: EventLog,
@@ -80,7 +83,7 @@ class Answers:
             "video", workers=settings.batch_workers, max_waiting=settings.max_waiting_clicks
         )
         self.work = SharedWork(kept_bytes=settings.kept_megabytes * 2**20)
-        self._predictor = predictor
+        self._predictors, self._remembered = predictors, remembered
         self._deadline_seconds = settings.deadline_seconds
         self._activity = activity
         self._events = events
@@ -91,11 +94,11 @@ class Answers:
         A task that is not ready at the deadline has no result here, but the work goes on, and its
         result is kept for the next call.
         """
-        config = await asyncio.to_thread(parse_label_config, call.label_config)
-        if not self._predictor.labels_whole_tasks(config):
+        predictor, config = await asyncio.to_thread(self._served, call)
+        if not predictor.labels_whole_tasks(config):
             return answer([NOTHING] * len(call.tasks))
-        version = self._predictor.version(config)
-        asked = await asyncio.to_thread(self._ask_all, call, config, version)
+        version = await asyncio.to_thread(predictor.version, config)
+        asked = await asyncio.to_thread(self._ask_all, call, predictor, config, version)
         results = [one.result for one in asked if one.result is not None]
         try:
             await _until_done(results, request, self._deadline_seconds)
@@ -110,12 +113,12 @@ class Answers:
         """The answer to a click. There is one task, so an error is the whole answer."""
         numbers = ", ".join(str(task.id) for task in call.tasks[:3])
         request.state.what = f"click on task {numbers} of project {call.project}"
-        config = await asyncio.to_thread(parse_label_config, call.label_config)
+        predictor, config = await asyncio.to_thread(self._served, call)
         results: list[Future[bytes]] = []
         try:
             for task in call.tasks:
                 asked = regions_by_image(call.context or {}, config.of_task(task.data))
-                job = partial(self._answer_click, call.project, task, asked, config)
+                job = partial(self._answer_click, predictor, call.project, task, asked, config)
                 on_videos = any(name in config.videos for name in asked)
                 lane = self.video_lane if on_videos else self.click_lane
                 results.append(lane.submit(job))
@@ -138,20 +141,33 @@ class Answers:
     def close(self, seconds: float | None = None) -> bool:
         """Finish what is under way; says whether that ended in time."""
         ends = math.inf if seconds is None else time.monotonic() + seconds
-        if self._predictor.clips is not None:
-            self._predictor.clips.following.close()
+        self._predictors.clips.close()
         ended = [lane.close(_seconds_until(ends)) for lane in self.lanes]
         return all(ended)
 
-    def _ask_all(self, call: PredictCall, config: LabelConfig, version: str) -> list[_Asked]:
-        return [self._ask(task, call, config, version) for task in call.tasks]
+    def _served(self, call: PredictCall) -> tuple[Predictor, LabelConfig]:
+        """Who answers for this project, and its label config; raises where nobody can."""
+        config = parse_label_config(call.label_config)
+        return self._predictors.of(self._remembered.of(call.project_key), config), config
 
-    def _ask(self, task: Task, call: PredictCall, config: LabelConfig, version: str) -> _Asked:
+    def _ask_all(
+        self, call: PredictCall, predictor: Predictor, config: LabelConfig, version: str
+    ) -> list[_Asked]:
+        return [self._ask(task, call, predictor, config, version) for task in call.tasks]
+
+    def _ask(
+        self,
+        task: Task,
+        call: PredictCall,
+        predictor: Predictor,
+        config: LabelConfig,
+        version: str,
+    ) -> _Asked:
         key = digest_of(json.dumps([task.id, task.data, version], sort_keys=True).encode())
         # Label Studio asks for one task when somebody opens it, and lets them wait.
         alone = len(call.tasks) == 1
         lane = self.click_lane if alone and not config.videos else self.batch_lane
-        job = partial(self._label_task, call.project, task, config, alone=alone)
+        job = partial(self._label_task, predictor, call.project, task, config, alone=alone)
         try:
             return _Asked(key=key, result=self.work.ask(key, job, lane))
         except QueueFull:
@@ -169,14 +185,21 @@ class Answers:
         return asked.result.result()
 
     def _answer_click(
-        self, project: str, task: Task, asked: Mapping[str, Sequence[Json]], config: LabelConfig
+        self,
+        predictor: Predictor,
+        project: str,
+        task: Task,
+        asked: Mapping[str, Sequence[Json]],
+        config: LabelConfig,
     ) -> bytes:
-        predict = partial(self._predictor.answer_click, task, asked, config)
+        predict = partial(predictor.answer_click, task, asked, config)
         return self._counted("interactive", project, task, predict)
 
-    def _label_task(self, project: str, task: Task, config: LabelConfig, *, alone: bool) -> bytes:
+    def _label_task(
+        self, predictor: Predictor, project: str, task: Task, config: LabelConfig, *, alone: bool
+    ) -> bytes:
         """Errors are reported here, because nobody may wait for the result any more."""
-        predict = partial(self._predictor.label_task, task, config, alone=alone)
+        predict = partial(predictor.label_task, task, config, alone=alone)
         try:
             return self._counted("batch", project, task, predict)
         except Exception as error:

@@ -35,8 +35,10 @@ from ml_backend.studio.protocol import PredictCall, project_id
 from ml_backend.training.trainer import TrainingRefused
 from premask.errors import (
     InvalidRequest,
+    InvalidSetting,
     ModelFailed,
     PremaskError,
+    UnknownName,
     UnreadableImage,
     UnsupportedPrompt,
     UnusableLabelConfig,
@@ -50,6 +52,8 @@ STATUS: dict[type[Exception], int] = {
     TooLarge: 413,
     UnusableLabelConfig: 422,
     UnsupportedPrompt: 422,
+    UnknownName: 422,
+    InvalidSetting: 422,
     UnreadableImage: 422,
     QueueFull: 503,
     TooMuchAtOnce: 503,

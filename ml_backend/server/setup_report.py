@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ml_backend.predict.chosen_recipes import ChosenRecipes, subject_without_label
-from ml_backend.project.label_config import LabelConfig, ignored_tags
+from ml_backend.predict.chosen_recipes import ChosenRecipes, Share, subject_without_label
+from ml_backend.project.config_elements import root_of
+from ml_backend.project.extra_params import ExtraParams
+from ml_backend.project.label_config import LabelConfig, ignored_tags, without_repetition
+from ml_backend.project.model_attributes import unknown_attributes
 from ml_backend.server.video_report import video_report
-from premask.recipes.recipe import Recipe
+from premask.prompts import Prompts
+
+NOTHING_ASKED = ExtraParams()
 
 
 def setup_report(
-    config: LabelConfig,
-    xml: str,
-    recipes: ChosenRecipes,
-    extra_params: object = None,
-    video_recipe: Recipe | None = None,
+    config: LabelConfig, xml: str, recipes: ChosenRecipes, asked: ExtraParams = NOTHING_ASKED
 ) -> list[str]:
-    """Sentences for the person who connects a project; `extra_params` are those of the form."""
+    """Sentences for the person who connects a project, and asks for this in the form."""
     if not config.images and not config.videos:
         return ["The label config is empty. Add an <Image> and labels, and nothing else is needed."]
     sentences = [
@@ -27,16 +28,15 @@ def setup_report(
     ]
     if config.images:
         sentences += [*_whole_tasks(config, recipes), *_prompts(config, recipes)]
-    if video_recipe is not None:
+    if recipes.for_videos is not None:
         for video in config.videos.values():
-            sentences += video_report(video, video_recipe)
+            sentences += video_report(video, recipes.for_videos)
     if ignored := ", ".join(ignored_tags(xml)):
         sentences.append(f"Left to people: {ignored}.")
-    if extra_params:
-        sentences.append(
-            "The extra params are ignored: the recipe and its settings are those that the server "
-            "was started with (--recipe, --set)."
-        )
+    sentences += unknown_attributes(root_of(xml).iter())
+    if table := asked.table():
+        said = ", ".join(f"{name}={_shown(value)}" for name, value in table.items())
+        sentences.append(f"By the extra params: {said}.")
     return sentences
 
 
@@ -72,22 +72,32 @@ def _outputs(config: LabelConfig, image: str) -> Iterator[str]:
 
 
 def _whole_tasks(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
-    recipe = recipes.for_tasks
-    if recipe is None:
+    shares = [share for image in config.images for share in recipes.shares(config.outputs(image))]
+    if not shares:
         name = recipes.for_clicks.name
         yield f"Whole tasks: not labeled, because '{name}' answers clicks only."
-        return
+    for recipe in dict.fromkeys(share.recipe for share in shares):
+        controls = tuple(
+            control for share in shares if share.recipe == recipe for control in share.controls
+        )
+        # With one recipe, it goes without saying who writes what.
+        by = f" with {', '.join(dict.fromkeys(map(str, controls)))}" if recipes.of_tags else ""
+        yield from _whole_tasks_by(Share(recipe=recipe, controls=controls), by)
+
+
+def _whole_tasks_by(share: Share, by: str) -> Iterator[str]:
+    recipe, least = share.recipe, _least(share)
     if recipe.needs_words:
-        labels = [label for image in config.images for label in config.labels(image)]
+        labels = without_repetition(share.controls)
         phrases = dict.fromkeys(phrase for label in labels for phrase in label.phrases)
-        yield f"Whole tasks: '{recipe.name}' looks for {', '.join(phrases)}."
+        yield f"Whole tasks: '{recipe.name}' looks for {', '.join(phrases)}{by}{least}."
         return
     yield (
-        f"Whole tasks: labeled by '{recipe.name}'. What it calls like a label gets that "
+        f"Whole tasks: labeled by '{recipe.name}'{by}{least}. What it calls like a label gets that "
         'label, the rest is dropped; <Label model_phrases="name, name"> says what else a label '
         "is called."
     )
-    called = subject_without_label(recipe, config)
+    called = subject_without_label(share)
     if called is not None:
         yield (
             f"'{recipe.name}' calls everything '{called}', which is none of these labels, so tasks "
@@ -95,28 +105,48 @@ def _whole_tasks(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
         )
 
 
+def _least(share: Share) -> str:
+    """The lowest score that somebody asked for."""
+    said = {
+        score
+        for control in share.controls
+        for score in (control.threshold, *(label.threshold for label in control.labels))
+        if score is not None
+    }
+    scores = ", ".join(f"{score:g}" for score in sorted(said))
+    return f" from a score of {scores} on" if scores else ""
+
+
 def _prompts(config: LabelConfig, recipes: ChosenRecipes) -> Iterator[str]:
     """Who answers what a person points at, and who answers words."""
     smart = [control for control in config.controls if control.smart and control.definition.prompt]
-    pointing = [
-        f"{control.definition.prompt_name} ({control})"
-        for control in smart
-        if not control.definition.takes_words
-    ]
+    pointing: dict[str, list[str]] = {}
+    for control in smart:
+        if not control.definition.takes_words:
+            recipe = recipes.recipe_for(Prompts(), control)
+            tool = f"{control.definition.prompt_name} ({control})"
+            pointing.setdefault(recipe.name, []).append(tool)
     if not any(map(config.drawn, config.images)):
         yield "Nobody can click: no tag can show an object. Add one such as <BrushLabels>."
     elif pointing:
-        yield f"Answered by '{recipes.for_clicks.name}': {', '.join(pointing)}."
+        for name, tools in pointing.items():
+            yield f"Answered by '{name}': {', '.join(tools)}."
     else:
         yield (
             "Nobody can click: no tag is smart. Add one such as <KeyPointLabels "
             'name="clicks" toName="..." smart="true"> with the same labels.'
         )
-    able = [recipe.name for recipe in recipes.all if recipe.understands_phrases]
     for control in smart:
         if control.definition.takes_words:
+            named = recipes.of_tags.get(control.recipe)
+            asked = recipes.all if named is None else (named, *recipes.all)
+            able = [recipe.name for recipe in asked if recipe.understands_phrases]
             yield f"{control.definition.prompt_name.capitalize()} in {control}: " + (
                 f"answered by '{able[0]}'."
                 if able
-                else "not answered, because no recipe of this server understands words."
+                else "not answered, because no recipe of this project understands words."
             )
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

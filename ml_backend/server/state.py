@@ -7,8 +7,11 @@ import logging
 from collections.abc import Mapping
 
 from ml_backend.predict.model_loading import ModelLoading
-from ml_backend.predict.predictor import predictor_from_settings
+from ml_backend.predict.offered_recipes import require_weights
+from ml_backend.predict.predictors import Predictors
+from ml_backend.predict.remembered_params import RememberedParams
 from ml_backend.predict.task_images import Fetcher
+from ml_backend.project.extra_params import read_extra_params
 from ml_backend.project.label_config import parse_label_config
 from ml_backend.server.activity import Activity
 from ml_backend.server.answers import Answers
@@ -21,9 +24,9 @@ from ml_backend.server.status_page import Status, status_page
 from ml_backend.server.training_report import training_sentence
 from ml_backend.settings import SECRETS, BackendSettings, shown_settings
 from ml_backend.studio.prediction_lookup import PredictionLookup
-from ml_backend.studio.protocol import Json, label_config_of, project_id
+from ml_backend.studio.protocol import Json, label_config_of, project_id, project_key
 from ml_backend.training.trainer import MakeSet, Trainer
-from premask.errors import UnusableLabelConfig
+from premask.errors import PremaskError
 
 log = logging.getLogger("premask.label_studio")
 
@@ -51,10 +54,13 @@ class ServerState:
         self.trainer = Trainer(
             settings, make_set, hide=self.redaction.hide, trouble=self.activity.trouble
         )
-        self.predictor = predictor_from_settings(settings, fetcher)
-        models = self.predictor.recipes.models
-        self.loading = ModelLoading(self.predictor.pool, models, self.activity.trouble)
-        self.answers = Answers(self.predictor, settings, self.activity, self.events)
+        self.predictors = Predictors.from_settings(settings, fetcher)
+        self.remembered = RememberedParams(settings.projects_path)
+        models = self.predictors.offered.usual.models
+        self.loading = ModelLoading(self.predictors.pool, models, self.activity.trouble)
+        self.answers = Answers(
+            self.predictors, self.remembered, settings, self.activity, self.events
+        )
 
     def start(self) -> None:
         """Load the models and the recorded events, in two threads of their own."""
@@ -73,11 +79,11 @@ class ServerState:
         )
         await asyncio.to_thread(self.events.close)
         if ended:
-            self.predictor.pool.free()
+            self.predictors.pool.free()
 
     def readiness(self) -> str:
         """READY, LOADING or FAILED: whether all models are there."""
-        states = tuple(self.loading.states.values())
+        states = self.loading.of_the_server()
         if any(state.startswith("failed") for state in states):
             return "FAILED"
         return "READY" if all(state == "ready" for state in states) else "LOADING"
@@ -88,18 +94,20 @@ class ServerState:
         try:
             schema = label_config_of(document, "schema")
             config = parse_label_config(schema)
-        except UnusableLabelConfig as error:
+            asked = read_extra_params(document.get("extra_params"))
+            predictor = self.predictors.of(asked, config)
+            require_weights(predictor.recipes.all if config.images else ())
+        except PremaskError as error:
             self.projects.note(number, ConnectedProject(unusable=str(error)))
             raise
-        version = self.predictor.version(config)
-        extra_params = document.get("extra_params")
-        clips = self.predictor.clips
-        video_recipe = None if clips is None else clips.recipe
-        report = setup_report(config, schema, self.predictor.recipes, extra_params, video_recipe)
+        self.remembered.note(project_key(document.get("project")), asked)
+        version = predictor.version(config)
+        report = setup_report(config, schema, predictor.recipes, asked)
         report.append(training_sentence(self.trainer.command is not None))
         report += _hostname_advice(str(document.get("hostname") or ""), self.settings)
         if self.projects.note(number, ConnectedProject(version=version, report=tuple(report))):
             log.info("project %s: %s: %s", number, version, " ".join(report))
+            self.loading.want(predictor.recipes.models if config.images else ())
         return {"model_version": version, "report": report}
 
     def versions(self) -> list[str]:
@@ -113,8 +121,9 @@ class ServerState:
         return {
             **{f"{lane.name}_waiting": lane.waiting for lane in lanes},
             **{f"{lane.name}_running": lane.running for lane in lanes},
-            "embeddings_bytes": self.predictor.pool.embeddings.nbytes,
-            "images_bytes": self.predictor.images.nbytes,
+            "models_bytes": sum(self.predictors.pool.loaded_bytes().values()),
+            "embeddings_bytes": self.predictors.pool.embeddings.nbytes,
+            "images_bytes": self.predictors.images.nbytes,
             "uncollected_results_bytes": self.answers.work.nbytes,
         }
 
@@ -130,10 +139,10 @@ class ServerState:
         page = status_page(
             Status(
                 settings=shown_settings(self.settings),
-                models=self.loading.states,
+                models=self.loading.shown(),
                 gauges={**self.gauges(), "process_bytes": resident_bytes()},
                 projects=self.projects.all(),
-                videos=self.predictor.clips.following.progress() if self.predictor.clips else (),
+                videos=self.predictors.clips.progress(),
                 corrections=self.events.corrections.counts(),
                 snapshot=self.activity.snapshot(),
                 trainings=self.trainer.records(),

@@ -61,7 +61,7 @@ class Status:
     """All that the page shows. Any text may hold markup, so the page escapes all of it."""
 
     settings: Iterable[tuple[str, str]]
-    models: Mapping[str, str]
+    models: Iterable[tuple[str, str, str]]
     gauges: Mapping[str, float]
     projects: Mapping[str, ConnectedProject]
     corrections: Mapping[Place, Counter[str]]
@@ -74,7 +74,7 @@ def status_page(status: Status) -> str:
     snapshot = status.snapshot
     parts = [
         "<h1>premask for Label Studio</h1>",
-        _section("Models", ("model", "state"), status.models.items()),
+        _section("Models", ("model", "state", "weights in memory"), status.models),
         _section("Load", ("what", "now"), _numbers(status.gauges)),
         _section("Videos", ("what is followed", "how far"), status.videos),
         _section(

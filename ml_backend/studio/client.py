@@ -70,6 +70,12 @@ class LabelStudioClient:
         assert isinstance(answer, dict)
         return answer
 
+    def backends(self, project: int) -> list[Json]:
+        """The models that are connected to a project, with what was typed in their forms."""
+        answer = self.get(f"/api/ml/?{urlencode({'project': project})}")
+        assert isinstance(answer, list)
+        return answer
+
     def count(self, project: int, conditions: Sequence[Condition] = ()) -> int:
         """How many tasks of a project meet all conditions."""
         return int(self._page(project, conditions, size=1, whole=False)["total"])

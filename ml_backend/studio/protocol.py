@@ -45,10 +45,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictCall:
-    """One call of /predict. `context` is what a person did; None asks for whole tasks."""
+    """One call of /predict. `context` is what a person did; None asks for whole tasks.
+
+    `project_key` tells projects of several Label Studios apart, `project` is what people know.
+    """
 
     tasks: tuple[Task, ...]
     project: str
+    project_key: str
     label_config: str
     context: Json | None
 
@@ -68,6 +72,7 @@ class PredictCall:
         return cls(
             tasks=tuple(map(task_from_json, tasks)),
             project=project_id(document.get("project")),
+            project_key=project_key(document.get("project")),
             label_config=label_config_of(document, "label_config"),
             context=context,
         )
@@ -98,6 +103,11 @@ def project_id(project: Any) -> str:
     '12'
     """
     return str(project or "").partition(".")[0][:LONGEST_PROJECT_ID]
+
+
+def project_key(project: Any) -> str:
+    """The id of a project with when it was made, as Label Studio sends it in every request."""
+    return str(project or "")[:LONGEST_PROJECT_ID]
 
 
 def without_run_lengths(body: bytes, end: int) -> bytes:

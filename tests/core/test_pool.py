@@ -146,8 +146,8 @@ def test_a_model_in_use_is_kept_and_goes_when_nobody_uses_it(
     with shared.using([a]), shared.using([a, b]):
         for name in (a, b, c):
             shared.load(name)
-        assert shared.loaded() == {a: 100, b: 100, c: 100}
-    assert shared.loaded() == {c: 100}
+        assert shared.loaded_bytes() == {a: 100, b: 100, c: 100}
+    assert shared.loaded_bytes() == {c: 100}
 
 
 def test_recipes_of_many_threads_share_little_memory(
@@ -176,12 +176,12 @@ def test_recipes_of_many_threads_share_little_memory(
         with shared.using([name]):
             shared.load(name)
             time.sleep(0.001)
-            return name in shared.loaded()
+            return name in shared.loaded_bytes()
 
     with ThreadPoolExecutor(3) as threads:
         assert all(threads.map(use, range(60)))
-    assert sum(shared.loaded().values()) <= 250
-    assert len(alive) == len(shared.loaded())
+    assert sum(shared.loaded_bytes().values()) <= 250
+    assert len(alive) == len(shared.loaded_bytes())
 
 
 def test_a_model_that_is_too_large_is_loaded_all_the_same(

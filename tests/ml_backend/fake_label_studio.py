@@ -28,6 +28,7 @@ class FakeLabelStudio:
     tasks: dict[int, Json] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     project: Json = field(default_factory=dict)
+    backends: list[Json] = field(default_factory=list)
     before_import: Callable[[list[Json]], None] = lambda items: None
     drops: Callable[[Json], bool] = lambda item: False
     _last_id: int = 0
@@ -77,6 +78,7 @@ class FakeLabelStudio:
             "/api/projects/1/": self._for_known(
                 lambda asked: {"id": 1, "label_config": self.config} | self.project
             ),
+            "/api/ml/": self._for_known(lambda asked: self.backends),
             "/api/tasks/": self._for_known(self._page),
             "/api/predictions/": self._for_known(self._predictions),
             "/api/projects/1/model-versions/": self._for_known(

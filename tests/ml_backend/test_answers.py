@@ -169,13 +169,13 @@ def test_an_image_is_decoded_once_for_many_clicks_and_read_again_when_it_changes
     fetcher.files["/a.png"] = disks_png((60, 40))
     (item,) = results(client, predict_call("/a.png", context=clicked(keypoint(60, 40))))
     assert covers_disk(item["result"][0], 60, 40)
-    assert backend_of(client).predictor.images.nbytes == 2 * 96 * 64 * 3
+    assert backend_of(client).predictors.images.nbytes == 2 * 96 * 64 * 3
 
 
 def test_images_in_memory_are_bounded(connect: Connect, fetcher: MemoryFetcher) -> None:
     client = connect(recipe="click", image_megabytes=0)
     results(client, predict_call("/a.png", context=clicked(keypoint(30, 20))))
-    assert backend_of(client).predictor.images.nbytes == 0
+    assert backend_of(client).predictors.images.nbytes == 0
 
 
 def test_a_photo_is_upright_as_label_studio_shows_it(

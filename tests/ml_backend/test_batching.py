@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ml_backend.predict.batching import Batches
+from ml_backend.predict.recipe_runs import RecipeRuns
 from premask.annotations import Annotation
 from premask.images import Image
 from tests.ml_backend.conftest import SOON, Connect
@@ -91,7 +92,7 @@ class Stages:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[list[str]] = []
         self.may_end = threading.Event()
-        for caller in ("ml_backend.predict.predictor", "premask.runs.pipeline"):
+        for caller in ("ml_backend.predict.recipe_runs", "premask.runs.pipeline"):
             monkeypatch.setattr(f"{caller}.run_stages", self.run)
 
     def run(self, images: Sequence[Image], *_: object) -> list[tuple[Annotation, ...]]:
@@ -111,6 +112,10 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> Stages:
 BOXES = ONE_LABEL.replace("BrushLabels", "RectangleLabels")
 
 
+def waiting(runs: RecipeRuns) -> int:
+    return sum(len(batches._waiting) for batches in runs._batches.values())
+
+
 def call_for(names: Sequence[str]) -> Json:
     return predict_call(*(f"/{name}.png" for name in names), config=BOXES)
 
@@ -123,8 +128,8 @@ def test_the_model_sees_four_tasks_together_and_one_that_fails_fails_alone(
     client: Any = connect(recipe="faces", batch_workers=len(names))
     with ThreadPoolExecutor(1) as label_studio:
         answer = label_studio.submit(results, client, call_for(names))
-        waiting = client.app.state.backend.predictor._batches._waiting
-        until(lambda: sum(map(len, stages.seen)) + len(waiting) == len(names))
+        runs = client.app.state.backend.predictors._runs
+        until(lambda: sum(map(len, stages.seen)) + waiting(runs) == len(names))
         stages.may_end.set()
         saved = saved_by_label_studio(len(names), answer.result(SOON))
     sizes = [len(images) for images in stages.seen]

@@ -15,7 +15,8 @@ import PIL.Image
 import pytest
 
 from ml_backend.commands import push
-from ml_backend.predict.predictor import predictor_from_settings
+from ml_backend.predict.predictors import Predictors
+from ml_backend.project.extra_params import ExtraParams
 from ml_backend.project.label_config import parse_label_config
 from ml_backend.project.region_prompts import regions_by_image
 from ml_backend.studio.protocol import Task
@@ -81,7 +82,7 @@ def count_looks() -> list[int]:
 def click_in_this_process(url: str, model: str, *images: str) -> None:
     """Answer a click on each of these images as a new server would; print the looks so far."""
     looks, config = count_looks(), parse_label_config(CONFIG)
-    predictor = predictor_from_settings(settings(url, model))
+    predictor = Predictors.from_settings(settings(url, model)).of(ExtraParams(), config)
     asked = regions_by_image(clicked(keypoint(30, 20, label="face")), config)
     for number, image in enumerate(images):
         predictor.answer_click(Task(id=number, data={"image": image}), asked, config)

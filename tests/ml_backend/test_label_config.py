@@ -358,10 +358,11 @@ def test_the_report_says_that_nobody_can_click_where_nothing_can_be_drawn() -> N
 
 
 def test_the_report_says_what_is_ignored() -> None:
-    config = parse_label_config(CONFIG)
-    told = setup_report(config, CONFIG, chosen(), {"model": "sam"})
-    assert "The extra params are ignored" in " ".join(told)
-    assert "extra params" not in report(CONFIG)
+    foreign = CONFIG.replace("<BrushLabels ", '<BrushLabels model_path="sam.pt" model_recpe="a" ')
+    told = report(foreign)
+    assert "model_path of <BrushLabels name=" in told
+    assert "did you mean model_recipe?" in told
+    assert "extra params" not in told
 
 
 def test_the_report_says_beforehand_that_a_subject_has_none_of_the_labels() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.predict.predictor import predictor_from_settings
+from ml_backend.predict.predictors import Predictors
 from ml_backend.settings import read_settings
 from tests.ml_backend.label_studio_calls import (
     Json,
@@ -33,8 +33,8 @@ def client(tmp_path: Path, fetcher: MemoryFetcher, monkeypatch: pytest.MonkeyPat
     from ml_backend import model
 
     flags = {"recipe": "faces", "embedding_megabytes": 0}
-    predictor = predictor_from_settings(read_settings(environment={}, flags=flags), fetcher)
-    monkeypatch.setattr(model, "shared_predictor", lambda: predictor)
+    predictors = Predictors.from_settings(read_settings(environment={}, flags=flags), fetcher)
+    monkeypatch.setattr(model, "shared_predictors", lambda: predictors)
     return init_app(model.PremaskModel).test_client()
 
 

@@ -62,7 +62,7 @@ AsksOf = list[tuple[str, Prompts]]
 
 def replace_stages(monkeypatch: pytest.MonkeyPatch, stages: Callable[..., Any]) -> None:
     """Replace the models with these stages, for single images and for batches."""
-    for caller in ("ml_backend.predict.predictor", "premask.runs.pipeline"):
+    for caller in ("ml_backend.predict.recipe_runs", "premask.runs.pipeline"):
         monkeypatch.setattr(f"{caller}.run_stages", stages)
 
 

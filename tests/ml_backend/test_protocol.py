@@ -70,12 +70,6 @@ def test_a_project_that_can_not_be_served_is_named_where_people_look(connect: Co
     assert "/setup of project 37" in client.get("/status").text
 
 
-def test_what_the_form_says_in_extra_params_is_not_ignored_silently(connect: Connect) -> None:
-    call = {**payload("setup"), "extra_params": {"model": "sam"}}
-    told = connect().post("/setup", json=call).json()
-    assert "The extra params are ignored" in " ".join(told["report"])
-
-
 def test_a_new_project_may_be_connected_before_it_has_labels(connect: Connect) -> None:
     client = connect(recipe="subject")
     told = client.post("/setup", json={**payload("setup"), "schema": "<View></View>"})

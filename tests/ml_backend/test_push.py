@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import premask
 from ml_backend.commands import push
-from ml_backend.predict.predictor import pool_from_settings
+from ml_backend.predict.predictors import pool_from_settings
 from ml_backend.settings import BackendSettings
 from premask.errors import (
     InvalidSetting,
@@ -57,6 +57,20 @@ def pushed(settings: BackendSettings, *flags: str) -> int:
     parser = argparse.ArgumentParser()
     push.add_arguments(parser)
     return push.run(parser.parse_args(["--project", "1", *flags]), settings)
+
+
+def test_push_asks_for_what_the_project_asks_for(
+    fake: FakeLabelStudio, server: LocalServer, photos: list[bytes]
+) -> None:
+    other = {"model_version": "yolo-1", "extra_params": "not=ours"}
+    own = {"model_version": "premask-subject-1", "extra_params": "recipe=faces refine.grow=3"}
+    fake.backends = [other, own]
+    assert pushed(settings(server, recipe="click")) == 0
+    ((first,), *_) = fake.versions().values()
+    assert first.startswith("premask-faces-")
+    fake.backends = [other]
+    assert pushed(settings(server)) == 0
+    assert {len(versions) for versions in fake.versions().values()} == {2}
 
 
 def test_predictions_are_what_the_recipe_finds(

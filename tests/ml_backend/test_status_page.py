@@ -41,7 +41,7 @@ def test_nothing_that_is_shown_can_be_markup() -> None:
     page = status_page(
         Status(
             settings=[(MARKUP, MARKUP)],
-            models={MARKUP: MARKUP},
+            models=[(MARKUP, MARKUP, MARKUP)],
             gauges={"images_bytes": 2_000_000},
             projects={
                 MARKUP: ConnectedProject(unusable=MARKUP),

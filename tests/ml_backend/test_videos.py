@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ml_backend.predict.clip_predictor import clips_from_settings
+from ml_backend.predict.clip_predictor import ClipPredictors
 from ml_backend.project.label_config import parse_label_config
 from ml_backend.settings import BackendSettings
 from premask.labels.label_studio.keyframes import drawn_at, keyframes_of
 from premask.models.pool import ModelPool
+from premask.recipes.recipe import recipe_of
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import results, until
 from tests.ml_backend.label_studio_videos import (
@@ -210,10 +211,10 @@ def test_whole_tasks_get_what_the_recipe_finds(client: TestClient) -> None:
 
 
 def test_labels_are_looked_for_once_each(source: ClipSource, tmp_path: Path) -> None:
-    settings = BackendSettings(
-        video_recipe="follow-dino-sam2", cache_folder=str(tmp_path / "images")
+    settings = BackendSettings(cache_folder=str(tmp_path / "images"))
+    clips = ClipPredictors(settings, ModelPool(device="cpu"), source).of(
+        recipe_of("follow-dino-sam2")
     )
-    clips = clips_from_settings(settings, ModelPool(device="cpu"), source)
     spans = (
         '<TimelineLabels name="when" toName="video"><Label value="There" model_phrases="Ball"/>'
         '<Label value="Rain"/></TimelineLabels></View>'

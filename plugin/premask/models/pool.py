@@ -134,10 +134,14 @@ class ModelPool:
                 self._users.subtract(names)
                 self._make_room()
 
-    def loaded(self) -> dict[str, int]:
+    def loaded_bytes(self) -> dict[str, int]:
         """How many bytes of weights each loaded model has, the one used longest ago first."""
         with self._guard:
             return {name: self._nbytes[name] for name in self._models}
+
+    def identity(self, name: str) -> str:
+        """What the weights are that were loaded last under this name; empty before that."""
+        return self._identities.get(name, "")
 
     def _make_room(self) -> None:
         """Let go of the models that were used longest ago, but not of the last one."""
@@ -223,7 +227,7 @@ class ModelPool:
         other = ModelPool(
             device=self.device,
             embeddings=self.embeddings,
-            memory_bytes=self._memory_bytes,
+            memory_bytes=self.memory_bytes,
             compiled=self._compiled,
         )
         with self._guard:
