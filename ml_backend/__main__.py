@@ -1,4 +1,4 @@
-"""python -m ml_backend [serve] | push | pull | corrections."""
+"""python -m ml_backend [serve] | push | pull | corrections | doctor."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "push": "label a whole project, and write predictions",
     "pull": "export a project's annotations and predictions",
     "corrections": "make a set to train on of what people made of predictions",
+    "doctor": "say whether Label Studio and the backend reach each other",
 }
 FLAGS = {
     "recipe_settings": "--set",

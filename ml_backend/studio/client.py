@@ -152,6 +152,10 @@ class LabelStudioClient:
                 time.sleep(seconds)
         return self._send(method, path, body)
 
+    def post(self, path: str, body: bytes) -> Any:
+        """Send JSON, once: what was done is not done again where only the answer was lost."""
+        return self._send("POST", path, body)
+
     def _page(
         self, project: int, conditions: Sequence[Condition], *, size: int, whole: bool
     ) -> Json:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from benchmarks.photos import copy_photos
+from tests.e2e.fiftyone_app import PICTURES
 from tests.e2e.label_studio_editor import Editor
 from tests.e2e.label_studio_server import EMAIL, PASSWORD, LabelStudio, running_label_studio
 from tests.e2e.programs import CHECKOUT, free_port, running
@@ -18,11 +20,15 @@ from tests.e2e.programs import CHECKOUT, free_port, running
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+FAILED = pytest.StashKey[bool]()
+LAST_ERRORS = 10
+MOST_TEXT = 2000
+
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of the Chromium of this machine."""
     try:
         from playwright.sync_api import sync_playwright
@@ -33,8 +39,32 @@ def page() -> Iterator[Page]:
         pytest.fail("The browser test needs Chromium: sudo apt-get install chromium")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        yield browser.new_page(viewport={"width": 1400, "height": 900})
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        errors: deque[str] = deque(maxlen=LAST_ERRORS)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        if FAILED in request.node.stash:
+            tell_what_is_shown(page, request.node.name, errors)
         browser.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the browser know that its test has failed, while its page is still open."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+def tell_what_is_shown(page: Page, test: str, errors: Iterable[str]) -> None:
+    """Where a failure can't be looked at, its report has what a person would have seen."""
+    PICTURES.mkdir(exist_ok=True)
+    page.screenshot(path=PICTURES / f"failed-{test}.png")
+    text = page.locator("body").inner_text()
+    print("the page:", page.url, *errors, text[:MOST_TEXT], sep="\n")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL.Image
+import pytest
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 PICTURES = Path(__file__).parents[2] / "test-artifacts"
 MILLISECONDS = 60_000
+REST_MILLISECONDS = 2500
+OPENINGS = 3
 
 
 class App:
@@ -25,12 +28,21 @@ class App:
         page.set_default_timeout(MILLISECONDS)
 
     def open(self, url: str) -> None:
-        """Open the App and wait for the photos, not for fonts from the web, which never come."""
-        self.page.goto(url, wait_until="domcontentloaded")
-        self.photo(0).wait_for()
-        dismiss = self.page.get_by_text("Dismiss", exact=True)
-        if dismiss.count():
-            dismiss.first.click()
+        """Open the App and wait until photos stay on the screen.
+
+        Fonts from the web are not waited for: they never come. On a busy machine, the state that a
+        server has just begun with may arrive after the page and empty it once.
+        """
+        for _ in range(OPENINGS):
+            self.page.goto(url, wait_until="domcontentloaded")
+            self.photo(0).wait_for()
+            dismiss = self.page.get_by_text("Dismiss", exact=True)
+            if dismiss.count():
+                dismiss.first.click()
+            self.page.wait_for_timeout(REST_MILLISECONDS)
+            if self.photo(0).is_visible():
+                return
+        pytest.fail(f"The App shows {url}, and then nothing.")
 
     def photo(self, number: int) -> Locator:
         return self.page.locator('[data-cy="fo-grid"] [data-cy="looker"]').nth(number)
@@ -79,7 +91,7 @@ class App:
     def look(self, name: str) -> None:
         """Leave a picture of what a person would see, once it has come to rest."""
         self.page.mouse.move(700, 880)  # off the photos: they light up below the mouse
-        self.page.wait_for_timeout(2500)
+        self.page.wait_for_timeout(REST_MILLISECONDS)
         self.looks += 1
         PICTURES.mkdir(exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{self.looks}-{name}.png")
