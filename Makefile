@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT := demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-e2e check bench soak serve docs format clean
+.PHONY: help demo test test-e2e check bench soak serve docs pictures format clean
 
 help: ## show the verbs
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -85,6 +85,11 @@ serve: $(VENV)/.serve ## answer Label Studio on port 9090
 
 docs: $(VENV)/.check ## make the tables in README.md and docs/ anew
 	$(BIN)/cog -P -I . -r README.md docs/models.md docs/scale.md
+
+pictures: $(VENV)/.e2e ## make the guides' pictures anew, in a real browser
+	@$(WEIGHTS) $(BIN)/premask models download u2netp
+	$(WEIGHTS) $(BIN)/python -m pytest tests/e2e -k guide
+	$(BIN)/python docs/pictures/guides.py
 
 format: $(VENV)/.check ## let ruff put the code into shape
 	$(BIN)/ruff check --fix .

@@ -46,11 +46,24 @@ class Editor:
         self.page.click("button[type=submit]")
         self.page.wait_for_url(lambda url: "/user/login" not in url, wait_until="domcontentloaded")
 
+    def open_model_form(self, project: int) -> None:
+        """Open *Settings, Model, Connect Model*."""
+        self._go(f"/projects/{project}/settings/ml")
+        self.page.get_by_text("Connect Model", exact=True).first.click()
+
     def retrieve_predictions(self, project: int, expected: int) -> None:
         """Retrieve the predictions of all tasks, as the Data Manager's menu does."""
+        self.choose_retrieve_predictions(project)
+        self.confirm_retrieving(expected)
+
+    def choose_retrieve_predictions(self, project: int) -> None:
+        """Open the menu, and point at the entry."""
         self._go(f"/projects/{project}/data")
         self.page.get_by_label("Select all rows").check()
         self.page.get_by_label("Tasks Actions").click()
+        self.page.get_by_text("Retrieve Predictions").hover()
+
+    def confirm_retrieving(self, expected: int) -> None:
         self.page.get_by_text("Retrieve Predictions").click()
         self.page.get_by_test_id("dialog-ok-button").click()
         self.page.get_by_text(f"Predictions: {expected}", exact=True).wait_for()
