@@ -1,4 +1,4 @@
-"""python -m ml_backend [serve] | push | pull | corrections | doctor."""
+"""python -m ml_backend [serve] | push | pull | corrections | doctor | send | receive."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ COMMANDS = {
     "pull": "export a project's annotations and predictions",
     "corrections": "make a set to train on of what people made of predictions",
     "doctor": "say whether Label Studio and the backend reach each other",
+    "send": "put labels of FiftyOne into a project, from a file of `premask send`",
+    "receive": "write what people made of them into a file, for `premask receive`",
 }
 FLAGS = {
     "recipe_settings": "--set",

@@ -20,24 +20,32 @@ def regions_from_annotations(
     controls: Sequence[Control],
     image: str,
     item_index: int | None = None,
+    known_as: Sequence[Json] | None = None,
 ) -> list[Json]:
     """The objects, each with the first of these controls that can show it and has a label for it.
 
     Later ones are used, too, where their author asks for it (`model_also`); `image` is their tag,
     and `item_index` the place of the image in the list that the tag shows.
     The ids are new ones: Label Studio lets a region replace the one on the screen with its id.
+    `known_as` is what the regions of each object shall be known by later; it makes their ids.
     """
-    visible = [found for found in annotations if found.mask is None or found.mask.area]
-    salt = secrets.token_hex(8)
+    salt, names = secrets.token_hex(8), known_as or [None] * len(annotations)
     regions = [
         region
-        for index, annotation in enumerate(visible)
-        for region in _shapes(annotation, size_hw, controls, image, f"{salt} {index}")
+        for index, (annotation, name) in enumerate(zip(annotations, names, strict=True))
+        if is_visible(annotation)
+        for region in _shapes(annotation, size_hw, controls, image, f"{salt} {index}", name)
     ]
+    visible = list(filter(is_visible, annotations))
     regions += _choices(visible, controls, image)
     if item_index is None:
         return regions
     return [region | {"item_index": item_index} for region in regions]
+
+
+def is_visible(annotation: Annotation) -> bool:
+    """Whether there is anything to see: of a mask without a pixel there is not."""
+    return annotation.mask is None or bool(annotation.mask.area)
 
 
 def without_label(annotations: Sequence[Annotation], controls: Sequence[Control]) -> Counter[str]:
@@ -50,7 +58,12 @@ def without_label(annotations: Sequence[Annotation], controls: Sequence[Control]
 
 
 def _shapes(
-    annotation: Annotation, size_hw: Size, controls: Sequence[Control], image: str, salt: str
+    annotation: Annotation,
+    size_hw: Size,
+    controls: Sequence[Control],
+    image: str,
+    salt: str,
+    known_as: Json | None,
 ) -> Iterator[Json]:
     # Nearly always there is one label. Controls may call the same thing by different names, though.
     used_by_label: dict[str, dict[str, Control]] = {}
@@ -73,6 +86,7 @@ def _shapes(
             names=names,
             turned=any(control.turns for control in used.values()),
             salt=salt,
+            known_as=known_as,
         )
 
 

@@ -31,7 +31,7 @@ def store(
         # To validate what premask made takes FiftyOne a sixth of all the time.
         dataset.set_values(field, documents, key_field="id", validate=False)
     except (DocumentTooLarge, PyMongoError, ValueError) as error:
-        if not _is_too_large(error):
+        if not is_too_large(error):
             raise
         return _halved(dataset, field, documents)
     return {}
@@ -42,18 +42,22 @@ def _halved(
 ) -> dict[str, TooLarge]:
     """Find those that are too large, by halves; the others are written."""
     if len(documents) == 1:
-        reason = (
-            f"With these labels in '{field}' the sample would be larger than the 16 MB that MongoDB"
-            " holds, so it keeps what it has. Write detections and keep their masks on disk "
-            "(masks_on_disk=True)."
-        )
-        return dict.fromkeys(documents, TooLarge(reason))
+        return dict.fromkeys(documents, too_large(field))
     items, middle = list(documents.items()), len(documents) // 2
     first, second = dict(items[:middle]), dict(items[middle:])
     return store(dataset, field, first) | store(dataset, field, second)
 
 
-def _is_too_large(error: Exception) -> bool:
+def too_large(field: str) -> TooLarge:
+    """The error that says so, and what to do."""
+    return TooLarge(
+        f"With these labels in '{field}' the sample would be larger than the 16 MB that MongoDB "
+        "holds, so it keeps what it has. Write detections and keep their masks on disk "
+        "(masks_on_disk=True)."
+    )
+
+
+def is_too_large(error: Exception) -> bool:
     """Whether MongoDB said so, or would not even have been asked: a message holds 48 MB.
 
     FiftyOne 1.22 turns what is said of single updates into a text.

@@ -26,13 +26,30 @@ def images_of(ctx: Any) -> Any:
         raise UnusableTarget("No dataset is open. Open one, or pass one.")
     samples = ctx.target_view()
     _require_samples(samples)
+    _require_no_groups(samples)
+    if samples.media_type == "group":
+        samples = _ungrouped(samples, ctx)
+    return _only_images(samples)
+
+
+def whole_images(samples: Any) -> Any:
+    """The samples of a dataset or a view; of groups, all of their images."""
+    _require_samples(samples)
+    _require_no_groups(samples)
+    if samples.media_type == "group":
+        samples = samples.select_group_slices(_image_slices(samples))
+    return _only_images(samples)
+
+
+def _require_no_groups(samples: Any) -> None:
     if samples._is_dynamic_groups:
         raise UnusableTarget(
             "This view groups images, and shows one of each group. Choose a view without groups, "
             "such as that of the whole dataset."
         )
-    if samples.media_type == "group":
-        samples = _ungrouped(samples, ctx)
+
+
+def _only_images(samples: Any) -> Any:
     if samples.media_type not in ("image", None):
         raise UnusableTarget(
             f"These samples are of the media type '{samples.media_type}', but premask works on "

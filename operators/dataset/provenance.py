@@ -26,6 +26,9 @@ IMAGE = "premask_image"
 ACCEPTED, REJECTED = "accepted", "rejected"
 """The tags that are a person's verdict on a label, or on a sample."""
 
+PEOPLE = "label_studio_"
+"""How the names begin of what Label Studio said of a label, or of what holds it: who, and when."""
+
 _SEAL = "premask_seal"
 _MADE = "premask_made"
 _NOT_SEALED = {"id", "_id", "_cls", "tags"}
@@ -107,6 +110,16 @@ def is_replaceable(label: Any, computed: Set[str]) -> bool:
     """
     is_tagged = bool(attribute(label, "tags"))
     return attribute(label, RECIPE) is not None and not is_tagged and is_untouched(label, computed)
+
+
+def content_seal(label: Any, computed: Set[str]) -> str:
+    """A hash of what a person may change, and behind a dot one of the tags.
+
+    It stays the same when a label gets `PEOPLE`'s attributes, or those that were `computed`.
+    """
+    content = _content(label, computed)
+    own = {name: value for name, value in content.items() if not name.startswith(PEOPLE)}
+    return f"{_seal(own)}.{_seal({'tags': sorted(label.tags or ())})[:6]}"
 
 
 def computed_attributes(samples: Any) -> frozenset[str]:

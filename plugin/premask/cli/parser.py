@@ -21,7 +21,9 @@ from premask.cli import (
     models,
     plan,
     preview,
+    receive,
     recipes,
+    send,
     split,
     stats,
     status,
@@ -75,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
         stats,
         status,
         fiftyone,
+        send,
+        receive,
         doctor,
     ):
         module.add_command(commands)

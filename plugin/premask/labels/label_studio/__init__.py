@@ -16,8 +16,11 @@ from premask.labels.label_studio.label_config import (
 )
 from premask.labels.label_studio.prediction_scores import prediction_score
 from premask.labels.label_studio.regions import (
+    META_KEY,
+    ShownObject,
     annotations_from_regions,
     is_on_page,
+    objects_from_regions,
     regions_from_annotation,
     with_own_labels,
 )
@@ -33,16 +36,19 @@ __all__ = [
     "CONTROL_TAGS",
     "DEFAULT_NAMES",
     "EXACTNESS",
+    "META_KEY",
     "PATH_SEPARATOR",
     "READABLE_TYPES",
     "ControlTag",
     "LabelList",
+    "ShownObject",
     "TagNames",
     "annotations_from_regions",
     "is_label_studio",
     "is_on_page",
     "label_config",
     "local_file_url",
+    "objects_from_regions",
     "prediction_from_regions",
     "prediction_score",
     "prompts_from_region",

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from premask.annotations import Annotation
@@ -44,6 +44,7 @@ def regions_from_annotation(
     names: TagNames = DEFAULT_NAMES,
     turned: bool = False,
     salt: str = "",
+    known_as: Mapping[str, Any] | None = None,
 ) -> list[Json]:
     """The regions that show one object; `index` is its place in the image.
 
@@ -55,6 +56,8 @@ def regions_from_annotation(
     of its label.
 
     The ids are the same in every run that finds the same object, and others with another `salt`.
+    `known_as` is for an object that somebody will ask for again: all its regions keep this in their
+    `meta`, and its "object", a name that no other object has, makes their ids.
     """
     default = ("RectangleLabels",) if annotation.mask is None else (painted_with,)
     written = [
@@ -62,13 +65,13 @@ def regions_from_annotation(
         for tag in map(CONTROL_TAGS.__getitem__, controls or default)
         for value in tag.values(annotation, size_hw, turned=turned)
     ]
-    identity = _object_id(annotation, index, salt)
+    identity = known_as["object"] if known_as else _object_id(annotation, index, salt)
     regions: list[Json] = []
     for part, (tag, value) in enumerate(written):
         region: Json = {"id": _short_id(identity, part)} | _region(annotation, size_hw, tag, names)
         region["value"] = value
-        if len(written) > 1:
-            region["meta"] = {META_KEY: {"object": identity, "part": part}}
+        if len(written) > 1 or known_as:
+            region["meta"] = {META_KEY: {"object": identity, "part": part, **(known_as or {})}}
         regions.append(region)
         if tag.is_plain:
             regions.append(_label_region(region, annotation.label, names.labels))
@@ -80,9 +83,38 @@ def annotations_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[Anno
 
     Of the regions that premask wrote for the same object, the most exact ones count.
     """
+    return tuple(shown.annotation for shown in objects_from_regions(regions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownObject:
+    """An object and the regions that show it, which have their labels in them."""
+
+    annotation: Annotation
+    regions: Sequence[Mapping[str, Any]]
+
+    @property
+    def known_as(self) -> Mapping[str, Any]:
+        """What its regions were given to be known by; empty for what a person has drawn."""
+        return next(filter(None, map(_known_as, self.regions)), {})
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether a person copied it: its `meta` is another object's then, and its id is not."""
+        own = self.known_as
+        return bool(own) and not any(
+            region.get("id") == _short_id(own["object"], own.get("part")) for region in self.regions
+        )
+
+
+def objects_from_regions(regions: Iterable[Mapping[str, Any]]) -> tuple[ShownObject, ...]:
+    """The objects that regions of `READABLE_TYPES` show, in the order of their first regions."""
     own = with_own_labels(tuple(regions))
     shapes = (region for region in own if region.get("type") in SHAPE_READERS)
-    return tuple(map(_annotation, _by_object(shapes)))
+    return tuple(
+        ShownObject(annotation=_annotation(members), regions=members)
+        for members in _by_object(shapes)
+    )
 
 
 def with_own_labels(regions: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -190,13 +222,19 @@ def _by_object(regions: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, A
 
 def _place_in_object(region: Mapping[str, Any]) -> tuple[str, str]:
     """Which of premask's objects a region shows, and which part of it; "" for any other region."""
-    meta = region.get("meta")
-    said = meta.get(META_KEY) if isinstance(meta, Mapping) else None
-    if not isinstance(said, Mapping) or "object" not in said:
+    said = _known_as(region)
+    if not said:
         return "", ""
     value = region.get("value")
     labels = value.get(region["type"]) if isinstance(value, Mapping) else None
     return f"{said['object']} {labels}", str(said.get("part"))
+
+
+def _known_as(region: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What premask noted in a region's `meta`; empty where it did not."""
+    meta = region.get("meta")
+    said = meta.get(META_KEY) if isinstance(meta, Mapping) else None
+    return said if isinstance(said, Mapping) and "object" in said else {}
 
 
 def _annotation(regions: Sequence[Mapping[str, Any]]) -> Annotation:

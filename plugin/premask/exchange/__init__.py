@@ -1,0 +1,1 @@
+"""Labels on their way between two hosts: what was sent, what came back, and whose word counts."""
