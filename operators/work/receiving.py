@@ -141,8 +141,8 @@ class Receiving:
         lines += [f"conflict: {sentence}" for sentence in self.conflicts]
         if self.conflicts:
             lines.append(
-                f"{len(self.conflicts)} labels are as FiftyOne has them, because both sides changed "
-                "them. Say whose word counts: --conflicts fiftyone, or label-studio"
+                f"{len(self.conflicts)} labels stay as FiftyOne has them: both sides changed them. "
+                "Say whose word counts: --conflicts fiftyone, or label-studio"
             )
         kinds = ("corrected", "new", "deleted", "accepted", "unchanged")
         counts = ", ".join(f"{self.counts[kind]} {kind}" for kind in kinds)

@@ -36,6 +36,7 @@ class Editor:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self._url = page, url
+        self.proposer = "premask-"
         page.set_default_timeout(MILLISECONDS)
         page.set_viewport_size(VIEWPORT)
 
@@ -118,6 +119,14 @@ class Editor:
         self._proposed.locator(".lsf-annotation-button__trigger").click()
         self.page.get_by_text("Duplicate Annotation").click()
         self._own.nth(before).wait_for()
+
+    def delete_region(self, number: int) -> None:
+        """Choose a region in the list, and press Backspace."""
+        regions = self.page.locator(".lsf-outliner-item")
+        before = regions.count()
+        regions.nth(number).click()
+        self.page.keyboard.press("Backspace")
+        assert until(lambda: regions.count() < before, SOON)
 
     def start_annotating(self, project: int, task: int) -> None:
         """Open a task, begin an empty annotation, and switch Auto-Annotation on."""
@@ -203,12 +212,12 @@ class Editor:
     @property
     def _proposed(self) -> Locator:
         """The tab of the prediction, which is called by its model's version."""
-        return self._tabs.filter(has_text="premask-")
+        return self._tabs.filter(has_text=self.proposer)
 
     @property
     def _own(self) -> Locator:
         """The tabs of people's annotations."""
-        return self._tabs.filter(has_not_text="premask-")
+        return self._tabs.filter(has_not_text=self.proposer)
 
     @property
     def _tabs(self) -> Locator:

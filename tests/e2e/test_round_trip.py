@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from premask.annotations import Annotation
-from premask.labels.fiftyone import detection_from_annotation
+from premask.labels.fiftyone import annotation_from_detection, detection_from_annotation
 from premask.labels.label_studio import TagNames, regions_from_annotation
 from premask.masks import Mask
 from tests.e2e.label_studio_editor import Editor
@@ -59,7 +58,7 @@ def pixels_at(photo_hw: tuple[int, int], name: str) -> NDArray[np.bool_]:
 
 
 @pytest.fixture
-def labeled_dataset(fo: Any, photo_dataset: Any) -> Iterator[Any]:
+def labeled_dataset(fo: Any, photo_dataset: Any) -> Any:
     """Photos with labels that say more than a class and a mask."""
     photo_dataset.compute_metadata(progress=False)
     names = ("ring", "parts", "corners touch", "noise", "one row", "first pixel", "empty")
@@ -75,7 +74,7 @@ def labeled_dataset(fo: Any, photo_dataset: Any) -> Iterator[Any]:
         labels.append(fo.Detection(label="box", bounding_box=[0.1, 0.2, 1 / 3, 0.3], weight=7))
         sample[FIELD] = fo.Detections(detections=labels)
         sample.save()
-    yield photo_dataset
+    return photo_dataset
 
 
 def stored(dataset: Any) -> dict[str, Json]:
@@ -85,21 +84,45 @@ def stored(dataset: Any) -> dict[str, Json]:
 
 
 def test_there_and_back(
-    label_studio: LabelStudio, labeled_dataset: Any, premask: Callable[..., str]
+    label_studio: LabelStudio, labeled_dataset: Any, premask: Callable[..., str], editor: Editor
 ) -> None:
     project = label_studio.new_project("<View></View>")
     way = ("--dataset", labeled_dataset.name, "--field", FIELD, "--project", project)
     kill_after_first_task(label_studio, project, command("send", *way))
     premask("send", *way)
-    before = stored(labeled_dataset)
+    before, ids = stored(labeled_dataset), labeled_dataset.values("id")
     tasks = label_studio.tasks(project)
-    ids = labeled_dataset.values("id")
     assert sorted(task["data"]["fiftyone_sample"] for task in tasks) == sorted(ids)
     assert [task["total_predictions"] for task in tasks] == [1] * len(ids)
     assert "0 tasks made, 0 proposals written" in premask("send", *way)
 
     first, second, *_ = (label_studio.task(task["id"]) for task in tasks)
-    (prediction,) = first["predictions"]
+    moved = correct(label_studio, first)
+    delete_in_the_editor(editor, project, second["id"])
+    report = premask("receive", "--project", project)
+    assert "3 corrected, 1 new, 2 deleted, 9 accepted, 0 unchanged, 0 conflicts" in report, report
+    after, known = stored(labeled_dataset), labels_by_class(first)
+    gone, (new,) = before.keys() - after.keys(), after.keys() - before.keys()
+    assert {before[name]["label"] for name in gone} == {"ring"}
+    assert known["ring"] in gone
+    for name, label in ((new, "noise"), (known["parts"], "parts")):
+        found = shown(labeled_dataset, name)
+        assert (found.mask, found.label) == (moved, label)
+    assert after[known["box"]]["label"] == "ring"
+    assert [after[known[name]]["occluded"] for name in ("noise", "one row")] == [True, False]
+    for name in after.keys() & before.keys() - {known["parts"], known["box"], known["noise"]}:
+        kept = {key: after[name].get(key) for key in before[name]}
+        assert kept == before[name]
+    assert after[known["noise"]]["mask"] == before[known["noise"]]["mask"]
+    assert {label.get("label_studio_annotator") for label in after.values()} == {None, EMAIL}
+
+    premask("receive", "--project", project)
+    assert stored(labeled_dataset) == after
+
+
+def correct(label_studio: LabelStudio, task: Json) -> Mask:
+    """Annotate as a person who deletes the ring, and paints, names, answers and draws anew."""
+    (prediction,) = task["predictions"]
     regions = {region["meta"]["premask"]["label"]: region for region in shapes(prediction)}
     assert "empty" not in regions
     assert {region["score"] for name, region in regions.items() if name != "box"} == {0.5}
@@ -109,21 +132,42 @@ def test_there_and_back(
     change(result, regions["parts"]["id"], bitmask(moved, "parts"))
     change(result, regions["box"]["id"], {"rectanglelabels": ["ring"]})
     for said in result:
-        if said["id"] == regions["noise"]["id"] and said["from_name"] == "color":
-            said["value"] = {"choices": ["red"]}
-        if said["id"] == regions["noise"]["id"] and said["from_name"] == "occluded":
+        if (said["id"], said["from_name"]) == (regions["noise"]["id"], "occluded"):
             said["value"] = {"choices": ["yes"]}
     drawn = {**regions["parts"], "id": "drawn-here", "value": bitmask(moved, "noise")}
     del drawn["meta"], drawn["score"]
-    label_studio.annotate(first["id"], [*result, drawn], parent_prediction=prediction["id"])
+    label_studio.annotate(task["id"], [*result, drawn], parent_prediction=prediction["id"])
+    return moved
 
-    report = premask("receive", "--project", project)
-    assert "2 corrected, 1 new, 1 deleted" in report, report
-    after = stored(labeled_dataset)
-    ids_of = {name: region["meta"]["premask"]["object"] for name, region in regions.items()}
-    assert before.keys() - after.keys() == {ids_of["ring"]}
-    (new,) = after.keys() - before.keys()
-    print(report)
+
+def delete_in_the_editor(editor: Editor, project: int, task: int) -> None:
+    """Take over the proposals of the page, and delete the first one."""
+    editor.proposer = "sent-from-fiftyone"
+    editor.open_alone(project, task)
+    editor.look("20-sent-from-fiftyone")
+    editor.copy_prediction()
+    editor.delete_region(0)
+    editor.submit()
+    editor.look("21-back-to-fiftyone")
+
+
+def labels_by_class(task: Json) -> dict[str, str]:
+    """The ids of the labels that a task was sent with."""
+    known = [region["meta"]["premask"] for region in shapes(task["predictions"][0])]
+    return {said["label"]: said["object"] for said in known}
+
+
+def shown(dataset: Any, name: str) -> Annotation:
+    """A label as it lies in its photo, read from the database."""
+    dataset.reload()
+    dataset.clear_cache()
+    for sample in dataset:
+        for label in sample[FIELD].detections:
+            if label.id == name:
+                fields = {"label": label.label, "bounding_box": label.bounding_box}
+                size_hw = (sample.metadata.height, sample.metadata.width)
+                return annotation_from_detection({**fields, "mask": label.mask}, size_hw)
+    raise AssertionError(name)
 
 
 def shapes(prediction: Json) -> list[Json]:

@@ -75,9 +75,9 @@ class FakeLabelStudio:
     def routes(self) -> dict[str, Route]:
         """The routes for `serving`."""
         return {
-            "/api/projects/1/": self._for_known(
-                lambda asked: {"id": 1, "label_config": self.config} | self.project
-            ),
+            "/api/projects/1/": self._for_known(self._project),
+            "/api/projects/1/import": self._for_known(self._import_tasks),
+            "/api/users/": self._for_known(lambda asked: [{"id": 1, "email": "ada@example.com"}]),
             "/api/ml/": self._for_known(lambda asked: self.backends),
             "/api/tasks/": self._for_known(self._page),
             "/api/predictions/": self._for_known(self._predictions),
@@ -116,6 +116,26 @@ class FakeLabelStudio:
         if query["fields"] != "all":
             page = [_without(task, "annotations", "predictions") for task in page]
         return {"tasks": page, "total": len(meeting)}
+
+    def _project(self, asked: Asked) -> Json:
+        if asked.method == "PATCH":
+            self.config = json.loads(asked.body)["label_config"]
+        return {"id": 1, "label_config": self.config} | self.project
+
+    def _import_tasks(self, asked: Asked) -> Json:
+        """Tasks as JSON; or a file, of which no task is made."""
+        if "commit_to_project=false" not in asked.path:
+            tasks = json.loads(asked.body)
+            for task in tasks:
+                self.add_task(task["data"])
+            return {"task_count": len(tasks)}
+        head, _, rest = asked.body.partition(b"\r\n\r\n")
+        name = head.partition(b'filename="')[2].partition(b'"')[0].decode()
+        number, content = self._next_id(), rest.rpartition(b"\r\n--")[0]
+        path = f"upload/1/{number}-{name}"
+        self.files[f"/data/{path}"] = content
+        self.files[f"/api/import/file-upload/{number}"] = json.dumps({"file": path}).encode()
+        return {"file_upload_ids": [number], "task_count": 0}
 
     def _predictions(self, asked: Asked) -> list[Json]:
         (number,) = parse_qs(urlsplit(asked.path).query)["task"]
