@@ -29,7 +29,8 @@ def regions_from_annotations(
     The ids are new ones: Label Studio lets a region replace the one on the screen with its id.
     `known_as` is what the regions of each object shall be known by later; it makes their ids.
     """
-    salt, names = secrets.token_hex(8), known_as or [None] * len(annotations)
+    salt = secrets.token_hex(8)
+    names: Sequence[Json | None] = known_as or [None] * len(annotations)
     regions = [
         region
         for index, (annotation, name) in enumerate(zip(annotations, names, strict=True))

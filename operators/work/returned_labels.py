@@ -131,9 +131,9 @@ class SaidOfSample:
         label[f"{PEOPLE}task"] = self._said.task
 
     def _is_stamped(self, label: Any) -> bool:
-        return attribute(label, f"{PEOPLE}annotator") == self._said.annotator and attribute(
-            label, f"{PEOPLE}updated_at"
-        ) == moment(self._said.updated_at)
+        names = ("annotator", "updated_at")
+        known = [attribute(label, f"{PEOPLE}{name}") for name in names]
+        return known == [self._said.annotator, moment(self._said.updated_at)]
 
     def _agree(self, said: ReturnedLabel, here: str) -> None:
         self._agreed[said.id] = [here, said.said, _DRAWN if said.is_new else ""]

@@ -25,7 +25,7 @@ from tests.golden.dataset import adversarial_masks
 SIZE = (13, 17)
 
 
-def annotations() -> list[Annotation]:
+def awkward() -> list[Annotation]:
     masks = map(Mask.from_array, adversarial_masks(*SIZE).values())
     drawn = [Annotation(label="é\n", box_xyxy=mask.box_xyxy, mask=mask) for mask in masks]
     return [*drawn, Annotation(label="", box_xyxy=(0.1, 1 / 3, 2.5, 7.0), score=0.25)]
@@ -34,7 +34,7 @@ def annotations() -> list[Annotation]:
 def test_what_is_sent_is_read_again(tmp_path: Path) -> None:
     labels = tuple(
         SentLabel(id=str(n), seal="s.t", annotation=one, attributes={"a": True, "b": 2, "c": "x"})
-        for n, one in enumerate(annotations())
+        for n, one in enumerate(awkward())
     )
     samples = [
         SentSample(sample="1", path="/a b.png", size_hw=SIZE, labels=labels),
@@ -50,7 +50,7 @@ def test_what_comes_back_is_read_again(tmp_path: Path) -> None:
         ReturnedLabel(
             id="1", is_new=True, seal="", sent="", said="d", annotation=one, attributes={"a": None}
         )
-        for one in annotations()
+        for one in awkward()
     ]
     gone = ReturnedLabel(id="2", is_new=False, seal="s", sent="d", said="", annotation=None)
     sample = ReturnedSample(
