@@ -121,11 +121,12 @@ class Receive:
             self.waiting += 1
             return None
         self.several += len(submitted) > 1
-        return max(marked or submitted, key=lambda one: (one["updated_at"], one["id"]))
+        candidates: list[Json] = marked or submitted
+        return max(candidates, key=lambda one: (one["updated_at"], one["id"]))
 
     def _annotator(self, annotation: Json) -> str:
         """Who changed it last, by e-mail address where that is known."""
         person = annotation.get("updated_by") or annotation.get("completed_by")
         if isinstance(person, dict):
             return str(person.get("email") or person.get("id"))
-        return self._people.get(person, f"annotator {person}")
+        return self._people.get(int(person or 0), f"annotator {person}")
