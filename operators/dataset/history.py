@@ -14,6 +14,7 @@ from fiftyone.core.odm import get_db_conn
 
 from premask.errors import PremaskError
 
+from .annotate_tab import offer
 from .plurals import counted
 from .processes import Worker, this_process
 
@@ -40,8 +41,9 @@ class Run:
     below `folder`. `state` is running, finished, cancelled, failed, undone, or, when it is read,
     stopped: its process ended without a word. A `thing` is an image or a frame. `failures` has the
     reasons by path. `deleted` samples were gone when their labels came. The dataset did not have
-    `new_fields`, `new_attributes` (of labels in fields that it had), `new_targets` and so many
-    `new_samples` before.
+    `new_fields`, `new_attributes` (of labels in fields that it had), `new_targets`, `new_classes`
+    (of the App's label schemas) and so many `new_samples` before. `schemas` has a hash of each
+    label schema that the run wrote.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Run:
     new_fields: list[str] = field(default_factory=list)
     new_attributes: list[str] = field(default_factory=list)
     new_targets: dict[str, dict[str, str]] = field(default_factory=dict)
+    new_classes: dict[str, list[str]] = field(default_factory=dict)
+    schemas: dict[str, str] = field(default_factory=dict)
     new_samples: int = 0
     thing: str = "image"
     kind: str = "COCO import"
@@ -135,6 +139,8 @@ def recorded(dataset: Any, run: Run) -> Iterator[None]:
         run.state, run.error = "failed", str(error)
         raise
     finally:
+        note(dataset, run)
+        offer(dataset, run, all_runs(dataset))
         note(dataset, run)
 
 

@@ -23,7 +23,14 @@ def add_field(dataset: Any, path: str, ftype: Any, **kind: Any) -> None:
 
 
 def delete_field(dataset: Any, path: str) -> None:
-    """Remove a field from all samples, or from all frames."""
-    is_of_frames = path.startswith(FRAMES)
-    delete = dataset.delete_frame_field if is_of_frames else dataset.delete_sample_field
-    delete(path.removeprefix(FRAMES))
+    """Remove a field from all samples, or from all frames; its label schema must be gone before."""
+    if not path.startswith(FRAMES):
+        dataset.delete_sample_field(path)
+        return
+    # FiftyOne 1.22 takes the label schema of the samples' field of that name along.
+    schemas = getattr(dataset, "label_schemas", {})
+    active = getattr(dataset, "active_label_schemas", [])
+    dataset.delete_frame_field(path.removeprefix(FRAMES))
+    if schemas:
+        dataset.set_label_schemas(schemas)
+        dataset.active_label_schemas = active

@@ -12,7 +12,7 @@ from typing import Any
 import fiftyone as fo
 
 from premask.annotations import Annotation
-from premask.labels.fiftyone import detection_from_annotation
+from premask.labels.fiftyone import detection_from_annotation, original_of
 from premask.masks import Size
 
 from .bulk_store import Document
@@ -146,4 +146,4 @@ def track_document(
         fields["instance"] = fo.Instance(id=instance)
     label = fo.Detection(**fields)
     document: Document = label.to_dict()
-    return document | stamp.on_label(label)
+    return document | stamp.on_label(label) | original_of(found.mask)

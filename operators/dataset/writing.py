@@ -15,6 +15,7 @@ from premask.labels.fiftyone import (
     detection_from_annotation,
     extended_targets,
     heatmap_from_annotations,
+    original_of,
     polyline_from_annotation,
     segmentation_from_annotations,
 )
@@ -132,6 +133,7 @@ def _detections(labeled: Labeled, place: Place) -> list[Document]:
         place.label(
             fo.Detection, detection_from_annotation(annotation, labeled.image.size_hw, path)
         )
+        | original_of(annotation.mask)
         for annotation, path in zip(labeled.annotations, paths, strict=True)
     ]
 

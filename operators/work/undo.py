@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..dataset.annotate_tab import take_back
 from ..dataset.bulk_store import Document
 from ..dataset.history import Run, all_runs, load, save
 from ..dataset.holders import holders_in
@@ -73,16 +74,20 @@ def _with_labels(kept: list[Any], holder: Any, output: Output, name: str) -> Doc
 def _drop_unused(dataset: Any, fields: list[str]) -> None:
     """Remove what undone runs have added to the dataset's schema, once no sample uses it.
 
-    These are fields, mask targets, and attributes of labels in fields that were there before.
+    These are fields, mask targets, attributes of labels in fields that were there before, and
+    classes in the App's label schemas. A field whose label schema a person has edited stays.
     """
-    gone = [run for run in all_runs(dataset) if run.state == "undone"]
+    runs = all_runs(dataset)
+    gone = [run for run in runs if run.state == "undone"]
+    edited = {field for field in fields if take_back(dataset, field, runs)}
     for field in fields:
         if dataset.has_field(field) and holders_in(dataset, field, None).is_empty():
             _drop_targets(
                 dataset, field, {n for run in gone for n in run.new_targets.get(field, ())}
             )
     for path in _paths_of(gone, fields):
-        if dataset.has_field(path) and holders_in(dataset, path, None).is_empty():
+        is_kept = path in edited or not dataset.has_field(path)
+        if not is_kept and holders_in(dataset, path, None).is_empty():
             delete_field(dataset, path)
 
 

@@ -1,5 +1,6 @@
 """Annotations <-> the fields of FiftyOne's labels, as plain data: FiftyOne itself is not needed."""
 
+from premask.labels.fiftyone.brushed import original_of
 from premask.labels.fiftyone.detections import annotation_from_detection, detection_from_annotation
 from premask.labels.fiftyone.keypoints import (
     NEGATIVE,
@@ -32,6 +33,7 @@ __all__ = [
     "hints_from_clicks",
     "mask_targets",
     "matte_from_heatmap",
+    "original_of",
     "points_from_keypoint",
     "polyline_from_annotation",
     "segmentation_from_annotations",

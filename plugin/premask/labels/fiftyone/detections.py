@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from premask.annotations import Annotation
 from premask.files import write_atomically
 from premask.geometry import Box, snapped
+from premask.labels.fiftyone.brushed import ORIGINAL, unbrushed
 from premask.labels.fiftyone.fields import Fields, described_fields, stretched
 from premask.labels.png import png_from_gray
-from premask.masks import Mask, Size
+from premask.masks import IntBox, Mask, Size
 
 NUDGE = 1e-6
 """In pixels. FiftyOne rounds corners down (eta/core/geometry.py, 0.17): what should be 7 and is
@@ -43,11 +44,14 @@ def detection_from_annotation(
 
 
 def annotation_from_detection(fields: Mapping[str, Any], size_hw: Size) -> Annotation:
-    """Read a detection; its mask is an array (h, w), a picture (h, w, colors), or None."""
+    """Read a detection; its mask is an array (h, w), a picture (h, w, colors), or None.
+
+    What FiftyOne's brush made coarse is as exact as it was, where `ORIGINAL` is among the fields.
+    """
     box_xyxy = _pixel_box(fields["bounding_box"], size_hw)
     mask = None
     if fields.get("mask") is not None:
-        mask = _placed_mask(fields["mask"], box_xyxy, size_hw)
+        mask = _read_mask(fields["mask"], box_xyxy, size_hw, fields.get(ORIGINAL))
         box_xyxy = mask.box_xyxy
     return Annotation(
         label=fields.get("label") or "",
@@ -75,12 +79,24 @@ def _pixel_box(bounding_box: Sequence[float], size_hw: Size) -> Box:
     return snapped(x0), snapped(y0), snapped(x1), snapped(y1)
 
 
-def _placed_mask(mask: ArrayLike, box_xyxy: Box, size_hw: Size) -> Mask:
-    """The mask where the box rounds to, stretched only if its size is another."""
-    x0, y0, x1, y1 = (round(side) for side in box_xyxy)
+def _read_mask(
+    mask: ArrayLike, box_xyxy: Box, size_hw: Size, original: Mapping[str, Any] | None
+) -> Mask:
     pixels = np.asarray(mask) != 0
     if pixels.ndim == 3:
         pixels = pixels[..., :3].any(axis=-1)
+    x0, y0, x1, y1 = (round(side) for side in box_xyxy)
+    if original is not None and pixels.shape != (y1 - y0, x1 - x0):
+        known = Mask.from_rle(original)
+        read = unbrushed(pixels, box_xyxy, known) if known.size_hw == size_hw else None
+        if read is not None:
+            return read
+    return _placed_mask(pixels, (x0, y0, x1, y1), size_hw)
+
+
+def _placed_mask(pixels: NDArray[np.bool_], box: IntBox, size_hw: Size) -> Mask:
+    """The mask where the box rounds to, stretched only if its size is another."""
+    x0, y0, x1, y1 = box
     if abs(pixels.shape[0] - (y1 - y0)) > 1 or abs(pixels.shape[1] - (x1 - x0)) > 1:
         pixels = stretched(pixels, (y1 - y0, x1 - x0))
     left, top = max(-x0, 0), max(-y0, 0)
