@@ -54,7 +54,7 @@ def test_later_runs_add_classes_and_undo_takes_back_those_that_nobody_uses(
     label()
     for number in range(5):
         finder.find("astronaut", (80, 20 * number, 120, 20 * number + 20), label=f"thing {number}")
-        last = label(existing="add", settings={"refine.feather": number})
+        last = label(existing="add", settings={"refine.feather": number + 1})
     names = ["helmet", *(f"thing {number}" for number in range(5))]
     assert (schema(photo_dataset)["classes"], schema(photo_dataset)["component"]) == (
         names,
