@@ -13,6 +13,9 @@ from ..forms.parameters import ParameterForm, plain, signature_of
 
 ICON = "/operators/assets/icon.svg"
 
+PREFIX = "premask: "
+"""Before the name of every operator, so that they stand together in the App's list of all."""
+
 
 class DeclaredOperator(foo.Operator):
     """An operator whose name, texts and parameters are declared as data.
@@ -34,13 +37,18 @@ class DeclaredOperator(foo.Operator):
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
             name=self.own_name,
-            label=self.label,
+            label=self.listed_label,
             description=self.description,
             icon=ICON,
             dynamic=self.is_dynamic,
             execute_as_generator=self.is_generator,
             allow_delegated_execution=self.can_run_in_background,
         )
+
+    @property
+    def listed_label(self) -> str:
+        """The name under which people look for the operator."""
+        return PREFIX + self.label.removeprefix(PREFIX)
 
     @property
     def __signature__(self) -> inspect.Signature:

@@ -31,7 +31,7 @@ class LabelSamples(Runner):
         """A button above the photos; one for the operator itself, not for those that follow it."""
         if self.own_name != LabelSamples.own_name:
             return None
-        button = types.Button(label=f"premask: {self.label}", icon=ICON, prompt=True)
+        button = types.Button(label=self.listed_label, icon=ICON, prompt=True)
         return types.Placement(types.Places.SAMPLES_GRID_ACTIONS, button)
 
     def resolve_input(self, ctx: Any) -> types.Property:

@@ -69,7 +69,7 @@ class App:
         self.page.keyboard.press("Backquote")
         browser = self.page.locator('[data-cy="operators-browser"]')
         browser.get_by_placeholder("Search operations by name...").fill(label)
-        browser.get_by_text(label, exact=True).first.click()
+        browser.get_by_text(f"premask: {label}", exact=True).first.click()
         self.form.wait_for()
 
     def press(self, place: Page | Locator, name: str) -> None:

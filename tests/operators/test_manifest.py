@@ -79,6 +79,12 @@ def test_icons_are_there(registered: list[Any]) -> None:
     assert all((CHECKOUT / icon.lstrip("/")).is_file() for icon in files)
 
 
+def test_operators_stand_together_in_the_list_of_all(registered: list[Any]) -> None:
+    labels = [one.config.label for one in registered if hasattr(one, "own_name")]
+    assert labels
+    assert [label for label in labels if not label.startswith("premask: ")] == []
+
+
 def test_registering_loads_no_model_library(plugin: Any) -> None:
     code = """
 import sys
