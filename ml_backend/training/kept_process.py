@@ -26,9 +26,9 @@ class KeptProcess:
     """A command under way."""
 
     def __init__(
-        self, argv: Sequence[str], folder: Path, environment: Mapping[str, str], log: BoundedLog
+        self, argv: Sequence[str], code_file: Path, environment: Mapping[str, str], log: BoundedLog
     ) -> None:
-        self._code_file = folder / "exit-code"
+        self._code_file = code_file
         self._code_file.unlink(missing_ok=True)
         # -I and -S: nothing of the environment decides what the keeper imports.
         keeper = [sys.executable, "-I", "-S", str(KEEPER), str(GRACE_SECONDS)]
@@ -37,7 +37,6 @@ class KeptProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd=folder,
             env=dict(environment),
             start_new_session=True,
         )

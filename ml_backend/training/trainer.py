@@ -180,7 +180,7 @@ class Trainer:
             record.state = RUNNING
             record.write()
             environment = environment_without_secrets(self._settings)
-            now.process = KeptProcess(argv, record.out, environment, now.log)
+            now.process = KeptProcess(argv, record.folder / "exit-code", environment, now.log)
         code = now.process.wait()
         if now.cancel.is_set():
             raise Cancelled("The training was cancelled.")

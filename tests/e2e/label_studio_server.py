@@ -86,10 +86,19 @@ class LabelStudio:
         annotation = {"result": regions, **fields}
         self._answer("POST", f"/api/tasks/{task}/annotations/", json=annotation)
 
-    def predict(self, task: int, regions: Sequence[Json], version: str) -> None:
-        """Add a prediction as a program does."""
+    def predict(self, task: int, regions: Sequence[Json], version: str) -> int:
+        """Add a prediction as a program does; returns its id."""
         prediction = {"task": task, "result": list(regions), "model_version": version}
-        self._answer("POST", "/api/predictions/", json=prediction)
+        return int(self._answer("POST", "/api/predictions/", json=prediction)["id"])
+
+    def start_training(self, project: int) -> Json:
+        """Press *Start Training*; returns what Label Studio knows of the backend afterwards."""
+        (backend,) = self._answer("GET", "/api/ml/", params={"project": project})
+        answer = self._api.post(f"/api/ml/{backend['id']}/train", json={})
+        assert answer.is_success, answer.text
+        (known,) = self._answer("GET", "/api/ml/", params={"project": project})
+        state: Json = known
+        return state
 
     def tasks(self, project: int) -> list[Json]:
         """All tasks of a project, by their ids, with counts but without what was said of them."""

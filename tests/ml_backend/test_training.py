@@ -155,7 +155,7 @@ FAMILY = (
     "import subprocess, sys, time, pathlib, signal;"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN);"
     "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
-    "pathlib.Path('pids').write_text(str(child.pid));"
+    "pathlib.Path(sys.argv[1], 'pids').write_text(str(child.pid));"
     "print('ready', flush=True); time.sleep(60)"
 )
 
@@ -170,7 +170,7 @@ def is_gone(pid: int) -> bool:
 
 
 def test_cancelling_ends_what_the_command_has_started_too(trainer: Start) -> None:
-    one = trainer(python(FAMILY))
+    one = trainer(python(FAMILY, "{out}"))
     record = one.begin("1")
     assert until(lambda: one.records()[0].last == ["ready"])
     grandchild = int((record.out / "pids").read_text())
@@ -194,7 +194,9 @@ time.sleep(60)
 def test_a_killed_server_takes_the_training_with_it_and_the_next_one_says_so(
     trainer: Start, tmp_path: Path
 ) -> None:
-    server = subprocess.Popen([sys.executable, "-c", SERVER, python(FAMILY), str(tmp_path)])
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, python(FAMILY, "{out}"), str(tmp_path)]
+    )
     pids = tmp_path / "training" / "run-0001" / "out" / "pids"
     assert until(lambda: pids.is_file() and pids.read_text() != "")
     server.send_signal(signal.SIGKILL)
