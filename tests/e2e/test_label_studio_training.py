@@ -8,9 +8,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
-import PIL.Image
-
 from benchmarks.photos import copy_photos
+from premask.decoding import upright_size
 from tests.e2e.label_studio_backend import access_to, running_backend
 from tests.e2e.label_studio_server import LabelStudio
 from tests.e2e.programs import until
@@ -41,7 +40,7 @@ def test_start_training_trains_on_corrections_and_tells_how_it_goes(
         project = label_studio.new_project(CONFIG)
         label_studio.connect(project, backend)
         photo = copy_photos(tmp_path / "photos")[0]
-        width, height = PIL.Image.open(photo).size
+        height, width = upright_size(photo)
         region = {**REGION, "original_width": width, "original_height": height}
         (task,) = label_studio.upload(project, [photo])
         prediction = label_studio.predict(task, [region], "premask-mine-0123456789ab")

@@ -15,8 +15,9 @@ from ml_backend.predict.predictor import Prediction, Predictor
 from ml_backend.project.label_config import LabelConfig
 from ml_backend.server.app import create_app
 from ml_backend.server.state import ServerState
-from ml_backend.settings import read_settings
+from ml_backend.settings import BackendSettings, read_settings
 from ml_backend.studio.protocol import Task
+from ml_backend.training.trainer import MakeSet
 from tests.ml_backend.fake_label_studio import FakeLabelStudio
 from tests.ml_backend.label_studio_calls import MemoryFetcher, disks_png
 from tests.ml_backend.local_server import LocalServer, serving
@@ -45,9 +46,12 @@ def connect(fetcher: MemoryFetcher, tmp_path: Path) -> Iterator[Connect]:
         from starlette.testclient import TestClient
     with ExitStack() as stack:
 
-        def start(**settings: object) -> TestClient:
-            flags = {"events_folder": str(tmp_path), "embedding_megabytes": 0, **settings}
-            backend = ServerState(read_settings(environment={}, flags=flags), fetcher)
+        def start(
+            make_set: Callable[[BackendSettings], MakeSet] | None = None, **flags: object
+        ) -> TestClient:
+            flags = {"events_folder": str(tmp_path), "embedding_megabytes": 0, **flags}
+            settings = read_settings(environment={}, flags=flags)
+            backend = ServerState(settings, fetcher, make_set and make_set(settings))
             app = create_app(backend)
             app.state.backend = backend
             client = TestClient(app, raise_server_exceptions=False)

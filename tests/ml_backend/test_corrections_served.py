@@ -5,22 +5,19 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ml_backend.commands.correction_set import set_maker
 from ml_backend.predict import takeover
-from ml_backend.server.app import create_app
-from ml_backend.server.state import ServerState
-from ml_backend.settings import read_settings
 from premask.datasets.reading import read
 from premask.labels.label_studio import TagNames, regions_from_annotation
+from tests.ml_backend.conftest import Connect
 from tests.ml_backend.fake_label_studio import KEY, FakeLabelStudio
-from tests.ml_backend.label_studio_calls import payload
-from tests.ml_backend.local_server import LocalServer, serving
+from tests.ml_backend.label_studio_calls import MemoryFetcher, payload, predict_call, results
+from tests.ml_backend.local_server import LocalServer
 from tests.models.test_training_blocks import shapes
 
 DOCS = Path(__file__).parents[2] / "docs" / "label-studio-training.md"
@@ -37,10 +34,10 @@ def until(is_so: Callable[[], bool]) -> bool:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[tuple[FakeLabelStudio, LocalServer]]:
+def project(fake: FakeLabelStudio, fetcher: MemoryFetcher, tmp_path: Path) -> FakeLabelStudio:
     """A project in which people have submitted squares and disks."""
     shapes(tmp_path)
-    fake = FakeLabelStudio(config=CONFIG)
+    fake.config = CONFIG
     for one in read(tmp_path / "labels.json"):
         photo = (tmp_path / "photos" / one.image.name).read_bytes()
         regions = [
@@ -51,8 +48,8 @@ def project(tmp_path: Path) -> Iterator[tuple[FakeLabelStudio, LocalServer]]:
             )
         ]
         fake.annotate(fake.add_upload(one.image.name, photo), regions)
-    with serving(fake.routes()) as server:
-        yield fake, server
+    fetcher.files.update(fake.files)
+    return fake
 
 
 def script(folder: Path) -> Path:
@@ -72,53 +69,49 @@ def script(folder: Path) -> Path:
 
 
 def test_corrections_train_a_yolo_that_is_served_at_once(
-    project: tuple[FakeLabelStudio, LocalServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: FakeLabelStudio,
+    server: LocalServer,
+    connect: Connect,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("ultralytics")
-    from starlette.testclient import TestClient
-
     from tests.tiny_models import yolo as tiny
 
     monkeypatch.setattr(takeover, "LOOK_SECONDS", 0.5)
-    fake, server = project
     served = tmp_path / "served.pt"
     tiny.save(tiny.model_of("yolo11-seg"), served)
     words = [f"'{word}'" for word in (sys.executable, script(tmp_path), "{set}", served)]
-    flags = {
-        "recipe": "yolo",
-        "recipe_settings": (f"find.model={served}", "find.threshold=0.0001"),
-        "train_command": " ".join([*words, "'{out}'"]),
-        "train_format": "yolo",
-        "label_studio_url": server.url,
-        "events_folder": str(tmp_path / "events"),
-        "cache_megabytes": 0,
-        "embedding_megabytes": 0,
-    }
-    settings = read_settings(environment={"LABEL_STUDIO_API_KEY": KEY}, flags=flags)
-    backend = ServerState(settings, make_set=set_maker(settings))
+    client = connect(
+        make_set=set_maker,
+        recipe="yolo",
+        recipe_settings=(f"find.model={served}", "find.threshold=0.0001"),
+        train_command=" ".join([*words, "'{out}'"]),
+        train_format="yolo",
+        label_studio_url=server.url,
+        label_studio_api_key=KEY,
+        cache_megabytes=0,
+    )
+    trainer = client.app.state.backend.trainer  # type: ignore[attr-defined]
+    call = predict_call(*project.files, config=CONFIG)
     setup = {"project": "1.1", "schema": CONFIG}
-    task = {"id": 1, "data": next(iter(fake.tasks.values()))["data"]}
-    with TestClient(create_app(backend)) as client:
 
-        def version() -> str:
-            return str(client.post("/setup", json=setup).json()["model_version"])
+    def version() -> str:
+        return str(client.post("/setup", json=setup).json()["model_version"])
 
-        def prediction() -> Any:
-            call = {"tasks": [task], "project": "1.1", "label_config": CONFIG}
-            return client.post("/predict", json=call).json()["results"][0]
-
-        before = version()
-        assert prediction()["result"] == []  # it knows cups, but neither squares nor disks
-        assert client.post("/webhook", json=payload("start_training")).status_code == 200
-        assert until(lambda: not backend.trainer.records()[0].is_under_way)
-        run = backend.trainer.records()[0]
-        assert run.state == "finished", run.log.read_text()[-3000:]
-        assert until(lambda: version() != before)
-        found = prediction()
-        assert found["model_version"] == version()
-        labels = {region["value"]["brushlabels"][0] for region in found["result"]}
-        assert labels
-        assert labels <= {"square", "disk"}
-        assert "new weights, since" in client.get("/status").text
+    before = version()
+    # It knows cups, but neither squares nor disks.
+    assert {str(item["result"]) for item in results(client, call)} == {"[]"}
+    assert client.post("/webhook", json=payload("start_training")).status_code == 200
+    assert until(lambda: not trainer.records()[0].is_under_way)
+    run = trainer.records()[0]
+    assert run.state == "finished", run.log.read_text()[-3000:]
+    assert until(lambda: version() != before)
+    found = results(client, call)
+    assert {item["model_version"] for item in found} == {version()}
+    labels = {region["value"]["brushlabels"][0] for item in found for region in item["result"]}
+    assert labels
+    assert labels <= {"square", "disk"}
+    assert "new weights, since" in client.get("/status").text
     best = run.out / "yolo" / "weights" / "best.pt"
     assert served.read_bytes() == best.read_bytes()
