@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from sys import maxsize
+from weakref import WeakSet
 
 from ml_backend.predict.clip_pass import Track, Wanted
 from ml_backend.predict.following import Following
@@ -206,6 +207,8 @@ class ClipPredictors:
         self._store, self._folder = TrackStore.from_settings(settings), settings.video_path / "work"
         self._seconds = settings.deadline_seconds * ANSWER_SHARE
         self._made: dict[Recipe, ClipPredictor] = {}
+        # Those that somebody waits for live on in their threads; the others, and their models, go.
+        self._earlier: WeakSet[Following] = WeakSet()
         self._guard = threading.Lock()
 
     def of(self, recipe: Recipe) -> ClipPredictor:
@@ -215,23 +218,31 @@ class ClipPredictors:
                 self._made[recipe] = self._new(recipe)
             return self._made[recipe]
 
+    def renew(self, pool: ModelPool) -> None:
+        """Make them anew on these models; what is under way ends with those that it began with."""
+        with self._guard:
+            self._earlier.update(one.following for one in self._made.values())
+            self._pool, self._made = pool, {}
+
     def progress(self) -> list[tuple[str, str]]:
         """What is gone through now, and how far."""
-        return [one for clips in self._all() for one in clips.following.progress()]
+        return [one for following in self._all() for one in following.progress()]
 
     def close(self) -> None:
         """Stop at the next frames; what is done stays."""
-        for clips in self._all():
-            clips.following.close()
+        for following in self._all():
+            following.close()
 
-    def _all(self) -> list[ClipPredictor]:
+    def _all(self) -> list[Following]:
         with self._guard:
-            return list(self._made.values())
+            return [*self._earlier, *(one.following for one in self._made.values())]
 
     def _new(self, recipe: Recipe) -> ClipPredictor:
+        pool = self._pool
+
         def follow(video: Video, prompts: Mapping[int, Prompts], folder: Path) -> ClipWork:
             task = ClipTask(video=video, recipe=recipe, prompts=prompts)
-            return ClipWork(task, self._pool, folder)
+            return ClipWork(task, pool, folder)
 
         following = Following(follow, self._store, self._folder)
         return ClipPredictor(recipe, self._source, following, seconds=self._seconds)

@@ -44,6 +44,11 @@ class ModelLoading:
                 self.states[model] = "waiting"
                 self._waiting.put(model)
 
+    def renewed(self, pool: ModelPool, model: str) -> None:
+        """From now on load into this pool, in which the model has new weights."""
+        self._pool = pool
+        self.want([model])
+
     def of_the_server(self) -> tuple[str, ...]:
         """The states of the models that the server was started with."""
         return tuple(self.states[model] for model in self._own)

@@ -39,6 +39,15 @@ class Predictors:
         pool = pool_from_settings(settings)
         return cls(OfferedRecipes(settings), pool, images, ClipPredictors(settings, pool))
 
+    def renew(self, model: str) -> None:
+        """Put new weights of a model in the place of those that are loaded, or raise.
+
+        The predictors that were made before go on with the old ones, and end with them.
+        """
+        pool = self.pool.renewed(model)
+        self.clips.renew(pool)
+        self.pool, self._runs = pool, RecipeRuns(pool)
+
     def of(self, asked: ExtraParams, config: LabelConfig) -> Predictor:
         """The predictor of a project that asks for this; raises for what it can't have."""
         recipes = self.offered.chosen_by(asked, config)

@@ -10,6 +10,7 @@ from ml_backend.predict.model_loading import ModelLoading
 from ml_backend.predict.offered_recipes import require_weights
 from ml_backend.predict.predictors import Predictors
 from ml_backend.predict.remembered_params import RememberedParams
+from ml_backend.predict.takeover import Takeover
 from ml_backend.predict.task_images import Fetcher
 from ml_backend.project.extra_params import read_extra_params
 from ml_backend.project.label_config import parse_label_config
@@ -62,17 +63,21 @@ class ServerState:
             self.predictors, self.remembered, settings, self.activity, self.events
         )
 
+        self.takeover = Takeover(self._models_in_use, self._renew, self.activity.trouble)
+
     def start(self) -> None:
         """Load the models and the recorded events, in two threads of their own."""
         self.events.start()
         self.trainer.start()
         self.loading.start()
+        self.takeover.start()
 
     async def stop(self) -> None:
         """Finish what is under way; what waits is asked for again by Label Studio.
 
         A job that takes longer than `CLOSE_SECONDS` is left to the end of the process.
         """
+        self.takeover.close()
         ended, _ = await asyncio.gather(
             asyncio.to_thread(self.answers.close, CLOSE_SECONDS),
             asyncio.to_thread(self.trainer.close),
@@ -80,6 +85,15 @@ class ServerState:
         await asyncio.to_thread(self.events.close)
         if ended:
             self.predictors.pool.free()
+
+    def _models_in_use(self) -> list[str]:
+        """Those of the server's own recipes, and those that projects have made it load."""
+        predictors = self.predictors
+        return [*predictors.offered.usual.models, *predictors.pool.loaded_bytes()]
+
+    def _renew(self, model: str) -> None:
+        self.predictors.renew(model)
+        self.loading.renewed(self.predictors.pool, model)
 
     def readiness(self) -> str:
         """READY, LOADING or FAILED: whether all models are there."""
@@ -146,6 +160,7 @@ class ServerState:
                 corrections=self.events.corrections.counts(),
                 snapshot=self.activity.snapshot(),
                 trainings=self.trainer.records(),
+                own_models=tuple(self.takeover.shown()),
             )
         )
         return self.redaction.hide(page, len(page))

@@ -68,6 +68,7 @@ class Status:
     snapshot: Snapshot
     videos: Sequence[tuple[str, str]] = ()
     trainings: Sequence[RunRecord] = ()
+    own_models: Sequence[tuple[str, str]] = ()
 
 
 def status_page(status: Status) -> str:
@@ -75,6 +76,7 @@ def status_page(status: Status) -> str:
     parts = [
         "<h1>premask for Label Studio</h1>",
         _section("Models", ("model", "state", "weights in memory"), status.models),
+        _section("Models of your own", ("model", "which weights serve"), status.own_models),
         _section("Load", ("what", "now"), _numbers(status.gauges)),
         _section("Videos", ("what is followed", "how far"), status.videos),
         _section(
