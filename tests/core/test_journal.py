@@ -11,7 +11,7 @@ from premask.annotations import Annotation, Labeled
 from premask.errors import InvalidMask
 from premask.images import Image
 from premask.masks import Mask, Matte
-from premask.runs.journal import Journal
+from premask.runs.journal import Journal, version_of
 
 SIZE = (40, 50)
 RING = Mask.from_array(np.abs(np.hypot(*np.ogrid[-20:20, -25:25]) - 12) < 4)
@@ -31,9 +31,11 @@ def labeled() -> Labeled:
 def test_what_is_added_comes_back_in_this_process_and_in_the_next(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal") as journal:
         journal.add("key", labeled())
-        now = journal.get("key", "photo.jpg")
+        now, summary = journal.get("key", "photo.jpg"), journal.summary("key")
     with Journal(tmp_path / "journal") as journal:
         later = journal.get("key", "photo.jpg")
+        assert journal.summary("key") == summary
+    assert (summary.labels, summary.version) == (["ring", "soft", "box"], version_of(labeled()))
     assert now.annotations == later.annotations == labeled().annotations
     assert (now.seconds, now.image.size_hw) == (later.seconds, later.image.size_hw) == (0.25, SIZE)
 

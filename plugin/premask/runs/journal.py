@@ -60,7 +60,7 @@ class Journal:
             self.close()
             raise
         self._places = dict(self._scan())
-        self._own: set[str] = set()
+        self._own = dict[str, Summary]()
         if self._aside_path.is_file():
             self._aside = Journal(self._aside_path)
 
@@ -111,7 +111,8 @@ class Journal:
 
     def add(self, key: str, labeled: Labeled) -> None:
         """Remember a finished image."""
-        line = _line(key, labeled)
+        found = [annotation_to_json(annotation) for annotation in labeled.annotations]
+        line = _line(key, labeled, found)
         place = os.fstat(self._end.fileno()).st_size
         try:
             written = self._end.write(line)
@@ -123,7 +124,11 @@ class Journal:
             raise unwritable(self.path, error) from error
         # Not where the end was before: on a disk without locks, another process may append as well.
         self._places[key] = self._end.tell() - len(line)
-        self._own.add(key)
+        # At the end of a run each image's is asked for once, and parsing all lines would take long.
+        labels = [annotation.label for annotation in labeled.annotations]
+        self._own[key] = Summary(
+            labels, round(labeled.seconds, 3), _version(labeled.image.digest, found)
+        )
 
     def get(self, key: str, name: str) -> Labeled:
         """A finished image, without its pixels, under the name that it has now."""
@@ -136,6 +141,8 @@ class Journal:
         """What a finished image is, without decoding its masks."""
         if self._aside is not None and key not in self:
             return self._aside.summary(key)
+        if key in self._own:
+            return self._own[key]
         self._reader.seek(self._places[key])
         record = json.loads(self._reader.readline())
         labels = [found["label"] for found in record["annotations"]]
@@ -155,8 +162,7 @@ class Journal:
 def version_of(labeled: Labeled) -> str:
     """The same text as the `version` in the summary of this image, once it is in a journal."""
     found = [annotation_to_json(annotation) for annotation in labeled.annotations]
-    # As the journal reads it: in JSON, tuples are lists.
-    return _version(labeled.image.digest, json.loads(json.dumps(found)))
+    return _version(labeled.image.digest, found)
 
 
 def _version(digest: str, annotations: list[dict[str, Any]]) -> str:
@@ -178,13 +184,13 @@ def _lock(descriptor: int, path: Path) -> None:
         ) from error
 
 
-def _line(key: str, labeled: Labeled) -> bytes:
+def _line(key: str, labeled: Labeled, found: list[dict[str, Any]]) -> bytes:
     record = {
         "key": key,
         "size_hw": labeled.image.size_hw,
         "digest": labeled.image.digest,
         "seconds": round(labeled.seconds, 3),
-        "annotations": [annotation_to_json(found) for found in labeled.annotations],
+        "annotations": found,
     }
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
 
