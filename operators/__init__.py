@@ -15,6 +15,7 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
     """All operators; where the core is not installed, stand-ins that say how to install it."""
     try:
         from .menu.cancel_run import CancelRun
+        from .menu.compare import Compare
         from .menu.cut_out import CutOut
         from .menu.evaluate_masks import Evaluate
         from .menu.export_masks import ExportMasks
@@ -27,12 +28,13 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         from .menu.review_labels import ReviewLabels
         from .menu.review_panel import ReviewPanel
         from .menu.review_queue import ReviewQueue
-        from .menu.runs_panel import RunsPanel
         from .menu.select_labels import SelectLabels
         from .menu.semantic_map import SemanticMap
         from .menu.track_objects import TrackObjects
         from .menu.undo_run import UndoRun
         from .menu.verdicts import Accept, Reject
+        from .panels.compare_panel import ComparePanel
+        from .panels.runs_panel import RunsPanel
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(__name__):
             raise
@@ -52,6 +54,7 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         ExportMasks,
         ImportMasks,
         Evaluate,
+        Compare,
         ReviewQueue,
         ReviewLabels,
         JudgeLabel,
@@ -61,4 +64,5 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         UndoRun,
         RunsPanel,
         ReviewPanel,
+        ComparePanel,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ from fiftyone.core.odm import get_db_conn
 from premask.errors import PremaskError
 
 from .annotate_tab import offer
+from .background import end_lost
 from .plurals import counted
 from .processes import Worker, this_process
+from .run_log import STORE, kept_log, say
 
-METHOD = "premask"
+METHOD = STORE
 
 MOST_NAMED = 1000
 """Failed images that a run names; more are only counted: a document of MongoDB holds 16 MB."""
@@ -43,7 +46,8 @@ class Run:
     reasons by path. `deleted` samples were gone when their labels came. The dataset did not have
     `new_fields`, `new_attributes` (of labels in fields that it had), `new_targets`, `new_classes`
     (of the App's label schemas) and so many `new_samples` before. `schemas` has a hash of each
-    label schema that the run wrote.
+    label schema that the run wrote. `total` is 0 where it is not known.
+    In the background it is one of FiftyOne's, by the id `operation`.
     """
 
     name: str
@@ -75,6 +79,13 @@ class Run:
     kind: str = "COCO import"
     worker: Worker | None = None
     noted: float = 0.0
+    total: int = 0
+    operation: str = ""
+
+    @property
+    def done(self) -> int:
+        """How many images need no more work, for whatever reason."""
+        return self.labeled + self.failed + self.reused + self.left_alone + self.deleted
 
     @property
     def is_silent(self) -> bool:
@@ -84,6 +95,7 @@ class Run:
     def fail(self, path: str, reason: str) -> None:
         """Count an image that failed, and name it, unless there are very many."""
         self.failed += 1
+        say(self.name, reason if path in reason else f"{path}: {reason}", logging.WARNING)
         if len(self.failures) < MOST_NAMED:
             self.failures[path] = reason
 
@@ -129,9 +141,12 @@ def recorded(dataset: Any, run: Run) -> Iterator[None]:
     run.worker, run.noted = this_process(), time.time()
     dataset.register_run(run.name, _config(dataset, run))
     try:
-        yield
-        if run.state == "running":
-            run.state = "finished"
+        with kept_log(dataset, run.name):
+            say(run.name, f"{run.title} begins, in process {run.worker.number}")
+            yield
+            if run.state == "running":
+                run.state = "finished"
+            say(run.name, f"{run.state}: {run.summary}")
     except (GeneratorExit, KeyboardInterrupt):
         run.state = "cancelled"
         raise
@@ -148,6 +163,8 @@ def note(dataset: Any, run: Run) -> None:
     """Save how far the run got by now."""
     run.noted = time.time()
     run.seconds = run.noted - run.started
+    if run.state == "running":
+        say(run.name, f"{run.summary} so far", replaces=True)
     save(dataset, run)
 
 
@@ -228,6 +245,8 @@ def cancel(dataset: Any, store: Any, name: str) -> Run:
     if run.state == "stopped" or (run.state == "running" and run.is_silent):
         run.state = "cancelled"
         save(dataset, run)
+        if run.operation:
+            end_lost(run.operation)
     return run
 
 

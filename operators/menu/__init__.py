@@ -1,1 +1,1 @@
-"""What a person finds in the App's menu: one operator a file, and the panel of runs."""
+"""What a person finds in the App's menu: one operator a file."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bson import ObjectId
 from fiftyone.operators import types
 
 from ..dataset import history
+from ..dataset.background import cancel_waiting, operations
 from ..forms.parameters import parameter, read
 from .declared_operator import DeclaredOperator
 
@@ -37,6 +39,9 @@ class CancelRun(DeclaredOperator):
         for run in history.last_runs(ctx.dataset):
             if run.state == "running":
                 view.add_choice(run.name, label=f"{run.title}: {run.summary} so far")
+        for waiting in operations(ctx.dataset, f"{self.plugin_name}/", known=()):
+            if waiting.is_waiting:
+                view.add_choice(waiting.id, label=f"{waiting.operator}: waits in the background")
         if under_way := view.values():
             inputs.enum("run_id", under_way, default=under_way[0], required=True, view=view)
         else:
@@ -47,9 +52,11 @@ class CancelRun(DeclaredOperator):
         return types.Property(inputs, view=types.View(label=self.label))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        run = history.cancel(
-            ctx.dataset, ctx.store(history.METHOD), read(CancelParameters, ctx.params).run_id
-        )
+        run_id = read(CancelParameters, ctx.params).run_id
+        if ObjectId.is_valid(run_id) and cancel_waiting(run_id):  # names of runs are none
+            ctx.ops.notify("It will not begin.", variant="success")
+            return {"state": "cancelled", "summary": "It will not begin."}
+        run = history.cancel(ctx.dataset, ctx.store(history.METHOD), run_id)
         summary = {
             "running": f"{run.title} stops after the images that it is at.",
             "cancelled": f"{run.title} is cancelled.",

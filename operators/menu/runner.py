@@ -104,6 +104,7 @@ def new_run(
         params={key: value for key, value in ctx.params.items() if key != "run_id"},
         fields=dict(fields or {}),
         folder=str(folder_from_params(ctx) / name),
+        operation=str(ctx.request_params.get("run_doc") or ""),
     )
 
 

@@ -49,6 +49,7 @@ class Work:
             self._own = self._fields_of_runs()
             # Now: a view of what has no labels is empty as soon as it is labeled.
             self.ids, paths = self.job.samples.values(["id", "filepath"])
+            self.run.total = len(self.ids)
             todo = planned(self.job, self.run, dict(zip(self.ids, paths, strict=True)))
             first = next(todo, None)
             yield self._progress()

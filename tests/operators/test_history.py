@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.operators.test_panel import OpenPanel
+from tests.operators.open_panel import OpenPanel
 
 Label = Callable[..., Any]
 Operator = Callable[[str], Any]

@@ -8,38 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.operators.open_panel import OpenPanel
+
 Label = Callable[..., Any]
 Operator = Callable[[str], Any]
-
-
-class OpenPanel:
-    """The panel as the App keeps it: its state, its data, and what it asked the App to do."""
-
-    def __init__(self, panel: Any, dataset: Any) -> None:
-        self.panel, self.dataset = panel, dataset
-        self.state: dict[str, Any] = {}
-        self.data: dict[str, Any] = {}
-        self.asked: dict[str, Any] = {}
-
-    def send(self, method: str, **params: Any) -> None:
-        """Let something happen: the panel opens, or somebody clicks."""
-        from fiftyone.operators.executor import ExecutionContext, Executor
-
-        self.dataset.reload()
-        params |= {"__method__": method, "panel_id": "panel", "panel_state": self.state}
-        request = {"dataset_name": self.dataset.name, "params": params}
-        context = ExecutionContext(request, executor=Executor(), operator_uri=self.panel.uri)
-        self.panel.execute(context)
-        self.asked = {asked.operator_uri: asked.params for asked in context.executor._requests}
-        for asked in context.executor._requests:
-            if asked.operator_uri == "patch_panel_data":
-                self.data |= asked.params["data"]
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """What the panel draws, by name."""
-        properties: dict[str, Any] = self.asked["show_panel_output"]["output"]["type"]["properties"]
-        return properties
 
 
 @pytest.fixture
@@ -100,17 +72,9 @@ def test_a_click_on_a_bar_shows_its_labels(
     label()
     panel.send("on_load")
     panel.send("show", x="dog")
-    view = stages_of(panel.asked["set_view"]["view"], photo_dataset)
-    assert view.values("subject.detections.label") == [["dog"]]
+    assert panel.view().values("subject.detections.label") == [["dog"]]
     panel.send("show")
-    view = stages_of(panel.asked["set_view"]["view"], photo_dataset)
-    assert view.values("subject.detections.label") == [["cat", "dog"]]
-
-
-def stages_of(stages: Any, dataset: Any) -> Any:
-    from fiftyone.core.view import DatasetView
-
-    return DatasetView._build(dataset, stages)
+    assert panel.view().values("subject.detections.label") == [["cat", "dog"]]
 
 
 def test_a_run_of_maps_has_nothing_to_count(panel: OpenPanel, label: Label, finder: Any) -> None:

@@ -61,8 +61,8 @@ def compare(
     return Differences(
         one=ones.source,
         other=others.source,
-        totals=_totals(compared, matched),
-        classes=_class_rows(compared, names),
+        totals=totals_of(compared, len(matched)),
+        classes=class_rows(compared, names),
         labels=names,
         confusion=compared.confusion(len(names)).tolist(),
         notes=[f"{unmasked:,} objects have no mask: of these boxes are compared."] * bool(unmasked),
@@ -70,11 +70,12 @@ def compare(
     )
 
 
-def _totals(compared: ComparedTables, images: MatchedImages) -> dict[str, float]:
+def totals_of(compared: ComparedTables, images: int) -> dict[str, float]:
+    """What all images come to; the mean IoU is -1 where there is none."""
     agreed = compared.same_class
     return {
-        "images": len(images),
-        "images that differ": images.differing,
+        "images": images,
+        "images that differ": int((compared.disagreements(images) > 0).sum()),
         "both": int(agreed.sum()),
         "of another class": int((compared.partners >= 0).sum() - agreed.sum()),
         "only one": int(compared.alone.sum()),
@@ -83,7 +84,8 @@ def _totals(compared: ComparedTables, images: MatchedImages) -> dict[str, float]
     }
 
 
-def _class_rows(compared: ComparedTables, classes: Sequence[str]) -> list[Row]:
+def class_rows(compared: ComparedTables, classes: Sequence[str]) -> list[Row]:
+    """What each class that either side has comes to."""
     rows: list[Row] = []
     agreed = compared.same_class
     differs = (compared.partners >= 0) & ~agreed

@@ -85,11 +85,6 @@ class MatchedImages(Sequence[MatchedImage]):
         objects = np.diff(self._bounds) + np.diff(self._other_bounds)
         self._order = np.lexsort((-objects, -self._disagreements)).tolist()
 
-    @property
-    def differing(self) -> int:
-        """How many images are not the same on both sides."""
-        return int((self._disagreements > 0).sum())
-
     def __len__(self) -> int:
         return len(self._order)
 

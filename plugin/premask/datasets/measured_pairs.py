@@ -37,7 +37,7 @@ def measured_pairs(
     on_image: Callable[[], None] | None = None,
 ) -> MeasuredPairs:
     """Go through all images, with the masks of a few in memory; new labels get the next class."""
-    work = _Measuring(by=list(by), least=least, with_edges=edges)
+    work = Measuring(by=list(by), least=least, with_edges=edges)
     for batch in pairs.batches():
         work.add(*tables_of(batch, classes), len(batch))
         if on_image is not None:
@@ -47,10 +47,12 @@ def measured_pairs(
 
 
 @dataclass(slots=True, kw_only=True)
-class _Measuring:
+class Measuring:
+    """Takes the objects of some images after the other, and keeps of them what is measured."""
+
     by: list[str]
     least: float
-    with_edges: bool
+    with_edges: bool = False
     images: list[int] = field(default_factory=list)
     ones: list[ObjectTable] = field(default_factory=list)
     others: list[ObjectTable] = field(default_factory=list)

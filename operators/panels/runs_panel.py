@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,27 +9,18 @@ from fiftyone import ViewField
 from fiftyone.operators import types
 from fiftyone.operators.panel import Panel, PanelConfig
 
-from ..dataset import history
+from ..dataset import background, history, run_log
 from ..dataset.plurals import counted
 from ..dataset.run_counts import BINS, RunCounts, count_labels, label_field_of, labels_of_run
 from ..forms.recipe_form import filled_in
-from .label_samples import LabelSamples
+from ..menu.label_samples import LabelSamples
+from .plots import NARROW, Trace, bars, bin_at, layout, stacked
+from .run_words import COLUMNS, details, failure_row, operation_row, row_of
 
 _LOOK_AGAIN = 5_000
 """Milliseconds between two looks: what runs in the background does not tell the App."""
 
 _FAILURES_SHOWN = 100
-
-_COLUMNS = {
-    "when": "Started",
-    "work": "Recipe",
-    "state": "State",
-    "images": "Images or frames",
-    "annotations": "Labels",
-}
-
-# FiftyOne 1.22 makes tables wider than a panel of half the screen.
-_NARROW = {"table": {"sx": {"minWidth": 0}}}
 
 
 class RunsPanel(Panel):
@@ -47,7 +37,7 @@ class RunsPanel(Panel):
 
     def on_load(self, ctx: Any) -> None:
         """Draw everything, whatever was drawn before."""
-        ctx.panel.state.rows = None
+        ctx.panel.state.rows = ctx.panel.state.waiting_rows = None
         self.refresh(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
@@ -56,16 +46,20 @@ class RunsPanel(Panel):
 
     def refresh(self, ctx: Any) -> None:
         """Read the history; count anew only if something has happened."""
-        rows = [_row(run) for run in history.last_runs(ctx.dataset)] if ctx.dataset else []
+        runs = history.last_runs(ctx.dataset) if ctx.dataset else []
+        self._look_behind(ctx, runs)
+        rows = [row_of(run) for run in runs]
         if rows != ctx.panel.state.rows:
             ctx.panel.state.rows = rows
             ctx.panel.set_data("history", rows)
             self._show_chosen(ctx)
+        self._read_log(ctx)
 
     def choose(self, ctx: Any) -> None:
         """Show the run whose row was clicked."""
         ctx.panel.state.chosen = ctx.panel.state.rows[ctx.params["row"]]["name"]
         self._show_chosen(ctx)
+        self._read_log(ctx)
 
     def run_again(self, ctx: Any) -> None:
         """Open the form filled in as it was; samples that are labeled so already are skipped."""
@@ -80,6 +74,20 @@ class RunsPanel(Panel):
         ctx.ops.notify(f"It stops after the {chosen.thing}s that it is at.", variant="info")
         self.refresh(ctx)
 
+    def cancel_waiting(self, ctx: Any) -> None:
+        """Take out of the queue what has not begun."""
+        chosen = ctx.panel.state.waiting[ctx.params["row"]]
+        if background.cancel_waiting(chosen):
+            ctx.ops.notify("It will not begin.", variant="info")
+        else:
+            ctx.ops.notify("It does not wait any more.", variant="warning")
+        self.refresh(ctx)
+
+    def toggle_log(self, ctx: Any) -> None:
+        """Show what the run says, or hide it again."""
+        ctx.panel.state.has_log = not ctx.panel.state.has_log
+        self._read_log(ctx)
+
     def undo(self, ctx: Any) -> None:
         """Open the form that says what would be removed."""
         params = {"run_id": _chosen(ctx).name}
@@ -92,25 +100,38 @@ class RunsPanel(Panel):
 
     def show(self, ctx: Any) -> None:
         """Show only this run's labels in the grid; of one class if that class's bar was clicked."""
-        run = _chosen(ctx)
-        place = label_field_of(ctx.dataset, run)
-        if place is None:
-            return
-        view = labels_of_run(ctx.dataset, run, place)
-        if ctx.params.get("x") is not None:
-            view = view.filter_labels(place, ViewField("label") == ctx.params["x"])
-        ctx.ops.set_view(view=view)
+        name = ctx.params.get("x")
+        self._show_labels(ctx, None if name is None else ViewField("label") == name)
+
+    def show_scores(self, ctx: Any) -> None:
+        """Show the labels of a class and a bar of scores."""
+        number = bin_at(ctx.params["x"], BINS)
+        chosen = ViewField("confidence") >= number / BINS
+        if number < BINS - 1:  # a score of 1 belongs to the last bar
+            chosen &= ViewField("confidence") < (number + 1) / BINS
+        self._show_labels(ctx, chosen & (ViewField("label") == ctx.params["trace"]))
 
     def render(self, ctx: Any) -> types.Property:
         panel = types.Object()
         panel.view("clock", types.TimerView(interval=_LOOK_AGAIN, on_interval=self.refresh))
+        if ctx.panel.state.waiting:
+            self._add_waiting(panel, ctx)
         if ctx.panel.state.rows:
             self._add_history(panel)
             self._add_run(panel, _chosen(ctx), ctx.panel.state.plots or ())
+            self._add_log(panel, ctx)
         else:
             panel.md("### No runs yet\nWhat premask writes into this dataset is listed here.")
             panel.btn("label", label="Label samples", variant="contained", on_click=self.label)
         return types.Property(panel, view=types.GridView(orientation="vertical", gap=2, pad=2))
+
+    def _show_labels(self, ctx: Any, chosen: Any = None) -> None:
+        run = _chosen(ctx)
+        place = label_field_of(ctx.dataset, run)
+        if place is not None:
+            view = labels_of_run(ctx.dataset, run, place)
+            view = view if chosen is None else view.filter_labels(place, chosen)
+            ctx.ops.set_view(view=view)
 
     def _show_chosen(self, ctx: Any) -> None:
         """Count what the run found."""
@@ -122,32 +143,66 @@ class RunsPanel(Panel):
         for name, traces in _plots(found).items():
             ctx.panel.set_data(name, traces)
         failures = list(run.failures.items())[:_FAILURES_SHOWN]
-        ctx.panel.set_data("failures", [_failure_row(*failure) for failure in failures])
+        ctx.panel.set_data("failures", [failure_row(*failure) for failure in failures])
+
+    def _look_behind(self, ctx: Any, runs: list[history.Run]) -> None:
+        """See what FiftyOne's queue has for this dataset that is in no history yet."""
+        known = {run.operation for run in runs}
+        prefix = f"{self.plugin_name}/"
+        found = background.operations(ctx.dataset, prefix, known) if ctx.dataset else []
+        rows = [operation_row(one) for one in found]
+        if rows != ctx.panel.state.waiting_rows:
+            ctx.panel.state.waiting_rows = rows
+            ctx.panel.state.waiting = [one.id for one in found]
+            ctx.panel.state.can_cancel = [one.is_waiting for one in found]
+            ctx.panel.set_data("waiting", rows)
+
+    def _read_log(self, ctx: Any) -> None:
+        shown = ctx.panel.state.has_log and ctx.panel.state.rows
+        lines = run_log.lines_of(ctx.dataset, _chosen(ctx).name) if shown else []
+        ctx.panel.state.log = "\n".join(lines)
+
+    def _add_waiting(self, panel: types.Object, ctx: Any) -> None:
+        view = types.TableView(label="In the background", componentsProps=NARROW)
+        view.add_column("operation", label="Operation")
+        view.add_column("what", label="State")
+        rows = list(ctx.panel.state.can_cancel)
+        view.add_row_action("cancel", self.cancel_waiting, label="Cancel", rows=rows)
+        panel.list("waiting", types.Object(), view=view)
+
+    def _add_log(self, panel: types.Object, ctx: Any) -> None:
+        shown = ctx.panel.state.has_log
+        label = "Hide the log" if shown else "Show the log"
+        panel.btn("toggle_log", label=label, variant="outlined", on_click=self.toggle_log)
+        if shown:
+            lines = ctx.panel.state.log or "It has said nothing."
+            panel.md(f"```\n{lines}\n```", name="log")
 
     def _add_history(self, panel: types.Object) -> None:
-        table = types.TableView(on_click_row=self.choose, componentsProps=_NARROW)
-        for key, words in _COLUMNS.items():
+        table = types.TableView(on_click_row=self.choose, componentsProps=NARROW)
+        for key, words in COLUMNS.items():
             table.add_column(key, label=words)
         panel.list("history", types.Object(), view=table)
 
     def _add_run(self, panel: types.Object, run: history.Run, plots: Any) -> None:
-        panel.md(_details(run), name="details")
+        panel.md(details(run), name="details")
         self._add_actions(panel, run, has_labels="classes" in plots)
         if run.failures:
             label = f"{counted(run.failed, 'clip' if run.thing == 'frame' else run.thing)} failed"
-            table = types.TableView(label=label, componentsProps=_NARROW)
+            table = types.TableView(label=label, componentsProps=NARROW)
             table.add_column("image", label="File")
             table.add_column("why", label="Why")
             panel.list("failures", types.Object(), view=table)
         if "classes" in plots:
-            panel.plot("classes", layout=_layout("Labels by class"), on_click=self.show)
+            panel.plot("classes", layout=layout("Labels by class"), on_click=self.show)
         if "scores" in plots:
-            layout = _layout("Labels by score") | {"barmode": "stack"}
-            panel.plot("scores", layout=layout)
+            shape = layout("Labels by score", barmode="stack")
+            panel.plot("scores", layout=shape, on_click=self.show_scores)
 
     def _add_actions(self, panel: types.Object, run: history.Run, *, has_labels: bool) -> None:
         actions = panel.h_stack("actions", gap=2)
-        if run.state == "running":
+        # FiftyOne goes on calling an operation running whose process was killed.
+        if run.state == "running" or (run.state == "stopped" and run.operation):
             actions.btn("cancel", label="Cancel", variant="contained", on_click=self.cancel)
         actions.btn("again", label="Run again", variant="contained", on_click=self.run_again)
         if run.state != "undone":
@@ -163,60 +218,8 @@ def _chosen(ctx: Any) -> history.Run:
     return history.load(ctx.dataset, chosen if chosen in names else names[0])
 
 
-def _failure_row(path: str, reason: str) -> dict[str, str]:
-    # Many reasons begin with the path, which has a column of its own.
-    return {"image": path, "why": reason.removeprefix(repr(path)).lstrip()}
-
-
-def _row(run: history.Run) -> dict[str, Any]:
-    return {
-        "name": run.name,
-        "when": time.strftime("%b %d %H:%M", time.localtime(run.started)),
-        "work": run.work,
-        "state": f"{run.state}, {run.seconds:,.1f}\N{NO-BREAK SPACE}s",
-        "images": f"{run.labeled:,}" + (f", {run.failed:,} failed" if run.failed else ""),
-        "annotations": f"{run.annotations:,}",
-    }
-
-
-def _details(run: history.Run) -> str:
-    """Describe what ran and how it went, in Markdown."""
-    how = {
-        "running": "is running",
-        "stopped": "has stopped, as its process has ended. Run it again: it goes on from there",
-        "failed": f"failed: {run.error}",
-    }.get(run.state, run.state)
-    fields = ", ".join(f"`{field}` ({kind})" for field, kind in run.fields.items())
-    # The recipe's stages as it was run, without its name and its help, which stand elsewhere.
-    lines = run.settings.splitlines()
-    stages = [line for line in lines if line and not line.startswith(("[", "help ="))]
-    paragraphs = [
-        f"**{run.title}**: {how}",
-        f"{run.seconds:,.1f} seconds: {run.summary}",
-        f"Field: {fields}",
-        *(f"`{line}`" for line in stages),
-    ]
-    return "\n\n".join(paragraphs)
-
-
-def _plots(found: RunCounts) -> Mapping[str, list[dict[str, Any]]]:
+def _plots(found: RunCounts) -> Mapping[str, list[Trace]]:
     """Make Plotly's traces of the plots that have something to show."""
-    middles = [round((number + 0.5) / BINS, 3) for number in range(BINS)]
-    counts: dict[str, Any] = {
-        "type": "bar",
-        "x": list(found.counts),
-        "y": list(found.counts.values()),
-        "width": 0.6,
-    }
-    scores = [
-        {"type": "bar", "name": name, "x": middles, "y": counts}
-        for name, counts in found.scores.items()
-    ]
-    plots = {"classes": [counts] if found.counts else [], "scores": scores}
+    counts = bars("labels", list(found.counts), list(found.counts.values()), width=0.6)
+    plots = {"classes": [counts] if found.counts else [], "scores": stacked(found.scores, BINS)}
     return {name: traces for name, traces in plots.items() if traces}
-
-
-def _layout(title: str) -> dict[str, Any]:
-    # FiftyOne 1.22 cuts the title off, and draws plots wider than a panel of half the screen.
-    margin = {"t": 50, "r": 10, "b": 40, "l": 40}
-    return {"title": {"text": title}, "margin": margin, "width": 480}
