@@ -12,6 +12,7 @@ import fiftyone.operators as foo
 from ..forms.parameters import ParameterForm, plain, signature_of
 
 ICON = "/operators/assets/icon.svg"
+ICON_ON_LIGHT = "/operators/assets/icon_on_light.svg"
 
 PREFIX = "premask: "
 """Before the name of every operator, so that they stand together in the App's list of all."""
@@ -40,6 +41,8 @@ class DeclaredOperator(foo.Operator):
             label=self.listed_label,
             description=self.description,
             icon=ICON,
+            light_icon=ICON_ON_LIGHT,
+            dark_icon=ICON,
             dynamic=self.is_dynamic,
             execute_as_generator=self.is_generator,
             allow_delegated_execution=self.can_run_in_background,

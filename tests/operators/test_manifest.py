@@ -75,6 +75,7 @@ def test_the_version_is_the_core_s(manifest: Any) -> None:
 def test_icons_are_there(registered: list[Any]) -> None:
     icons = {operator.config.icon for operator in registered}
     assert None not in icons
+    icons |= {one.config.light_icon for one in registered if hasattr(one, "own_name")}
     files = [icon for icon in icons if icon.startswith("/")]  # others are names of FiftyOne's own
     assert all((CHECKOUT / icon.lstrip("/")).is_file() for icon in files)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,14 @@ def test_a_recipe_is_applied_as_the_core_does_it(zoo: Any, photo_dataset: Any) -
     labeled = premask.label(photo_dataset.values("filepath"), recipe)
     assert masks(photo_dataset, "zoo") == [[a.mask for a in image.annotations] for image in labeled]
     assert premask.__file__.endswith("premask/__init__.py")  # the source does not hide the core
+
+
+def test_the_guide_s_commands_work(zoo: Any, archive_url: str, photo_dataset: Any) -> None:
+    guide = (CHECKOUT / "docs" / "fiftyone.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    exec(commands.replace("REPOSITORY", archive_url), {"dataset": photo_dataset})
+    assert photo_dataset.values("zoo.detections.label") == [["subject"]] * 3
+    assert photo_dataset.values("outlined.detections.label") == [["subject"]] * 3
 
 
 def test_prompts_come_from_a_field(fo: Any, zoo: Any, photo_dataset: Any) -> None:
