@@ -76,7 +76,9 @@ def status_page(status: Status) -> str:
     parts = [
         "<h1>premask for Label Studio</h1>",
         _section("Models", ("model", "state", "weights in memory"), status.models),
-        _section("Models of your own", ("model", "which weights serve"), status.own_models),
+        _section("Models of your own", ("model", "which weights serve"), status.own_models)
+        if status.own_models
+        else "",
         _section("Load", ("what", "now"), _numbers(status.gauges)),
         _section("Videos", ("what is followed", "how far"), status.videos),
         _section(

@@ -12,7 +12,8 @@ HEADER = ("run", "project", "state", "began", "took", "what it says")
 LOG = '<p class="quiet"><a href="status/training.log">All that the newest one has printed</a></p>'
 CANCEL = (
     '<form method="post" action="status/training/cancel">'
-    "<button>Cancel the training</button></form>"
+    '<button style="border: 1px solid var(--line); border-radius: .35rem; padding: .3rem .8rem; '
+    'margin-top: .5rem; cursor: pointer">Cancel the training</button></form>'
 )
 
 SHOWN_LINES = 5

@@ -36,7 +36,7 @@ def until(is_so: Callable[[], bool]) -> bool:
 @pytest.fixture
 def project(fake: FakeLabelStudio, fetcher: MemoryFetcher, tmp_path: Path) -> FakeLabelStudio:
     """A project in which people have submitted squares and disks."""
-    shapes(tmp_path)
+    shapes(tmp_path, 5)
     fake.config = CONFIG
     for one in read(tmp_path / "labels.json"):
         photo = (tmp_path / "photos" / one.image.name).read_bytes()
@@ -56,7 +56,7 @@ def script(folder: Path) -> Path:
     """The page's own script, with few steps on small images, and without a download for them."""
     (block,) = re.findall(r"^```python\n(.*?)^```", DOCS.read_text("utf-8"), re.M | re.S)
     changes = {
-        "epochs, size = 50, 640": "epochs, size = 4, 64",
+        "epochs, size = 50, 640": "epochs, size = 2, 64",
         'name="yolo"\\)': 'name="yolo", workers=0, plots=False, batch=4, warmup_epochs=0, '
         "amp=False, optimizer='AdamW', lr0=0.003)",
     }
