@@ -11,8 +11,9 @@ from typing import Protocol
 from ml_backend.commands.bulk_writer import BulkWriter, NewPrediction, with_version, without_version
 from ml_backend.commands.embed import Warming
 from ml_backend.commands.planned_labels import PlannedLabeler
-from ml_backend.commands.rescore import Rescoring, sampling_advice
+from ml_backend.commands.rescore import Rescoring
 from ml_backend.commands.task_labeler import FailedTask, TaskLabeler
+from ml_backend.commands.task_order import TaskOrder
 from ml_backend.predict.predictors import Predictors
 from ml_backend.project.extra_params import ExtraParams, read_extra_params
 from ml_backend.project.label_config import parse_label_config
@@ -59,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="label nothing, but compute the scores again by which Label Studio orders tasks, of "
         "the predictions that these settings have made before; nothing else of them is changed",
     )
+    add(
+        "--order-by-doubt",
+        action="store_true",
+        help="then have Label Studio hand out the tasks first of which these predictions are least "
+        "sure (its uncertainty sampling), and show people these predictions",
+    )
 
 
 def run(options: argparse.Namespace, settings: BackendSettings) -> int:
@@ -75,16 +82,17 @@ def run(options: argparse.Namespace, settings: BackendSettings) -> int:
 
 def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warming | Rescoring:
     client, project = LabelStudioClient.from_settings(settings), options.project
-    known = client.project(project)
-    config = parse_label_config(known["label_config"])
+    config = parse_label_config(client.project(project)["label_config"])
     if options.plan is not None:
         if options.embed_only:
             raise InvalidSetting("--embed-only looks at images, and --plan at none. Leave one out.")
         planned = PlannedLabeler(plan=Plan.open(options.plan), config=config)
-        return _writer(options, client, known, planned)
+        return _writer(options, client, planned)
     predictors = Predictors.from_settings(settings)
     predictor = predictors.of(_asked(options, client), config)
     if options.embed_only:
+        if options.order_by_doubt:
+            raise InvalidSetting("--embed-only makes no predictions, so --order-by-doubt has none.")
         return Warming(
             client=client,
             project=project,
@@ -94,19 +102,22 @@ def _work(options: argparse.Namespace, settings: BackendSettings) -> Push | Warm
             recipes=predictor.recipes.answering_clicks(config.controls),
         )
     labeler = TaskLabeler(predictor=predictor, config=config, workers=settings.batch_workers)
-    return _writer(options, client, known, labeler)
+    return _writer(options, client, labeler)
 
 
 def _writer(
-    options: argparse.Namespace, client: LabelStudioClient, project: Json, labeler: Labeler
+    options: argparse.Namespace, client: LabelStudioClient, labeler: Labeler
 ) -> Push | Rescoring:
     """What writes into the project: predictions, or only the scores of those that are there."""
     number, version = options.project, labeler.model_version
-    advice = sampling_advice(project, version)
+    order = TaskOrder(
+        client=client, project=number, version=version, by_doubt=options.order_by_doubt
+    )
     if options.rescore:
-        return Rescoring(client=client, project=number, version=version, advice=advice)
-    replace = options.replace
-    return Push(client=client, project=number, labeler=labeler, replace=replace, advice=advice)
+        return Rescoring(client=client, project=number, version=version, order=order)
+    return Push(
+        client=client, project=number, labeler=labeler, replace=options.replace, order=order
+    )
 
 
 def _asked(options: argparse.Namespace, client: LabelStudioClient) -> ExtraParams:
@@ -148,7 +159,8 @@ class Push:
     project: int
     labeler: Labeler
     replace: bool = False
-    advice: Sequence[str] = ()
+    order: TaskOrder | None = None
+    said: Sequence[str] = ()
     kept: int = 0
     written: int = 0
     deleted: int = 0
@@ -178,6 +190,7 @@ class Push:
         self.written = writer.written
         if self.replace:
             self._delete_older()
+        self.said = self.order.settle() if self.order else ()
 
     def summary(self) -> list[str]:
         """What was done, and what was not, in sentences."""
@@ -190,7 +203,7 @@ class Push:
         )
         if self.replace:
             lines.append(f"{self.deleted} older predictions of premask deleted")
-        return [*lines, *self.advice]
+        return [*lines, *self.said]
 
     def _delete_older(self) -> None:
         """Delete older predictions of tasks that have one of this version now."""

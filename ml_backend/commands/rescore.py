@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ml_backend.commands.bulk_writer import with_version
+from ml_backend.commands.task_order import TaskOrder
 from ml_backend.studio.client import LabelStudioClient
 from ml_backend.studio.protocol import Json
 from premask.errors import InvalidMask, InvalidSetting
@@ -17,8 +17,6 @@ from premask.runs.progress import ProgressCounter, ProgressWatcher
 READERS = 4
 """Predictions are read so many at a time, and written one by one: Label Studio's SQLite takes only
 one change at a time."""
-
-UNCERTAINTY = "Uncertainty sampling"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,7 +30,8 @@ class Rescoring:
     client: LabelStudioClient
     project: int
     version: str
-    advice: Sequence[str] = ()
+    order: TaskOrder | None = None
+    said: Sequence[str] = ()
     changed: int = 0
     kept: int = 0
     failures: dict[int, str] = field(default_factory=dict)
@@ -57,6 +56,7 @@ class Rescoring:
             except InvalidMask as error:
                 self.failures[task["id"]] = str(error)
             counter.count(failed=task["id"] in self.failures)
+        self.said = self.order.settle() if self.order else ()
 
     def summary(self) -> list[str]:
         """What was done, and what was not, in sentences."""
@@ -65,7 +65,7 @@ class Rescoring:
             f"{self.changed} scores of '{self.version}' written, {self.kept} were right already, "
             f"{len(self.failures)} tasks failed"
         )
-        return [*lines, *self.advice]
+        return [*lines, *self.said]
 
     def _scores(self, task: Json) -> list[tuple[Json, float]]:
         """The predictions of a task that are meant, and what their scores should be."""
@@ -90,14 +90,3 @@ class Rescoring:
             f"Project {self.project} has no prediction of '{self.version}'. It has "
             f"{known or 'none at all'}. Start with the recipe and the settings that made them."
         )
-
-
-def sampling_advice(project: Mapping[str, Any], version: str) -> list[str]:
-    """What keeps Label Studio 1.23 from handing out the tasks with the lowest scores first."""
-    if project.get("sampling") != UNCERTAINTY or project.get("model_version") == version:
-        return []
-    return [
-        f"The project's uncertainty sampling looks at '{project.get('model_version') or ''}', and "
-        f"hands out tasks at random where that is no prediction's model version: choose "
-        f"'{version}' under Settings, Annotation, Prelabeling."
-    ]

@@ -78,7 +78,7 @@ class LabelStudioClient:
         return answer
 
     def set_label_config(self, project: int, xml: str) -> None:
-        self._send("PATCH", f"/api/projects/{project}/", json.dumps({"label_config": xml}).encode())
+        self.change_project(project, {"label_config": xml})
 
     def people(self) -> dict[int, str]:
         """The e-mail addresses of those whom the token's owner may know."""
@@ -106,6 +106,11 @@ class LabelStudioClient:
         answer = self._send("POST", path, body, content_type=kind)
         (number,) = answer["file_upload_ids"]
         return f"/data/{self.get(f'/api/import/file-upload/{number}')['file']}"
+
+    def change_project(self, project: int, settings: Json) -> None:
+        """Change settings of a project, and leave the others as they are."""
+        body = json.dumps(settings).encode()
+        self._send_until_answered("PATCH", f"/api/projects/{project}/", body)
 
     def count(self, project: int, conditions: Sequence[Condition] = ()) -> int:
         """How many tasks of a project meet all conditions."""

@@ -119,7 +119,9 @@ class FakeLabelStudio:
 
     def _project(self, asked: Asked) -> Json:
         if asked.method == "PATCH":
-            self.config = json.loads(asked.body)["label_config"]
+            changes = json.loads(asked.body)
+            self.config = changes.pop("label_config", self.config)
+            self.project |= changes
         return {"id": 1, "label_config": self.config} | self.project
 
     def _import_tasks(self, asked: Asked) -> Json:

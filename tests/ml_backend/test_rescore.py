@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml_backend.commands.rescore import Rescoring, sampling_advice
+from ml_backend.commands.rescore import Rescoring
+from ml_backend.commands.task_order import TaskOrder
 from ml_backend.studio.client import LabelStudioClient
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting, LabelStudioFailed
@@ -125,8 +126,29 @@ def test_a_version_that_is_not_there_is_named_with_those_that_are(
     assert writes(server) == []
 
 
-def test_uncertainty_sampling_that_looks_elsewhere_is_told_of() -> None:
-    project = {"sampling": "Uncertainty sampling", "model_version": "premask"}
-    assert "'premask'" in sampling_advice(project, VERSION)[0]
-    assert sampling_advice(project | {"model_version": VERSION}, VERSION) == []
-    assert sampling_advice(project | {"sampling": "Sequential sampling"}, VERSION) == []
+def settled(server: LocalServer, *, by_doubt: bool = False) -> list[str]:
+    client = LabelStudioClient.from_settings(settings_for(server.url))
+    return TaskOrder(client=client, project=1, version=VERSION, by_doubt=by_doubt).settle()
+
+
+def test_uncertainty_sampling_that_looks_elsewhere_is_told_of(
+    fake: FakeLabelStudio, server: LocalServer
+) -> None:
+    assert settled(server) == []
+    fake.project = {"sampling": "Uncertainty sampling", "model_version": "premask"}
+    assert "of 'premask', not of 'premask-faces-1'" in settled(server)[0]
+    fake.project["model_version"] = VERSION
+    assert settled(server) == []
+    assert writes(server) == []
+
+
+def test_tasks_are_ordered_by_doubt_only_if_that_is_asked_for(
+    fake: FakeLabelStudio, server: LocalServer
+) -> None:
+    fake.project = {"sampling": "Sequential sampling", "title": "cups"}
+    assert "'premask-faces-1' is least sure" in settled(server, by_doubt=True)[0]
+    assert fake.project == {
+        "sampling": "Uncertainty sampling",
+        "model_version": VERSION,
+        "title": "cups",
+    }
