@@ -12,12 +12,15 @@ from ml_backend.project.label_config import LabelConfig
 from ml_backend.settings import BackendSettings
 from premask.errors import (
     InvalidSetting,
+    MissingDependency,
+    MissingWeights,
     PremaskError,
     UnknownModel,
     UnknownRecipe,
     UnusableLabelConfig,
 )
 from premask.models.catalog import known_models
+from premask.models.readiness import NEEDS_EXTRA, READY, readiness_of
 from premask.models.weights.installed import installed_weights
 from premask.recipes.recipe import (
     Recipe,
@@ -120,9 +123,13 @@ class OfferedRecipes:
             raise InvalidSetting(f"{WHERE}recipe '{recipe.name}': {error}") from error
 
 
-def require_weights(recipes: Iterable[Recipe]) -> None:
-    """Raise where a model's weights are not on this machine, with the command that gets them."""
+def require_ready(recipes: Iterable[Recipe]) -> None:
+    """Raise for a recipe that lacks packages or weights here, with the commands that get them."""
     for recipe in recipes:
+        readiness = readiness_of(recipe.checkpoints)
+        if readiness.rank != READY:
+            kind = MissingDependency if readiness.rank == NEEDS_EXTRA else MissingWeights
+            raise kind(f"The recipe '{recipe.name}' can't run here. {readiness.advice}")
         for checkpoint in recipe.checkpoints:
             installed_weights(checkpoint)
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from ml_backend.predict.model_loading import ModelLoading
-from ml_backend.predict.offered_recipes import require_weights
+from ml_backend.predict.offered_recipes import require_ready
 from ml_backend.predict.predictors import Predictors
 from ml_backend.predict.remembered_params import RememberedParams
 from ml_backend.predict.takeover import Takeover
@@ -110,7 +110,7 @@ class ServerState:
             config = parse_label_config(schema)
             asked = read_extra_params(document.get("extra_params"))
             predictor = self.predictors.of(asked, config)
-            require_weights(predictor.recipes.all if config.images else ())
+            require_ready(predictor.recipes.all if config.images else ())
         except PremaskError as error:
             self.projects.note(number, ConnectedProject(unusable=str(error)))
             raise

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ml_backend.predict.offered_recipes import require_ready
 from premask.annotations import Annotation
 from premask.images import Image
 from premask.models.pool import ModelPool
 from premask.prompts import Prompts
-from premask.recipes.recipe import Recipe
+from premask.recipes.recipe import Recipe, recipe_of
 from tests.ml_backend.conftest import Connect
 from tests.ml_backend.label_studio_calls import (
     clicked,
@@ -75,7 +77,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
 
     replace_stages(monkeypatch, run_stages)
     monkeypatch.setattr(ModelPool, "load", lambda pool, name: None)
-    monkeypatch.setattr("ml_backend.server.state.require_weights", lambda recipes: None)
+    monkeypatch.setattr("ml_backend.server.state.require_ready", lambda recipes: None)
     return recipes
 
 
@@ -150,6 +152,7 @@ def test_a_file_of_projects_that_is_broken_stops_nothing(connect: Connect, tmp_p
         ("recipe=click interactive_recipe=click", "can't label whole tasks"),
         ("recipe=faces refine.smoth=2", "Did you mean 'smooth'?"),
         ("recipe=dino-sam2", "Get them with: premask models download grounding-dino-tiny"),
+        ("recipe=sam3", "The recipe 'sam3' can't run here. The owner of 'sam3' asks you to"),
         ("find.model=haar-fase", "Did you mean 'haar-face'?"),
     ],
 )
@@ -257,3 +260,9 @@ def test_models_that_were_used_longest_ago_are_freed_and_shown(connect: Connect)
     page = client.get("/status").text
     assert "freed, and loaded again when it is needed" in page
     assert "weights in memory" in page
+
+
+def test_a_library_that_is_just_being_imported_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are loaded in a thread, and OpenCV takes its own spec away meanwhile."""
+    monkeypatch.setattr(import_module("cv2"), "__spec__", None)
+    require_ready([recipe_of("click")])

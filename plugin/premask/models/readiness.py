@@ -65,7 +65,7 @@ def readiness_of(checkpoints: Sequence[Checkpoint]) -> Readiness:
 
 def _of_extras(extras: Iterable[str]) -> Readiness | None:
     lacking = {
-        extra: [name for name in LIBRARIES[extra] if find_spec(name) is None] for extra in extras
+        extra: [name for name in LIBRARIES[extra] if not _is_installed(name)] for extra in extras
     }
     wanted = [extra for extra, names in lacking.items() if names]
     if not wanted:
@@ -74,6 +74,14 @@ def _of_extras(extras: Iterable[str]) -> Readiness | None:
     command = f"pip install 'premask[{','.join(wanted)}]'"
     advice = f"Not installed: {names}. Install with: {command}"
     return Readiness(rank=NEEDS_EXTRA, state=f"needs an extra: {command}", advice=advice)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ValueError:
+        # OpenCV has no spec while another thread imports it.
+        return True
 
 
 def _of_own_weights(models: Sequence[Checkpoint]) -> Readiness | None:
