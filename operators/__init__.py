@@ -31,6 +31,8 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         from .menu.select_labels import SelectLabels
         from .menu.semantic_map import SemanticMap
         from .menu.track_objects import TrackObjects
+        from .menu.trial_verdicts import KeepTrial, ThrowTrialAway
+        from .menu.try_on_sample import TryOnSample
         from .menu.undo_run import UndoRun
         from .menu.verdicts import Accept, Reject
         from .panels.compare_panel import ComparePanel
@@ -43,6 +45,9 @@ def offered(listed: list[str]) -> tuple[Any, ...]:
         return stand_ins(listed, str(error))
     return (
         LabelSamples,
+        TryOnSample,
+        KeepTrial,
+        ThrowTrialAway,
         CutOut,
         SemanticMap,
         OutlineLabels,

@@ -6,14 +6,20 @@ from typing import Any
 
 import fiftyone as fo
 from fiftyone.core.clips import ClipsView
-from fiftyone.core.patches import PatchesView
+from fiftyone.core.patches import EvaluationPatchesView, PatchesView
 from fiftyone.core.video import FramesView
 
 from premask.errors import PremaskError
 
+IN_VIDEOS = (
+    "In videos, use 'Track objects', which labels their frames; or make a dataset of images with "
+    "dataset.to_frames(sample_frames=True).clone()."
+)
+"""What to do instead."""
+
 
 class UnusableTarget(PremaskError):
-    """The chosen samples are no images: videos, 3D scenes, or patches of images."""
+    """The chosen samples are not what the operator works on, such as videos or 3D scenes."""
 
 
 def images_of(ctx: Any) -> Any:
@@ -52,9 +58,8 @@ def _require_no_groups(samples: Any) -> None:
 def _only_images(samples: Any) -> Any:
     if samples.media_type not in ("image", None):
         raise UnusableTarget(
-            f"These samples are of the media type '{samples.media_type}', but premask works on "
-            "images. Choose a view of images; frames of a video can be made into images with "
-            "dataset.to_frames(sample_frames=True).clone()."
+            f"These samples are of the media type '{samples.media_type}', but this works on "
+            f"images. {IN_VIDEOS}"
         )
     return samples
 
@@ -79,12 +84,14 @@ def _image_slices(dataset: Any) -> list[str]:
 
 
 def _require_samples(samples: Any) -> None:
-    for kind, word in ((PatchesView, "patches"), (ClipsView, "clips"), (FramesView, "frames")):
+    if isinstance(samples, (PatchesView, EvaluationPatchesView)):
+        raise UnusableTarget(
+            "This view shows patches, but this works on whole samples. Go back to the samples, or "
+            "save it as a dataset of its own with view.clone()."
+        )
+    for kind, word in ((ClipsView, "clips"), (FramesView, "frames")):
         if isinstance(samples, kind):
-            raise UnusableTarget(
-                f"This view shows {word}, not whole samples. Go back to the samples, or save it as "
-                "a dataset of its own with view.clone()."
-            )
+            raise UnusableTarget(f"This view shows {word}, not whole images. {IN_VIDEOS}")
 
 
 def _ungrouped(samples: Any, ctx: Any) -> Any:

@@ -6,9 +6,10 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
 from typing import Any
 
 from fiftyone.core.odm import get_db_conn
@@ -22,6 +23,8 @@ from .processes import Worker, this_process
 from .run_log import STORE, kept_log, say
 
 METHOD = STORE
+
+_ALL: Mapping[str, str] = MappingProxyType({})
 
 MOST_NAMED = 1000
 """Failed images that a run names; more are only counted: a document of MongoDB holds 16 MB."""
@@ -176,7 +179,7 @@ def save(dataset: Any, run: Run) -> None:
 
 def load(dataset: Any, name: str) -> Run:
     """Load one run, as it is in the database now."""
-    found = list(_records(dataset, key=name))
+    found = list(_records(dataset, {"key": name}))
     if not found:
         raise PremaskError(
             f"The dataset '{dataset.name}' has no run '{name}' of premask. It has: "
@@ -195,14 +198,23 @@ def all_runs(dataset: Any) -> list[Run]:
     return list(_records(dataset))
 
 
-def _records(dataset: Any, *, key: str | None = None, limit: int = 0) -> Iterator[Run]:
+def runs_of(dataset: Any, operator: str) -> list[Run]:
+    """The runs of one operator, the newest one first."""
+    return list(_records(dataset, {"config.operator": operator}))
+
+
+def forget(dataset: Any, run: Run) -> None:
+    """Take the run out of the history."""
+    dataset.reload()
+    dataset.delete_run(run.name)
+
+
+def _records(dataset: Any, which: Mapping[str, str] = _ALL, *, limit: int = 0) -> Iterator[Run]:
     """Read runs from the database, the newest one first; their names sort by time.
 
     FiftyOne's own `list_runs(method=...)` makes an object of each run, which takes 0.2 s for 500.
     """
-    wanted = {"_dataset_id": dataset._doc.id, "config.method": METHOD}
-    if key is not None:
-        wanted["key"] = key
+    wanted = {"_dataset_id": dataset._doc.id, "config.method": METHOD, **which}
     documents = get_db_conn()["runs"].find(wanted, {"key": 1, "config.record": 1})
     for document in documents.sort("key", -1).limit(limit):
         yield _run_from_record(json.loads(document["config"]["record"]))

@@ -10,9 +10,11 @@ from fiftyone import ViewField
 
 from premask.annotations import Annotation
 from premask.errors import InvalidSetting, PremaskError
+from premask.geometry import Box
 from premask.images import Image
 from premask.labels.fiftyone import hint_from_annotation, hints_from_clicks
 from premask.prompts import Hint, Point, Prompts
+from premask.runs.crops import Crops
 
 from .reading import SampleLabels, label_kind, member_path, read_labels, readable_fields
 
@@ -35,22 +37,26 @@ class Original:
 class Asked:
     """What is asked for in one sample. The `track` of each object is its place in `originals`.
 
-    With an `image`, no pixels are needed.
+    With an `image`, no pixels are needed. With `crops`, only these parts of the image are looked
+    at. `places` are the boxes that somebody chose: labels elsewhere in the image stay.
     """
 
     prompts: Prompts
     image: Image | None = None
+    crops: Crops | None = None
+    places: tuple[Box, ...] | None = None
     originals: tuple[Original, ...] = ()
     error: PremaskError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLabels:
-    """The labels that a dataset or view shows in a field."""
+    """The labels that a dataset or view shows in a field; or those that somebody chose there."""
 
     samples: Any
     field: str
     needs_pixels: bool
+    are_chosen: bool = False
 
     def labeled_samples(self) -> Any:
         """The samples that have such labels."""
@@ -69,8 +75,11 @@ class SourceLabels:
     def _asked(self, read: SampleLabels, labels: Sequence[Any]) -> Asked:
         known = dict(zip(read.label_ids, read.labeled.annotations, strict=True))
         originals = tuple(Original(label=label, annotation=known.get(label.id)) for label in labels)
+        hints = tuple(_hints(originals, read.clicks))
+        boxes = [hint.box_xyxy or _around(hint.points) for hint in hints]
         return Asked(
-            prompts=Prompts(objects=tuple(_hints(originals, read.clicks))),
+            prompts=Prompts(objects=hints),
+            places=tuple(boxes) if self.are_chosen else None,
             image=None if self.needs_pixels else read.labeled.image,
             originals=originals,
             error=read.labeled.error,
@@ -98,3 +107,8 @@ def _hints(originals: Sequence[Original], clicks: Sequence[tuple[Point, ...]]) -
     for track, original in enumerate(originals):
         if original.annotation is not None:
             yield hint_from_annotation(original.annotation, track)
+
+
+def _around(points: Sequence[Point]) -> Box:
+    across, down = [point.x for point in points], [point.y for point in points]
+    return min(across), min(down), max(across), max(down)

@@ -16,7 +16,7 @@ from premask.models.weights.installed import located_weights
 from premask.recipes.prompt_check import require_usable_prompts
 from premask.recipes.recipe import Recipe, built_in_recipes
 
-from ..dataset.chosen_images import images_of
+from ..dataset.chosen_labels import ChosenLabels, images_to_label, labels_of, require_extent
 from ..dataset.phrases import Phrases, classes_of, text_fields
 from ..dataset.writing import OUTPUTS, outputs_of, require_fitting
 from ..work.planning import Job
@@ -24,10 +24,21 @@ from .fields import refuse
 from .parameters import ParameterForm, parameter, read
 from .recipe_form import add_recipe, download_parameter, recipe_from_params
 from .storage_form import WriteParameters, add_policy, add_storage
-from .target_form import add_target
+from .target_form import add_chosen_labels, add_target
 
 LONG = 100
 """Targets of more images than this are offered to the background: the form stays open for them."""
+
+_PATCHES = (
+    "The model sees a crop of each, with its margin, and nothing else of the image. What it finds "
+    "goes to the whole image, into its own place there."
+)
+
+
+_TRIAL = (
+    "What is found is shown at once, in a field of its own. Then keep it, and it goes to the field "
+    "below, or throw it away."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,13 @@ class LabelParameters(WriteParameters):
     label_field: str | None = parameter(None, "Field", "A new one, or one that has labels already")
     write: tuple[str, ...] | None = parameter(None, "What to write")
     export_folder: str | None = parameter(None, "Write files, too")
+    margin: float = parameter(
+        0.1,
+        "Margin around each patch",
+        "A share of its width and height that is added on each side before the model sees it",
+        minimum=0,
+        maximum=10,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +88,11 @@ class Defaults:
 
 def add_inputs(form: ParameterForm, ctx: Any, defaults: Defaults) -> None:
     """Draw all parameters, in the order in which people think of them."""
-    images = add_target(form.inputs, ctx, "Label")
-    # Others need somebody to point at things: that is what *Outline labels* is for.
-    finding = [known for known in built_in_recipes().values() if not known.needs_pointing]
-    recipe = add_recipe(form.inputs, ctx.params, finding, defaults.recipe)
-    if images is None or recipe is None:
+    images = add_target(form.inputs, ctx, "Label", images_to_label)
+    chosen = _add_patches(form, ctx) if images is not None else None
+    if not _add_work(form, ctx, defaults) or images is None:
         return
-    if recipe.understands_phrases:
-        known = classes_of(ctx.dataset, ctx.params.get("label_field") or "")
-        form.add("phrases", suggestions=known)
-        form.add("phrases_field", suggestions=text_fields(ctx.dataset))
-        form.add("dataset_classes")
-    _add_output(form, ctx, recipe, defaults)
-    add_policy(form)
-    add_storage(form, ctx.dataset, ctx.params.get("write") or defaults.write)
+    add_policy(form, are_chosen=chosen is not None)
     form.add(
         "export_folder",
         label=f"Write files, too ({defaults.files})",
@@ -93,19 +102,51 @@ def add_inputs(form: ParameterForm, ctx: Any, defaults: Defaults) -> None:
         _warn_of_waiting(form.inputs, images.count())
 
 
+def add_trial(form: ParameterForm, ctx: Any, defaults: Defaults, on: str) -> None:
+    """Draw the parameters of a trial `on` one sample."""
+    form.inputs.view("sample", types.Notice(label=f"On {on}", description=_TRIAL))
+    _add_work(form, ctx, defaults)
+
+
+def _add_work(form: ParameterForm, ctx: Any, defaults: Defaults) -> bool:
+    """Draw what to look for and what to write; return whether this recipe can be used."""
+    # Others need somebody to point at things: that is what *Outline labels* is for.
+    finding = [known for known in built_in_recipes().values() if not known.needs_pointing]
+    recipe = add_recipe(form.inputs, ctx.params, finding, defaults.recipe)
+    if recipe is None:
+        return False
+    if recipe.understands_phrases:
+        known = classes_of(ctx.dataset, ctx.params.get("label_field") or "")
+        form.add("phrases", suggestions=known)
+        form.add("phrases_field", suggestions=text_fields(ctx.dataset))
+        form.add("dataset_classes")
+    _add_output(form, ctx, recipe, defaults)
+    add_storage(form, ctx.dataset, ctx.params.get("write") or defaults.write)
+    return True
+
+
 def job_from_params(ctx: Any, defaults: Defaults) -> Job:
     """Make a job of what the form, or the call, gives."""
+    return described_job(ctx, defaults, images_to_label(ctx), labels_of(ctx))
+
+
+def described_job(ctx: Any, defaults: Defaults, samples: Any, patches: ChosenLabels | None) -> Job:
+    """The job on these samples; those of patches, if there are such."""
     parameters = read(LabelParameters, ctx.params)
     recipe = recipe_from_params(ctx.params, defaults.recipe)
     write = parameters.write or defaults.write
     field = parameters.label_field or field_for(ctx.dataset, recipe, write)
+    if patches is not None:
+        require_extent(patches)
     return Job(
         dataset=ctx.dataset,
-        samples=images_of(ctx),
+        samples=samples,
+        patches=patches,
+        margin=parameters.margin,
         recipe=recipe,
         outputs=outputs_of(write, field),
         phrases=_phrases(ctx.dataset, parameters, recipe, field),
-        policy=parameters.policy,
+        policy=parameters.policy(are_chosen=patches is not None),
         masks_on_disk=parameters.masks_on_disk,
     )
 
@@ -119,6 +160,20 @@ def field_for(dataset: Any, recipe: Recipe, write: Sequence[str]) -> str:
     except InvalidSetting:
         return f"{field}_{outputs[field].name}"
     return field
+
+
+def _add_patches(form: ParameterForm, ctx: Any) -> ChosenLabels | None:
+    """Say what becomes of patches, or of selected labels; None where whole images were chosen."""
+    chosen = labels_of(ctx)
+    if chosen is None:
+        return None
+    add_chosen_labels(form.inputs, chosen, _PATCHES)
+    margin = form.add("margin")
+    try:
+        require_extent(chosen)
+    except PremaskError as error:
+        refuse(margin, error)
+    return chosen
 
 
 def _can_run(recipe: str) -> bool:

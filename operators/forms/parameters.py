@@ -91,13 +91,14 @@ class ParameterForm:
             view=view,
         )
 
-    def add_radio(self, name: str) -> types.Property:
+    def add_radio(self, name: str, *, default: str | None = None) -> types.Property:
         """Draw all choices of a parameter at once, by their sentences."""
         item, metadata = self._settings[name], self._metadata[name]
         view = types.RadioGroup(label=metadata[_LABEL])
         for value, sentence in metadata[_CHOICES].items():
             view.add_choice(value, label=sentence)
-        return self.inputs.define_property(name, type_of(item), default=item.default, view=view)
+        shown = item.default if default is None else default
+        return self.inputs.define_property(name, type_of(item), default=shown, view=view)
 
 
 def read(owner: type[T], params: Params) -> T:

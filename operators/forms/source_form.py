@@ -11,7 +11,7 @@ from fiftyone.operators import types
 from premask.errors import InvalidSetting, PremaskError
 from premask.recipes.recipe import Recipe
 
-from ..dataset.chosen_images import images_of
+from ..dataset.chosen_labels import images_to_label, labels_of
 from ..dataset.source_labels import SourceLabels, require_source, source_fields
 from ..dataset.writing import Output, require_fitting
 from ..work.label_copies import COPIES, REMAINING
@@ -19,7 +19,7 @@ from ..work.planning import Job
 from .fields import refuse
 from .parameters import ParameterForm, Params, parameter, read
 from .storage_form import WriteParameters, add_policy, add_storage
-from .target_form import add_target
+from .target_form import add_chosen_labels, add_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +49,12 @@ class Source:
 
 def add_source(form: ParameterForm, ctx: Any, source: Source) -> Any | None:
     """Draw the choice of samples and of a field; return the samples if both can be worked on."""
-    samples = add_target(form.inputs, ctx, "Work on")
+    samples = add_target(form.inputs, ctx, "Work on", images_to_label)
     if samples is None:
         return None
-    fields = source_fields(samples, source.kinds)
+    if (chosen_labels := labels_of(ctx)) is not None:
+        add_chosen_labels(form.inputs, chosen_labels, "All others stay as they are.")
+    fields = _fields(ctx, source)
     if not fields:
         words = f"No field holds {', '.join(source.kinds)}. Label first."
         view = types.Error(label="There are no labels", description=words)
@@ -84,21 +86,32 @@ def add_target_fields(form: ParameterForm, ctx: Any, source: Source) -> None:
         require_fitting(ctx.dataset, outputs_from_params(ctx.params, field, source))
     except PremaskError as error:
         refuse(chosen, error)
-    add_policy(form)
+    add_policy(form, are_chosen=labels_of(ctx) is not None)
     add_storage(form, ctx.dataset, ["detections"])
 
 
 def source_field(ctx: Any, source: Source) -> str:
     """The field that was chosen, or the first that can be."""
     chosen: str = ctx.params.get("source_field") or ""
-    return chosen or next(iter(source_fields(images_of(ctx), source.kinds)), "")
+    return chosen or next(iter(_fields(ctx, source)), "")
 
 
 def source_from_params(ctx: Any, source: Source, recipe: Recipe) -> SourceLabels:
     """The labels that the form, or the call, speaks of."""
-    samples, field = images_of(ctx), source_field(ctx, source)
+    samples, field = images_to_label(ctx), source_field(ctx, source)
     require_source(samples, field, source.kinds)
-    return SourceLabels(samples=samples, field=field, needs_pixels=bool(recipe.models))
+    return SourceLabels(
+        samples=samples,
+        field=field,
+        needs_pixels=bool(recipe.models),
+        are_chosen=labels_of(ctx) is not None,
+    )
+
+
+def _fields(ctx: Any, source: Source) -> dict[str, str]:
+    """The fields that can be worked on: where labels were chosen, only theirs."""
+    fields, chosen = source_fields(images_to_label(ctx), source.kinds), labels_of(ctx)
+    return {name: fields[name] for name in fields if chosen is None or name in chosen.fields}
 
 
 def source_job(ctx: Any, source: Source, recipe: Recipe) -> Job:
@@ -111,7 +124,7 @@ def source_job(ctx: Any, source: Source, recipe: Recipe) -> Job:
         recipe=recipe,
         outputs=outputs_from_params(ctx.params, labels.field, source),
         source=labels,
-        policy=parameters.policy,
+        policy=parameters.policy(are_chosen=labels.are_chosen),
         masks_on_disk=parameters.masks_on_disk,
     )
 

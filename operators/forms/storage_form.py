@@ -9,7 +9,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from ..work.existing import POLICIES, SKIP, Policy
+from ..work.existing import ADD, POLICIES, SKIP, Policy
 from .parameters import ParameterForm, parameter
 
 
@@ -29,9 +29,9 @@ class StorageParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteParameters(StorageParameters):
-    """What to do where the field has labels already, and where files go."""
+    """What to do where the field has labels already (None: it depends), and where files go."""
 
-    existing: str = parameter(SKIP, "Where the field has labels already", choices=POLICIES)
+    existing: str | None = parameter(None, "Where the field has labels already", choices=POLICIES)
     overlap: float = parameter(
         Policy().overlap,
         "Same object",
@@ -40,15 +40,21 @@ class WriteParameters(StorageParameters):
         maximum=1,
     )
 
-    @property
-    def policy(self) -> Policy:
-        return Policy(name=self.existing, overlap=self.overlap)
+    def policy(self, *, are_chosen: bool) -> Policy:
+        """What to do; where labels were chosen, not whole samples, others may be there already."""
+        return Policy(name=self.existing or usual_policy(are_chosen), overlap=self.overlap)
 
 
-def add_policy(form: ParameterForm) -> None:
+def usual_policy(are_chosen: bool) -> str:
+    """What to do where nobody says: the boxes of today are outlined beside those of yesterday."""
+    return ADD if are_chosen else SKIP
+
+
+def add_policy(form: ParameterForm, *, are_chosen: bool) -> None:
     """Draw what to do where the field has labels already."""
-    form.add_radio("existing")
-    if form.params.get("existing", SKIP) != SKIP:
+    usual = usual_policy(are_chosen)
+    form.add_radio("existing", default=usual)
+    if (form.params.get("existing") or usual) != SKIP:
         form.add("overlap")
 
 

@@ -15,6 +15,7 @@ from premask.terminal.screen import progress_words
 
 from ..dataset import history
 from ..dataset.chosen_images import dataset_of
+from ..dataset.chosen_labels import images_to_label
 from ..forms import label_form
 from ..forms.outcomes import execution_options
 from ..forms.recipe_form import DOWNLOAD
@@ -40,16 +41,24 @@ class Runner(DeclaredOperator):
     def job(self, ctx: Any) -> Job | TrackJob:
         """Describe the work that the form, or the call, asks for."""
 
+    def run(self, ctx: Any, job: Job | TrackJob) -> history.Run:
+        """Make the run of this job."""
+        fields = {field: output.name for field, output in job.outputs.items()}
+        return new_run(ctx, self.uri, fields, recipe=job.recipe.name, settings=str(job.recipe))
+
+    def outcome(self, run: history.Run) -> str:
+        """How it went, in a sentence."""
+        return f"{run.state.capitalize()}: {run.summary}"
+
     def finish(self, ctx: Any, run: history.Run, ids: Sequence[str]) -> None:
         """Do what is left once all these samples are labeled; by default, nothing."""
 
     def resolve_execution_options(self, ctx: Any) -> foo.ExecutionOptions:
-        return execution_options(ctx, label_form.LONG)
+        return execution_options(ctx, label_form.LONG, images_to_label)
 
     def execute(self, ctx: Any) -> Iterator[Any]:
         job = self.job(ctx)
-        fields = {field: output.name for field, output in job.outputs.items()}
-        run = new_run(ctx, self.uri, fields, recipe=job.recipe.name, settings=str(job.recipe))
+        run = self.run(ctx, job)
         store = ctx.store(history.METHOD)
         work = _begun(job, run, lambda: history.is_cancelled(store, run.name))
         try:
@@ -65,7 +74,7 @@ class Runner(DeclaredOperator):
             yield from _told(ctx, f"Failed: {error}", "error")
             raise
         variant = "warning" if run.failed else "success"
-        yield from _told(ctx, f"{run.state.capitalize()}: {run.summary}", variant)
+        yield from _told(ctx, self.outcome(run), variant)
 
     def call(self, samples: Any, params: Mapping[str, Any], *, delegate: bool) -> Any:
         name = history.new_name()

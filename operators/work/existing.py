@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from premask.annotations import Annotation, Labeled
+from premask.geometry import Box, holds_center
 from premask.shaping.overlap import apart_from
 
 from ..dataset.bulk_store import Document
@@ -140,13 +141,30 @@ class Existing:
             is_own=is_own,
         )
 
-    def merged(self, sample_id: str, labeled: Labeled, place: Place, look: Look) -> Merged | None:
-        """Put what was found beside what the sample has; None if that leaves no room for it."""
+    def merged(
+        self,
+        sample_id: str,
+        labeled: Labeled,
+        place: Place,
+        look: Look,
+        places: Sequence[Box] | None = None,
+    ) -> Merged | None:
+        """Put what was found beside what the sample has; None if that leaves no room for it.
+
+        With `places`, only there it was looked, and whatever the policy, labels elsewhere stay.
+        """
         holder = self.holders[sample_id]
         if self.output.part is not None:
             labeled = self.output.part(labeled, place)
-        policy = REPLACING if look_at(holder).is_outdated(look.image) else self.policy
-        kept = policy.kept(self.output.labels_of(holder), self.computed)
+        labels = self.output.labels_of(holder)
+        if look_at(holder).is_outdated(look.image):
+            kept = REPLACING.kept(labels, self.computed)
+        else:
+            replaced = {label.id for label in labels}
+            replaced -= {label.id for label in self.policy.kept(labels, self.computed)}
+            if replaced and places is not None and self.output.member is not None:
+                replaced &= self._labels_in(sample_id, places)
+            kept = [label for label in labels if label.id not in replaced]
         if kept and (self.output.member is None or self.policy.name == SKIP):
             return None
         known = self._annotations(sample_id, kept) if kept else []
@@ -155,15 +173,29 @@ class Existing:
             # An empty list would say in a person's name that somebody has looked.
             return Merged(holder=None, count=0)
         new = self.output.labels(replace(labeled, annotations=fresh), place)
-        labels = [*(label.to_dict() for label in kept), *new]
         signature = place.stamp.on_holder(look, new=holder is None)
-        return Merged(holder=self.output.holder_of(labels, holder) | signature, count=len(fresh))
+        written = [*(label.to_dict() for label in kept), *new]
+        return Merged(holder=self.output.holder_of(written, holder) | signature, count=len(fresh))
+
+    def _labels_in(self, sample_id: str, places: Sequence[Box]) -> set[str]:
+        """The labels of the sample whose center is in one of these boxes."""
+        read = self._read(sample_id)
+        pairs = zip(read.label_ids, read.labeled.annotations, strict=True)
+        return {
+            label_id
+            for label_id, annotation in pairs
+            if any(holds_center(box, annotation.box_xyxy) for box in places)
+        }
 
     def _annotations(self, sample_id: str, labels: Sequence[Any]) -> list[Annotation]:
         """Return these labels of the sample as annotations; raise if they can't be read."""
-        read = self.read_labels[sample_id]
-        if read.labeled.error is not None:
-            raise read.labeled.error
+        read = self._read(sample_id)
         wanted = {label.id for label in labels}
         pairs = zip(read.label_ids, read.labeled.annotations, strict=True)
         return [annotation for label_id, annotation in pairs if label_id in wanted]
+
+    def _read(self, sample_id: str) -> SampleLabels:
+        read = self.read_labels[sample_id]
+        if read.labeled.error is not None:
+            raise read.labeled.error
+        return read

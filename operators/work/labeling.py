@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from contextlib import closing
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from premask import Labeled, Progress, Request, label
@@ -74,14 +74,14 @@ class Work:
         def requests() -> Iterator[Request]:
             for sample in todo:
                 under_way.append(sample)
-                image = sample.asked.image or sample.filepath
-                yield Request(image=image, name=sample.filepath, prompts=sample.asked.prompts)
+                yield from _requests(sample)
 
         found: _Found = []
         with closing(label(requests(), self.job.recipe, pool=model_pool())) as results:
-            for labeled in results:
+            for answer in results:
                 # The pipeline answers in the order in which it was asked.
-                found.append((under_way.popleft(), labeled))
+                sample = under_way.popleft()
+                found.append((sample, self._labeled(sample, answer, results)))
                 waited = time.monotonic() - self._written
                 if len(found) >= _WRITTEN_AT_ONCE or waited > _WRITE_SECONDS:
                     self._write(found)
@@ -91,6 +91,14 @@ class Work:
                     found = []
         self._write(found)
         yield self._progress()
+
+    def _labeled(self, sample: Todo, first: Labeled, rest: Iterator[Labeled]) -> Labeled:
+        """What was found in a sample; of crops, each has an answer of its own."""
+        crops = sample.asked.crops
+        if crops is None:
+            return first
+        answers = [first, *islice(rest, len(crops) - 1)]
+        return crops.together(answers, self.job.policy.overlap)
 
     def _write(self, found: _Found) -> None:
         """Put what was found into the database, in one request for each field."""
@@ -159,7 +167,8 @@ class Work:
                 originals=todo.asked.originals,
             )
             try:
-                result = existing.merged(todo.sample_id, labeled, place, todo.looks[field])
+                look, places = todo.looks[field], todo.asked.places
+                result = existing.merged(todo.sample_id, labeled, place, look, places)
             except (InvalidMask, UnreadableImage) as error:
                 errors[todo] = error
                 continue
@@ -173,3 +182,13 @@ class Work:
         counter.reused = run.reused + run.left_alone + run.deleted
         counter.done = run.labeled + run.failed + counter.reused
         return counter.progress()
+
+
+def _requests(sample: Todo) -> Iterator[Request]:
+    """What the pipeline is asked for in one sample."""
+    asked = sample.asked
+    if asked.crops is not None:
+        yield from asked.crops.requests(asked.prompts)
+    else:
+        image = asked.image or sample.filepath
+        yield Request(image=image, name=sample.filepath, prompts=asked.prompts)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from premask.prompts import Prompts
 from premask.recipes.recipe import Recipe
 from premask.recipes.work_keys import WorkKeys
+from premask.runs.crops import Crops
 
 from ..dataset.chosen_images import all_images
+from ..dataset.chosen_labels import ChosenLabels, parts_of
 from ..dataset.history import Run
 from ..dataset.phrases import Phrases
 from ..dataset.provenance import Look, version_of
@@ -25,7 +29,8 @@ _AT_ONCE = 200
 class Job:
     """Which samples to label, how, and into which fields.
 
-    With a `source`, what is asked for is the labels that are there.
+    With a `source`, what is asked for is the labels that are there. With `patches`, the samples are
+    theirs, and what is looked at is a crop of each, with a `margin`: a share of its sides.
     """
 
     dataset: Any
@@ -34,6 +39,8 @@ class Job:
     outputs: dict[str, Output]
     phrases: Phrases = Phrases()
     source: SourceLabels | None = None
+    patches: ChosenLabels | None = None
+    margin: float = 0.0
     policy: Policy = Policy()
     masks_on_disk: bool = False
 
@@ -42,7 +49,24 @@ class Job:
         if self.source is not None:
             return self.source.of(ids)
         prompts = self.phrases.of(samples)
+        if self.patches is not None:
+            return self._asked_of_patches(self.patches, ids, prompts)
         return {sample_id: Asked(prompts=found) for sample_id, found in prompts.items()}
+
+    def _asked_of_patches(
+        self, patches: ChosenLabels, ids: Sequence[str], prompts: Mapping[str, Prompts]
+    ) -> dict[str, Asked]:
+        """Ask for crops; images whose patches have been deleted are left out."""
+        return {
+            sample_id: Asked(
+                prompts=prompts[sample_id],
+                crops=Crops(Path(parts.image.name), parts.boxes, parts.image.size_hw),
+                places=parts.boxes,
+                error=parts.error,
+            )
+            for sample_id, parts in parts_of(patches, ids, self.margin).items()
+            if sample_id in prompts and (parts.boxes or parts.error is not None)
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,7 +109,12 @@ def planned(job: Job, run: Run, paths: Mapping[str, str]) -> Iterator[Todo]:
                 run.fail(path, str(found.error))
                 continue
             keys = {
-                field: work_keys.key(found.prompts, output.name, job.masks_on_disk)
+                field: work_keys.key(
+                    found.prompts,
+                    output.name,
+                    job.masks_on_disk,
+                    *([found.places] if found.crops else []),
+                )
                 for field, output in job.outputs.items()
             }
             looks = {field: Look(key=key, image=images[sample_id]) for field, key in keys.items()}

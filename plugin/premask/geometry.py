@@ -57,6 +57,12 @@ def pixel_box(box_xyxy: Box, size_hw: tuple[int, int]) -> IntBox:
     return int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1))
 
 
+def holds_center(box_xyxy: Box, other_xyxy: Box) -> bool:
+    """Whether the other box's center is in this one."""
+    (x0, y0, x1, y1), (a0, b0, a1, b1) = box_xyxy, other_xyxy
+    return x0 <= (a0 + a1) / 2 <= x1 and y0 <= (b0 + b1) / 2 <= y1
+
+
 def pixels_of_percent(
     percent_xy: tuple[float, float], size_hw: tuple[int, int]
 ) -> tuple[float, float]:

@@ -16,7 +16,7 @@ Operator = Callable[..., Any]
 
 REQUIRED = inspect.Parameter.empty
 STORAGE = {"masks_on_disk": False, "folder": None}
-WRITE = STORAGE | {"existing": "skip", "overlap": 0.5, "settings": None, "label_field": None}
+WRITE = STORAGE | {"existing": None, "overlap": 0.5, "settings": None, "label_field": None}
 LABEL = WRITE | {
     "recipe": None,
     "download": False,
@@ -25,11 +25,13 @@ LABEL = WRITE | {
     "dataset_classes": False,
     "write": None,
     "export_folder": None,
+    "margin": 0.1,
 }
 STAGE = WRITE | {"source_field": REQUIRED, "remaining_field": None}
 
 CALLS: dict[str, dict[str, Any]] = {
     "label_samples": LABEL,
+    "keep_trial": {"label_field": None, "existing": "add"},
     "cut_out": LABEL,
     "semantic_map": LABEL,
     "outline_labels": WRITE | {"source_field": REQUIRED, "recipe": "click", "download": False},

@@ -128,20 +128,9 @@ def test_nothing_at_all_is_no_error(fo: Any, operator: Operator, u2netp_weights:
 def test_what_is_no_image_is_refused(fo: Any, operator: Operator, name: str, media: str) -> None:
     dataset = fo.Dataset()
     dataset.add_sample(fo.Sample(filepath=name))
-    with pytest.raises(
-        Exception, match=f"of the media type '{media}', but premask works on images"
-    ):
+    with pytest.raises(Exception, match=f"of the media type '{media}', but this works on images"):
         operator("label_samples")(dataset)
     dataset.delete()
-
-
-def test_patches_are_refused(fo: Any, photo_dataset: Any, operator: Operator) -> None:
-    first = photo_dataset.first()
-    box = fo.Detection(label="cat", bounding_box=[0, 0, 0.5, 0.5])
-    first["cats"] = fo.Detections(detections=[box])
-    first.save()
-    with pytest.raises(Exception, match="shows patches, not whole samples"):
-        operator("label_samples")(photo_dataset.to_patches("cats"))
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from premask.annotations import Annotation
 from premask.geometry import Box, IntBox, box_area, shared_areas
 from premask.images import Image
-from premask.masks import Mask, Size
+from premask.masks import Size
 from premask.prompts import Prompts
+from premask.shaping.placing import placed
 
 Annotations = tuple[Annotation, ...]
 Boxes = NDArray[np.float64]
@@ -57,7 +58,10 @@ def look_in_tiles(image: Image, prompts: Prompts, tiling: Tiling, look: Look) ->
         some = views[start : start + TILES_AT_ONCE]
         found = look([image.cropped(view) for view in some], [prompts] * len(some))
         for view, seen in zip(some, found, strict=True):
-            sightings += [_placed(annotation, view, image.size_hw) for annotation in seen]
+            sightings += [
+                Sighting(annotation=placed(annotation, view[:2], image.size_hw), view=view)
+                for annotation in seen
+            ]
     return merged(sightings, image.size_hw)
 
 
@@ -135,18 +139,6 @@ def _starts(length: int, tiling: Tiling) -> list[int]:
         return [0]
     steps = ceil(free / max(1, tiling.side * (1 - tiling.overlap)))
     return [round(free * step / steps) for step in range(steps + 1)]
-
-
-def _placed(annotation: Annotation, view: IntBox, size_hw: Size) -> Sighting:
-    """From the view's own pixels to the image's."""
-    left, top = view[:2]
-    x0, y0, x1, y1 = annotation.box_xyxy
-    mask = annotation.mask
-    if mask is not None:
-        x, y = mask.box_xyxy[:2]
-        mask = Mask.from_crop(mask.crop(), (x + left, y + top), size_hw)
-    box = (x0 + left, y0 + top, x1 + left, y1 + top)
-    return Sighting(annotation=replace(annotation, box_xyxy=box, mask=mask), view=view)
 
 
 def _same_object(one: Sighting, other: Sighting) -> bool:

@@ -45,11 +45,12 @@ WORKERS = 2
 class Request:
     """One image, what people call it, and what they ask for in it.
 
-    An `Image` is not read again; for a recipe without models, it needs no pixels. With an `error`
-    there was nothing to read, and it is handed on in its place.
+    An `Image` is not read again; for a recipe without models, it needs no pixels. A function reads
+    it when its turn comes. With an `error` there was nothing to read, and it is handed on in its
+    place.
     """
 
-    image: ImageSource | Image
+    image: ImageSource | Image | Callable[[], Image]
     name: str | None = None
     prompts: Prompts | None = None
     error: PremaskError | None = None
@@ -174,6 +175,8 @@ def _read(request: Request, window: Window | None) -> Image:
         raise request.error
     if isinstance(request.image, Image):
         return request.image
+    if callable(request.image):
+        return request.image()
     return read_image(request.image, request.name, window=window)
 
 
