@@ -34,10 +34,10 @@ class Seer:
     ) -> list[tuple[Annotation, ...]]:
         self.seen += images
         masks = [Mask.from_array(image.rgb[..., 0] > 120) for image in images]
-        tracks = [asked.objects[0].track if asked.objects else None for asked in prompts]
+        hints = [asked.objects[0] if asked.objects else Hint(label="bright") for asked in prompts]
         return [
-            (Annotation(label="bright", box_xyxy=mask.box_xyxy, mask=mask, track=track),)
-            for mask, track in zip(masks, tracks, strict=True)
+            (Annotation(label=hint.label, box_xyxy=mask.box_xyxy, mask=mask, track=hint.track),)
+            for mask, hint in zip(masks, hints, strict=True)
         ]
 
 

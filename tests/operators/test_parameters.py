@@ -31,7 +31,6 @@ STAGE = WRITE | {"source_field": REQUIRED, "remaining_field": None}
 
 CALLS: dict[str, dict[str, Any]] = {
     "label_samples": LABEL,
-    "keep_trial": {"label_field": None, "existing": "add"},
     "cut_out": LABEL,
     "semantic_map": LABEL,
     "outline_labels": WRITE | {"source_field": REQUIRED, "recipe": "click", "download": False},
