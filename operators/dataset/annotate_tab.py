@@ -81,6 +81,14 @@ def take_back(dataset: Any, field: str, runs: Sequence[Run]) -> bool:
     return not ours
 
 
+def forget(dataset: Any, run: Run, field: str) -> None:
+    """Remove the schema of a field that goes away, or gets another name."""
+    run.schemas.pop(field, None)
+    run.new_classes.pop(field, None)
+    if field in (getattr(dataset, "label_schemas", None) or {}):
+        dataset.delete_label_schemas(field)
+
+
 def _plain_schema(dataset: Any, field: str) -> Schema | None:
     """A schema without classes; None for what can't be edited in the App, such as class maps."""
     name = field.removeprefix(FRAMES)

@@ -42,7 +42,7 @@ class _TrialVerdict(DeclaredOperator):
     def resolve_placement(self, ctx: Any) -> types.Placement | None:
         if ctx is None or ctx.dataset is None or not open_trials(ctx.dataset):
             return None
-        button = types.Button(label=f"premask: {self.label}", icon=ICON, prompt=self.opens_form)
+        button = types.Button(label=self.listed_label, icon=ICON, prompt=self.opens_form)
         return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
 
 

@@ -34,7 +34,7 @@ class TryOnSample(LabelSamples):
 
     def resolve_placement(self, ctx: Any) -> types.Placement | None:
         """A button above the sample that is open."""
-        button = types.Button(label=f"premask: {self.label}", icon=ICON, prompt=True)
+        button = types.Button(label=self.listed_label, icon=ICON, prompt=True)
         return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
 
     def resolve_input(self, ctx: Any) -> types.Property:

@@ -11,9 +11,11 @@ from typing import Any
 from premask.annotations import Labeled
 from premask.errors import InvalidSetting, PremaskError
 
+from ..dataset.annotate_tab import forget as forget_schema
+from ..dataset.annotate_tab import offer
 from ..dataset.bulk_store import Document, store
 from ..dataset.chosen_images import all_images
-from ..dataset.history import Run, forget, runs_of, save
+from ..dataset.history import Run, all_runs, forget, runs_of, save
 from ..dataset.holders import holders_of
 from ..dataset.provenance import Stamp, look_at
 from ..dataset.reading import read_labels
@@ -78,12 +80,14 @@ def keep(dataset: Any, run: Run, field: str, policy: Policy) -> Run:
     targets = outputs_of(list(run.fields.values()), field)
     require_fitting(dataset, targets)
     for trial, real in zip(list(run.fields), targets, strict=True):
+        forget_schema(dataset, run, trial)
         if dataset.has_field(real):
             _merge(dataset, run, trial, real, policy)
         else:
             _rename(dataset, run, trial, real)
     run.fields = {name: output.name for name, output in targets.items()}
     run.operator, run.params["label_field"] = TRY.replace("try_on_sample", "label_samples"), field
+    offer(dataset, run, all_runs(dataset))
     save(dataset, run)
     return run
 

@@ -37,6 +37,7 @@ def state_of(dataset: Any) -> dict[str, Any]:
         "fields": list(dataset.get_field_schema(flat=True)),
         "runs": dataset.list_runs(),
         "targets": dict(dataset.mask_targets),
+        "schemas": dict(getattr(dataset, "label_schemas", {})),
         "samples": [str(sorted(sample.items())) for sample in samples],
     }
 
@@ -77,6 +78,7 @@ def test_kept_it_is_what_label_samples_would_have_written(
     assert not photo_dataset.has_field("premask_trial")
     assert photo_dataset.first().things.detections[0].to_dict() == trial.to_dict()
     assert trial.premask_run == kept["run_id"]
+    assert list(getattr(photo_dataset, "label_schemas", {"things": ""})) == ["things"]
     run = operator("label_samples")(
         photo_dataset, settings={"select.top": 1}, label_field="things"
     ).result
