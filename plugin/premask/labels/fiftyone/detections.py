@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from premask.annotations import Annotation
 from premask.files import write_atomically
-from premask.geometry import Box, snapped
+from premask.geometry import Box, IntBox, snapped
 from premask.labels.fiftyone.brushed import ORIGINAL, unbrushed
 from premask.labels.fiftyone.fields import Fields, described_fields, stretched
 from premask.labels.png import png_from_gray
-from premask.masks import IntBox, Mask, Size
+from premask.masks import Mask, Size
 
 NUDGE = 1e-6
 """In pixels. FiftyOne rounds corners down (eta/core/geometry.py, 0.17): what should be 7 and is
