@@ -76,7 +76,6 @@ def fo(fiftyone_folder: Path) -> Any:
 @pytest.fixture(scope="session")
 def plugin(fo: Any, fiftyone_folder: Path) -> Iterator[Any]:
     """`fiftyone.operators`, with the checkout linked into FiftyOne's plugins folder."""
-    # Before FiftyOne 1.14, a folder of the core's own name would hide it.
     link = fiftyone_folder / "plugins" / "premask-plugin"
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(CHECKOUT, target_is_directory=True)

@@ -33,7 +33,7 @@ _MOST_RADIO_BUTTONS, _MOST_CLASSES = 5, 1000
 
 def offer(dataset: Any, run: Run, others: Sequence[Run]) -> None:
     """Register the fields of a run, or add its classes; note in the run what is new."""
-    if not run.labeled or not hasattr(dataset, "update_label_schema"):
+    if not run.labeled:
         return
     # A person may have edited the schemas in the App while the run was at work.
     dataset.reload()
@@ -65,7 +65,7 @@ def take_back(dataset: Any, field: str, runs: Sequence[Run]) -> bool:
 
     Return whether the field has a schema that a person made or edited.
     """
-    stored = dataset.label_schemas.get(field) if hasattr(dataset, "label_schemas") else None
+    stored = dataset.label_schemas.get(field)
     if stored is None:
         return False
     ours, used = _is_ours(stored, field, runs), set(_classes_in(dataset, field))

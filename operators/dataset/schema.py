@@ -28,8 +28,7 @@ def delete_field(dataset: Any, path: str) -> None:
         dataset.delete_sample_field(path)
         return
     # FiftyOne 1.22 takes the label schema of the samples' field of that name along.
-    schemas = getattr(dataset, "label_schemas", {})
-    active = getattr(dataset, "active_label_schemas", [])
+    schemas, active = dataset.label_schemas, dataset.active_label_schemas
     dataset.delete_frame_field(path.removeprefix(FRAMES))
     if schemas:
         dataset.set_label_schemas(schemas)

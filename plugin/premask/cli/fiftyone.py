@@ -14,7 +14,6 @@ from premask.errors import MissingDependency, UnwritableOutput
 from premask.files import unwritable
 from premask.terminal.flags import Commands
 
-# Before FiftyOne 1.14, a plugin's folder of the core's own name would hide the core.
 NAME = "premask-plugin"
 MANIFEST = "fiftyone.yml"
 
