@@ -74,7 +74,7 @@ def operation_row(operation: Operation) -> dict[str, str]:
     """A row of the table of what FiftyOne's queue has for this dataset and is no run yet."""
     since = _clock(operation.since)
     if operation.is_waiting:
-        state = f"waits since {since} for a process that runs `{_LAUNCH}`"
+        state = f"waits since {since} for a process that runs {_LAUNCH}"
     elif operation.state == "failed":
         state = f"failed at {since}: {operation.error}"
     else:
