@@ -36,7 +36,7 @@ class ReviewPanel(Panel):
 
     def on_load(self, ctx: Any) -> None:
         """Go on where the queue stands, whoever judged what meanwhile."""
-        ctx.panel.state.set({"skipped": [], "fixing": None})
+        ctx.panel.state.set({"skipped": [], "fixing": None, "has_settings": False})
         self._show(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
@@ -98,6 +98,10 @@ class ReviewPanel(Panel):
         ctx.panel.state.reviewer = ctx.params["value"]
         self._show(ctx)
 
+    def toggle(self, ctx: Any) -> None:
+        """Show the settings, or hide them."""
+        ctx.panel.state.has_settings = not ctx.panel.state.has_settings
+
     def start(self, ctx: Any) -> None:
         ctx.prompt(f"{self.plugin_name}/review_labels", on_success=self.on_load)
 
@@ -116,7 +120,7 @@ class ReviewPanel(Panel):
             panel.btn("start", label="Review labels", variant="contained", on_click=self.start)
         else:
             # A name of its own: what the state has under the same name would be shown instead.
-            panel.md(f"### {state.progress}\n\n{state.said or ''}", name="headline")
+            panel.md(f"**{state.progress}**\n\n{state.said or ''}", name="headline")
             if state.label:
                 panel.md(state.title, name="label_line")
                 panel.img("picture", width="100%", alt_text="The label, and its image")
@@ -141,19 +145,22 @@ class ReviewPanel(Panel):
         row.btn("undo", "Undo (Z)", variant="outlined", on_click=self.undo)
 
     def _add_settings(self, panel: types.Object, state: Any) -> None:
+        row = panel.h_stack("queues", gap=1)
+        who = f" ({state.reviewer})" if state.reviewer else ""
+        row.btn("settings", f"Reviewer{who}", variant="outlined", on_click=self.toggle)
+        row.btn("start", "Another queue", variant="outlined", on_click=self.start)
+        row.btn("close", "Close the queue", variant="outlined", on_click=self.close)
+        # Only when asked for: FiftyOne 1.22 puts the cursor into the first field of a panel, where
+        # keys are letters.
+        if not state.has_settings:
+            return
+        label = "Your name: others are not shown what you have in front of you"
+        panel.str("reviewer", label=label, on_change=self.rename)
         if len(state.queues or ()) > 1:
             view = types.DropdownView(label="Queue")
             for name in state.queues:
                 view.add_choice(name, label=name)
             panel.enum("queue", view.values(), view=view, on_change=self.choose)
-        panel.str(
-            "reviewer",
-            label="Your name, where several people review",
-            on_change=self.rename,
-        )
-        row = panel.h_stack("queues", gap=1)
-        row.btn("start", "Another queue", variant="outlined", on_click=self.start)
-        row.btn("close", "Close the queue", variant="outlined", on_click=self.close)
 
     def _judge(self, ctx: Any, label_id: str, verdict: str, said: str = "") -> None:
         review = _review(ctx)
