@@ -7,7 +7,6 @@ it was seen it is meant for, so that of two people who judge the same one the fi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -17,17 +16,23 @@ from fiftyone.core.odm import get_db_conn
 from pymongo import UpdateOne
 
 from .provenance import ACCEPTED, REJECTED
+from .queue_queries import (
+    DOUBT,
+    HELD,
+    HOLDER,
+    QUEUE,
+    REVIEWED,
+    REVIEWER,
+    VERDICTS,
+    LabelAt,
+    QueueState,
+    counting,
+    label_at,
+    labels_of,
+    order,
+    with_verdict,
+)
 from .schema import add_field, delete_field
-
-VERDICTS = (ACCEPTED, REJECTED)
-
-QUEUE = "premask_queue"
-DOUBT = "premask_doubt"
-REVIEWER = "premask_reviewer"
-REVIEWED = "premask_reviewed_at"
-
-_HOLDER = "premask_held_by"
-_HELD = "premask_held_until"
 
 HOLD = timedelta(minutes=1)
 """How long others are not shown a label that somebody has in front of them."""
@@ -38,41 +43,7 @@ _ATTRIBUTES = {
     REVIEWER: fo.StringField,
     REVIEWED: fo.DateTimeField,
 }
-_JUDGED = {"$in": list(VERDICTS)}
 _PENDING = {"$nin": list(VERDICTS)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelAt:
-    """A label, and where it is: `path` is that of the list, such as `masks.detections`."""
-
-    path: str
-    sample_id: str
-    label_id: str
-    doubt: float | None = None
-    verdict: str | None = None
-    reviewer: str = ""
-    reviewed: datetime | None = None
-    held: datetime | None = None
-
-    @property
-    def field(self) -> str:
-        return self.path.partition(".")[0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueState:
-    """How many labels of a queue have which verdict, and which come next or were judged last."""
-
-    total: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    upcoming: Sequence[LabelAt] = ()
-    last: LabelAt | None = None
-
-    @property
-    def pending(self) -> int:
-        return self.total - self.accepted - self.rejected
 
 
 class QueuedLabels:
@@ -99,7 +70,7 @@ class QueuedLabels:
     def empty(self) -> None:
         """Take all labels out of the queue; verdicts stay."""
         for path in self.paths:
-            names = (QUEUE, DOUBT, _HOLDER, _HELD)
+            names = (QUEUE, DOUBT, HOLDER, HELD)
             marks = {f"{path}.$[label].{name}": "" for name in names}
             self._samples.update_many(
                 {f"{path}.{QUEUE}": self.queue},
@@ -127,15 +98,15 @@ class QueuedLabels:
         judged: list[LabelAt] = []
         for path in self.paths:
             found = next(
-                self._samples.aggregate(_counting(path, self.queue, reviewer, skipped, most))
+                self._samples.aggregate(counting(path, self.queue, reviewer, skipped, most))
             )
             for row in found["counts"]:
                 counts["total"] += row["count"]
                 if row["_id"] is not None:
                     counts[row["_id"]] += row["count"]
-            upcoming += [_label_at(path, row) for row in found["upcoming"]]
-            judged += [_label_at(path, row) for row in found["last"]]
-        upcoming.sort(key=_order)
+            upcoming += [label_at(path, row) for row in found["upcoming"]]
+            judged += [label_at(path, row) for row in found["last"]]
+        upcoming.sort(key=order)
         judged.sort(key=lambda label: label.reviewed or datetime.min, reverse=True)
         last = judged[0] if judged else None
         return QueueState(**counts, upcoming=tuple(upcoming[:most]), last=last)
@@ -143,21 +114,21 @@ class QueuedLabels:
     def find(self, label_id: str) -> LabelAt | None:
         """A label of the queue as it is now, or None if somebody has deleted it."""
         for path in self.paths:
-            for row in self._samples.aggregate(_labels(path, self.queue, ObjectId(label_id))):
-                return _label_at(path, row)
+            for row in self._samples.aggregate(labels_of(path, self.queue, ObjectId(label_id))):
+                return label_at(path, row)
         return None
 
     def hold(self, label: LabelAt, reviewer: str) -> bool:
         """Keep others from being shown the label; False if somebody else was first."""
-        only = {"_id": ObjectId(label.label_id), "tags": _PENDING, _HELD: label.held}
-        held = {_HOLDER: reviewer, _HELD: datetime.now(timezone.utc) + HOLD}
+        only = {"_id": ObjectId(label.label_id), "tags": _PENDING, HELD: label.held}
+        held = {HOLDER: reviewer, HELD: datetime.now(timezone.utc) + HOLD}
         return self._change(label, only, {"$set": held})
 
     def judge(self, label: LabelAt, verdict: str, reviewer: str) -> bool:
         """Give a label without a verdict one; False if it has one by now, or is gone."""
         only = {"_id": ObjectId(label.label_id), "tags": _PENDING}
         signed: dict[str, Any] = {REVIEWER: reviewer, REVIEWED: datetime.now(timezone.utc)}
-        let_go = {_HOLDER: "", _HELD: ""}
+        let_go = {HOLDER: "", HELD: ""}
         pushed = {"tags": verdict}
         return self._change(label, only, {"$push": pushed, "$set": signed, "$unset": let_go})
 
@@ -175,7 +146,7 @@ class QueuedLabels:
             removed += sum(
                 row["count"]
                 for row in self._samples.aggregate(
-                    [*_labels(path, self.queue), _with_verdict(REJECTED), {"$count": "count"}]
+                    [*labels_of(path, self.queue), with_verdict(REJECTED), {"$count": "count"}]
                 )
             )
             self._samples.update_many(
@@ -210,78 +181,6 @@ def _marking(path: str, sample_id: str, doubts: Mapping[str, float | None], queu
     filters += [{f"l{n}._id": ObjectId(label_id)} for n, label_id in enumerate(doubts)]
     wanted = {"_id": ObjectId(sample_id)}
     return UpdateOne(wanted, {"$set": marks | _now()}, array_filters=filters)
-
-
-def _labels(path: str, queue: str, label_id: ObjectId | None = None) -> list[dict[str, Any]]:
-    """A pipeline to the labels of a queue, or to one of them, without what they look like."""
-    member: dict[str, Any] = {QUEUE: queue}
-    conditions: list[Any] = [{"$eq": [f"$$label.{QUEUE}", queue]}]
-    if label_id is not None:
-        member["_id"] = label_id
-        conditions.append({"$eq": ["$$label._id", label_id]})
-    chosen = {"$filter": {"input": f"${path}", "as": "label", "cond": {"$and": conditions}}}
-    row = {
-        "label_id": "$$label._id",
-        "doubt": f"$$label.{DOUBT}",
-        "reviewer": f"$$label.{REVIEWER}",
-        "reviewed": f"$$label.{REVIEWED}",
-        "holder": f"$$label.{_HOLDER}",
-        "held": f"$$label.{_HELD}",
-        "verdict": {"$first": {"$setIntersection": ["$$label.tags", list(VERDICTS)]}},
-    }
-    rows = {"$map": {"input": chosen, "as": "label", "in": row}}
-    return [
-        {"$match": {path: {"$elemMatch": member}}},
-        {"$project": {"row": rows}},
-        {"$unwind": "$row"},
-        {"$replaceWith": {"$mergeObjects": ["$row", {"sample_id": "$_id"}]}},
-    ]
-
-
-def _counting(
-    path: str, queue: str, reviewer: str | None, skipped: Sequence[str], most: int
-) -> list[dict[str, Any]]:
-    pending: dict[str, Any] = {"verdict": None}
-    if skipped:
-        pending["label_id"] = {"$nin": [ObjectId(label_id) for label_id in skipped]}
-    judged: dict[str, Any] = {"verdict": _JUDGED, "reviewed": {"$ne": None}}
-    if reviewer is not None:
-        judged["reviewer"] = reviewer
-        free = {"held": {"$not": {"$gt": datetime.now(timezone.utc)}}}
-        pending["$or"] = [{"holder": reviewer}, free]
-    facets = {
-        "counts": [{"$group": {"_id": "$verdict", "count": {"$sum": 1}}}],
-        "upcoming": [
-            {"$match": pending},
-            {"$sort": {"doubt": -1, "sample_id": 1, "label_id": 1}},
-            {"$limit": max(1, most)},
-        ],
-        "last": [{"$match": judged}, {"$sort": {"reviewed": -1}}, {"$limit": 1}],
-    }
-    return [*_labels(path, queue), {"$facet": facets}]
-
-
-def _with_verdict(verdict: str) -> dict[str, Any]:
-    return {"$match": {"verdict": verdict}}
-
-
-def _label_at(path: str, row: Mapping[str, Any]) -> LabelAt:
-    return LabelAt(
-        path=path,
-        sample_id=str(row["sample_id"]),
-        label_id=str(row["label_id"]),
-        doubt=row.get("doubt"),
-        verdict=row.get("verdict"),
-        reviewer=row.get("reviewer") or "",
-        reviewed=row.get("reviewed"),
-        held=row.get("held"),
-    )
-
-
-def _order(label: LabelAt) -> tuple[float, str, str]:
-    """The most doubtful one first; what could not be measured last."""
-    doubt = -1.0 if label.doubt is None else label.doubt
-    return -doubt, label.sample_id, label.label_id
 
 
 def _now() -> dict[str, datetime]:

@@ -8,9 +8,9 @@ from typing import Any
 from fiftyone.operators import types
 from fiftyone.operators.panel import Panel, PanelConfig
 
-from ..dataset.label_verdicts import LabelAt, QueueState
 from ..dataset.plurals import counted
 from ..dataset.provenance import ACCEPTED, REJECTED
+from ..dataset.queue_queries import LabelAt, QueueState
 from ..work.label_queue import label_queues
 from ..work.label_review import LabelReview, card_of, fingerprint, progress
 

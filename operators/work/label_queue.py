@@ -18,7 +18,8 @@ from premask.shaping.doubt import doubt_of_edges, doubt_of_scores
 from premask.shaping.overlap import best_overlaps
 
 from ..dataset.chosen_images import dataset_of
-from ..dataset.label_verdicts import VERDICTS, QueuedLabels
+from ..dataset.label_verdicts import QueuedLabels
+from ..dataset.queue_queries import VERDICTS
 from ..dataset.reading import MEMBERS, SampleLabels, label_kind, member_path, read_labels
 from .review import EDGES, FIELDS, SCORE
 

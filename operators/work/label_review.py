@@ -14,9 +14,10 @@ from premask.report.close_up import with_surroundings
 
 from ..dataset.chosen_images import all_images
 from ..dataset.holders import holders_of
-from ..dataset.label_verdicts import VERDICTS, LabelAt, QueuedLabels, QueueState
+from ..dataset.label_verdicts import QueuedLabels
 from ..dataset.plurals import counted
 from ..dataset.provenance import content_hash
+from ..dataset.queue_queries import VERDICTS, LabelAt, QueueState
 from ..dataset.reading import read_labels
 from .label_queue import labels_in, load_queue
 
