@@ -62,7 +62,8 @@ def progress_line(run: Run) -> str:
         failed=run.failed,
         total=run.total,
         seconds=run.seconds,
-        reused=run.reused + run.left_alone + run.deleted,
+        # What has stopped has no time that is left.
+        reused=run.done if run.state == "stopped" else run.reused + run.left_alone + run.deleted,
         thing=f"{run.thing}s",
     )
     full = round(progress.share * _BAR)
