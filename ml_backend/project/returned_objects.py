@@ -12,14 +12,12 @@ from ml_backend.project.attributes import AttributeControl, attributes_said
 from ml_backend.project.sent_tasks import DATASET, FIELD, SAMPLE, VERSION
 from premask.annotations import Annotation
 from premask.exchange.records import ReturnedLabel, ReturnedSample, Value
+from premask.exchange.verdicts import same_shape
 from premask.labels.label_studio import ShownObject, objects_from_regions
 from premask.masks import Size
 
 Json = Mapping[str, Any]
 Attributes = Mapping[str, Value | None]
-
-_TOLERANCE = 0.01
-"""In pixels. Boxes go through percent and back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +40,12 @@ class _Said:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def equals(self, other: _Said) -> bool:
-        one, two = self.annotation, other.annotation
-        if one.label != two.label or self.attributes != other.attributes or one.mask != two.mask:
-            return False
-        pairs = zip(one.box_xyxy, two.box_xyxy, strict=True)
-        return one.mask is not None or all(abs(a - b) <= _TOLERANCE for a, b in pairs)
+        same = same_shape(self.annotation, other.annotation)
+        return same and self._words == other._words
+
+    @property
+    def _words(self) -> tuple[str, Attributes]:
+        return self.annotation.label, self.attributes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from bson import ObjectId
 
 from premask.annotations import Annotation
 from premask.exchange.records import ReturnedLabel, ReturnedSample
-from premask.exchange.verdicts import Agreed, verdict_of
+from premask.exchange.verdicts import Agreed, same_shape, verdict_of
 from premask.labels.fiftyone import annotation_from_detection, detection_from_annotation
 from premask.masks import Size
 
@@ -26,9 +26,6 @@ AGREED = f"{PEOPLE}agreed"
 whether it was drawn there."""
 
 _DRAWN = "drawn"
-
-_TOLERANCE = 0.01
-"""In pixels. A box goes through percent and back."""
 
 
 @dataclass(slots=True)
@@ -156,14 +153,6 @@ class SaidOfSample:
             f"label {said.id} ({name}) was {there} in Label Studio (task {self._said.task}) by "
             f"{self._said.annotator}, and {here} in FiftyOne since"
         )
-
-
-def same_shape(one: Annotation, other: Annotation) -> bool:
-    """Whether two annotations have the same pixels, or boxes as good as the same."""
-    if one.mask is not None or other.mask is not None:
-        return one.mask == other.mask
-    pairs = zip(one.box_xyxy, other.box_xyxy, strict=True)
-    return all(abs(a - b) <= _TOLERANCE for a, b in pairs)
 
 
 def moment(text: str) -> datetime:

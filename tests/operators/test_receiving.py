@@ -337,3 +337,35 @@ def test_what_cannot_go_is_told(fo: Any, trip: Trip, capsys: pytest.CaptureFixtu
     words = ["--dataset", trip.dataset.name, "--field", FIELD, "--view", "none"]
     assert main(["send", file, *words]) == 2
     assert "no saved view 'none'" in capsys.readouterr().err
+
+
+def test_interrupted_in_the_middle_and_repeated_it_is_as_if_it_never_was(
+    trip: Trip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [
+        returned(
+            trip,
+            one,
+            said_of(one.labels[0], "x", label="x"),
+            said_of(one.labels[1], ""),
+            replace(drawn(shape(120, one.size_hw)), id=f"{number:024}"),
+        )
+        for number, one in enumerate(trip.send())
+    ]
+    module = importlib.import_module("operators.work.receiving")
+    look, lives = module.SaidOfSample, iter([True, True])
+
+    def mortal(*arguments: Any) -> Any:
+        if next(lives, False):
+            return look(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "SaidOfSample", mortal)
+        trip.receive(*said, code=130)
+    assert sum(label["label"] == "x" for label in trip.stored().values()) == 2
+    trip.receive(*said)
+    after = trip.stored()
+    assert sum(label["label"] == "x" for label in after.values()) == 3
+    assert len(after) == 9
+    assert {f"{number:024}" for number in range(3)} < after.keys()

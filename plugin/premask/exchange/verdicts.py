@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from premask.annotations import Annotation
+
 Verdict = Literal["same", "take", "delete", "conflict"]
+
+TOLERANCE = 0.01
+"""In pixels. Boxes go through percent and back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +36,11 @@ def verdict_of(agreed: Agreed, *, here: str, there: str) -> Verdict:
     if here != agreed.here:
         return "conflict"
     return "take" if there else "delete"
+
+
+def same_shape(one: Annotation, other: Annotation) -> bool:
+    """Whether two annotations have the same pixels, or boxes as good as the same."""
+    if one.mask is not None or other.mask is not None:
+        return one.mask == other.mask
+    pairs = zip(one.box_xyxy, other.box_xyxy, strict=True)
+    return all(abs(a - b) <= TOLERANCE for a, b in pairs)
