@@ -28,7 +28,7 @@ class Halves:
 def halves(monkeypatch: pytest.MonkeyPatch) -> Halves:
     halves = Halves()
     monkeypatch.setattr(host_halves, "_run", halves.run)
-    monkeypatch.setattr(host_halves.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     return halves
 
 

@@ -139,22 +139,25 @@ def test_an_answer_that_is_lost_makes_no_doubles(
     fake: FakeLabelStudio, way: Way, server: LocalServer, tmp_path: Path
 ) -> None:
     """Tasks were made, and nobody heard of it; the next time, the same of proposals."""
-    route = server.routes["/api/projects/1/import"]
+    import_tasks = server.routes["/api/projects/1/import"]
+    import_predictions = server.routes["/api/projects/1/import/predictions"]
 
-    def silent(asked: Asked) -> None:
-        fake._import_tasks(asked)
+    def tasks_in_silence(asked: Asked) -> None:
+        if "commit" in asked.path:
+            import_tasks(asked)
+        else:
+            fake._import_tasks(asked)
 
-    def half(asked: Asked) -> None:
-        (route if "commit" in asked.path else silent)(asked)
+    def predictions_in_silence(asked: Asked) -> None:
+        fake._import(asked)
 
-    server.routes["/api/projects/1/import"] = half
+    server.routes["/api/projects/1/import"] = tasks_in_silence
     with pytest.raises(PremaskError, match="Run it again"):
         way.send(sample(1, tmp_path, BOX), sample(2, tmp_path, BOX))
     assert fake.versions() == {number: [] for number in fake.tasks}
-    written = server.routes["/api/projects/1/import/predictions"]
-    server.routes["/api/projects/1/import/predictions"] = lambda asked: fake._import(asked) and None
+    server.routes["/api/projects/1/import/predictions"] = predictions_in_silence
     way.send(code=1)
-    server.routes["/api/projects/1/import/predictions"] = written
+    server.routes["/api/projects/1/import/predictions"] = import_predictions
     way.send()
     assert list(fake.versions().values()) == [[VERSION], [VERSION]]
 
