@@ -36,7 +36,6 @@ class Editor:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self._url = page, url
-        self.proposer = "premask-"
         page.set_default_timeout(MILLISECONDS)
         page.set_viewport_size(VIEWPORT)
 
@@ -212,12 +211,12 @@ class Editor:
     @property
     def _proposed(self) -> Locator:
         """The tab of the prediction, which is called by its model's version."""
-        return self._tabs.filter(has_text=self.proposer)
+        return self._tabs.filter(has_text="premask-")
 
     @property
     def _own(self) -> Locator:
         """The tabs of people's annotations."""
-        return self._tabs.filter(has_not_text=self.proposer)
+        return self._tabs.filter(has_not_text="premask-")
 
     @property
     def _tabs(self) -> Locator:

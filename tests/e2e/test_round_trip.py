@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from premask import cli
 from premask.annotations import Annotation
+from premask.cli import host_halves
 from premask.labels.fiftyone import annotation_from_detection, detection_from_annotation
 from premask.labels.label_studio import TagNames, regions_from_annotation
 from premask.masks import Mask
@@ -26,28 +29,35 @@ Json = dict[str, Any]
 
 FIELD = "proposals"
 
+SOON = 300
+"""Seconds for a command to begin, on a machine that does other things, too."""
+
 
 @pytest.fixture
-def premask(label_studio: LabelStudio) -> Callable[..., str]:
-    """Run a command as people do; its output. `code` is the exit code that it must have."""
+def premask(
+    label_studio: LabelStudio, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run a command, with both halves in this process, which has imported FiftyOne; its output."""
+    for name, value in access(label_studio).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(host_halves, "_run", run_here)
 
-    def run(*arguments: object, code: int = 0) -> str:
-        done = subprocess.run(
-            command(*arguments), env=environment(label_studio), capture_output=True, text=True
-        )
-        assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
+    def run(*arguments: object) -> str:
+        code = cli.main([str(argument) for argument in arguments])
+        printed = capfd.readouterr()
+        assert code == 0, printed
+        return printed.out
 
     return run
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "premask", *map(str, arguments)]
+def run_here(arguments: Sequence[str | Path]) -> int:
+    _, module, *words = map(str, arguments)
+    return int(importlib.import_module(f"{module}.__main__").main(words))
 
 
-def environment(label_studio: LabelStudio) -> dict[str, str]:
-    own = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": TOKEN}
-    return {**os.environ, **own}
+def access(label_studio: LabelStudio) -> dict[str, str]:
+    return {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": TOKEN}
 
 
 def pixels_at(photo_hw: tuple[int, int], name: str) -> NDArray[np.bool_]:
@@ -84,17 +94,23 @@ def stored(dataset: Any) -> dict[str, Json]:
 
 
 def test_there_and_back(
-    label_studio: LabelStudio, labeled_dataset: Any, premask: Callable[..., str], editor: Editor
+    label_studio: LabelStudio,
+    labeled_dataset: Any,
+    premask: Callable[..., str],
+    editor: Editor,
+    tmp_path: Path,
 ) -> None:
-    project = label_studio.new_project("<View></View>")
-    way = ("--dataset", labeled_dataset.name, "--field", FIELD, "--project", project)
-    kill_after_first_task(label_studio, project, command("send", *way))
-    premask("send", *way)
+    project, file = label_studio.new_project("<View></View>"), tmp_path / "labels.jsonl"
+    dataset = ("--dataset", labeled_dataset.name, "--field", FIELD)
+    premask("send", *dataset, "--file", file)
+    kill_after_first_task(label_studio, project, file)
+    # As people run it: both halves in processes of their own.
+    words = [sys.executable, "-m", "premask", "send", *dataset, "--project", str(project)]
+    subprocess.run(words, env={**os.environ, **access(label_studio)}, check=True)
     before, ids = stored(labeled_dataset), labeled_dataset.values("id")
     tasks = label_studio.tasks(project)
     assert sorted(task["data"]["fiftyone_sample"] for task in tasks) == sorted(ids)
     assert [task["total_predictions"] for task in tasks] == [1] * len(ids)
-    assert "0 tasks made, 0 proposals written" in premask("send", *way)
 
     first, second, *_ = (label_studio.task(task["id"]) for task in tasks)
     moved = correct(label_studio, first)
@@ -141,11 +157,9 @@ def correct(label_studio: LabelStudio, task: Json) -> Mask:
 
 
 def delete_in_the_editor(editor: Editor, project: int, task: int) -> None:
-    """Take over the proposals of the page, and delete the first one."""
-    editor.proposer = "sent-from-fiftyone"
+    """The page begins an annotation with the proposals; delete the first one, and submit."""
     editor.open_alone(project, task)
     editor.look("20-sent-from-fiftyone")
-    editor.copy_prediction()
     editor.delete_region(0)
     editor.submit()
     editor.look("21-back-to-fiftyone")
@@ -189,10 +203,9 @@ def change(result: list[Json], identity: str, value: Json) -> None:
             region["value"] = {**region["value"], **value}
 
 
-def kill_after_first_task(label_studio: LabelStudio, project: int, words: list[str]) -> None:
-    """End the command and its halves, without a word, as soon as Label Studio has a task."""
-    with subprocess.Popen(
-        words, env=environment(label_studio), stdout=subprocess.DEVNULL, start_new_session=True
-    ) as sending:
-        assert until(lambda: label_studio.tasks(project) or sending.poll() is not None, 120)
-        os.killpg(sending.pid, signal.SIGKILL)
+def kill_after_first_task(label_studio: LabelStudio, project: int, file: Path) -> None:
+    """End Label Studio's half, without a word, as soon as there is a task."""
+    words = [sys.executable, "-m", "ml_backend", "send", str(file), "--project", str(project)]
+    with subprocess.Popen(words, env={**os.environ, **access(label_studio)}) as sending:
+        assert until(lambda: label_studio.tasks(project), SOON)
+        sending.kill()
