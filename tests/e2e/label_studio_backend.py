@@ -59,6 +59,18 @@ def pushed(project: int, environment: dict[str, str], *flags: str) -> str:
     return said.stdout.decode()
 
 
+def said_by(environment: dict[str, str], command: str, *flags: str | Path) -> str:
+    """What a command that succeeds prints."""
+    return subprocess.run(
+        [*COMMAND, command, *flags],
+        env={**os.environ, **environment},
+        cwd=CHECKOUT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
 def pull_into(folder: Path, project: int, environment: dict[str, str], cache_folder: Path) -> None:
     """Pull what people annotated, where the backend has its masks of videos."""
     command: list[str | Path] = [*COMMAND, "pull", "--project", str(project), "--out", folder]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +9,10 @@ from typing import TYPE_CHECKING
 from benchmarks.photos import PHOTOS
 from premask.recipes.recipe import recipe_of
 from tests.e2e.guide_pictures import show_in_guide
-from tests.e2e.label_studio_backend import COMMAND, access_to, pulled, running_backend
+from tests.e2e.label_studio_backend import access_to, pulled, running_backend, said_by
 from tests.e2e.label_studio_checks import annotated, assert_same
 from tests.e2e.label_studio_editor import Editor
 from tests.e2e.label_studio_server import TOKEN, LabelStudio
-from tests.e2e.programs import CHECKOUT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -90,15 +87,7 @@ def test_the_guide_from_connecting_to_accepted_masks(
 
 def doctor(environment: dict[str, str], backend: str, project: int) -> str:
     """What the doctor says; it would end with 1 if something were wrong."""
-    command = [*COMMAND, "doctor", "--url", backend, "--project", str(project)]
-    return subprocess.run(
-        command,
-        env={**os.environ, **environment},
-        cwd=CHECKOUT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    return said_by(environment, "doctor", "--url", backend, "--project", str(project))
 
 
 def connect_as_in_the_guide(editor: Editor, page: Page, project: int, backend: str) -> None:
