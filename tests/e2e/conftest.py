@@ -99,16 +99,20 @@ def photo_dataset(fo: Any, tmp_path: Path) -> Iterator[Any]:
 def app_address(
     fo: Any, u2netp_weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The App as people start it, with the checkout in its plugins folder; it shows any dataset."""
+    """The App with the checkout in its plugins folder; it shows any dataset."""
+    import fiftyone.server
+
     folder = tmp_path_factory.mktemp("app")
     plugins = folder / "plugins"
     plugins.mkdir()
     (plugins / "premask").symlink_to(CHECKOUT, target_is_directory=True)
-    fiftyone, port = Path(sys.executable).with_name("fiftyone"), str(free_port())
-    arguments = ["--port", port, "--address", "127.0.0.1", "--remote", "--wait", "-1"]
+    port = str(free_port())
+    # What `fiftyone app launch` starts. Its own session beside it, which has no dataset, connects
+    # when it gets to it, and again when it was cut off, and empties all pages each time.
+    command = [sys.executable, fiftyone.server.__path__[0] + "/main.py", "--port", port]
     url = f"http://127.0.0.1:{port}"
     environment = {"FIFTYONE_PLUGINS_DIR": str(plugins)}
-    with running([fiftyone, "app", "launch", *arguments], url, folder / "app.log", environment):
+    with running([*command, "--address", "127.0.0.1"], url, folder / "app.log", environment):
         yield url
 
 
