@@ -51,7 +51,11 @@ class App:
 
     @property
     def panel(self) -> Locator:
-        return self.page.locator('[data-cy="panel-content-premask_runs"]')
+        """The panel of runs."""
+        return self.panel_named("premask_runs")
+
+    def panel_named(self, name: str) -> Locator:
+        return self.page.locator(f'[data-cy="panel-content-{name}"]')
 
     def choose_operator(self, label: str) -> None:
         """From the operator browser, as people find it."""
@@ -64,10 +68,10 @@ class App:
     def press(self, place: Page | Locator, name: str) -> None:
         place.get_by_role("button", name=name, exact=True).click()
 
-    def open_panel(self, label: str) -> None:
+    def open_panel(self, label: str, name: str = "premask_runs") -> None:
         self.page.locator('[data-cy="new-panel-btn"]').click()
         self.page.get_by_text(label, exact=True).first.click()
-        self.panel.wait_for()
+        self.panel_named(name).wait_for()
 
     def shown_in_modal(self, sample_id: str) -> None:
         """Wait until the sample that is open is this one."""
