@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,10 @@ def test_stopped_and_killed_workers_give_the_labels_of_one_process(
     # So Ray's dashboard calls them, too.
     assert all(title.startswith("ray::MapWorker(Map(LabelShards))") for title in titles)
     assert killed
+    # Who is left notices that its parent is gone, and ends.
+    ends = time.monotonic() + 30
+    while orphans(plan.folder) and time.monotonic() < ends:
+        time.sleep(0.1)
     assert orphans(plan.folder) == []
 
     alone = make_plan([str(tmp_path / "photos")], JOB, tmp_path / "alone", 6)

@@ -86,7 +86,7 @@ def test_another_page_forges_nothing(connect: Connect, headers: dict[str, str]) 
 @pytest.mark.parametrize("sent_as", ["text/plain", "application/x-www-form-urlencoded", None])
 def test_an_event_must_be_json(connect: Connect, sent_as: str | None) -> None:
     client = connect(recipe="click")
-    body = json.dumps(payload("start_training"))
+    body = json.dumps(payload("annotation_created"))
     headers = {"content-type": sent_as} if sent_as else {}
     assert client.post("/webhook", content=body, headers=headers).status_code == 415
     headers = {"content-type": "application/json; charset=utf-8"}
@@ -94,7 +94,7 @@ def test_an_event_must_be_json(connect: Connect, sent_as: str | None) -> None:
 
 
 def test_a_password_closes_events_unless_there_is_a_secret(connect: Connect) -> None:
-    event = payload("start_training")
+    event = payload("annotation_created")
     known = {"basic_auth_user": "me", "basic_auth_pass": "pass", "recipe": "click"}
     client = connect(**known)
     assert client.post("/webhook", json=event).status_code == 401

@@ -176,19 +176,22 @@ def test_hostile_events_leave_status_and_the_end_quick_across_restarts(launch: L
 
 
 def test_an_old_journal_with_bad_lines_is_survived(launch: Launch, tmp_path: Path) -> None:
-    labels = {f"label {number}": {"added": 1} for number in range(60_000)}
-    good = {"action": "ANNOTATION_CREATED", "annotation": 1, "verdict": {"Cat": {"accepted": 1}}}
+    rows = [["subject", f"label {number}", "added", 1] for number in range(60_000)]
+    when = {"action": "ANNOTATION_CREATED", "at": 1764000000.0}
+    good = {**when, "annotation": 1, "judged": [["subject", "Cat", "accepted", 1]]}
     bad: list[Any] = [
-        {**good, "annotation": 2, "verdict": labels},
-        {**good, "annotation": 3, "verdict": {"\ud800": {"accepted": "1" * 9}}},
-        {**good, "annotation": 4, "verdict": [1]},
-        {**good, "annotation": 5, "verdict": {"a": {"accepted": []}}},
+        {**good, "annotation": 2, "judged": rows},
+        {**good, "annotation": 3, "judged": [["subject", "\ud800", "accepted", "1" * 9]]},
+        {**good, "annotation": 4, "judged": [1]},
+        {**good, "annotation": 5, "judged": [["subject", "a", "accepted", []]]},
+        {**good, "annotation": 6, "at": 1e300},
+        {"action": "ANNOTATION_CREATED", "annotation": 7, "verdict": {"Cat": {"accepted": 1}}},
     ]
     (tmp_path / "events").mkdir()
     journal = tmp_path / "events" / "events.jsonl"
     journal.write_text("".join(json.dumps(line) + "\n" for line in (*bad, good)))
     server = launch()
-    until(lambda: "Cat,1,0,0,0" in server.ask("GET", "/status/corrections.csv")[1])
+    until(lambda: "subject,Cat,1,0,0,0" in server.ask("GET", "/status/corrections.csv")[1])
     assert server.seconds_of("/status") < AT_ONCE
     assert server.stop() < GRACE_SECONDS
 
@@ -198,7 +201,7 @@ SECRET = "secret-of-nobody-0123"
 
 def test_events_need_the_secret_and_no_log_has_it(launch: Launch) -> None:
     server = launch(PREMASK_WEBHOOK_SECRET=SECRET)
-    event = payload("start_training")
+    event = payload("annotation_created")
     assert server.ask("POST", "/webhook", event)[0] == 401
     assert server.ask("POST", "/webhook", event, **{"X-Premask-Secret": "wrong"})[0] == 401
     assert server.ask("POST", "/webhook", event, **{"X-Premask-Secret": SECRET})[0] == 200
