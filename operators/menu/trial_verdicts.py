@@ -15,7 +15,7 @@ from ..forms.fields import refuse
 from ..forms.parameters import parameter, read
 from ..work.existing import ADD, POLICIES, Policy
 from ..work.trials import keep, open_trials, throw_away
-from .declared_operator import ICON, DeclaredOperator
+from .declared_operator import DeclaredOperator
 
 _NONE = "There is no trial. Open a sample, and use 'Try on this sample'."
 
@@ -42,7 +42,7 @@ class _TrialVerdict(DeclaredOperator):
     def resolve_placement(self, ctx: Any) -> types.Placement | None:
         if ctx is None or ctx.dataset is None or not open_trials(ctx.dataset):
             return None
-        button = types.Button(label=self.listed_label, icon=ICON, prompt=self.opens_form)
+        button = types.Button(label=self.listed_label, prompt=self.opens_form)
         return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
 
 
@@ -82,8 +82,7 @@ class KeepTrial(_TrialVerdict):
         field = parameters.label_field or trials[0].params["label_field"]
         run = keep(ctx.dataset, trials[0], field, Policy(name=parameters.existing))
         summary = f"{counted(run.annotations, 'annotation')} kept in '{field}'."
-        ctx.ops.reload_dataset()
-        ctx.ops.notify(summary, variant="success")
+        _show(ctx, summary)
         return {"run_id": run.name, "fields": run.fields, "summary": summary}
 
 
@@ -101,6 +100,13 @@ class ThrowTrialAway(_TrialVerdict):
         summary = "The trial is thrown away." if undone else _NONE
         if kept:
             summary += f" {counted(kept, 'label')} stays: somebody has changed it."
-        ctx.ops.reload_dataset()
-        ctx.ops.notify(summary, variant="success")
+        _show(ctx, summary)
         return {"removed": sum(one.removed for one in undone), "kept": kept, "summary": summary}
+
+
+def _show(ctx: Any, summary: str) -> None:
+    """Tell it, and show it among the samples: FiftyOne 1.22 shows no new field in an open one."""
+    ctx.ops.reload_dataset()
+    ctx.ops.notify(summary, variant="success")
+    if ctx.current_sample:
+        ctx.ops.close_sample()

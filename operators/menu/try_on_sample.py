@@ -18,7 +18,6 @@ from ..dataset.writing import outputs_of
 from ..forms.label_form import add_trial, described_job
 from ..work.planning import Job
 from ..work.trials import TRY, free_field, number_alike, open_trials, throw_away
-from .declared_operator import ICON
 from .label_samples import LabelSamples
 
 
@@ -33,8 +32,8 @@ class TryOnSample(LabelSamples):
     can_run_in_background: ClassVar[bool] = False
 
     def resolve_placement(self, ctx: Any) -> types.Placement | None:
-        """A button above the sample that is open."""
-        button = types.Button(label=self.listed_label, icon=ICON, prompt=True)
+        """A button above the sample that is open; without an icon, it has its name on it."""
+        button = types.Button(label=self.listed_label, prompt=True)
         return types.Placement(types.Places.SAMPLES_VIEWER_ACTIONS, button)
 
     def resolve_input(self, ctx: Any) -> types.Property:
@@ -54,6 +53,9 @@ class TryOnSample(LabelSamples):
         for run in open_trials(ctx.dataset):
             throw_away(ctx.dataset, run)
         yield from super().execute(ctx)
+        if ctx.current_sample:
+            # FiftyOne 1.22 shows no new field in a sample that is open, but among the others.
+            yield ctx.ops.close_sample()
 
     def job(self, ctx: Any) -> Job:
         """The job that *Label samples* would have, with other fields."""

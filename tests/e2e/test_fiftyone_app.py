@@ -80,6 +80,39 @@ def test_a_person_queues_up_and_accepts(app: App, fo: Any, photo_dataset: Any) -
     assert photo_dataset.match_tags("accepted").values("id") == [first]
 
 
+def test_a_person_tries_keeps_and_throws_away(app: App, photo_dataset: Any) -> None:
+    before = pixels(app.photo(0))
+    app.photo(0).click()
+    app.shown_in_modal(photo_dataset.first().id)
+    app.modal_action("premask: Try on this sample")
+    app.form.wait_for()
+    app.look("trial-form")
+    app.form.get_by_text("subject", exact=True).first.click()
+    app.page.get_by_text("ready. The main subject", exact=False).first.wait_for()
+    app.look("recipes")
+    app.page.keyboard.press("Escape")
+    app.form.wait_for()
+    app.press(app.form, "Execute")
+    app.page.get_by_text("Tried: 1 annotation in 1 image").first.wait_for()
+    app.press(app.page, "Done")
+    app.field("premask_trial").wait_for()
+    app.look("tried")
+    assert trials_in(photo_dataset) == 1
+    assert (np.abs(pixels(app.photo(0)) - before) > 8).mean() > 0.1
+
+    app.photo(0).click()
+    app.modal.locator('[data-cy="sidebar-field-premask_trial"]').wait_for()
+    app.look("tried-from-near")
+    app.modal_action("premask: Keep the trial")
+    app.form.get_by_text("1 annotation of 'subject'").wait_for()
+    app.look("keep")
+    app.press(app.form, "Execute")
+    app.page.get_by_text("1 annotation kept in 'subject'.").first.wait_for()
+    app.field("subject").wait_for()
+    app.look("kept")
+    assert (labels_in(photo_dataset), trials_in(photo_dataset)) == (1, 0)
+
+
 def assert_drawn(before: NDArray[np.int16], after: NDArray[np.int16], sample: Any) -> None:
     """What changed in a photo of the grid is the mask that was written."""
     changed = (np.abs(after - before) > 8).any(axis=2)
@@ -99,3 +132,8 @@ def right_edge(element: Locator) -> float:
 def labels_in(dataset: Any) -> int:
     dataset.reload()
     return int(dataset.count("subject.detections")) if dataset.has_field("subject") else 0
+
+
+def trials_in(dataset: Any) -> int:
+    dataset.reload()
+    return int(dataset.count("premask_trial")) if dataset.has_field("premask_trial") else 0
