@@ -64,7 +64,9 @@ def environment_without_secrets(
 ) -> dict[str, str]:
     """The server's environment, without the variables that hold its secrets or lead to them."""
     secrets = {str(getattr(settings, name)) for name in SECRETS} - {""}
-    return {
+    # Without this, what a trainer in Python prints is seen when it is done.
+    unbuffered = {"PYTHONUNBUFFERED": "1"}
+    return unbuffered | {
         name: value
         for name, value in (os.environ if environment is None else environment).items()
         if name not in _FILES_WITH_SECRETS and not any(secret in value for secret in secrets)

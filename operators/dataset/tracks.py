@@ -146,4 +146,4 @@ def track_document(
         fields["instance"] = fo.Instance(id=instance)
     label = fo.Detection(**fields)
     document: Document = label.to_dict()
-    return document | stamp.on_label(label) | original_of(found.mask)
+    return document | stamp.on_label(label) | ({} if path else original_of(found.mask))

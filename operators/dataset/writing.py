@@ -133,7 +133,7 @@ def _detections(labeled: Labeled, place: Place) -> list[Document]:
         place.label(
             fo.Detection, detection_from_annotation(annotation, labeled.image.size_hw, path)
         )
-        | original_of(annotation.mask)
+        | ({} if path else original_of(annotation.mask))
         for annotation, path in zip(labeled.annotations, paths, strict=True)
     ]
 

@@ -53,7 +53,7 @@ def plan(tmp_path: Path) -> Plan:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Two processors of which Ray knows, and the slow network of the soak in all its workers."""
-    for name, value in environment(seconds=0.5).items():
+    for name, value in environment(seconds=1.0).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

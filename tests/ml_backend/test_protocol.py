@@ -262,7 +262,7 @@ def test_a_request_that_is_none_is_refused(connect: Connect, body: bytes) -> Non
 def test_other_paths_and_methods_are_refused(connect: Connect) -> None:
     client = connect()
     assert client.get("/predict").status_code == 405
-    assert client.post("/train").status_code == 404
+    assert client.get("/nothing").status_code == 404
 
 
 def test_an_unforeseen_error_shows_no_traceback(

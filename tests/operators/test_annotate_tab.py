@@ -120,12 +120,3 @@ def test_a_schema_that_a_person_has_deleted_does_not_come_back(
     finder.find("chelsea", BOX, label="cat")
     label(existing="replace", settings={"refine.grow": 1})
     assert schema(photo_dataset) is None
-
-
-def test_fiftyone_without_the_tab_is_left_alone(
-    fo: Any, photo_dataset: Any, label: Label, finder: Any, undo: Any, monkeypatch: Any
-) -> None:
-    for name in ("update_label_schema", "label_schemas"):
-        monkeypatch.delattr(fo.Dataset, name)
-    finder.find("astronaut", BOX)
-    assert label()["state"] == "finished"

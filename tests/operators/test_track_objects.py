@@ -119,6 +119,7 @@ def test_nothing_is_left_of_a_run_but_what_a_person_changed(
     (kept,) = [frame.follow for frame in videos.first().frames.values() if frame.follow]
     assert kept.detections[0].get_mask().any()
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+    videos.delete_label_schemas("frames.follow")  # FiftyOne 1.22 fails half way where there is one
     videos.delete_frame_field("follow")
     operator("undo_run")(videos, track(recipe="follow")["name"])
     videos.reload()

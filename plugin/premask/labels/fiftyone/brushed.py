@@ -29,7 +29,10 @@ Cells = NDArray[np.int64]
 
 
 def original_of(mask: Mask | None) -> dict[str, Any]:
-    """The attribute that a label of this mask is written with, if any."""
+    """The attribute that a label of this mask is written with, if any.
+
+    For masks in the database only: on disk are those for which it has no room.
+    """
     if mask is None or len(mask.counts) > _MOST_LETTERS:
         return {}
     return {ORIGINAL: mask.rle}
