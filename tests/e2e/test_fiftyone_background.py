@@ -41,7 +41,7 @@ def many_photos(fo: Any, tmp_path: Path) -> Iterator[Any]:
 @contextmanager
 def delegated_service(plugins: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`fiftyone delegated launch`, as people start it beside the App."""
-    command = [Path(sys.executable).with_name("fiftyone"), "delegated", "launch"]
+    command = [str(Path(sys.executable).with_name("fiftyone")), "delegated", "launch"]
     environment = {**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)}
     with log.open("wb") as file:
         service = subprocess.Popen(command, env=environment, stdout=file, stderr=file, cwd=CHECKOUT)
