@@ -187,7 +187,7 @@ class Editor:
             return wanted.count()
 
         assert until(row_is_shown, SOON)
-        wanted.scroll_into_view_if_needed()
+        wanted.first.scroll_into_view_if_needed()
 
     def photo(self) -> NDArray[np.uint8]:
         """The pixels on the screen where the photo is: (height, width, 3)."""

@@ -77,7 +77,7 @@ def test_the_guide_from_connecting_to_accepted_masks(
         editor.accept()
         editor.submit()
 
-        editor.open_status(backend, "subject")
+        editor.open_status(backend, "subject cup")
         show_in_guide(page, "ls-status")
     accepted, clicked = pulled(project, tmp_path / "pulled", environment)
     proposed = annotated(photos[COFFEE], recipe_of("subject"))
