@@ -455,7 +455,8 @@ def test_killed_at_any_moment_it_goes_on_and_ends_in_the_same_files(
             kills += 1
         process.wait()
     assert kills >= 1
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    last = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert last.returncode == 0, last.stdout + last.stderr
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
 
 
