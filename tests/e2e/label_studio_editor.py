@@ -21,6 +21,7 @@ Point = tuple[int, int]
 
 PICTURES = Path(__file__).parents[2] / "test-artifacts"
 MILLISECONDS = 60_000
+SETTLED_MILLISECONDS = 500
 VIEWPORT: ViewportSize = {"width": 1400, "height": 1100}
 """High enough that nothing has to scroll, and the photo stays at its place."""
 
@@ -230,8 +231,10 @@ class Editor:
         """Zoom so that one pixel of the photo is one of the screen, with no pointer over it."""
 
         def is_at_its_size() -> object:
-            # The shortcut for a zoom of 100 %.
+            # The shortcut for a zoom of 100 %. A moment after the photo was loaded or turned, the
+            # editor may fit it into its place once more.
             self.page.keyboard.press("Shift+2")
+            self.page.wait_for_timeout(SETTLED_MILLISECONDS)
             return self._image.evaluate("image => image.width && image.width == image.naturalWidth")
 
         assert until(is_at_its_size, SOON)
