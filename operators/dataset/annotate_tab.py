@@ -85,7 +85,7 @@ def forget(dataset: Any, run: Run, field: str) -> None:
     """Remove the schema of a field that goes away, or gets another name."""
     run.schemas.pop(field, None)
     run.new_classes.pop(field, None)
-    if field in (getattr(dataset, "label_schemas", None) or {}):
+    if field in dataset.label_schemas:
         dataset.delete_label_schemas(field)
 
 
